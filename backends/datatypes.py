@@ -1,0 +1,242 @@
+"""The records that travel between modules, and the Backend protocol.
+
+Everything here is small, frozen and knows nothing else of ours. The field names of `Answer`,
+`Citation` and `Source` are the public JSON contract: a rename breaks other people's programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+BackendName = Literal["rag", "fine_tuned", "hybrid", "base"]
+BACKEND_NAMES: tuple[BackendName, ...] = ("rag", "fine_tuned", "hybrid", "base")
+RetrievalMode = Literal["hybrid", "dense", "bm25"]
+
+
+class UserError(Exception):
+    """Something the user can mend; the message is one clear sentence, safe to show as it is."""
+
+
+# --- documents ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page, slide or sheet: `number` counts from 1, `start`/`end` are offsets into the text."""
+
+    number: int
+    start: int
+    end: int
+    label: str = ""  # e.g. the sheet name
+
+
+@dataclass(frozen=True)
+class ParsedFile:
+    """What a parser makes of one file: plain text plus where its pages lie in it."""
+
+    text: str
+    title: str
+    type: str  # file family: "pdf", "docx", "markdown", ...
+    pages: tuple[Page, ...] = ()  # empty where the format has no pages
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document version in the library. `name` is its identity: a new file of that name replaces it."""
+
+    name: str
+    version: int
+    title: str
+    type: str
+    text: str
+    content_hash: str  # sha256 of the file's bytes
+    pages: tuple[Page, ...] = ()
+    roles: tuple[str, ...] = ()  # empty = everyone may read it
+    tags: tuple[str, ...] = ()
+    date: str = ""  # ISO date the document carries, if known
+    source: str = ""  # where it came from: "sample", "upload", a path
+
+    def page_at(self, offset: int) -> int | None:
+        """Number of the page that holds character `offset`, or None for formats without pages."""
+        for page in reversed(self.pages):
+            if offset >= page.start:
+                return page.number
+        return None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A retrievable passage; `text == document.text[start:end]`, always."""
+
+    document: str
+    version: int
+    start: int
+    end: int
+    text: str
+    page: int | None
+    tokens: int  # embedder tokens
+    title: str = ""  # title of the document
+    heading: str = ""  # nearest heading above, if any
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A retrieved chunk. `score` orders the hits; the part scores are None where a part did not run."""
+
+    chunk: Chunk
+    rank: int  # from 1
+    score: float
+    dense: float | None = None  # cosine similarity, -1 to 1
+    bm25: float | None = None
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of a chunk; offsets are into the document's text."""
+
+    start: int
+    end: int
+    text: str
+    score: float = 0.0  # relevance to the question, cosine similarity
+
+
+@dataclass(frozen=True)
+class Source:
+    """Numbered evidence as the prompt shows it: a hit and the sentences kept within the budget."""
+
+    rank: int  # the [n] of the prompt, from 1
+    hit: Hit
+    sentences: tuple[Sentence, ...]  # in document order, never empty
+
+
+# --- answers -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Citation:
+    marker: int
+    document: str
+    version: int
+    page: int | None
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    rank: int
+    document: str
+    version: int
+    page: int | None
+    start: int
+    end: int
+    score: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    amount: float
+    currency: str
+    basis: str  # which price, and that it is an input
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One backend's answer to one question: the public record of `--json`, export and storage."""
+
+    id: str
+    question: str
+    backend: str
+    text: str
+    citations: tuple[Citation, ...]
+    sources: tuple[SourceRecord, ...]
+    latency_ms: Mapping[str, float]  # only stages that ran, plus "total"
+    usage: Usage
+    cost: Cost
+    model: str
+    adapter: str | None
+    abstained: bool
+    groundedness: float | None  # 0 to 1; None when the answer asserts nothing to check
+    warnings: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --- what a backend yields while it answers ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The time from here to the next Stage belongs to `name` (rewrite, retrieve, rerank, generate)."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The numbered sources the prompt will show; `left_out` are hits that did not fit the budget."""
+
+    sources: tuple[Source, ...]
+    left_out: tuple[Hit, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Token:
+    """The next piece of answer text; concatenated pieces are the whole answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Last event: what was sent to the model, and how many tokens went in and out."""
+
+    usage: Usage
+    prompt: str
+    model: str
+    adapter: str | None
+    truncated: bool = False  # stopped at the answer-length limit
+
+
+Event = Stage | Evidence | Token | Finished
+
+
+class Backend(Protocol):
+    """One way to answer. It reports stages and never times itself: `measure.answering` holds the clock."""
+
+    @property
+    def name(self) -> BackendName: ...
+
+    def run(self, question: str, settings: Any) -> Iterator[Event]:
+        """Yield events, ending with exactly one `Finished`. Raises UserError when it cannot answer."""
+        ...
+
+
+# --- questions and training rows -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Question:
+    id: str
+    question: str
+    answers: tuple[str, ...] = ()  # any one is right; empty = the documents do not say
+    documents: tuple[str, ...] = ()
+    category: str = ""
+    in_training: bool | None = None  # False: a fact the training rows leave out
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    question: str
+    answer: str
+    documents: tuple[str, ...] = ()

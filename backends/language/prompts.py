@@ -1,0 +1,67 @@
+"""Builds every prompt: serving, training and the models' own build recipe all call this module.
+
+Enters: a question and numbered sources (or none). Leaves: chat messages. It knows no model and no
+retrieval; because training and serving share it, what an adapter learned is what it is later asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from backends.datatypes import Source
+
+INSTRUCTION = (
+    "Answer the question briefly. Use the numbered documents if there are any and cite them as [n]. "
+    "If they do not answer it, say so."
+)
+NOT_IN_DOCUMENTS = "The documents do not say."
+NOT_KNOWN = "I do not know."
+
+_MARKER = re.compile(r"\[(\d{1,2})\]")
+
+
+def format_evidence(number: int, title: str, sentences: Sequence[str]) -> str:
+    """One numbered source as the prompt shows it, on one line: `[2] Title: sentence sentence`."""
+    body = " ".join(" ".join(sentence.split()) for sentence in sentences)
+    return f"[{number}] {' '.join(title.split())}: {body}" if title else f"[{number}] {body}"
+
+
+def build_messages(question: str, evidence: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Chat messages for one question; `evidence` holds lines made by `format_evidence`."""
+    question = " ".join(question.split())
+    documents = "\n".join(evidence) + "\n\n" if evidence else ""
+    return [
+        {"role": "system", "content": INSTRUCTION},
+        {"role": "user", "content": f"{documents}Question: {question}"},
+    ]
+
+
+def evidence_lines(sources: Sequence[Source]) -> list[str]:
+    """The numbered lines of a prompt for these sources."""
+    return [
+        format_evidence(source.rank, source.hit.chunk.title, [s.text for s in source.sentences])
+        for source in sources
+    ]
+
+
+def cited_markers(text: str) -> list[int]:
+    """Markers [n] in the order they first appear in an answer."""
+    return list(dict.fromkeys(int(number) for number in _MARKER.findall(text)))
+
+
+def without_markers(text: str) -> str:
+    """The answer's words alone, for scoring and alignment."""
+    return re.sub(r"\s*\[\d{1,2}\]", "", text).strip()
+
+
+def is_abstention(text: str) -> bool:
+    """Whether an answer declines: our two fixed sentences, or the usual wordings of other models."""
+    words = without_markers(text).lower()
+    return bool(
+        re.match(
+            r"(the|these) (documents?|passages?|sources?) (do|does) not (say|mention|tell|answer|contain)"
+            r"|i (do not|don't) know|not (stated|mentioned) in the documents",
+            words,
+        )
+    )

@@ -1,0 +1,86 @@
+"""Every setting, once: the same name on the command line, in the settings file and in the environment.
+
+Enters: TRIPTYCH_* variables and <workspace>/settings.toml. Leaves: a validated, frozen `Settings`.
+Precedence: explicit arguments, then environment, then file, then the defaults below.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from backends.datatypes import RetrievalMode, UserError
+
+MAX_QUESTION_CHARACTERS = 4_000
+
+
+class Settings(BaseSettings):
+    """What changes an answer. Sliders, options and variables all write these fields and no others."""
+
+    model_config = SettingsConfigDict(env_prefix="TRIPTYCH_", frozen=True, extra="ignore")
+
+    chunk_size: int = Field(128, ge=32, le=512, description="Longest passage, in tokens.")
+    chunk_overlap: int = Field(24, ge=0, le=256, description="Tokens that neighbouring passages share.")
+    top_k: int = Field(5, ge=1, le=20, description="Passages handed to the model.")
+    mode: RetrievalMode = Field(
+        "hybrid", description="How passages are found: by meaning (dense), by words (bm25), or both."
+    )
+    rerank: bool = Field(True, description="Order and trim the passages sentence by sentence.")
+    context_tokens: int = Field(384, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
+    temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always gives the same answer.")
+    max_tokens: int = Field(96, ge=8, le=1024, description="Longest answer, in tokens.")
+    seed: int = Field(0, ge=0, description="Seed of the sampler when the temperature is above 0.")
+    model: str = Field("embedded", description="'embedded', or a Hugging Face model id or folder.")
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> Settings:
+        if self.chunk_overlap >= self.chunk_size:
+            raise ValueError(
+                f"the overlap ({self.chunk_overlap} tokens) must be smaller than "
+                f"the chunk size ({self.chunk_size} tokens)"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = TomlConfigSettingsSource(settings_cls, toml_file=default_workspace() / "settings.toml")
+        return init_settings, env_settings, file
+
+
+def default_workspace() -> Path:
+    """The folder that holds everything Triptych writes: $TRIPTYCH_WORKSPACE or the user's data folder."""
+    chosen = os.environ.get("TRIPTYCH_WORKSPACE")
+    return Path(chosen) if chosen else Path(platformdirs.user_data_dir("triptych"))
+
+
+def make_settings(**given: Any) -> Settings:
+    """Settings from the given values (None = not given) over environment, file and defaults.
+
+    Raises UserError with one clear sentence when a value does not fit.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            where = ".".join(str(part) for part in item["loc"])
+            reason = item["msg"].removeprefix("Value error, ")
+            problems.append(f"{where.replace('_', ' ')}: {reason}" if where else reason)
+        raise UserError("; ".join(problems)[:500]) from error
