@@ -1,0 +1,65 @@
+# Two commands: `make demo` serves the app, `make test` runs every test. Both need only Python, make and pip.
+PYTHON ?= python3
+PORT ?= 8501
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+
+# Models ship with the repository; nothing here may wait for a model hub.
+export HF_HUB_OFFLINE = 1
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: help install dev demo test lint format bench constraints clean
+
+help:
+	@echo "make demo [PORT=8501]  install and serve the app"
+	@echo "make test              install with the development extra and run every test"
+	@echo "make lint              ruff and mypy"
+	@echo "make format            let ruff rewrite what it can"
+	@echo "make bench             measure against the recorded baselines"
+	@echo "make constraints       record the versions of this install"
+
+install: $(INSTALLED)
+
+dev: $(INSTALLED_DEV)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Triptych needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -e .
+	@touch $@
+
+$(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -e '.[dev]'
+	@touch $(INSTALLED) $@
+
+demo: install
+	$(BIN)/triptych demo --port $(PORT)
+
+test: dev
+	$(BIN)/python -m pytest
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: dev
+	$(BIN)/python -m benchmarks
+
+# The local version label (+cpu) is dropped so that the pin also holds where only the plain name exists.
+constraints: dev
+	@{ sed '/^[^#]/,$$d' constraints.txt; \
+	   $(BIN)/python -m pip freeze --exclude-editable | grep -v '^#' | sed -E 's/\+[a-z0-9.]+$$//'; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

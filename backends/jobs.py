@@ -1,0 +1,243 @@
+"""Work that outlives a page rerun: background jobs with progress, events, cancellation and an owner.
+
+Enters: a function, the kind of work and who asked for it. Leaves: a `Job` whose state, progress and
+events can be read from any thread. It knows nothing of pages, models or documents.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from backends.datatypes import UserError
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
+
+log = logging.getLogger(__name__)
+
+
+class Job:
+    """One piece of background work. Every method and property may be used from any thread."""
+
+    def __init__(
+        self, kind: str, owner: str, *, max_events: int = 50_000, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.id = uuid.uuid4().hex
+        self.kind = kind
+        self.owner = owner
+        self._clock = clock
+        self._max_events = max_events
+        self._changed = threading.Condition()
+        self._cancelled = threading.Event()
+        self._state: JobState = "queued"
+        self._progress: tuple[int, int, str] = (0, 0, "")
+        self._started: float | None = None
+        self._finished: float | None = None
+        self._events: list[Any] = []
+        self._result: Any = None
+        self._error: str | None = None
+
+    @property
+    def state(self) -> JobState:
+        return self._state
+
+    @property
+    def finished(self) -> bool:
+        return self._state in FINISHED
+
+    @property
+    def progress(self) -> tuple[int, int, str]:
+        """(done, total, label); the total is 0 while it is not known."""
+        return self._progress
+
+    @property
+    def fraction(self) -> float:
+        """Share done, 0 to 1; 0 while the total is not known."""
+        done, total, _ = self._progress
+        return min(done / total, 1.0) if total > 0 else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Time since the job began to run; it stands still once the job has finished."""
+        if self._started is None:
+            return 0.0
+        return (self._finished if self._finished is not None else self._clock()) - self._started
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time left if the rest goes as fast as what is done; None while nothing is known."""
+        if self.finished:
+            return 0.0
+        fraction = self.fraction
+        return self.seconds * (1 - fraction) / fraction if fraction > 0 else None
+
+    @property
+    def result(self) -> Any:
+        """What the function returned; None until then, and after a failure."""
+        return self._result
+
+    @property
+    def error(self) -> str | None:
+        """One sentence for the user when the job failed."""
+        return self._error
+
+    @property
+    def cancelling(self) -> bool:
+        """Asked to stop and not yet stopped."""
+        return self._cancelled.is_set() and not self.finished
+
+    def events_since(self, position: int) -> list[Any]:
+        """Events from `position` on, in order: add the list's length to get the next position."""
+        with self._changed:
+            return self._events[position:]
+
+    def cancel(self) -> None:
+        """Ask the job to stop. A queued job stops at once, a running one when it looks at `cancelled`."""
+        with self._changed:
+            self._cancelled.set()
+            if self._state == "queued":
+                self._end("cancelled")
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until the job has finished; False when the timeout (seconds) came first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.finished, timeout)
+
+    def _run(self, function: Callable[[JobContext], Any]) -> None:
+        with self._changed:
+            if self._state != "queued":
+                return
+            self._state, self._started = "running", self._clock()
+        state: JobState = "failed"
+        try:
+            self._result = function(JobContext(self, self._cancelled))
+            state = "cancelled" if self._cancelled.is_set() else "done"
+        except UserError as error:
+            self._error = str(error)
+        except Exception as error:
+            log.exception("Job %s (%s) failed", self.kind, self.id)
+            self._error = f"Something went wrong: {error or 'no details'} ({type(error).__name__})."
+        finally:
+            with self._changed:
+                self._end("cancelled" if state == "failed" and self._cancelled.is_set() else state)
+
+    def _end(self, state: JobState) -> None:
+        self._state, self._finished = state, self._clock()
+        self._changed.notify_all()
+
+    def _emit(self, event: Any) -> None:
+        with self._changed:
+            # Dropping old events would silently lose answer text: an endless stream is an error instead.
+            if len(self._events) >= self._max_events:
+                raise RuntimeError(f"the job sent more than {self._max_events} events")
+            self._events.append(event)
+
+    def _report(self, done: int, total: int, label: str) -> None:
+        self._progress = (done, total, label)
+
+
+class JobContext:
+    """What a job's function may do: report, send events, and look whether it should stop."""
+
+    def __init__(self, job: Job, cancelled: threading.Event) -> None:
+        self._job = job
+        self.cancelled = cancelled
+
+    def progress(self, done: int, total: int, label: str = "") -> None:
+        self._job._report(done, total, label)
+
+    def emit(self, event: Any) -> None:
+        self._job._emit(event)
+
+
+class Jobs:
+    """Runs jobs in threads: first come, first served, and at most `limits[kind]` (default 1) of a kind at once.
+
+    Each owner sees only their own jobs; of the finished ones the newest `keep` per owner stay.
+    """
+
+    def __init__(
+        self,
+        limits: Mapping[str, int] | None = None,
+        *,
+        keep: int = 20,
+        max_owners: int = 200,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = dict(limits or {})
+        self._keep = keep
+        self._max_owners = max_owners
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}  # by id, oldest first
+        self._waiting: dict[str, deque[tuple[Job, Callable[[JobContext], Any]]]] = {}
+        self._running: dict[str, int] = {}
+
+    def start(self, kind: str, owner: str, function: Callable[[JobContext], Any]) -> Job:
+        """Queue `function` and return at once."""
+        job = Job(kind, owner, clock=self._clock)
+        with self._lock:
+            self._jobs[job.id] = job
+            self._waiting.setdefault(kind, deque()).append((job, function))
+            self._tidy()
+        self._dispatch(kind)
+        return job
+
+    def get(self, job_id: str, owner: str) -> Job | None:
+        """The owner's job of that id, or None."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+        return job if job is not None and job.owner == owner else None
+
+    def of(self, owner: str, kind: str | None = None) -> list[Job]:
+        """The owner's jobs, newest first."""
+        with self._lock:
+            jobs = [job for job in self._jobs.values() if job.owner == owner]
+        return [job for job in reversed(jobs) if kind is None or job.kind == kind]
+
+    def forget(self, owner: str) -> None:
+        """Cancel the owner's jobs and drop them all, for a session that has ended."""
+        for job in self.of(owner):
+            job.cancel()
+            with self._lock:
+                self._jobs.pop(job.id, None)
+
+    def _dispatch(self, kind: str) -> None:
+        with self._lock:
+            waiting = self._waiting.get(kind, deque())
+            while waiting and self._running.get(kind, 0) < self._limits.get(kind, 1):
+                job, function = waiting.popleft()
+                if job.finished:  # cancelled while it waited
+                    continue
+                self._running[kind] = self._running.get(kind, 0) + 1
+                # Daemon threads: Ctrl-C on the server must not wait for a training run.
+                threading.Thread(
+                    target=self._work, args=(job, function), name=f"job-{kind}", daemon=True
+                ).start()
+
+    def _work(self, job: Job, function: Callable[[JobContext], Any]) -> None:
+        try:
+            job._run(function)
+        finally:
+            with self._lock:
+                self._running[job.kind] -= 1
+                self._tidy()
+            self._dispatch(job.kind)
+
+    def _tidy(self) -> None:
+        """Drop finished jobs beyond the bounds, oldest first (the lock is held)."""
+        finished: dict[str, list[Job]] = {}
+        for job in self._jobs.values():
+            if job.finished:
+                finished.setdefault(job.owner, []).append(job)
+        spare = [job for jobs in finished.values() for job in jobs[: -self._keep or None]]
+        silent = list(finished)[: max(0, len(finished) - self._max_owners)]
+        spare += [job for owner in silent for job in finished[owner]]
+        for job in spare:
+            self._jobs.pop(job.id, None)
