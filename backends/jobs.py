@@ -157,7 +157,7 @@ class JobContext:
 
 
 class Jobs:
-    """Runs jobs in threads: first come, first served, and at most `limits[kind]` (default 1) of a kind at once.
+    """Runs jobs in threads, first come first served, at most `limits[kind]` (default 1) of a kind at once.
 
     Each owner sees only their own jobs; of the finished ones the newest `keep` per owner stay.
     """

@@ -1,4 +1,4 @@
-"""Background jobs: states, progress, events, cancellation, owners and bounds, with a clock that tests turn."""
+"""Background jobs: states, progress, events, cancellation, owners, bounds; with a clock that tests turn."""
 
 from __future__ import annotations
 

@@ -1,0 +1,200 @@
+"""What a terminal shows: JSON rows and tables on stdout, progress and problems on stderr.
+
+Enters: records. Leaves: text. It knows no backend and no document; every verb of `cli` prints through it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from backends.datatypes import Answer, Hit
+
+
+def plain(value: Any) -> Any:
+    """A record as JSON holds it: dataclasses and mappings become objects, sequences lists."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):  # a numpy scalar
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no NaN
+
+
+def hit_row(question_id: str, question: str, hit: Hit) -> dict[str, Any]:
+    """A search hit as `search --json` prints it; `text` equals the document's text[start:end]."""
+    chunk = hit.chunk
+    return {
+        "id": question_id,
+        "question": question,
+        "rank": hit.rank,
+        "document": chunk.document,
+        "version": chunk.version,
+        "page": chunk.page,
+        "start": chunk.start,
+        "end": chunk.end,
+        "score": hit.score,
+        "dense": hit.dense,
+        "bm25": hit.bm25,
+        "text": chunk.text,
+    }
+
+
+class Output:
+    """The standard output of one verb. With `as_json` it carries JSON rows and nothing else.
+
+    Used as a context: whatever a library prints meanwhile goes to stderr.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._stream: TextIO = sys.stdout
+        self._redirect = redirect_stdout(sys.stderr)
+        self._console = Console(file=self._stream, highlight=False)
+
+    def __enter__(self) -> Output:
+        self._redirect.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._redirect.__exit__(kind, error, trace)
+
+    def row(self, record: Any) -> None:
+        """One JSON line, flushed at once: what is printed stays when the program is interrupted."""
+        line = json.dumps(plain(record), ensure_ascii=False, allow_nan=False)
+        # U+2028 and U+2029 are line ends to some readers; escaped, a row is one line for everybody.
+        line = line.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\u0085", "\\u0085")
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+    def record(self, record: Any) -> None:
+        """A record as a JSON row, or for people as `name: value` lines."""
+        if self.as_json:
+            self.row(record)
+            return
+        for name, value in plain(record).items():
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            self.text(f"{name.replace('_', ' ')}: {'-' if shown in (None, '') else shown}")
+        self.text("")
+
+    def text(self, *parts: Any) -> None:
+        """Lines for people; `rich` renderables or plain strings (never markup: texts may hold brackets)."""
+        for part in parts:
+            self._console.print(part, markup=False, soft_wrap=not isinstance(part, Table))
+        self._stream.flush()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> Table:
+    """A plain table; columns named in `numbers` are right-aligned."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return made
+
+
+def say(message: str) -> None:
+    """One line on stderr."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+
+class ProgressLine:
+    """Progress on stderr: one line rewritten in place on a terminal, one line every few seconds elsewhere."""
+
+    def __init__(self, every: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every = every
+        self._clock = clock
+        self._last = clock()
+        self._width = 0
+
+    def __call__(self, message: str) -> None:
+        now = self._clock()
+        if sys.stderr.isatty():
+            message = message[:100]
+            print("\r" + message.ljust(self._width), end="", file=sys.stderr, flush=True)  # noqa: T201
+            self._width = len(message)
+        elif now - self._last >= self._every:
+            self._last = now
+            say(message)
+
+    def clear(self) -> None:
+        if self._width:
+            print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)  # noqa: T201
+            self._width = 0
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `0.42 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds) // 60
+    if minutes < 60:
+        return f"{minutes} min {round(seconds) % 60} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def money(amount: float, currency: str) -> str:
+    """An amount with two significant digits below a cent: `$0.00011`."""
+    digits = f"{amount:.2g}" if amount and amount < 0.01 else f"{amount:.2f}"
+    if "e" in digits:
+        digits = f"{amount:.8f}".rstrip("0")
+    return f"${digits}" if currency == "USD" else f"{digits} {currency}"
+
+
+def show_answer(out: Output, answer: Answer) -> None:
+    """One answer as people read it: text, cited passages, warnings."""
+    out.text(
+        Text(answer.backend.replace("_", "-"), style="bold"), Text("  " + (answer.text or "(no answer)"))
+    )
+    for citation in answer.citations:
+        page = f", page {citation.page}" if citation.page is not None else ""
+        quote = " ".join(citation.text.split())
+        quote = quote if len(quote) <= 160 else quote[:157] + "..."
+        out.text(Text(f"  [{citation.marker}] {citation.document}{page}: {quote}", style="dim"))
+    for warning in answer.warnings:
+        out.text(Text(f"  note: {warning}", style="dim"))
+    out.text("")
+
+
+def answers_table(answers: Sequence[Answer]) -> Table:
+    """The measurements of several answers, one row each."""
+    names = ("backend", "seconds", "first token", "prompt", "answer", "cost", "grounded", "cites")
+    rows = [
+        (
+            answer.backend,
+            f"{answer.latency_ms['total'] / 1000:.2f}",
+            f"{answer.latency_ms['first_token'] / 1000:.2f}" if "first_token" in answer.latency_ms else "-",
+            f"{answer.usage.prompt_tokens} tokens",
+            f"{answer.usage.completion_tokens} tokens",
+            money(answer.cost.amount, answer.cost.currency),
+            "-" if answer.groundedness is None else f"{answer.groundedness:.2f}",
+            len(answer.citations),
+        )
+        for answer in answers
+    ]
+    return table(names, rows, numbers=names[1:])

@@ -1,0 +1,100 @@
+"""Reads question files: one JSON object a line, `{"id", "question", "answers", "documents", "category"}`.
+
+Enters: a path. Leaves: validated `Question` records, or a UserError that names the line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backends.datatypes import Question, UserError
+from backends.settings import MAX_QUESTION_CHARACTERS
+
+
+def check_question(text: str) -> str:
+    """The question without surrounding space; raises UserError when it is empty or too long."""
+    text = text.strip()
+    if not text:
+        raise UserError("The question is empty: ask something in words.")
+    if len(text) > MAX_QUESTION_CHARACTERS:
+        raise UserError(
+            f"The question has {len(text):,} characters; the longest that can be asked has "
+            f"{MAX_QUESTION_CHARACTERS:,}."
+        )
+    return text
+
+
+def load_questions(path: Path) -> list[Question]:
+    """Questions of a JSONL file, in order. A row without an id is called after its line (`line-3`)."""
+    questions: list[Question] = []
+    lines_by_id: dict[str, int] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            question = _question(_json_object(line), default_id=f"line-{number}")
+        except UserError as error:
+            raise UserError(f"{path.name}, line {number}: {error}") from error
+        if question.id in lines_by_id:
+            raise UserError(
+                f"{path.name}, line {number}: the id {question.id!r} is already used by "
+                f"line {lines_by_id[question.id]}."
+            )
+        lines_by_id[question.id] = number
+        questions.append(question)
+    if not questions:
+        raise UserError(f"{path.name} holds no questions.")
+    return questions
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a UTF-8 text file; raises UserError when it is not there or not text."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; a file of questions is needed.")
+    if not path.exists():
+        raise UserError(f"There is no file {path}.")
+    try:
+        # Not str.splitlines: JSON strings may hold U+2028 and friends unescaped.
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _json_object(line: str) -> Mapping[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"not valid JSON ({error.msg}, column {error.colno}).") from error
+    if not isinstance(row, dict):
+        raise UserError('each line must be a JSON object such as {"id": "q1", "question": "..."}.')
+    return row
+
+
+def _question(row: Mapping[str, Any], default_id: str) -> Question:
+    text = row.get("question")
+    if not isinstance(text, str):
+        raise UserError('the row has no "question" text.')
+    identity = row.get("id")
+    in_training = row.get("in_training")
+    return Question(
+        id=default_id if identity is None else str(identity),
+        question=check_question(text),
+        answers=_texts(row, "answers"),
+        documents=_texts(row, "documents"),
+        category=str(row.get("category") or ""),
+        in_training=in_training if isinstance(in_training, bool) else None,
+    )
+
+
+def _texts(row: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    value = row.get(field)
+    if value is None:
+        return ()
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise UserError(f'"{field}" must be a list of texts, not {type(value).__name__}.')
+    return tuple(str(item) for item in value)

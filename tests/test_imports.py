@@ -1,0 +1,138 @@
+"""The house rules: who may import whom, one door per heavy library, and a true file tree in README."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted([*ROOT.glob("app.py"), *ROOT.glob("backends/**/*.py"), *ROOT.glob("pages/**/*.py")])
+
+# Each heavy library, and the only modules that may import it.
+DOORS = {
+    "faiss": {"backends.corpus.index"},
+    "sentence_transformers": {"backends.corpus.embedding"},
+    "transformers": {"backends.language.generation", "backends.language.training"},
+    "peft": {"backends.language.generation", "backends.language.training", "backends.language.adapters"},
+    "plotly": {"pages.ui.charts"},
+}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, anywhere in it; `from a import b` counts as `a` and `a.b`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found.add(str(node.module))
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def belongs(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def broken(users: str, forbidden: str) -> list[str]:
+    """Imports of `forbidden` from within `users`."""
+    return [
+        f"{module_name(path)} imports {module}"
+        for path in SOURCES
+        if belongs(module_name(path), users)
+        for module in sorted(imports(path))
+        if belongs(module, forbidden)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("users", "forbidden"),
+    [
+        ("backends", "streamlit"),
+        ("backends", "plotly"),
+        ("backends", "pages"),
+        ("backends.corpus", "backends.language"),
+        ("backends.language", "backends.corpus"),
+        ("backends.corpus", "backends.measure"),
+        ("backends.language", "backends.measure"),
+        ("backends.jobs", "backends.corpus"),
+        ("backends.jobs", "backends.language"),
+    ],
+)
+def test_rooms_that_do_not_know_each_other(users: str, forbidden: str) -> None:
+    assert broken(users, forbidden) == []
+
+
+def test_records_import_nothing_of_ours() -> None:
+    path = ROOT / "backends" / "datatypes.py"
+    assert [module for module in imports(path) if belongs(module, "backends")] == []
+
+
+def test_nothing_imports_a_page() -> None:
+    allowed = ("pages.ui",)
+    wrong = [
+        f"{module_name(path)} imports {module}"
+        for path in SOURCES
+        for module in imports(path)
+        if belongs(module, "pages") and module != "pages" and not any(belongs(module, ok) for ok in allowed)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_one_door_per_heavy_library(library: str) -> None:
+    users = {
+        module_name(path) for path in SOURCES if any(belongs(module, library) for module in imports(path))
+    }
+    assert users <= DOORS[library]
+
+
+def test_no_page_file_lies_directly_below_pages() -> None:
+    """Such a file would switch on Streamlit's legacy page discovery, which fights `st.navigation`."""
+    assert [path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py"] == []
+
+
+def readme_tree() -> set[str]:
+    """Paths in README's file tree: `folder/` lines nest by two spaces of indentation."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- tree:start -->\n```\w*\n(.*?)```\n<!-- tree:end -->", readme, re.DOTALL)
+    assert block is not None, "README has no file tree"
+    paths: set[str] = set()
+    folders: list[str] = []
+    for line in block[1].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name = line.split()[0]
+        folders = [*folders[:depth], name]
+        paths.add("".join(folders))
+    return paths
+
+
+def tracked_files() -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+
+
+def test_readme_tree_is_true() -> None:
+    """Every code file of app, backends and pages has its line; every line exists; no top-level name is missing."""
+    tree, files = readme_tree(), tracked_files()
+    assert [path for path in sorted(tree) if not (ROOT / path).exists()] == []
+    code = {
+        name
+        for name in files
+        if re.fullmatch(r"(app|(backends|pages)/.*)\.py", name) and not name.endswith("__init__.py")
+    }
+    assert sorted(code - tree) == []
+    hidden = {name for name in files if name.startswith(".")}
+    top = {name.split("/")[0] + ("/" if "/" in name else "") for name in set(files) - hidden}
+    assert sorted(top - tree) == []
