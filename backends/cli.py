@@ -540,11 +540,11 @@ def use_workspace(given: Path | None) -> Path:
     """The workspace folder of this call. Settings look for their file there, so the choice is made known."""
     from backends.settings import default_workspace
 
-    if given is not None:
-        os.environ["TRIPTYCH_WORKSPACE"] = str(given)
-    folder = default_workspace().expanduser()
+    # Absolute, because `demo` serves from another folder.
+    folder = (given or default_workspace()).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise UserError(f"The workspace {folder} is a file; a folder is needed.")
+    os.environ["TRIPTYCH_WORKSPACE"] = str(folder)
     return folder
 
 

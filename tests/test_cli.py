@@ -300,11 +300,7 @@ def test_ingest_rows_and_status_tell_what_happened(library: FakeLibrary, tmp_pat
 
 
 def test_documents_lists_by_default(library: FakeLibrary) -> None:
-    for arguments in (
-        ["documents", "--json"],
-        ["documents", "list", "--json"],
-        ["documents", "--json", "list"],
-    ):
+    for arguments in (["--json"], ["list", "--json"], ["--json", "list"]):
         status, stdout, _ = run("documents", *arguments)
         assert status == 0
         (row,) = rows(stdout)

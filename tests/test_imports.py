@@ -124,7 +124,7 @@ def tracked_files() -> list[str]:
 
 
 def test_readme_tree_is_true() -> None:
-    """Every code file of app, backends and pages has its line; every line exists; no top-level name is missing."""
+    """Every code file and top-level name has its line, and every line its file."""
     tree, files = readme_tree(), tracked_files()
     assert [path for path in sorted(tree) if not (ROOT / path).exists()] == []
     code = {
