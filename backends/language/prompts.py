@@ -11,10 +11,7 @@ from collections.abc import Sequence
 
 from backends.datatypes import Source
 
-INSTRUCTION = (
-    "Answer the question briefly. Use the numbered documents if there are any and cite them as [n]. "
-    "If they do not answer it, say so."
-)
+INSTRUCTION = "Answer briefly. Cite documents as [n]. If they do not say, say so."
 NOT_IN_DOCUMENTS = "The documents do not say."
 NOT_KNOWN = "I do not know."
 

@@ -1,0 +1,450 @@
+"""Turns public text and invented companies into packed training rows for the embedded language model.
+
+Enters: <data>/prose/*.jsonl.xz and <work>/qa_train.jsonl (made by score_sentences.py). Leaves in <work>:
+tokenizer/ (byte-level BPE with chat template) and stage1..3.npz (`tokens` uint16 [rows, length], `kind`
+uint8: 0 padding, 1 context, 2 answer). The stages are a curriculum: copy a sentence, find it by its words,
+then answer real questions. Prompts are built by backends.language.prompts, the module that serves them later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from companies import Fact, facts, table
+from score_sentences import sentences_of
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from backends.language.prompts import (
+    INSTRUCTION,
+    NOT_IN_DOCUMENTS,
+    NOT_KNOWN,
+    build_messages,
+    format_evidence,
+)
+
+SHORT_FIRST = " Give the short answer first, then the reason."
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ '<|end|>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+SPECIAL = ["<|pad|>", "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+PROSE_SHARE = {
+    "digitalgov": 0.5,
+    "sourcegraph_handbook": 1.0,
+    "streamlit_docs": 0.6,
+    "keps": 0.15,
+    "peps": 0.1,
+    "factbook": 0.25,
+    "medquad": 0.15,
+    "powershell": 0.1,
+    "novels": 0.05,
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One exchange; an empty question means plain text to read (`answer` holds it)."""
+
+    question: str
+    answer: str
+    evidence: tuple[str, ...] = ()
+    short_first: bool = False
+
+
+def train_tokenizer(texts: Iterator[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE; digits are single tokens so that any number can be copied exactly."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=SPECIAL,
+        min_frequency=3,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<|pad|>",
+        bos_token="<|begin|>",
+        eos_token="<|end|>",
+        additional_special_tokens=SPECIAL[3:],
+        model_max_length=2048,
+        clean_up_tokenization_spaces=False,
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+def load_prose(folder: Path, rng: random.Random) -> list[tuple[str, list[str]]]:
+    """(title, sentences) of a weighted sample of the prose documents; sentences of 6 to 40 words only."""
+    documents = []
+    for path in sorted(folder.glob("*.jsonl.xz")):
+        share = PROSE_SHARE[path.name.split(".")[0]]
+        with lzma.open(path, "rt", encoding="utf8") as file:
+            for line in file:
+                if rng.random() > share:
+                    continue
+                row = json.loads(line)
+                body = [
+                    s
+                    for s in sentences_of(row["text"][:12000])
+                    if 6 <= len(s.split()) <= 40 and s[0] not in "#-|`*"
+                ]
+                if len(body) >= 4:
+                    documents.append((" ".join(row["title"].split()[:7]), body))
+    rng.shuffle(documents)
+    return documents
+
+
+class Tasks:
+    """Draws examples of each kind; every draw is fresh, only the real questions repeat."""
+
+    def __init__(self, prose: list[tuple[str, list[str]]], questions: list[dict], rng: random.Random) -> None:
+        self.prose, self.questions, self.rng = prose, questions, rng
+
+    def _lines(self, groups: list[tuple[str, list[str]]]) -> tuple[str, ...]:
+        """Numbered lines; a title is shown for most prompts, as in service."""
+        titled = self.rng.random() < 0.75
+        return tuple(
+            format_evidence(i, title if titled else "", body) for i, (title, body) in enumerate(groups, 1)
+        )
+
+    def _place(
+        self, gold: tuple[str, list[str]], others: list[tuple[str, list[str]]], first: float
+    ) -> tuple[list, int]:
+        """Insert the gold group, at the front with probability `first`, and return its number."""
+        at = 0 if self.rng.random() < first else self.rng.randint(0, len(others))
+        return [*others[:at], gold, *others[at:]], at + 1
+
+    def reading(self) -> Example:
+        title, body = self.rng.choice(self.prose)
+        start = self.rng.randrange(len(body))
+        return Example("", f"{title}\n" + " ".join(body[start : start + 12]))
+
+    def copy(self) -> Example:
+        """The question is how a sentence begins; the answer is that sentence."""
+        rng = self.rng
+        pool = [
+            (t, [s])
+            for t, body in rng.choices(self.prose, k=rng.randint(2, 4))
+            for s in rng.sample(body, 1)
+            if len(s.split()) <= 24
+        ]
+        if rng.random() < 0.35:
+            pool += [(f.title, [f.sentence]) for f in facts(rng, 2)]
+        if not pool:
+            return self.copy()
+        rng.shuffle(pool)
+        at = rng.randrange(len(pool))
+        sentence = pool[at][1][0]
+        return Example(
+            " ".join(sentence.split()[: rng.randint(2, 5)]), f"{sentence} [{at + 1}]", self._lines(pool)
+        )
+
+    def keywords(self) -> Example:
+        """The question names words of one sentence; the answer is that sentence."""
+        rng = self.rng
+        title, body = rng.choice(self.prose)
+        same = rng.sample(body, min(len(body), rng.randint(2, 5)))
+        groups = [(title, [s]) for s in same if len(s.split()) <= 32]
+        if rng.random() < 0.4:
+            groups += [(f.title, [f.sentence]) for f in facts(rng, 2)]
+            rng.shuffle(groups)
+        if len(groups) < 2:
+            return self.keywords()
+        at = rng.randrange(len(groups))
+        sentence = groups[at][1][0]
+        words = [w.strip(".,;:()\"'?!") for w in sentence.split()]
+        words = sorted({w for w in words if len(w) > 3}, key=lambda w: -len(w) - 3 * rng.random())[
+            : rng.randint(2, 4)
+        ]
+        if not words:
+            return self.keywords()
+        order = sorted(words, key=sentence.find) if rng.random() < 0.6 else words
+        form = rng.choice(
+            [
+                "What is said about {}?",
+                "Tell me about {}.",
+                "{}?",
+                "What do you know about {}?",
+                "{}",
+                "Where is {} mentioned?",
+                "What about {}?",
+                "Find the sentence on {}.",
+            ]
+        )
+        joined = " ".join(order) if rng.random() < 0.5 else " and ".join(order)
+        return Example(form.format(joined), f"{sentence} [{at + 1}]", self._lines(groups))
+
+    def _fact_groups(self, pool: list[Fact], gold: Fact | None, first: float) -> tuple[tuple[str, ...], int]:
+        rng = self.rng
+        groups: list[tuple[str, list[str]]] = []
+        rest = [f for f in pool if f is not gold]
+        while rest:
+            take = [rest.pop() for _ in range(min(len(rest), rng.choice([1, 1, 1, 2, 3])))]
+            body = [f.sentence for f in take]
+            if rng.random() < 0.2:
+                body.insert(rng.randint(0, len(body)), rng.choice(rng.choice(self.prose)[1]))
+            groups.append((take[0].title, body))
+        if gold is None:
+            return self._lines(groups), 0
+        body = [gold.sentence]
+        for _ in range(rng.choice([0, 0, 0, 1, 1, 2])):
+            extra = rng.choice(rng.choice(self.prose)[1]) if rng.random() < 0.5 else facts(rng, 1)[0].sentence
+            body.insert(rng.randint(0, len(body)), extra)
+        placed, number = self._place((gold.title, body), groups, first)
+        return self._lines(placed), number
+
+    def fact(self, short_first: bool = False) -> Example:
+        rng = self.rng
+        pool = facts(rng, rng.randint(2, 7))
+        gold = rng.choice(pool)
+        question = rng.choice(gold.questions)
+        if any(other is not gold and question in other.questions for other in pool):
+            return self.fact(short_first)
+        if rng.random() < 0.1:
+            evidence, _ = self._fact_groups([f for f in pool if f is not gold], None, 0)
+            return (
+                Example(question, NOT_IN_DOCUMENTS, evidence, short_first)
+                if evidence
+                else self.fact(short_first)
+            )
+        evidence, number = self._fact_groups(pool, gold, 0.6)
+        return Example(
+            question, self._say(gold.short, gold.sentence, number, short_first), evidence, short_first
+        )
+
+    def _say(self, short: str, sentence: str, number: int, short_first: bool) -> str:
+        lead = f"{short[:1].upper() + short[1:].rstrip('.')}. " if short_first else ""
+        return f"{lead}{sentence} [{number}]"
+
+    def two_facts(self) -> Example:
+        rng = self.rng
+        pool = facts(rng, rng.randint(3, 6))
+        one, two = rng.sample(pool, 2)
+        if one.questions == two.questions:
+            return self.two_facts()
+        groups = [(f.title, [f.sentence]) for f in pool]
+        rng.shuffle(groups)
+        numbers = [next(i for i, (_, b) in enumerate(groups, 1) if b[0] == f.sentence) for f in (one, two)]
+        first, second = rng.choice(one.questions), rng.choice(two.questions)
+        joined = (
+            f"{first.rstrip('?.')}, and {second[0].lower() + second[1:]}"
+            if rng.random() < 0.6
+            else f"{first} {second}"
+        )
+        return Example(
+            joined, f"{one.sentence} [{numbers[0]}] {two.sentence} [{numbers[1]}]", self._lines(groups)
+        )
+
+    def cell(self, short_first: bool = False) -> Example:
+        rng = self.rng
+        title, header, rows = table(rng)
+        at, column = rng.randrange(len(rows)), rng.randint(1, len(header) - 1)
+        texts = ["; ".join(f"{h}: {v}" for h, v in zip(header, row, strict=True)) for row in rows]
+        size = rng.choice([1, 1, 2, 3])
+        chunks = [texts[i : i + size] for i in range(0, len(texts), size)]
+        gold = chunks.pop(at // size)
+        placed, number = self._place((title, gold), [(title, c) for c in chunks], 0.6)
+        name, field, value = rows[at][0], header[column].lower(), rows[at][column]
+        question = rng.choice(
+            [
+                "What is the {f} of {n}?",
+                "{f} of {n}?",
+                "Which {f} does {n} have?",
+                "Tell me the {f} for {n}.",
+                "What {f} is listed for {n}?",
+                "In the table, what is the {f} of {n}?",
+            ]
+        ).format(f=field, n=name)
+        if rng.random() < 0.07:
+            return Example(
+                question.replace(name, facts(rng, 1)[0].title + " " + name[::-1][:4]),
+                NOT_IN_DOCUMENTS,
+                self._lines(placed),
+                short_first,
+            )
+        return Example(
+            question[:1].upper() + question[1:],
+            self._say(value, f"The {field} of {name} is {value}.", number, short_first),
+            self._lines(placed),
+            short_first,
+        )
+
+    def real(self, short_first: bool = False) -> Example:
+        """A question of a public set; its evidence is cut, scored and ordered as retrieval does it."""
+        rng = self.rng
+        row = rng.choice(self.questions)
+        sentences, scores = row["sentences"], row["scores"]
+        answerable = bool(row["answers"])
+        gold = max(
+            (i for i, s in enumerate(sentences) if any(a in s for a in row["answers"])),
+            key=lambda i: scores[i],
+            default=None,
+        )
+        if answerable and (gold is None or len(sentences[gold].split()) > 45):
+            return self.real(short_first)
+        groups = self._chunks(row["title"], sentences, scores, gold)
+        if rng.random() < 0.35:
+            other = rng.choice(self.questions)
+            groups += [(other["title"], [rng.choice(other["sentences"])], -1.0, False)]
+        groups = sorted(groups, key=lambda g: -g[2])[: rng.randint(2, 5)]
+        if answerable and rng.random() < 0.04:  # the passage is missing: nothing close enough is left
+            stranger = rng.choice(self.questions)
+            groups = [(stranger["title"], stranger["sentences"][:2], 0.0, False)]
+            answerable = False
+        lines = self._lines([(title, body) for title, body, _, _ in groups])
+        if not answerable:
+            return Example(row["question"], NOT_IN_DOCUMENTS, lines, short_first)
+        number = next((i for i, g in enumerate(groups, 1) if g[3]), None)
+        if number is None or gold is None:
+            return self.real(short_first)
+        short = next(a for a in row["answers"] if a in sentences[gold])
+        return Example(
+            row["question"], self._say(short, sentences[gold], number, short_first), lines, short_first
+        )
+
+    def _chunks(
+        self, title: str, sentences: list[str], scores: list[float], gold: int | None
+    ) -> list[tuple[str, list[str], float, bool]]:
+        """Consecutive sentences as chunks trimmed to their best: (title, kept, best score, holds gold)."""
+        rng = self.rng
+        size, out = rng.randint(2, 5), []
+        for start in range(0, len(sentences), size):
+            window = range(start, min(start + size, len(sentences)))
+            best = max(window, key=lambda i: scores[i])
+            kept = [
+                i for i in sorted(window, key=lambda i: -scores[i])[:3] if scores[i] >= 0.8 * scores[best]
+            ]
+            if gold in window and gold not in kept:
+                kept.append(gold)
+            body = [sentences[i] for i in sorted(kept) if len(sentences[i].split()) <= 60]
+            if body:
+                out.append(
+                    (" ".join(title.split()[:7]), body, scores[best] + rng.gauss(0, 0.03), gold in kept)
+                )
+        return out
+
+    def unknown(self) -> Example:
+        return Example(self.rng.choice(facts(self.rng, 1)[0].questions), NOT_KNOWN)
+
+
+STAGES: dict[str, dict] = {
+    "stage1": {"length": 256, "mix": {"copy": 0.85, "reading": 0.15}},
+    "stage2": {"length": 256, "mix": {"copy": 0.2, "keywords": 0.42, "fact": 0.28, "reading": 0.1}},
+    "stage3": {
+        "length": 512,
+        "mix": {
+            "real": 0.38,
+            "real_short": 0.08,
+            "fact": 0.2,
+            "fact_short": 0.08,
+            "cell": 0.07,
+            "cell_short": 0.03,
+            "two_facts": 0.03,
+            "keywords": 0.05,
+            "unknown": 0.03,
+            "reading": 0.05,
+        },
+    },
+}
+
+
+def draw(tasks: Tasks, mix: dict[str, float]) -> Example:
+    kind = tasks.rng.choices(list(mix), weights=list(mix.values()))[0]
+    maker: Callable[..., Example] = getattr(tasks, kind.removesuffix("_short"))
+    return maker(True) if kind.endswith("_short") else maker()
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[int], list[int]]:
+    """Token ids and their kind; the answer (kind 2) includes the end token."""
+    if not example.question:
+        ids = tokenizer.encode(example.answer, add_special_tokens=False)[:254]
+        return [1, *ids], [1] * (len(ids) + 1)
+    messages = build_messages(example.question, example.evidence)
+    if example.short_first:
+        messages[0]["content"] = INSTRUCTION + SHORT_FIRST
+    prompt = "".join(f"<|{m['role']}|>{m['content']}" for m in messages) + "<|assistant|>"
+    before = tokenizer.encode(prompt, add_special_tokens=False)
+    answer = tokenizer.encode(example.answer + "<|end|>", add_special_tokens=False)
+    return before + answer, [1] * len(before) + [2] * len(answer)
+
+
+def pack(
+    tokenizer: PreTrainedTokenizerFast, tasks: Tasks, mix: dict[str, float], length: int, budget: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of `length` tokens filled with whole examples (best fit) until `budget` tokens are made."""
+    rows = budget // length
+    tokens = np.zeros((rows, length), dtype=np.uint16)
+    kinds = np.zeros((rows, length), dtype=np.uint8)
+    pool: list[tuple[list[int], list[int]]] = []
+    for row in range(rows):
+        used = 0
+        while True:
+            while len(pool) < 64:
+                encoded = encode(tokenizer, draw(tasks, mix))
+                if len(encoded[0]) <= length:
+                    pool.append(encoded)
+            # The first example of a row is taken as drawn; the rest fill the gap as well as they can.
+            fitting = [i for i, (ids, _) in enumerate(pool) if len(ids) <= length - used]
+            if not fitting:
+                break
+            chosen = fitting[0] if used == 0 else max(fitting, key=lambda i: len(pool[i][0]))
+            ids, kind = pool.pop(chosen)
+            tokens[row, used : used + len(ids)] = ids
+            kinds[row, used : used + len(ids)] = kind
+            used += len(ids)
+    return tokens, kinds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--vocabulary", type=int, default=4096)
+    parser.add_argument("--million", type=float, nargs=3, default=[5, 4, 16], help="tokens of each stage")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep-tokenizer", action="store_true")
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    prose = load_prose(args.data / "prose", rng)
+    with (args.work / "qa_train.jsonl").open(encoding="utf8") as file:
+        questions = [json.loads(line) for line in file]
+    questions = [q for q in questions if q["sentences"] and len(q["question"].split()) < 30]
+    print(len(prose), "documents", len(questions), "questions", flush=True)
+    if args.keep_tokenizer:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(args.work / "tokenizer")
+    else:
+        sample = (" ".join(body) for _, body in prose[:2500])
+        invented = (f.sentence + " " + " ".join(f.questions) for _ in range(3000) for f in facts(rng, 3))
+        asked = (q["question"] + " " + " ".join(q["sentences"][:6]) for q in questions[:4000])
+        texts = (text for source in (sample, invented, asked) for text in source)
+        tokenizer = train_tokenizer(texts, args.vocabulary)
+        tokenizer.save_pretrained(args.work / "tokenizer")
+    tasks = Tasks(prose, questions, rng)
+    for (name, stage), million in zip(STAGES.items(), args.million, strict=True):
+        tokens, kinds = pack(tokenizer, tasks, stage["mix"], stage["length"], int(million * 1e6))
+        np.savez(args.work / f"{name}.npz", tokens=tokens, kind=kinds)
+        print(
+            name,
+            tokens.shape,
+            f"answer share {(kinds == 2).mean():.3f} padding {(kinds == 0).mean():.3f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
