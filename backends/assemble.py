@@ -1,0 +1,289 @@
+"""Puts the parts together: the one door through which the command line and the pages ask questions.
+
+Enters: a workspace folder and settings. Leaves: backends, their status, and streams of answers. Models and
+the embedder are shared by the whole process in bounded caches, so opening is cheap and can be done anew
+for every call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from backends.base import Base
+from backends.corpus.embedding import MiniLM
+from backends.corpus.library import Library, Progress, open_folder, open_library, open_session
+from backends.datatypes import (
+    Answer,
+    Backend,
+    BackendName,
+    Evidence,
+    Question,
+    Source,
+    Token,
+    UserError,
+)
+from backends.fine_tuned import FineTuned
+from backends.hybrid import Hybrid
+from backends.language.adapters import Adapter, AdapterKind, Adapters, stale_documents
+from backends.language.generation import LanguageModel
+from backends.measure.answering import Bench, as_question, stream, warm_up
+from backends.measure.costs import SAMPLE_PRICES, PriceBook
+from backends.questions import check_question
+from backends.rag import Rag
+from backends.settings import Settings
+
+MAX_MODELS = 2
+JUDGE_PASSAGES = 10  # what groundedness is read against, for every backend alike
+MAX_WARMED = 128
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """This backend could not answer; `message` is one sentence for the user. The others go on."""
+
+    backend: BackendName
+    message: str
+
+
+AskEvent = Token | Evidence | Answer | Failure
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether a backend can answer, and what the user should know about it."""
+
+    state: Literal["ready", "untrained", "stale"]
+    reason: str = ""
+    adapter: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        return self.state != "untrained"
+
+
+class Triptych:
+    """One workspace, seen by one reader: its library, its adapters, and the four backends."""
+
+    def __init__(
+        self,
+        workspace: Path,
+        settings: Settings,
+        library: Library,
+        *,
+        role: str | None = None,
+        adapters: Adapters | None = None,
+        model: LanguageModel | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.settings = settings
+        self.library = library
+        self.role = role
+        self.adapters = adapters or Adapters(workspace / "adapters")
+        self._model = model
+        self._progress = progress
+
+    @classmethod
+    def open(
+        cls,
+        workspace: Path,
+        settings: Settings,
+        *,
+        documents: Path | None = None,
+        session: str | None = None,
+        role: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Triptych:
+        """The workspace's documents, or exactly those of the folder `documents`, or a visitor's private copy.
+
+        Adapters and prices are the workspace's in every case. The language model is loaded at first need.
+        """
+        embedder = shared_embedder()
+        if documents is not None:
+            library = open_folder(workspace, documents, embedder, settings, progress=progress)
+        elif session is not None:
+            library = open_session(workspace, session, embedder, settings, progress=progress)
+        else:
+            library = open_library(workspace, embedder, settings, progress=progress)
+        return cls(workspace, settings, library, role=role, progress=progress)
+
+    def model(self, settings: Settings | None = None) -> LanguageModel:
+        """The language model of these settings; loading it takes a second or more, once per process."""
+        return self._model or shared_model((settings or self.settings).model)
+
+    def backend(
+        self, name: BackendName, settings: Settings | None = None, stop: threading.Event | None = None
+    ) -> Backend:
+        """A backend ready to run; `stop` ends its answers early. Raises UserError when it is untrained."""
+        settings = settings or self.settings
+        model = self.model(settings)
+        if name == "base":
+            return Base(model, stop)
+        if name == "rag":
+            return Rag(model, self._retriever(settings), stop)
+        adapter = self._adapter(name, model)
+        if adapter is None:
+            raise UserError(self.status(name, settings).reason)
+        model.prepare(adapter.folder)
+        if name == "fine_tuned":
+            return FineTuned(model, adapter.folder, stop)
+        return Hybrid(model, adapter.folder, self._retriever(settings), stop)
+
+    def status(self, name: BackendName, settings: Settings | None = None) -> Status:
+        """Ready, untrained (no adapter for this model) or stale (documents changed since it learned them)."""
+        if name not in ("fine_tuned", "hybrid"):
+            return Status("ready")
+        model = self.model(settings)
+        adapter = self._adapter(name, model)
+        if adapter is None:
+            what = "fine-tuned" if name == "fine_tuned" else "hybrid"
+            return Status("untrained", f"There is no {what} adapter for the model {model.name}: train one.")
+        current = {document.name: document.content_hash for document in self.library.documents()}
+        changed = stale_documents(adapter.card, current.get)
+        if not changed:
+            return Status("ready", adapter=adapter.name)
+        shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        return Status(
+            "stale",
+            f"The adapter {adapter.name} learned documents that have changed or are gone here: {shown}.",
+            adapter=adapter.name,
+        )
+
+    def ask(
+        self,
+        question: Question | str,
+        backends: Sequence[BackendName],
+        settings: Settings | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[tuple[BackendName, AskEvent]]:
+        """Ask the backends one after the other; each one's events end with its `Answer` or a `Failure`.
+
+        Setting `stop` ends the running answer early and leaves the remaining backends unasked.
+        Raises UserError, before any event, when the question itself cannot be asked.
+        """
+        settings = settings or self.settings
+        asked = as_question(question)
+        check_question(asked.question)
+        return self._ask(asked, backends, settings, stop)
+
+    def _ask(
+        self,
+        question: Question,
+        backends: Sequence[BackendName],
+        settings: Settings,
+        stop: threading.Event | None,
+    ) -> Iterator[tuple[BackendName, AskEvent]]:
+        for name in backends:
+            if stop is not None and stop.is_set():
+                return
+            try:
+                for event in self._stream(name, question, settings, stop):
+                    yield name, event
+            except UserError as error:
+                yield name, Failure(name, str(error))
+
+    def answer(
+        self,
+        question: Question | str,
+        backend: BackendName,
+        settings: Settings | None = None,
+        stop: threading.Event | None = None,
+    ) -> Answer:
+        """One backend's record; raises UserError where `ask` would yield a `Failure`."""
+        for _, event in self.ask(question, [backend], settings, stop):
+            if isinstance(event, Answer):
+                return event
+            if isinstance(event, Failure):
+                raise UserError(event.message)
+        raise UserError("Stopped before the answer began.")
+
+    def warm_up(self, backends: Sequence[BackendName], settings: Settings | None = None) -> None:
+        """Load, index and answer once with each usable backend, so that the first real answer is typical."""
+        settings = settings or self.settings
+        for name in backends:
+            if self.status(name, settings).usable:
+                self._warm(self.backend(name, settings), settings)
+
+    def _stream(
+        self, name: BackendName, question: Question, settings: Settings, stop: threading.Event | None
+    ) -> Iterator[Token | Evidence | Answer]:
+        backend = self.backend(name, settings, stop)
+        self._warm(self.backend(name, settings), settings)
+        status = self.status(name, settings)
+        notes = [status.reason] if status.state == "stale" else []
+        yield from stream(backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop)
+
+    def _warm(self, backend: Backend, settings: Settings) -> None:
+        adapter = getattr(backend, "adapter", None)
+        key = (backend.name, settings.model, str(adapter), settings.mode, settings.rerank)
+        with _warming:
+            if key not in _warmed:
+                warm_up(backend, settings)
+                _keep(_warmed, key, None, MAX_WARMED)
+
+    def _adapter(self, kind: AdapterKind, model: LanguageModel) -> Adapter | None:
+        return self.adapters.active(kind, model.fingerprint)
+
+    def _retriever(self, settings: Settings):  # type: ignore[no-untyped-def]
+        return self.library.retriever(settings, role=self.role, progress=self._progress)
+
+    def _bench(self, settings: Settings) -> Bench:
+        return Bench(
+            judge=lambda question, text: self._passages(f"{question} {text}", settings),
+            prices=PriceBook.load(self._price_file()),
+            page_of=self._page_of,
+            corpus=self.library.fingerprint,
+        )
+
+    def _passages(self, text: str, settings: Settings) -> list[str]:
+        """What the library finds for these words: the same yardstick whether a backend retrieves or not."""
+        hits = self._retriever(settings).search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
+        return [hit.chunk.text for hit in hits]
+
+    def _price_file(self) -> Path:
+        own = self.workspace / "prices.toml"
+        return own if own.is_file() else SAMPLE_PRICES
+
+    def _page_of(self, source: Source, offset: int) -> int | None:
+        chunk = source.hit.chunk
+        document = self.library.get(chunk.document, chunk.version)
+        return document.page_at(offset) if document is not None else chunk.page
+
+
+# --- shared by the process -----------------------------------------------------------------------
+
+_models: OrderedDict[str, LanguageModel] = OrderedDict()
+_embedders: list[MiniLM] = []
+_warmed: OrderedDict[tuple[object, ...], None] = OrderedDict()
+_loading = threading.Lock()
+_warming = threading.Lock()
+
+
+def shared_model(name: str) -> LanguageModel:
+    """The model of this name, loaded once; the least recently used of more than MAX_MODELS is let go."""
+    with _loading:
+        model = _models.get(name) or LanguageModel.load(name)
+        _keep(_models, name, model, MAX_MODELS)
+        return model
+
+
+def shared_embedder() -> MiniLM:
+    with _loading:
+        if not _embedders:
+            _embedders.append(MiniLM())
+        return _embedders[0]
+
+
+def _keep(cache: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > most:
+        cache.popitem(last=False)

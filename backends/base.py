@@ -1,0 +1,29 @@
+"""The control: the untuned model, asked without any document. What it knows, it knew before."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backends.datatypes import BackendName, Event, Stage
+from backends.language.generation import LanguageModel
+from backends.language.prompts import build_messages
+from backends.settings import Settings
+
+
+@dataclass(frozen=True)
+class Base:
+    model: LanguageModel
+    stop: threading.Event | None = None
+    name: BackendName = "base"
+
+    def run(self, question: str, settings: Settings) -> Iterator[Event]:
+        yield Stage("generate")
+        yield from self.model.generate(
+            build_messages(question),
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            seed=settings.seed,
+            stop=self.stop,
+        )

@@ -1,0 +1,32 @@
+"""Fine-tuning alone: the question goes to a model that learned the documents; nothing is looked up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.datatypes import BackendName, Event, Stage
+from backends.language.generation import LanguageModel
+from backends.language.prompts import build_messages
+from backends.settings import Settings
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    model: LanguageModel
+    adapter: Path
+    stop: threading.Event | None = None
+    name: BackendName = "fine_tuned"
+
+    def run(self, question: str, settings: Settings) -> Iterator[Event]:
+        yield Stage("generate")
+        yield from self.model.generate(
+            build_messages(question),
+            adapter=self.adapter,
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            seed=settings.seed,
+            stop=self.stop,
+        )

@@ -1,0 +1,31 @@
+"""What this machine can do, asked once: which number format is fast, and where models run.
+
+Enters: nothing. Leaves: facts about the processor. It knows no model.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+
+@cache
+def cpu_has_fast_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 natively (AMX or AVX-512 BF16).
+
+    Elsewhere torch emulates it, which is several times slower than float32.
+    """
+    abilities = torch.cpu.get_capabilities()
+    return bool(abilities.get("amx_bf16") or abilities.get("avx512_bf16"))
+
+
+@cache
+def device() -> torch.device:
+    """The GPU where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def serving_dtype() -> torch.dtype:
+    """bfloat16 where it is fast, else float32."""
+    return torch.bfloat16 if device().type == "cuda" or cpu_has_fast_bf16() else torch.float32

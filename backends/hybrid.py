@@ -1,0 +1,35 @@
+"""Both at once: passages are retrieved as for RAG, and read by a model tuned to answer from passages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.datatypes import BackendName, Event, Stage
+from backends.language.generation import LanguageModel
+from backends.language.prompts import build_messages, evidence_lines
+from backends.rag import Retriever, find_evidence
+from backends.settings import Settings
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    model: LanguageModel
+    adapter: Path
+    retriever: Retriever
+    stop: threading.Event | None = None
+    name: BackendName = "hybrid"
+
+    def run(self, question: str, settings: Settings) -> Iterator[Event]:
+        evidence = yield from find_evidence(question, self.retriever, self.model, settings)
+        yield Stage("generate")
+        yield from self.model.generate(
+            build_messages(question, evidence_lines(evidence.sources)),
+            adapter=self.adapter,
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            seed=settings.seed,
+            stop=self.stop,
+        )

@@ -1,0 +1,359 @@
+"""Turns chat messages into streamed text with a local causal language model.
+
+Enters: messages, an optional LoRA folder, sampling settings. Leaves: `Token` pieces and one `Finished`.
+It knows no documents and no clock. Any Hugging Face causal model with safetensors weights will do; each
+adapter is merged into its own copy of the weights, so answers never share switchable state and pay no
+price for the adapter.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftConfig, PeftModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from backends.datatypes import Finished, Token, Usage, UserError
+from backends.hardware import device, serving_dtype
+
+EMBEDDED = Path(__file__).resolve().parents[2] / "models" / "embedded"
+MAX_MERGED = 4  # adapters kept merged per model; each costs the weights once more
+CHAT_ENDS = (
+    "<|end|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|end_of_turn|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+)
+
+log = logging.getLogger(__name__)
+Messages = Sequence[dict[str, str]]
+
+
+class LanguageModel:
+    """A causal model ready to answer; every method may be called from any thread."""
+
+    def __init__(self, name: str, folder: str, model: Any, tokenizer: Any, fingerprint: str) -> None:
+        self.name = name
+        self.folder = folder  # what from_pretrained takes: a folder, or an id in the local cache
+        self.fingerprint = fingerprint
+        self.tokenizer = tokenizer
+        self.context = context_length(model.config)
+        self._base = model
+        self._ends = end_tokens(model, tokenizer)
+        self._merged: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._merging = threading.Lock()
+
+    @classmethod
+    def load(cls, model: str | Path = "embedded") -> LanguageModel:
+        """The model in `models/embedded`, in a folder, or of a Hugging Face id that is on this machine.
+
+        Raises UserError when it is not there, is no causal language model, or holds pickled weights only.
+        """
+        source = locate_model(model)
+        network, tokenizer = load_pretrained(source, serving_dtype())
+        name = "triptych-embedded" if str(model) == "embedded" else Path(str(model)).name
+        return cls(name, source, network.to(device()).eval(), tokenizer, model_fingerprint(source, network))
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a piece of text, without markers around it."""
+        return len(encode(self.tokenizer, text))
+
+    def render(self, messages: Messages) -> str:
+        """The exact prompt for these messages, up to where the answer begins."""
+        return render(self.tokenizer, messages)
+
+    def room_for_prompt(self, max_tokens: int) -> int:
+        """Longest prompt, in tokens, that leaves `max_tokens` for the answer."""
+        return self.context - max_tokens
+
+    def generate(
+        self,
+        messages: Messages,
+        *,
+        adapter: Path | None = None,
+        temperature: float = 0.0,
+        max_tokens: int = 96,
+        seed: int = 0,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Token | Finished]:
+        """Stream the answer, then one `Finished`; when `stop` is set it ends early in the same way.
+
+        Raises UserError, before any text, when prompt and answer do not fit the model's context.
+        """
+        prompt = self.render(messages)
+        ids = encode(self.tokenizer, prompt)
+        if len(ids) > self.room_for_prompt(max_tokens):
+            raise UserError(
+                f"The prompt has {len(ids):,} tokens and the answer may have {max_tokens:,}, but {self.name} "
+                f"reads {self.context:,} in all: ask something shorter or lower the answer length."
+            )
+        network = self._base if adapter is None else self._with_adapter(adapter)
+        text = TextStream(self.tokenizer)
+        count, ended = 0, False
+        for token in decode(network, ids, self._ends, max_tokens, temperature, seed):
+            count += 1
+            ended = token in self._ends
+            piece = text.end() if ended else text.push(token)
+            if piece:
+                yield Token(piece)
+            if ended or (stop is not None and stop.is_set()):
+                break
+        if not ended and (piece := text.end()):
+            yield Token(piece)
+        yield Finished(
+            usage=Usage(len(ids), count),
+            prompt=prompt,
+            model=self.name,
+            adapter=adapter.name if adapter is not None else None,
+            truncated=not ended and count >= max_tokens,
+        )
+
+    def prepare(self, adapter: Path | None) -> None:
+        """Merge this adapter now, so that the first answer does not wait for it."""
+        if adapter is not None:
+            self._with_adapter(adapter)
+
+    def _with_adapter(self, adapter: Path) -> Any:
+        """The base weights with this adapter merged in; the least recently used merge is dropped."""
+        key = (str(adapter.resolve()), adapter_fingerprint(adapter))
+        with self._merging:
+            if key not in self._merged:
+                self._merged[key] = merge_adapter(self._base, adapter, self.fingerprint, self.name)
+                while len(self._merged) > MAX_MERGED:
+                    self._merged.popitem(last=False)
+            self._merged.move_to_end(key)
+            return self._merged[key]
+
+
+# --- prompts and tokens --------------------------------------------------------------------------
+
+
+def render(tokenizer: Any, messages: Messages) -> str:
+    """The chat template applied; text that looks like one of the model's own markers is broken up first,
+
+    because a question or a document must not be able to open a turn of its own.
+    """
+    safe = [{**message, "content": without_special(tokenizer, message["content"])} for message in messages]
+    if tokenizer.chat_template is None:
+        return "\n\n".join(message["content"] for message in safe) + "\nAnswer:"
+    return str(tokenizer.apply_chat_template(safe, tokenize=False, add_generation_prompt=True))
+
+
+def without_special(tokenizer: Any, text: str) -> str:
+    for marker in tokenizer.all_special_tokens:
+        if marker in text:
+            text = text.replace(marker, f"{marker[0]} {marker[1:]}")
+    return text
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    """Token ids. The fast tokenizer is called directly: its Python wrapper is not safe across threads."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is not None:
+        return list(fast.encode(text, add_special_tokens=False).ids)
+    return list(tokenizer.encode(text, add_special_tokens=False))
+
+
+class TextStream:
+    """Turns tokens into text piece by piece; a character whose bytes are incomplete waits for the rest."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        # Tokens already shown stay in front: some tokenizers write a token differently at the start.
+        self._shown: list[int] = []
+        self._waiting: list[int] = []
+
+    def push(self, token: int) -> str:
+        """The text that this token completes, possibly none."""
+        self._waiting.append(token)
+        return self._take(final=False)
+
+    def end(self) -> str:
+        """What was still waiting; bytes that never became a character are dropped."""
+        return self._take(final=True) if self._waiting else ""
+
+    def _take(self, final: bool) -> str:
+        before = self._decode(self._shown)
+        text = self._decode(self._shown + self._waiting)[len(before) :]
+        if text.endswith("\ufffd") and not final:
+            return ""
+        self._shown, self._waiting = self._waiting, []
+        return text.replace("\ufffd", "")
+
+    def _decode(self, ids: list[int]) -> str:
+        if not ids:
+            return ""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def decode(
+    network: Any, ids: Sequence[int], ends: frozenset[int], max_tokens: int, temperature: float, seed: int
+) -> Iterator[int]:
+    """New token ids, one at a time, the end token included; greedy at temperature 0, else sampled."""
+    where = next(network.parameters()).device
+    cache = DynamicCache(config=network.config)
+    generator = torch.Generator().manual_seed(seed)
+    tokens = list(ids)
+    for _ in range(max_tokens):
+        token = _next_token(network, torch.tensor([tokens], device=where), cache, temperature, generator)
+        yield token
+        if token in ends:
+            return
+        tokens = [token]
+
+
+# A decorator and not a `with` around the loop: the mode is thread-wide and would leak into whoever
+# consumes the generator.
+@torch.inference_mode()
+def _next_token(
+    network: Any, tokens: torch.Tensor, cache: DynamicCache, temperature: float, generator: torch.Generator
+) -> int:
+    logits = network(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+    if temperature <= 0:
+        return int(logits.argmax())
+    shares = torch.softmax(logits.float().cpu() / temperature, dim=-1)
+    return int(torch.multinomial(shares, 1, generator=generator))
+
+
+def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token that closes an answer: the model's own ends and the usual chat ends it knows."""
+    found: set[int] = set()
+    for owner in (model.config, getattr(model, "generation_config", None), tokenizer):
+        value = getattr(owner, "eos_token_id", None)
+        found.update([value] if isinstance(value, int) else value or ())
+    known = tokenizer.get_vocab()
+    found.update(known[name] for name in CHAT_ENDS if name in known)
+    return frozenset(found)
+
+
+def context_length(config: Any) -> int:
+    """Most tokens, prompt and answer together, that the model reads."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", None) or 2048)
+
+
+# --- loading -------------------------------------------------------------------------------------
+
+
+def locate_model(model: str | Path) -> str:
+    """Folder or id that `from_pretrained` takes; folders are checked before anything is read."""
+    if str(model) == "embedded":
+        model = EMBEDDED
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UserError(f"The folder {folder} holds no Hugging Face model: config.json is missing.")
+        if not any(folder.glob("*.safetensors")):
+            pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+            reason = "only pickled weights, which are refused" if pickled else "no weights"
+            raise UserError(f"The folder {folder} holds {reason}: *.safetensors files are needed.")
+        return str(folder)
+    if folder == EMBEDDED:
+        raise UserError("The embedded model is not here: models/embedded is missing from this copy.")
+    if folder.is_absolute() or len(folder.parts) > 2 or str(model).startswith((".", "~")):
+        raise UserError(f"There is no folder {folder}.")
+    return str(model)
+
+
+def load_pretrained(source: str, dtype: torch.dtype) -> tuple[Any, Any]:
+    """(model, tokenizer) from a folder or id; the local cache first, the hub only where that is allowed."""
+    local = Path(source).is_dir()
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    problem: Exception | None = None
+    for only_local in [True] if local or offline else [True, False]:
+        options: dict[str, Any] = {"local_files_only": only_local, "trust_remote_code": False}
+        try:
+            config = AutoConfig.from_pretrained(source, **options)
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+            model = AutoModelForCausalLM.from_pretrained(
+                source, config=config, dtype=dtype, use_safetensors=True, **options
+            )
+            return model, tokenizer
+        except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+            problem = error
+    log.info("Loading %s failed: %s", source, problem)
+    if local:
+        reason = str(problem).splitlines()[0][:200]
+        raise UserError(f"The folder {source} cannot be loaded as a causal language model: {reason}")
+    where = "and this machine is set to work offline" if offline else "and it could not be fetched"
+    raise UserError(
+        f"The model {source!r} is not a folder, not in the local Hugging Face cache, {where}."
+    ) from problem
+
+
+def model_fingerprint(source: str, model: Any) -> str:
+    """Identity of the weights: names, shapes and the first bytes of every file, or of the tensors.
+
+    Hashing all of a large model would take longer than loading it.
+    """
+    digest = hashlib.sha256()
+    folder = Path(source)
+    if folder.is_dir():
+        for path in sorted(folder.glob("*.safetensors")):
+            with path.open("rb") as file:
+                digest.update(f"{path.name} {path.stat().st_size}".encode())
+                digest.update(file.read(1 << 20))
+    else:
+        for name, weight in model.named_parameters():
+            digest.update(f"{name} {tuple(weight.shape)}".encode())
+        digest.update(source.encode())
+    return digest.hexdigest()[:16]
+
+
+# --- adapters ------------------------------------------------------------------------------------
+
+
+def adapter_fingerprint(adapter: Path) -> str:
+    """Changes whenever the adapter's files do; raises UserError when they are not a safe PEFT folder."""
+    weights = adapter / "adapter_model.safetensors"
+    if not adapter.is_dir():
+        raise UserError(f"The adapter {adapter.name} is not there any more.")
+    if not weights.is_file():
+        pickled = any(adapter.glob("*.bin")) or any(adapter.glob("*.pt"))
+        reason = "holds pickled weights, which are refused" if pickled else "holds no weights"
+        raise UserError(f"The adapter {adapter.name} {reason}: adapter_model.safetensors is needed.")
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(f"The adapter {adapter.name} holds no adapter_config.json.")
+    stat = weights.stat()
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def merge_adapter(base: Any, adapter: Path, base_fingerprint: str, base_name: str) -> Any:
+    """A copy of `base` with the LoRA weights folded in; raises UserError for an adapter of another base."""
+    learned_on = _recorded_base(adapter)
+    if learned_on not in (None, base_fingerprint):
+        raise UserError(
+            f"The adapter {adapter.name} was trained on another base model ({learned_on}) than {base_name} "
+            f"({base_fingerprint})."
+        )
+    dtype = next(base.parameters()).dtype
+    try:
+        config = PeftConfig.from_pretrained(str(adapter))
+        # Folded in float32: adding small updates to bfloat16 weights twice would round twice.
+        tuned = PeftModel.from_pretrained(copy.deepcopy(base).float(), str(adapter), config=config)
+        merged = tuned.merge_and_unload(safe_merge=True)
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"The adapter {adapter.name} does not fit {base_name}: {str(error).splitlines()[0][:160]}"
+        ) from error
+    return merged.to(dtype).eval()
+
+
+def _recorded_base(adapter: Path) -> str | None:
+    card = adapter / "card.json"
+    if not card.is_file():
+        return None
+    value = json.loads(card.read_text(encoding="utf-8")).get("base_fingerprint")
+    return str(value) if value else None

@@ -1,0 +1,117 @@
+"""Scores one answer: against gold answers, against passages, against a schema.
+
+Enters: texts. Leaves: numbers between 0 and 1 (or None where there is nothing to judge). It runs no model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+
+from backends.alignment import content_tokens, sentences
+from backends.language.prompts import is_abstention, without_markers
+
+UNGROUNDED = 0.5  # below this share an answer is called ungrounded
+
+
+def normalize_answer(text: str) -> str:
+    """As SQuAD 1.1 does (Rajpurkar et al. 2016): lower case, no punctuation, articles or extra space."""
+    lower = "".join(character for character in text.lower() if character not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", lower).split())
+
+
+def exact_match(answer: str, golds: Sequence[str]) -> bool:
+    """Whether the normalised answer, markers removed, equals one of the normalised golds."""
+    said = normalize_answer(without_markers(answer))
+    return any(said == normalize_answer(gold) for gold in golds)
+
+
+def f1(answer: str, golds: Sequence[str]) -> float:
+    """SQuAD token F1, best over the golds: 2PR / (P + R) with multiplicity; two empty texts score 1."""
+    said = normalize_answer(without_markers(answer))
+    return max((_f1(said, normalize_answer(gold)) for gold in golds), default=0.0)
+
+
+def _f1(said: str, gold: str) -> float:
+    said_tokens, gold_tokens = said.split(), gold.split()
+    if not said_tokens or not gold_tokens:
+        return float(said_tokens == gold_tokens)
+    common = (Counter(said_tokens) & Counter(gold_tokens)).total()
+    return 2 * common / (len(said_tokens) + len(gold_tokens))
+
+
+def contains_answer(answer: str, golds: Sequence[str]) -> bool:
+    """Whether a gold answer occurs in the answer as whole words, both normalised as SQuAD does."""
+    said = f" {normalize_answer(without_markers(answer))} "
+    normal = [normalize_answer(gold) for gold in golds]
+    return any(gold and f" {gold} " in said for gold in normal)
+
+
+def is_correct(answer: str, golds: Sequence[str]) -> bool:
+    """A gold answer is contained; for an unanswerable question (no golds), the answer declines."""
+    return contains_answer(answer, golds) if golds else is_abstention(answer)
+
+
+def groundedness(answer: str, passages: Sequence[str]) -> float | None:
+    """Share of the answer's content tokens that its best passage sentences hold, 0 to 1.
+
+    For each answer sentence s with content tokens T(s) (stemmed, stop words out, numbers exact) and all
+    sentences p of the passages:
+
+        groundedness = sum over s of max over p of |T(s) & T(p)|  /  sum over s of |T(s)|
+
+    that is the mean of each sentence's best recall, weighted by its tokens; & keeps multiplicity. None when
+    the answer abstains, is a JSON value, or has no content tokens. It measures whether words are backed by
+    the library's passages, not whether they answer the question; token alignment stands in for a judge model.
+    """
+    claim = without_markers(answer)
+    if is_abstention(answer) or is_json(claim):
+        return None
+    pool = [Counter(content_tokens(line)) for passage in passages for line in sentences(passage)]
+    held = total = 0
+    for sentence in sentences(claim):
+        wanted = Counter(content_tokens(sentence))
+        total += wanted.total()
+        held += max(((wanted & there).total() for there in pool), default=0)
+    return held / total if total else None
+
+
+def is_json(text: str) -> bool:
+    """Whether the text is one JSON object or list."""
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except ValueError:
+        return False
+
+
+def follows_schema(text: str, schema: Mapping[str, Any]) -> bool:
+    """Whether the text is one JSON value that the JSON schema accepts."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return False
+    return bool(jsonschema.Draft202012Validator(schema).is_valid(value))
+
+
+@dataclass(frozen=True)
+class CitationScore:
+    """Cited documents against gold documents; None where there is nothing to divide by."""
+
+    precision: float | None
+    recall: float | None
+
+
+def citation_score(cited: Sequence[str], gold: Sequence[str]) -> CitationScore:
+    """precision = |cited & gold| / |cited|, recall = |cited & gold| / |gold|, over distinct documents."""
+    right, said, wanted = len({*cited} & {*gold}), len({*cited}), len({*gold})
+    return CitationScore(
+        precision=right / said if said else None,
+        recall=right / wanted if wanted else None,
+    )

@@ -1,0 +1,95 @@
+"""Retrieval-augmented generation: find passages, show the best sentences to the untuned model, cite them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from backends.datatypes import (
+    BackendName,
+    Event,
+    Evidence,
+    Finished,
+    Hit,
+    RetrievalMode,
+    Stage,
+    Token,
+    Usage,
+    UserError,
+)
+from backends.language.generation import LanguageModel
+from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
+from backends.settings import Settings
+
+
+class Retriever(Protocol):
+    """What a backend needs of `corpus.retrieval.Retriever`."""
+
+    def search(self, question: str, *, top_k: int, mode: RetrievalMode) -> list[Hit]: ...
+
+    def select_evidence(
+        self,
+        question: str,
+        hits: Sequence[Hit],
+        *,
+        budget: int,
+        count_tokens: Callable[[str], int],
+        rerank: bool,
+    ) -> Evidence: ...
+
+
+@dataclass(frozen=True)
+class Rag:
+    model: LanguageModel
+    retriever: Retriever
+    stop: threading.Event | None = None
+    name: BackendName = "rag"
+
+    def run(self, question: str, settings: Settings) -> Iterator[Event]:
+        evidence = yield from find_evidence(question, self.retriever, self.model, settings)
+        if not evidence.sources:
+            # Without a passage this would be the base model wearing the name of RAG.
+            yield Token(NOT_IN_DOCUMENTS)
+            yield Finished(Usage(0, 0), prompt="", model=self.model.name, adapter=None)
+            return
+        yield Stage("generate")
+        yield from self.model.generate(
+            build_messages(question, evidence_lines(evidence.sources)),
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            seed=settings.seed,
+            stop=self.stop,
+        )
+
+
+def find_evidence(
+    question: str, retriever: Retriever, model: LanguageModel, settings: Settings
+) -> Iterator[Event]:
+    """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
+    budget = evidence_budget(question, model, settings)
+    yield Stage("retrieve")
+    hits = retriever.search(question, top_k=settings.top_k, mode=settings.mode)
+    if settings.rerank:
+        yield Stage("rerank")
+    evidence = retriever.select_evidence(
+        question, hits, budget=budget, count_tokens=model.count_tokens, rerank=settings.rerank
+    )
+    yield evidence
+    return evidence
+
+
+def evidence_budget(question: str, model: LanguageModel, settings: Settings) -> int:
+    """Tokens of evidence that fit beside the question and the answer, at most `settings.context_tokens`.
+
+    Raises UserError when the question leaves no room for any.
+    """
+    frame = model.count_tokens(model.render(build_messages(question)))
+    room = model.room_for_prompt(settings.max_tokens) - frame - 2  # the blank line after the evidence
+    if room < 32:
+        raise UserError(
+            f"The question takes {frame:,} tokens and the answer may take {settings.max_tokens:,}; of the "
+            f"{model.context:,} that {model.name} reads too few are left for evidence."
+        )
+    return min(settings.context_tokens, room)
