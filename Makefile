@@ -58,7 +58,7 @@ bench: dev
 # The local version label (+cpu) is dropped so that the pin also holds where only the plain name exists.
 constraints: dev
 	@{ sed '/^[^#]/,$$d' constraints.txt; \
-	   $(BIN)/python -m pip freeze --exclude-editable | grep -v '^#' | sed -E 's/\+[a-z0-9.]+$$//'; } > constraints.new
+	   $(BIN)/python -m pip freeze --all --exclude-editable | grep -vE '^(#|pip==)' | sed -E 's/\+[a-z0-9.]+$$//'; } > constraints.new
 	@mv constraints.new constraints.txt
 
 clean:

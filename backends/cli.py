@@ -15,12 +15,33 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Question, RetrievalMode, UserError
+from backends.arguments import (
+    ChunkOverlap,
+    ChunkSize,
+    ContextTokens,
+    DocumentsFolder,
+    Json,
+    MaxTokens,
+    Mode,
+    Model,
+    Rerank,
+    Role,
+    Seed,
+    Temperature,
+    WorkspaceFolder,
+    backends_of,
+    check_folder,
+    questions_of,
+    settings_of,
+    use_workspace,
+)
+from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Question, UserError
+from backends.runs import RUN_DEPTH, run_rows, write_run
 
 if TYPE_CHECKING:
     from backends.assemble import Triptych
@@ -30,8 +51,6 @@ if TYPE_CHECKING:
     from backends.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN_NAME = "triptych"
-RUN_DEPTH = 100  # documents a run file ranks per question when --top-k is not given
 INTERRUPTED = 130
 
 
@@ -57,51 +76,6 @@ app = typer.Typer(
 )
 documents_app = typer.Typer(help="What is in the workspace: list, history, forget.")
 app.add_typer(documents_app, name="documents")
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, nothing else.")]
-WorkspaceFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--workspace",
-        metavar="DIR",
-        help="Folder that holds everything Triptych writes (TRIPTYCH_WORKSPACE).",
-    ),
-]
-DocumentsFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--documents", metavar="DIR", help="Use exactly the files of this folder instead of the workspace's."
-    ),
-]
-Role = Annotated[str | None, typer.Option(help="Read as this role: documents kept from it are not found.")]
-
-
-def _option(field: str, metavar: str) -> Any:
-    """A settings option: its name is the field's, its help the field's description."""
-    return typer.Option(f"--{field.replace('_', '-')}", metavar=metavar, help=_HELP[field])
-
-
-# Spelled out here and not read from Settings: --help must not pay for importing pydantic. A test compares.
-_HELP = {
-    "chunk_size": "Longest passage, in tokens.",
-    "chunk_overlap": "Tokens that neighbouring passages share.",
-    "context_tokens": "Evidence budget of one prompt, in tokens.",
-    "temperature": "0 always gives the same answer.",
-    "max_tokens": "Longest answer, in tokens.",
-    "seed": "Seed of the sampler when the temperature is above 0.",
-    "model": "'embedded', or a Hugging Face model id or folder.",
-    "mode": "How passages are found: by meaning (dense), by words (bm25), or both.",
-    "rerank": "Order and trim the passages sentence by sentence.",
-}
-ChunkSize = Annotated[int | None, _option("chunk_size", "TOKENS")]
-ChunkOverlap = Annotated[int | None, _option("chunk_overlap", "TOKENS")]
-ContextTokens = Annotated[int | None, _option("context_tokens", "TOKENS")]
-Temperature = Annotated[float | None, _option("temperature", "NUMBER")]
-MaxTokens = Annotated[int | None, _option("max_tokens", "TOKENS")]
-Seed = Annotated[int | None, _option("seed", "NUMBER")]
-Model = Annotated[str | None, _option("model", "NAME")]
-Mode = Annotated[RetrievalMode | None, typer.Option("--mode", help=_HELP["mode"])]
-Rerank = Annotated[bool | None, typer.Option("--rerank/--no-rerank", help=_HELP["rerank"])]
 
 
 @app.callback()
@@ -361,30 +335,6 @@ def find(
     return list(hits)
 
 
-def run_rows(question_id: str, hits: Sequence[Any], depth: int) -> list[str]:
-    """TREC rows `qid Q0 document rank score triptych`: documents in the order of their best passage.
-
-    Scores are 1/rank: a run's scores must fall with the rank, which reranked scores do not promise.
-    """
-    names = list(dict.fromkeys(hit.chunk.document for hit in hits))[:depth]
-    return [
-        f"{_run_name(question_id)} Q0 {_run_name(name)} {rank} {1 / rank:.6f} {RUN_NAME}"
-        for rank, name in enumerate(names, start=1)
-    ]
-
-
-def _run_name(name: str) -> str:
-    """Run files are separated by spaces, so a name cannot hold one."""
-    return "%20".join(name.split())
-
-
-def write_run(path: Path, lines: Sequence[str]) -> None:
-    """Write the whole run or nothing."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    partial.replace(path)
-
-
 def _show_hits(out: Output, question: Question, hits: Sequence[Any], *, title: bool) -> None:
     from backends.console import hit_row, table
 
@@ -534,54 +484,6 @@ class Asking:
 
 
 # --- shared --------------------------------------------------------------------------------------
-
-
-def use_workspace(given: Path | None) -> Path:
-    """The workspace folder of this call. Settings look for their file there, so the choice is made known."""
-    from backends.settings import default_workspace
-
-    # Absolute, because `demo` serves from another folder.
-    folder = (given or default_workspace()).expanduser().absolute()
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"The workspace {folder} is a file; a folder is needed.")
-    os.environ["TRIPTYCH_WORKSPACE"] = str(folder)
-    return folder
-
-
-def settings_of(**given: Any) -> Settings:
-    from backends.settings import make_settings
-
-    return make_settings(**given)
-
-
-def questions_of(question: str | None, file: Path | None, *, option: str) -> list[Question]:
-    """The one question of the command line, or those of a file."""
-    from backends.questions import check_question, load_questions
-
-    if question is not None and file is not None:
-        raise UserError(f"Give a question or {option}, not both.")
-    if file is not None:
-        return load_questions(file)
-    if question is None:
-        raise UserError(f"Give a question, or a file of questions with {option}.")
-    return [Question(id="q1", question=check_question(question))]
-
-
-def backends_of(names: Sequence[str]) -> list[BackendName]:
-    """The named backends, each once, in the order given."""
-    for name in names:
-        if name not in BACKEND_NAMES:
-            raise UserError(f"There is no backend {name!r}: choose from {', '.join(BACKEND_NAMES)}.")
-    return [cast(BackendName, name) for name in dict.fromkeys(names)]
-
-
-def check_folder(folder: Path | None) -> None:
-    if folder is None:
-        return
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder." if folder.exists() else f"There is no folder {folder}.")
-    if not any(item.is_file() for item in folder.rglob("*")):
-        raise UserError(f"The folder {folder} holds no files.")
 
 
 def open_library(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from backends import cli
+from backends import arguments, cli
 from backends.datatypes import Answer, Chunk, Citation, Cost, Document, Hit, Question, Token, Usage, UserError
 from backends.settings import MAX_QUESTION_CHARACTERS, Settings
 
@@ -300,8 +300,8 @@ def test_ingest_rows_and_status_tell_what_happened(library: FakeLibrary, tmp_pat
 
 
 def test_documents_lists_by_default(library: FakeLibrary) -> None:
-    for arguments in (["--json"], ["list", "--json"], ["--json", "list"]):
-        status, stdout, _ = run("documents", *arguments)
+    for options in (["--json"], ["list", "--json"], ["--json", "list"]):
+        status, stdout, _ = run("documents", *options)
         assert status == 0
         (row,) = rows(stdout)
         assert (row["document"], row["version"], row["characters"]) == ("returns.md", 2, len(TEXT))
@@ -353,7 +353,7 @@ def test_run_file_ranks_documents_by_their_best_passage(library: FakeLibrary, tm
 
 SLOW = """
 import time
-from backends import cli
+from backends import arguments, cli
 from tests.test_cli import fake_answer
 
 class Slow:
@@ -403,7 +403,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_help_of_settings_options_is_the_settings_own() -> None:
-    assert {name: Settings.model_fields[name].description for name in cli._HELP} == cli._HELP
+    assert {name: Settings.model_fields[name].description for name in arguments.HELP} == arguments.HELP
 
 
 @pytest.mark.parametrize("verb", ["demo", "ingest", "documents", "search", "ask"])
