@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -40,18 +40,19 @@ from backends.arguments import (
     settings_of,
     use_workspace,
 )
-from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Question, UserError
+from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Hit, Question, UserError
 from backends.runs import RUN_DEPTH, run_rows, write_run
 
 if TYPE_CHECKING:
     from backends.assemble import Triptych
     from backends.console import Output, ProgressLine
-    from backends.corpus.library import IngestResult, Library
+    from backends.corpus.library import IngestResult, Library, Progress
     from backends.corpus.retrieval import Retriever
     from backends.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = 130
+RERANKED = 20  # passages whose sentences are compared with the question; the rest keep their order
 
 
 class FriendlyGroup(TyperGroup):
@@ -206,7 +207,7 @@ def list_documents(ctx: typer.Context, as_json: Json = False, workspace: Workspa
 
     folder = use_workspace(workspace)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "document": document.name,
                 "version": document.version,
@@ -227,7 +228,7 @@ def list_documents(ctx: typer.Context, as_json: Json = False, workspace: Workspa
                 out.row(row)
             return
         names = ("document", "version", "type", "pages", "characters", "roles")
-        cells = [[", ".join(row[name]) if name == "roles" else row[name] for name in names] for row in rows]
+        cells = [[row[name] if name != "roles" else ", ".join(row["roles"]) for name in names] for row in rows]
         out.text(table(names, cells, numbers=("version", "pages", "characters")), f"{len(rows)} documents")
 
 
@@ -326,16 +327,16 @@ def search(
 
 def find(
     retriever: Retriever, question: str, depth: int, settings: Settings, *, whole_documents: bool
-) -> list[Any]:
+) -> list[Hit]:
     """Hits in order, best first; with `whole_documents` enough passages to rank `depth` documents."""
     wanted = depth * 5 if whole_documents else depth
     hits = retriever.search(question, top_k=wanted, mode=settings.mode)
     if settings.rerank and len(hits) > 1:
-        hits = retriever.rerank(question, hits)
-    return list(hits)
+        hits = retriever.rerank(question, hits[:RERANKED]) + hits[RERANKED:]
+    return hits
 
 
-def _show_hits(out: Output, question: Question, hits: Sequence[Any], *, title: bool) -> None:
+def _show_hits(out: Output, question: Question, hits: Sequence[Hit], *, title: bool) -> None:
     from backends.console import hit_row, table
 
     if out.as_json:
@@ -454,15 +455,12 @@ class Asking:
         from backends.console import say, show_answer
 
         try:
-            events = triptych.ask(question, [backend], settings)
-            answer = next((event for event in events if isinstance(event, Answer)), None)
+            answer = triptych.answer(question, backend, settings)
         except UserError as error:
             self.progress.clear()
             say(f"triptych: {question.id}, {backend}: {error}")
             self.failed += 1
             return None
-        if answer is None:
-            raise RuntimeError(f"{backend} ended without an answer")
         self.done += 1
         self.progress.clear()
         if self.out.as_json:
@@ -506,9 +504,18 @@ def open_triptych(
     return Triptych.open(workspace, settings, documents=documents, role=role, progress=reporter(progress))
 
 
-def reporter(progress: ProgressLine) -> Any:
-    """The library's progress records as lines for people."""
-    return lambda step: progress(f"{step.stage} {step.done}/{step.total}  {step.item}".rstrip())
+def reporter(progress: ProgressLine) -> Callable[[Progress], None]:
+    """The library's progress records as lines for people; a file it had to leave out is always told."""
+    from backends.console import say
+
+    def report(step: Progress) -> None:
+        if step.stage == "rejected":
+            progress.clear()
+            say(f"triptych: left out {step.item}")
+        else:
+            progress(f"{step.stage} {step.done}/{step.total}  {step.item}".rstrip())
+
+    return report
 
 
 @contextmanager

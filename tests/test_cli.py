@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from backends import arguments, cli
-from backends.datatypes import Answer, Chunk, Citation, Cost, Document, Hit, Question, Token, Usage, UserError
+from backends.datatypes import Answer, Chunk, Citation, Cost, Document, Hit, Question, Usage, UserError
 from backends.settings import MAX_QUESTION_CHARACTERS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,15 +46,11 @@ def fake_answer(question: Question, backend: str) -> Answer:
 
 
 class FakeTriptych:
-    def ask(
-        self, question: Question, backends: Sequence[str], settings: Settings
-    ) -> Iterator[Token | Answer]:
-        for backend in backends:
-            if backend == "hybrid" and "broken" in question.question:
-                raise UserError("The hybrid adapter is not trained yet.")
-            yield Token("Free")
-            print("a library that chats on stdout")
-            yield fake_answer(question, backend)
+    def answer(self, question: Question, backend: str, settings: Settings) -> Answer:
+        if backend == "hybrid" and "broken" in question.question:
+            raise UserError("The hybrid adapter is not trained yet.")
+        print("a library that chats on stdout")
+        return fake_answer(question, backend)
 
 
 @dataclass(frozen=True)
@@ -357,10 +353,10 @@ from backends import arguments, cli
 from tests.test_cli import fake_answer
 
 class Slow:
-    def ask(self, question, backends, settings):
+    def answer(self, question, backend, settings):
         if question.id == "line-3":
             time.sleep(60)
-        yield fake_answer(question, backends[0])
+        return fake_answer(question, backend)
 
 cli.open_triptych = lambda *_: Slow()
 cli.app(["ask", "--questions", "questions.jsonl", "--backend", "rag", "--json"], prog_name="triptych")
