@@ -11,13 +11,14 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install dev demo test lint format bench constraints clean
+.PHONY: help install dev demo test lint format readme bench constraints clean
 
 help:
 	@echo "make demo [PORT=8501]  install and serve the app"
 	@echo "make test              install with the development extra and run every test"
 	@echo "make lint              ruff and mypy"
 	@echo "make format            let ruff rewrite what it can"
+	@echo "make readme            write README's file tree anew"
 	@echo "make bench             measure against the recorded baselines"
 	@echo "make constraints       record the versions of this install"
 
@@ -51,6 +52,9 @@ lint: dev
 format: dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+readme: dev
+	$(BIN)/python -m tests.readme_tree
 
 bench: dev
 	$(BIN)/python -m benchmarks

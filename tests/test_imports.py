@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
-import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests import readme_tree
+from tests.readme_tree import purpose
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*ROOT.glob("app.py"), *ROOT.glob("backends/**/*.py"), *ROOT.glob("pages/**/*.py")])
@@ -101,38 +102,10 @@ def test_no_page_file_lies_directly_below_pages() -> None:
     assert [path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py"] == []
 
 
-def readme_tree() -> set[str]:
-    """Paths in README's file tree: `folder/` lines nest by two spaces of indentation."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"<!-- tree:start -->\n```\w*\n(.*?)```\n<!-- tree:end -->", readme, re.DOTALL)
-    assert block is not None, "README has no file tree"
-    paths: set[str] = set()
-    folders: list[str] = []
-    for line in block[1].splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        name = line.split()[0]
-        folders = [*folders[:depth], name]
-        paths.add("".join(folders))
-    return paths
-
-
-def tracked_files() -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode != 0:
-        pytest.skip("not a git checkout")
-    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
-
-
 def test_readme_tree_is_true() -> None:
-    """Every code file and top-level name has its line, and every line its file."""
-    tree, files = readme_tree(), tracked_files()
-    assert [path for path in sorted(tree) if not (ROOT / path).exists()] == []
-    code = {
-        name
-        for name in files
-        if re.fullmatch(r"(app|(backends|pages)/.*)\.py", name) and not name.endswith("__init__.py")
-    }
-    assert sorted(code - tree) == []
-    hidden = {name for name in files if name.startswith(".")}
-    top = {name.split("/")[0] + ("/" if "/" in name else "") for name in set(files) - hidden}
-    assert sorted(top - tree) == []
+    readme = readme_tree.README.read_text(encoding="utf-8")
+    assert readme == readme_tree.with_tree(readme), "run `make readme`"
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [module_name(path) for path in SOURCES if path.name != "__init__.py" and not purpose(path)] == []

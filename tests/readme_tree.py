@@ -1,0 +1,73 @@
+"""Writes README's file tree from the first line of every module: `make readme`.
+
+A test compares the tree with README, so that a new file or a changed purpose cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(<!-- tree:start -->\n).*?(<!-- tree:end -->)", re.DOTALL)
+CODE = ("app.py", "backends", "pages")
+WIDTH = 30  # column of the descriptions
+
+# What is not a module, and so cannot say itself what it is for.
+REST = {
+    "models/": "the embedded model, its adapters, MODEL_CARD.md and the recipe that builds them",
+    "sample_corpus/": "documents of a fictional company, questions, training rows, price book",
+    "benchmarks/": "what is measured, and how",
+    "docs/": "screenshots",
+    "tests/": "mirrors backends/ and pages/; browser/ drives a real browser",
+    ".ci/": "run: everything a change must pass",
+    ".streamlit/": "the theme, light and dark",
+    "Makefile": "demo, test, lint, format, bench, readme",
+    "pyproject.toml": "the package, its pinned dependencies, tool settings",
+    "constraints.txt": "every version of a tested install",
+}
+
+
+def purpose(path: Path) -> str:
+    """First line of a module's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.split("\n")[0].removesuffix(".")
+
+
+def tree() -> str:
+    """The tree as README shows it: a line per module, folders before their files' lines, then the rest."""
+    lines: list[str] = []
+    shown: set[Path] = set()
+    for top in CODE:
+        start = ROOT / top
+        for path in [start] if start.is_file() else sorted(start.rglob("*.py"), key=_order):
+            if path.name == "__init__.py" or not path.exists():
+                continue
+            inner = path.relative_to(ROOT)
+            for folder in reversed(inner.parents[:-1]):
+                if folder not in shown:
+                    shown.add(folder)
+                    lines.append("  " * (len(folder.parts) - 1) + folder.name + "/")
+            lines.append(_line("  " * (len(inner.parts) - 1) + path.name, purpose(path)))
+    lines += [_line(name, text) for name, text in REST.items() if (ROOT / name).exists()]
+    return "\n".join(lines)
+
+
+def _order(path: Path) -> tuple[tuple[bool, str], ...]:
+    """Files of a folder before its sub-folders."""
+    parts = path.relative_to(ROOT).parts
+    return tuple((at < len(parts) - 1, part) for at, part in enumerate(parts))
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<{WIDTH}} {text}"
+
+
+def with_tree(readme: str) -> str:
+    return BLOCK.sub(lambda found: f"{found[1]}```\n{tree()}\n```\n{found[2]}", readme)
+
+
+if __name__ == "__main__":
+    README.write_text(with_tree(README.read_text(encoding="utf-8")), encoding="utf-8")
