@@ -18,7 +18,7 @@ from backends.datatypes import BACKEND_NAMES
 from backends.questions import load_questions
 from backends.settings import make_settings
 
-QUESTIONS = Path(__file__).resolve().parents[1] / "sample_corpus" / "questions" / "dev.jsonl"
+QUESTIONS = Path(__file__).resolve().parents[1] / "sample_corpus" / "questions"
 ANSWERED = 20
 SEARCHED = 100
 
@@ -36,7 +36,7 @@ def row(step: str, milliseconds: list[float]) -> None:
 
 def main() -> None:
     settings = make_settings()
-    questions = load_questions(QUESTIONS)
+    questions = [question for path in sorted(QUESTIONS.glob("*.jsonl")) for question in load_questions(path)]
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         triptych = Triptych.open(Path(folder), settings)
