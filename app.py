@@ -1,0 +1,27 @@
+"""Router of the app: opens the product once, draws the shared sidebar, runs the chosen page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui import opening, resources, session, sidebar
+
+HERE = Path(__file__).resolve().parent
+LOGO = str(HERE / "pages/ui/logo.svg")
+
+st.set_page_config(page_title="Triptych", page_icon=LOGO, layout="wide")
+st.logo(LOGO, size="large")
+page = st.navigation(
+    [
+        st.Page(HERE / "pages/ask/compare.py", title="Compare", icon=":material/view_column:", default=True),
+        st.Page(HERE / "pages/library/documents.py", title="Documents", icon=":material/folder_open:"),
+    ]
+)
+
+opening.wait_until_open()
+desk = resources.desk(session.current().visitor)
+with st.sidebar:
+    sidebar.draw(desk, desk.model_name)
+page.run()

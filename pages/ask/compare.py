@@ -1,0 +1,256 @@
+"""Home: one question, the answers side by side, and what lies behind them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+import streamlit as st
+
+from backends.datatypes import UserError
+from backends.jobs import Job
+from backends.questions import check_question
+from pages.ui import charts, export, resources, session, sources
+from pages.ui.answer_card import card
+from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
+from pages.ui.desk import Desk
+from pages.ui.look import CONTROL, LOOKS, label
+from pages.ui.text import markdown, plural
+from pages.ui.verdict import verdict
+
+POLL = 0.25
+EXAMPLES = (
+    "How long may a customer return a Lark Pro?",
+    "Who is the landlord of the Leipzig office?",
+    "What percentage comes off for a Silver reseller?",
+    "What caused incident INC-2026-07?",
+)
+
+
+def ask(question: str) -> None:
+    """Start the answers to this question; a question that cannot be asked changes nothing else."""
+    now = session.current()
+    try:
+        question = check_question(question)
+    except UserError as error:
+        now.question_problem = str(error)
+        return
+    now.question_problem = None
+    running = next((job for job in resources.jobs().of(now.visitor, KIND) if not job.finished), None)
+    if running is not None:
+        running.cancel()
+    asked = Asked(question, now.backends, now.settings, datetime.now().astimezone())
+    job = resources.jobs().start(KIND, now.visitor, asking(resources.desk(now.visitor), asked))
+    now.round_id = job.id
+
+
+def ask_typed() -> None:
+    ask(session.read("question", ""))
+
+
+def ask_example(question: str) -> None:
+    session.put("question", question)
+    ask(question)
+
+
+def stop(job: Job) -> None:
+    job.cancel()
+
+
+def show_round(round_id: str) -> None:
+    session.current().round_id = round_id
+
+
+# --- the question ----------------------------------------------------------------------------------
+
+
+def question_box(running: bool) -> None:
+    with st.form("ask", border=False, enter_to_submit=True):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            st.text_input(
+                "Ask a question about the documents",
+                key="question",
+                placeholder="Ask a question about the documents",
+                persist_state="session",
+                label_visibility="collapsed",
+            )
+            st.form_submit_button("Ask", type="primary", on_click=ask_typed, icon=":material/arrow_forward:")
+    problem = session.current().question_problem
+    if problem:
+        st.error(markdown(problem))
+    with st.container(horizontal=True, gap="xsmall"):
+        for number, question in enumerate(EXAMPLES):
+            st.button(
+                question, key=f"example-{number}", on_click=ask_example, args=(question,), type="tertiary"
+            )
+
+
+# --- the answers -----------------------------------------------------------------------------------
+
+
+def answers(job: Job, desk: Desk) -> None:
+    """The columns; run again and again while the job works, then once more with the whole page."""
+    made = round_of(job)
+    if made is None:
+        if job.finished:
+            st.error(markdown(job.error or "The question was stopped before it began."))
+        else:
+            st.caption("Another question is being answered; yours is next, so that each is timed alone.")
+        return
+    if made.finished and session.current().polling:
+        session.current().polling = False
+        st.rerun()
+    columns(made, desk)
+
+
+def columns(made: Round, desk: Desk) -> None:
+    compared = [column for name, column in made.columns.items() if name != CONTROL]
+    control = made.columns.get(CONTROL)
+    if compared:
+        for cell, column in zip(st.columns(len(compared)), compared, strict=True):
+            with cell:
+                _draw(column, made, desk)
+    if control is not None:
+        with st.expander(f"{LOOKS[CONTROL].mark} Base: the control, without documents or training"):
+            _draw(control, made, desk)
+
+
+def _draw(column: Column, made: Round, desk: Desk) -> None:
+    others = [
+        other.text
+        for other in made.columns.values()
+        if other.backend not in (column.backend, CONTROL) and other.state == "done"
+    ]
+    busy = next((c.backend for c in made.columns.values() if c.state == "answering"), None)
+    card(column, others, desk.status(column.backend), waiting_for=label(busy) if busy else None)
+
+
+def running_line(job: Job) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("The backends answer one after another, so that each is timed alone.")
+        st.button("Stop", on_click=stop, args=(job,), icon=":material/stop:", key="stop")
+
+
+def verdict_line(made: Round) -> None:
+    parts = verdict(made.answers).parts
+    if parts:
+        st.markdown(" · ".join(f"**{name}:** {markdown(text)}" for name, text in parts))
+
+
+# --- what lies behind ------------------------------------------------------------------------------
+
+
+def behind(made: Round, rounds: list[Round], desk: Desk) -> None:
+    found, took, spent, history, prompts = st.tabs(
+        ["Sources", "Where the time went", "Tokens and cost", "This session", "Prompt"], key="behind"
+    )
+    answers_ = made.answers
+    theme = session.theme()
+    with found:
+        sources.draw(made, desk)
+    with took:
+        if answers_:
+            charts.show(charts.latency(answers_, theme))
+    with spent:
+        if answers_:
+            left, right = st.columns(2, gap="large")
+            with left:
+                charts.show(charts.tokens(answers_, theme))
+            with right:
+                charts.show(charts.cost(answers_, theme))
+    with history:
+        session_so_far(rounds)
+    with prompts:
+        exact_prompts(made)
+
+
+def session_so_far(rounds: list[Round]) -> None:
+    asked = [made for made in rounds if made.answers]
+    frame = charts.session_frame(asked)
+    theme = session.theme()
+    if frame.empty:
+        st.caption("Nothing has been answered yet.")
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        charts.show(charts.session_times(frame, theme))
+    with right:
+        support = charts.session_support(frame, theme)
+        if support is not None:
+            charts.show(support)
+    st.markdown(f"**{plural(len(asked), 'question')} so far**")
+    for made in reversed(asked):
+        st.button(
+            markdown(made.asked.question[:140]),
+            key=f"round-{made.id}",
+            on_click=show_round,
+            args=(made.id,),
+            type="tertiary",
+            icon=":material/history:",
+            help=f"Asked at {made.asked.at:%H:%M:%S}. Show these answers again.",
+        )
+    downloads(asked)
+
+
+def downloads(rounds: list[Round]) -> None:
+    with st.container(horizontal=True):
+        for name, made, mime in (
+            ("CSV", export.as_csv, "text/csv"),
+            ("JSON", export.as_json, "application/json"),
+            ("HTML report", export.as_report, "text/html"),
+        ):
+            suffix = name.split()[0].lower()
+            st.download_button(
+                name,
+                data=partial(made, rounds),
+                file_name=f"triptych-answers.{suffix}",
+                mime=mime,
+                key=f"export-{suffix}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+
+
+def exact_prompts(made: Round) -> None:
+    st.caption("The exact text each backend sent to its model.")
+    for name, column in made.columns.items():
+        if column.prompt is None:
+            continue
+        used = column.answer.usage.prompt_tokens if column.answer else None
+        tokens = f", {plural(used, 'token')}" if used else ""
+        with st.expander(f"{LOOKS[name].mark} {label(name)}{tokens}", expanded=name == "rag"):
+            st.code(column.prompt, language=None, wrap_lines=True)
+
+
+# --- the page --------------------------------------------------------------------------------------
+
+
+def page() -> None:
+    now = session.current()
+    desk = resources.desk(now.visitor)
+    jobs = resources.jobs().of(now.visitor, KIND)
+    if not jobs:
+        ask_example(EXAMPLES[0])
+        jobs = resources.jobs().of(now.visitor, KIND)
+    job = next((job for job in jobs if job.id == now.round_id), jobs[0])
+    now.polling = not job.finished
+
+    st.title("Ask once, compare every approach", anchor=False)
+    documents = desk.documents()
+    st.caption(
+        f"{plural(len(documents), 'document')}, {'your own copy' if desk.private else 'sample company'}"
+    )
+    question_box(now.polling)
+    st.fragment(answers, run_every=POLL if now.polling else None)(job, desk)
+    if now.polling:
+        running_line(job)
+        return
+    made = round_of(job)
+    if made is None:
+        return
+    verdict_line(made)
+    rounds = list(reversed(rounds_of(jobs)))
+    behind(made, rounds, desk)
+
+
+page()

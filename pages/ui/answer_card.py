@@ -1,0 +1,145 @@
+"""Draws one backend's answer: text with citation chips, what supports it, and what it took.
+
+Enters: a `Column` of a round and a status. Leaves: elements on the page. It computes nothing but wording.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backends.console import money
+from backends.datatypes import Answer, Citation
+from pages.ui.asking import Column
+from pages.ui.desk import Status
+from pages.ui.look import LOOKS, Look
+from pages.ui.text import (
+    Span,
+    answer_html,
+    block,
+    highlight,
+    markdown,
+    marked_html,
+    own_words,
+    plain_html,
+    plural,
+    seconds,
+)
+
+GROUNDED_HELP = (
+    "Share of the answer that the passages of this question bear out, from 0 to 1, measured word by word."
+)
+WEAK = 0.5
+
+
+def card(column: Column, others: list[str], status: Status, *, waiting_for: str | None = None) -> None:
+    """One bordered cell; `others` are the finished texts that differences are marked against."""
+    look = LOOKS[column.backend]
+    with st.container(border=True, height="stretch", key=f"card-{column.backend}", gap="small"):
+        st.markdown(f"##### :{look.tint}[{look.mark}] {look.label}", anchors=False)
+        st.caption(look.how)
+        if column.state == "failed":
+            _problem(column, status)
+            return
+        _text(column, look, others, waiting_for)
+        if column.answer is not None:
+            _citations(column.answer, look)
+            st.space("stretch")
+            _measures(column.answer)
+            _notes(column.answer, status)
+
+
+def _problem(column: Column, status: Status) -> None:
+    st.error(f"No answer. {markdown(column.failure or status.reason)}", icon=":material/error:")
+    if status.state == "untrained" and status.reason:
+        st.caption(markdown(status.reason))
+
+
+def _text(column: Column, look: Look, others: list[str], waiting_for: str | None) -> None:
+    if column.text:
+        titles = {c.marker: _where(c) for c in column.answer.citations} if column.answer else {}
+        own = own_words(column.text, others) if column.answer else []
+        st.html(answer_html(column.text, look.css, titles, own))
+    elif column.state == "answering":
+        found = column.evidence
+        doing = f"Reading {plural(len(found.sources), 'passage')} ..." if found else "Working ..."
+        st.caption(doing)
+    elif column.state == "waiting":
+        st.caption(f"Waits for {waiting_for}, so that each is timed alone." if waiting_for else "Waits ...")
+    if column.state == "stopped":
+        st.caption("Stopped before it was complete.")
+
+
+def _where(citation: Citation) -> str:
+    page = f", page {citation.page}" if citation.page is not None else ""
+    return f"{citation.document}{page}"
+
+
+def _citations(answer: Answer, look: Look) -> None:
+    if not answer.citations:
+        reason = "no documents: from its weights" if not answer.sources else "cites no passage"
+        st.caption(f"Sources: {reason}.")
+        return
+    with st.container(horizontal=True, gap="xsmall"):
+        for number, citation in enumerate(answer.citations):
+            with st.popover(
+                f"[{citation.marker}] {markdown(_short(citation))}",
+                key=f"chip-{answer.backend}-{number}",
+                help="Show the cited passage.",
+            ):
+                passage(citation, look)
+
+
+def _short(citation: Citation, longest: int = 26) -> str:
+    name = citation.document
+    name = name if len(name) <= longest else f"{name[: longest - 10]}…{name[-9:]}"
+    return f"{name}, p. {citation.page}" if citation.page is not None else name
+
+
+def passage(citation: Citation, look: Look) -> None:
+    """The cited words as they stand in the document."""
+    st.markdown(f"**{markdown(citation.document)}**")
+    page = f"page {citation.page}, " if citation.page is not None else ""
+    st.caption(f"Version {citation.version}, {page}characters {citation.start:,} to {citation.end:,}")
+    whole = Span(0, len(citation.text), highlight(look.css))
+    st.html(block(marked_html(citation.text, [whole])))
+
+
+def _measures(answer: Answer) -> None:
+    first, second = st.columns(2, gap="small", wrap=False)
+    grounded = "not judged" if answer.groundedness is None else f"{answer.groundedness:.2f}"
+    first.metric("Grounded", grounded, help=GROUNDED_HELP)
+    total = answer.latency_ms["total"]
+    second.metric("Time", seconds(total), help=_stages(answer))
+    usage = answer.usage
+    first.metric(
+        "Tokens",
+        f"{usage.prompt_tokens:,} → {usage.completion_tokens:,}",
+        help="Tokens of the prompt, then tokens of the answer.",
+    )
+    second.metric("Cost", markdown(money(answer.cost.amount, answer.cost.currency)), help=_basis(answer))
+
+
+def _stages(answer: Answer) -> str:
+    parts = [f"{name.replace('_', ' ')} {seconds(ms)}" for name, ms in answer.latency_ms.items()]
+    return "Measured for this answer: " + ", ".join(markdown(part) for part in parts) + "."
+
+
+def _basis(answer: Answer) -> str:
+    return f"For this answer. Price: {markdown(answer.cost.basis)}"
+
+
+def _notes(answer: Answer, status: Status) -> None:
+    notes = list(answer.warnings)
+    if answer.groundedness is not None and answer.groundedness < WEAK and not answer.abstained:
+        notes.append("The passages do not bear out most of this answer.")
+    if answer.abstained:
+        notes.append("It declined to answer.")
+    if status.state == "stale" and status.reason:
+        notes.append(status.reason)
+    if notes:
+        look = LOOKS.get(answer.backend)  # type: ignore[call-overload]
+        colour = look.css if look else "inherit"
+        rows = "".join(f"<div>{plain_html(note)}</div>" for note in dict.fromkeys(notes))
+        st.html(
+            f'<div style="font-size:.85rem;border-left:3px solid {colour};padding-left:.6rem">{rows}</div>'
+        )

@@ -1,0 +1,138 @@
+"""One question put to several backends, as a background job, and the picture of it while it runs.
+
+Enters: a desk, a question, settings. Leaves: a `Round`, complete or so far. The job outlives every rerun of
+a page; a page only ever folds the job's events into a Round and draws it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from backends.datatypes import Answer, BackendName, Evidence, Token, UserError
+from backends.jobs import Job, JobContext
+from backends.settings import Settings
+from pages.ui.desk import Desk, Prompt
+
+KIND = "ask"
+ColumnState = Literal["waiting", "answering", "done", "failed", "stopped"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    question: str
+    backends: tuple[BackendName, ...]
+    settings: Settings
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one backend did. `what` None: it begins; a string: it failed, for this reason."""
+
+    backend: BackendName
+    what: Token | Evidence | Prompt | Answer | str | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One backend's answer as far as it has come."""
+
+    backend: BackendName
+    state: ColumnState = "waiting"
+    text: str = ""
+    evidence: Evidence | None = None
+    prompt: str | None = None
+    answer: Answer | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Round:
+    """One question and what each backend made of it."""
+
+    id: str
+    asked: Asked
+    columns: dict[BackendName, Column] = field(default_factory=dict)
+    finished: bool = False
+
+    @property
+    def answers(self) -> list[Answer]:
+        return [column.answer for column in self.columns.values() if column.answer is not None]
+
+
+def asking(desk: Desk, asked: Asked) -> Callable[[JobContext], None]:
+    """The job: index if needed, then one backend after another, so that each is timed alone."""
+
+    def run(context: JobContext) -> None:
+        context.emit(asked)
+        desk.prepare(asked.settings, context.progress)
+        for number, backend in enumerate(asked.backends):
+            if context.cancelled.is_set():
+                return
+            context.progress(number, len(asked.backends), backend)
+            _answer(desk, backend, asked, context)
+        context.progress(len(asked.backends), len(asked.backends), "")
+
+    return run
+
+
+def _answer(desk: Desk, backend: BackendName, asked: Asked, context: JobContext) -> None:
+    context.emit(Said(backend, None))
+    try:
+        for event in desk.ask(backend, asked.question, asked.settings, context.cancelled):
+            context.emit(Said(backend, event))
+    except UserError as error:
+        context.emit(Said(backend, str(error)))
+    except Exception as error:
+        # One backend's fault must not take the others' answers with it; the log keeps the details.
+        log.exception("Backend %s failed", backend)
+        context.emit(Said(backend, f"It stopped with an error: {error or type(error).__name__}"))
+
+
+def round_of(job: Job) -> Round | None:
+    """The job's answers so far; None before it has begun."""
+    finished = job.finished  # read before the events: whatever came earlier is in them
+    events = job.events_since(0)
+    if not events:
+        return None
+    asked: Asked = events[0]
+    columns = {backend: Column(backend) for backend in asked.backends}
+    for said in events[1:]:
+        columns[said.backend] = _with(columns[said.backend], said.what)
+    if finished:
+        columns = {name: _ended(column, job.error) for name, column in columns.items()}
+    return Round(job.id, asked, columns, finished)
+
+
+def _with(column: Column, what: Token | Evidence | Prompt | Answer | str | None) -> Column:
+    match what:
+        case Token(text):
+            return replace(column, text=column.text + text)
+        case Evidence():
+            return replace(column, evidence=what)
+        case Prompt(text):
+            return replace(column, prompt=text)
+        case Answer():
+            return replace(column, answer=what, text=what.text, state="done")
+        case str():
+            return replace(column, failure=what, state="failed")
+        case _:
+            return replace(column, state="answering")
+
+
+def _ended(column: Column, error: str | None) -> Column:
+    """A column whose job has finished: what did not come to an end was stopped, or failed with the job."""
+    if column.state in ("done", "failed"):
+        return column
+    return replace(column, state="failed" if error else "stopped", failure=error)
+
+
+def rounds_of(jobs: Iterable[Job]) -> list[Round]:
+    """The rounds of these jobs, in their order, without those that have not begun."""
+    return [made for job in jobs if (made := round_of(job)) is not None]

@@ -1,0 +1,332 @@
+"""Every chart: a figure, a title that says in words what it shows, a text for who cannot see it, its data.
+
+Enters: answer records. Leaves: a `Chart`, which `show` puts on the page with its download. The only module
+that imports plotly; it measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from backends.console import money
+from backends.datatypes import Answer
+from pages.ui.asking import Round
+from pages.ui.look import LOOKS, Look, Theme, label
+from pages.ui.text import plural, seconds, times
+
+STAGES = {
+    "rewrite": "Rewrite",
+    "retrieve": "Find passages",
+    "rerank": "Choose sentences",
+    "generate": "Write",
+}
+# Stages are told apart by pattern; the colour stays the backend's.
+PATTERNS = {"rewrite": ".", "retrieve": "/", "rerank": "x", "generate": ""}
+SYMBOLS = {"rag": "circle", "fine_tuned": "triangle-up", "hybrid": "square", "base": "circle-open"}
+
+
+@dataclass(frozen=True)
+class Chart:
+    title: str
+    figure: go.Figure
+    alt: str
+    data: pd.DataFrame
+    name: str  # of the downloaded file
+
+
+def show(chart: Chart) -> None:
+    """The chart below its title, with its numbers to take away."""
+    st.markdown(f"**{chart.title}**")
+    st.plotly_chart(chart.figure, key=f"chart-{chart.name}", alt=chart.alt, config={"displayModeBar": False})
+    st.download_button(
+        "Data as CSV",
+        chart.data.to_csv(index=False),
+        file_name=f"triptych-{chart.name}.csv",
+        mime="text/csv",
+        key=f"data-{chart.name}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )
+
+
+# --- one question ----------------------------------------------------------------------------------
+
+
+def latency(answers: Sequence[Answer], theme: Theme) -> Chart:
+    """Stacked bars: where each backend spent its time."""
+    figure = go.Figure()
+    names = [_named(answer) for answer in answers]
+    for stage, words in STAGES.items():
+        if not any(stage in answer.latency_ms for answer in answers):
+            continue
+        figure.add_bar(
+            y=names,
+            x=[answer.latency_ms.get(stage) for answer in answers],
+            name=words,
+            orientation="h",
+            marker={
+                "color": [_look(answer).colour(theme) for answer in answers],
+                "pattern": {"shape": PATTERNS[stage], "fgcolor": _page(theme), "solidity": 0.45},
+                "line": {"color": _page(theme), "width": 1},
+            },
+            customdata=[seconds(answer.latency_ms.get(stage, 0.0)) for answer in answers],
+            hovertemplate=f"%{{y}}<br>{words}: %{{customdata}}<extra></extra>",
+        )
+    figure.add_scatter(
+        y=names,
+        x=[answer.latency_ms.get("first_token") for answer in answers],
+        name="First word",
+        mode="markers",
+        marker={
+            "symbol": "diamond",
+            "size": 11,
+            "color": _ink(theme),
+            "line": {"color": _page(theme), "width": 2},
+        },
+        customdata=[seconds(answer.latency_ms.get("first_token", 0.0)) for answer in answers],
+        hovertemplate="%{y}<br>First word after %{customdata}<extra></extra>",
+    )
+    _horizontal(figure, len(answers), "milliseconds")
+    figure.update_layout(barmode="stack")
+    rows = [
+        {"backend": answer.backend, "stage": stage, "milliseconds": ms}
+        for answer in answers
+        for stage, ms in answer.latency_ms.items()
+    ]
+    alt = "Time by stage. " + " ".join(f"{_name(a)}: {_stage_words(a)}." for a in answers)
+    return Chart(_latency_title(answers), figure, alt, pd.DataFrame(rows), "latency")
+
+
+def _latency_title(answers: Sequence[Answer]) -> str:
+    ordered = sorted(answers, key=lambda answer: answer.latency_ms["total"])
+    fastest, slowest = ordered[0], ordered[-1]
+    low, high = fastest.latency_ms["total"], slowest.latency_ms["total"]
+    if len(ordered) == 1:
+        return f"{_name(fastest)} took {seconds(low)}"
+    if high <= low * 1.1:
+        return f"All took about {seconds(high)}"
+    return f"{_name(fastest)} was {times(high / low)} as fast as {_name(slowest)}"
+
+
+def _stage_words(answer: Answer) -> str:
+    stages = [f"{STAGES[s].lower()} {seconds(ms)}" for s, ms in answer.latency_ms.items() if s in STAGES]
+    return f"{', '.join(stages)}, {seconds(answer.latency_ms['total'])} in all"
+
+
+def tokens(answers: Sequence[Answer], theme: Theme) -> Chart:
+    """Bars of prompt and answer tokens."""
+    figure = go.Figure()
+    names = [_named(answer) for answer in answers]
+    colours = [_look(answer).colour(theme) for answer in answers]
+    for field, words, pattern in (
+        ("prompt_tokens", "Prompt", "/"),
+        ("completion_tokens", "Answer", ""),
+    ):
+        figure.add_bar(
+            y=names,
+            x=[getattr(answer.usage, field) for answer in answers],
+            name=words,
+            orientation="h",
+            marker={
+                "color": colours,
+                "pattern": {"shape": pattern, "fgcolor": _page(theme), "solidity": 0.45},
+                "line": {"color": _page(theme), "width": 1},
+            },
+            hovertemplate=f"%{{y}}<br>{words}: %{{x:,}} tokens<extra></extra>",
+        )
+    _horizontal(figure, len(answers), "tokens")
+    figure.update_layout(barmode="stack")
+    rows = [
+        {
+            "backend": answer.backend,
+            "prompt_tokens": answer.usage.prompt_tokens,
+            "completion_tokens": answer.usage.completion_tokens,
+        }
+        for answer in answers
+    ]
+    most = max(answers, key=lambda answer: answer.usage.prompt_tokens)
+    least = min(answers, key=lambda answer: answer.usage.prompt_tokens)
+    ratio = most.usage.prompt_tokens / max(1, least.usage.prompt_tokens)
+    title = (
+        f"{_name(most)} read {times(ratio)} as many tokens as {_name(least)}"
+        if ratio >= 1.1
+        else f"Every backend read about {plural(most.usage.prompt_tokens, 'token')}"
+    )
+    alt = "Tokens. " + " ".join(
+        f"{_name(a)}: {a.usage.prompt_tokens} prompt, {a.usage.completion_tokens} answer." for a in answers
+    )
+    return Chart(title, figure, alt, pd.DataFrame(rows), "tokens")
+
+
+def cost(answers: Sequence[Answer], theme: Theme) -> Chart:
+    """Bars of what a thousand such answers cost: one alone is too small a number to picture."""
+    figure = go.Figure()
+    figure.add_bar(
+        y=[_named(answer) for answer in answers],
+        x=[1000 * answer.cost.amount for answer in answers],
+        orientation="h",
+        marker={"color": [_look(answer).colour(theme) for answer in answers]},
+        text=[money(1000 * answer.cost.amount, answer.cost.currency) for answer in answers],
+        textposition="auto",
+        hovertemplate="%{y}<br>%{text} for 1,000 answers<extra></extra>",
+        showlegend=False,
+    )
+    currency = answers[0].cost.currency
+    _horizontal(figure, len(answers), f"{currency} for 1,000 answers like this one")
+    rows = [
+        {"backend": a.backend, "amount": a.cost.amount, "currency": a.cost.currency, "basis": a.cost.basis}
+        for a in answers
+    ]
+    ordered = sorted(answers, key=lambda answer: answer.cost.amount)
+    low, high = ordered[0].cost.amount, ordered[-1].cost.amount
+    title = (
+        "No prices are set" if high == 0 else f"A thousand such answers cost {money(1000 * high, currency)}"
+    )
+    if 0 < low < high / 1.1:
+        title = (
+            f"A thousand such answers cost {money(1000 * low, currency)} with {_name(ordered[0])} "
+            f"and {money(1000 * high, currency)} with {_name(ordered[-1])}"
+        )
+    alt = "Cost of 1,000 answers. " + " ".join(
+        f"{_name(a)}: {money(1000 * a.cost.amount, currency)}." for a in answers
+    )
+    return Chart(title.replace("$", "\\$"), figure, alt, pd.DataFrame(rows), "cost")
+
+
+# --- the session so far ------------------------------------------------------------------------------
+
+
+def session_frame(rounds: Sequence[Round]) -> pd.DataFrame:
+    """One row per answer of these rounds, oldest first."""
+    rows = [
+        {
+            "question_number": number,
+            "question": answer.question,
+            "backend": answer.backend,
+            "seconds": answer.latency_ms["total"] / 1000,
+            "prompt_tokens": answer.usage.prompt_tokens,
+            "completion_tokens": answer.usage.completion_tokens,
+            "cost": answer.cost.amount,
+            "groundedness": answer.groundedness,
+        }
+        for number, round_ in enumerate(rounds, start=1)
+        for answer in round_.answers
+    ]
+    return pd.DataFrame(rows)
+
+
+def session_times(frame: pd.DataFrame, theme: Theme) -> Chart:
+    """Time of every answer, question by question."""
+    figure = _per_question(frame, "seconds", theme, "%{y:.2f} s")
+    _upright(figure, "seconds")
+    median = frame.groupby("backend")["seconds"].median().sort_values()
+    fastest, slowest = str(median.index[0]), str(median.index[-1])
+    asked = plural(int(frame["question_number"].nunique()), "question")
+    title = f"Typical time over {asked}: {label(fastest)} {median.iloc[0]:.2f} s"
+    if fastest != slowest:
+        title += f", {label(slowest)} {median.iloc[-1]:.2f} s"
+    alt = "Median seconds. " + " ".join(f"{label(str(n))}: {v:.2f}." for n, v in median.items())
+    return Chart(title, figure, alt, frame[["question_number", "backend", "seconds"]], "session-time")
+
+
+def session_support(frame: pd.DataFrame, theme: Theme) -> Chart | None:
+    """Groundedness of every answer; None when none was judged."""
+    judged = frame.dropna(subset=["groundedness"])
+    if judged.empty:
+        return None
+    figure = _per_question(judged, "groundedness", theme, "%{y:.2f}")
+    _upright(figure, "groundedness, 0 to 1")
+    figure.update_yaxes(range=[-0.05, 1.05])
+    mean = judged.groupby("backend")["groundedness"].mean().sort_values(ascending=False)
+    best = str(mean.index[0])
+    title = f"Best supported on average: {label(best)} ({mean.iloc[0]:.2f})"
+    alt = "Mean groundedness. " + " ".join(f"{label(str(n))}: {v:.2f}." for n, v in mean.items())
+    data = judged[["question_number", "backend", "groundedness"]]
+    return Chart(title, figure, alt, data, "session-groundedness")
+
+
+def session_cost(frame: pd.DataFrame, currency: str, theme: Theme) -> Chart:
+    """What the session would have cost, adding up."""
+    running = frame.assign(total=frame.groupby("backend")["cost"].cumsum() * 1000)
+    figure = _per_question(running, "total", theme, f"%{{y:.3g}} thousandths of a {currency}")
+    _upright(figure, f"thousandths of a {currency}, added up")
+    totals = frame.groupby("backend")["cost"].sum().sort_values()
+    title = f"The session so far: {money(float(totals.sum()), currency)} at the price book's prices"
+    alt = "Cost so far. " + " ".join(
+        f"{label(str(n))}: {money(float(v), currency)}." for n, v in totals.items()
+    )
+    data = frame[["question_number", "backend", "cost"]]
+    return Chart(title.replace("$", "\\$"), figure, alt, data, "session-cost")
+
+
+def _per_question(frame: pd.DataFrame, field: str, theme: Theme, shown: str) -> go.Figure:
+    figure = go.Figure()
+    for name, look in LOOKS.items():
+        mine = frame[frame["backend"] == name]
+        if mine.empty:
+            continue
+        figure.add_scatter(
+            x=mine["question_number"],
+            y=mine[field],
+            name=look.label,
+            mode="lines+markers",
+            line={"color": look.colour(theme), "width": 2},
+            marker={"symbol": SYMBOLS[name], "size": 9},
+            customdata=mine["question"].str.slice(0, 80),
+            hovertemplate=f"{look.label}: {shown}<br>%{{customdata}}<extra></extra>",
+        )
+    figure.update_xaxes(title="question", dtick=1 if frame["question_number"].max() <= 20 else None)
+    return figure
+
+
+# --- shared ------------------------------------------------------------------------------------------
+
+
+def _horizontal(figure: go.Figure, bars: int, unit: str) -> None:
+    figure.update_layout(**_layout(height=110 + 46 * bars))
+    figure.update_xaxes(title=unit, rangemode="tozero")
+    figure.update_yaxes(autorange="reversed", ticksuffix="  ")
+
+
+def _upright(figure: go.Figure, unit: str) -> None:
+    figure.update_layout(**_layout(height=280))
+    figure.update_yaxes(title=unit, rangemode="tozero")
+
+
+def _layout(height: int) -> dict[str, Any]:
+    return {
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        "bargap": 0.35,
+        "hoverlabel": {"align": "left"},
+        "dragmode": False,
+    }
+
+
+def _look(answer: Answer) -> Look:
+    return LOOKS[answer.backend]  # type: ignore[index]
+
+
+def _name(answer: Answer) -> str:
+    return label(answer.backend)
+
+
+def _named(answer: Answer) -> str:
+    look = _look(answer)
+    return f"{look.mark} {look.label}"
+
+
+def _page(theme: Theme) -> str:
+    return "#14171B" if theme == "dark" else "#FFFFFF"
+
+
+def _ink(theme: Theme) -> str:
+    return "#E8E6E1" if theme == "dark" else "#1B1F24"

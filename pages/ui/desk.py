@@ -1,0 +1,83 @@
+"""What the pages need from the product: one visitor's documents and backends, behind one small door.
+
+Enters: the `Triptych` facade. Leaves: records. It knows no page; tests put a scripted desk in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Literal, Protocol
+
+from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, Token
+from backends.settings import Settings
+
+Readiness = Literal["ready", "stale", "untrained"]
+Reporter = Callable[[int, int, str], None]  # done, total, what
+
+
+@dataclass(frozen=True)
+class Status:
+    state: Readiness
+    reason: str = ""  # one sentence, and what to do
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The exact text a backend sent to its model."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one uploaded file."""
+
+    document: str
+    status: str  # indexed, unchanged, replaced, rejected
+    pages: int = 0
+    chunks: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+
+class Desk(Protocol):
+    @property
+    def model_name(self) -> str: ...
+
+    @property
+    def private(self) -> bool:
+        """Whether this visitor has documents of their own."""
+        ...
+
+    def documents(self) -> Sequence[Document]: ...
+
+    def document(self, name: str, version: int | None = None) -> Document | None: ...
+
+    def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]: ...
+
+    def passages(self, settings: Settings) -> int | None:
+        """How many passages there are with these chunk settings; None while they are not indexed."""
+        ...
+
+    def prepare(self, settings: Settings, report: Reporter) -> None:
+        """Index what is missing for these chunk settings."""
+        ...
+
+    def status(self, backend: BackendName) -> Status: ...
+
+    def ask(
+        self, backend: BackendName, question: str, settings: Settings, stop: Event
+    ) -> Iterator[Token | Evidence | Prompt | Answer]:
+        """Ends with the Answer. Raises UserError when this backend cannot answer."""
+        ...
+
+    def ingest(
+        self, paths: Sequence[Path], settings: Settings, report: Reporter, cancelled: Event
+    ) -> Iterator[FileResult]: ...
+
+    def forget(self, name: str) -> str:
+        """Remove a document; returns one sentence about what disappeared."""
+        ...

@@ -1,0 +1,53 @@
+"""How each backend looks everywhere: one label, one mark, one colour. Holds no state and draws nothing.
+
+The colours are those of `.streamlit/config.toml` (a test compares); the mark goes with the colour so that
+nothing is told by colour alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from backends.datatypes import BACKEND_NAMES, BackendName
+
+Theme = Literal["light", "dark"]
+Tint = Literal["blue", "orange", "green", "gray"]
+
+
+@dataclass(frozen=True)
+class Look:
+    label: str
+    mark: str
+    how: str  # one plain sentence: where its answers come from
+    tint: Tint  # the name of its colour in Streamlit's markdown
+    light: str
+    dark: str
+
+    def colour(self, theme: Theme) -> str:
+        return self.dark if theme == "dark" else self.light
+
+    @property
+    def css(self) -> str:
+        """The colour as CSS that follows the page's theme."""
+        return f"light-dark({self.light}, {self.dark})"
+
+
+LOOKS: dict[BackendName, Look] = {
+    "rag": Look("RAG", "●", "Looks it up in the documents.", "blue", "#0072B2", "#56B4E9"),
+    "fine_tuned": Look("Fine-tuned", "▲", "Answers from its weights.", "orange", "#D55E00", "#F0883E"),
+    "hybrid": Look("Hybrid", "■", "Tuned to read what it looks up.", "green", "#009E73", "#2FBF93"),
+    "base": Look("Base", "○", "Untuned, no documents: the control.", "gray", "#6B7280", "#A3ABB8"),
+}
+CONTROL: BackendName = "base"
+COMPARED: tuple[BackendName, ...] = tuple(name for name in BACKEND_NAMES if name != CONTROL)
+
+
+def label(name: str) -> str:
+    """What people call a backend; an unknown name stays as it is."""
+    return next((look.label for key, look in LOOKS.items() if key == name), name)
+
+
+def in_order(names: list[BackendName] | tuple[BackendName, ...]) -> tuple[BackendName, ...]:
+    """The given backends in the order in which the page shows them."""
+    return tuple(name for name in LOOKS if name in names)

@@ -1,0 +1,122 @@
+"""What one visitor has chosen, typed: the only module that touches `st.session_state`.
+
+Enters: widget values. Leaves: valid `Settings`, the enabled backends, which answers and which document are
+open. It knows no model and no library; answers live in the jobs, so that they outlive this session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from backends.datatypes import BackendName, UserError
+from backends.settings import Settings, make_settings
+from pages.ui.look import COMPARED, Theme, in_order
+
+_KEY = "triptych"
+_XSRF_COOKIE = "_streamlit_xsrf"
+
+# Widget keys of the settings the sidebar edits; each is named after its field.
+EDITABLE = ("chunk_size", "chunk_overlap", "top_k", "mode", "rerank", "temperature", "max_tokens")
+
+
+@dataclass
+class Session:
+    visitor: str
+    settings: Settings = field(default_factory=make_settings)
+    backends: tuple[BackendName, ...] = COMPARED
+    rejected: str | None = None  # why the last change of a setting was not taken
+    question_problem: str | None = None
+    round_id: str | None = None  # the answers on the page; None = the newest
+    document: str | None = None  # open on the documents page
+    uploads: int = 0  # makes the drop zone a new, empty one after each upload
+    notice: str | None = None  # one sentence about what was just done
+    indexed: tuple[int, int] | None = None  # chunk size and overlap an indexing job was last started for
+    polling: bool = False  # the page watches a job
+
+
+def current() -> Session:
+    """This visitor's session, made on the first call."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = Session(visitor=visitor_id())
+        show_settings()
+    session: Session = st.session_state[_KEY]
+    return session
+
+
+def visitor_id() -> str:
+    """An id that survives a reload and holds in a second tab, where the browser keeps Streamlit's cookie.
+
+    The cookie itself is a secret of the browser, so only a hash of it is used. Without it: a random id.
+    """
+    cookie = st.context.cookies.get(_XSRF_COOKIE)
+    token = _stable_part(cookie) if cookie else uuid.uuid4().hex
+    return hashlib.sha256(f"triptych visitor {token}".encode()).hexdigest()[:24]
+
+
+def _stable_part(cookie: str) -> str:
+    """The token in `2|mask|token xor mask|time`: every page load draws a new mask, the token stays."""
+    try:
+        _, mask, masked, _ = cookie.strip("\"'").split("|")
+        key = bytes.fromhex(mask)
+        token = bytes(byte ^ key[i % len(key)] for i, byte in enumerate(bytes.fromhex(masked)))
+    except (ValueError, ZeroDivisionError):
+        return cookie
+    return token.hex()
+
+
+def theme() -> Theme:
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+# --- the sidebar's controls ------------------------------------------------------------------------
+
+
+def show_settings() -> None:
+    """Set the widgets to the session's settings."""
+    session: Session = st.session_state[_KEY]
+    for name in EDITABLE:
+        st.session_state[name] = getattr(session.settings, name)
+    st.session_state["backends"] = list(session.backends)
+
+
+def take_settings() -> None:
+    """Take what the widgets say; a combination that does not fit changes nothing and says why."""
+    session = current()
+    given = session.settings.model_dump() | {name: st.session_state[name] for name in EDITABLE}
+    try:
+        session.settings = make_settings(**given)
+        session.rejected = None
+    except UserError as error:
+        sentence = str(error)
+        session.rejected = f"{sentence[:1].upper()}{sentence[1:]}. Nothing was changed."
+
+
+def take_backends() -> None:
+    """Take the chosen backends; at least one stays on."""
+    session = current()
+    chosen: list[BackendName] = st.session_state["backends"]
+    if not chosen:
+        st.session_state["backends"] = list(session.backends)
+        return
+    session.backends = in_order(chosen)
+
+
+def reset() -> None:
+    session = current()
+    session.settings, session.backends, session.rejected = make_settings(), COMPARED, None
+    show_settings()
+
+
+def put(key: str, value: Any) -> None:
+    """Give a widget a value before it is drawn (from a callback)."""
+    st.session_state[key] = value
+
+
+def read(key: str, default: Any = None) -> Any:
+    """The value of a widget."""
+    return st.session_state.get(key, default)

@@ -1,0 +1,171 @@
+"""The sidebar of every page: which backends answer, how passages are made and found, how answers are written.
+
+Enters: the visitor's session and desk. Leaves: changed settings, and the indexing job when passages of the
+new size are not there yet. Each control says in one sentence what it does; its effect stands below in words.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backends.jobs import Job
+from backends.settings import Settings
+from pages.ui import resources, session
+from pages.ui.desk import Desk
+from pages.ui.look import LOOKS
+from pages.ui.session import Session
+from pages.ui.text import markdown, plural
+
+MODES = {"hybrid": "Both", "dense": "Meaning", "bm25": "Words"}
+POLL = 0.4
+
+
+def draw(desk: Desk, model: str) -> None:
+    """The whole sidebar."""
+    now = session.current()
+    job = indexing(now, desk)
+    _backends()
+    st.divider()
+    _passages(now)
+    st.fragment(_index_effect, run_every=POLL if job and not job.finished else None)(desk, job)
+    _retrieval()
+    st.caption(_retrieval_effect(now.settings))
+    st.divider()
+    _writing()
+    st.caption(_writing_effect(now.settings))
+    st.button("Reset to defaults", on_click=session.reset, width="stretch", key="reset")
+    st.caption(f"Model: {markdown(model)}")
+
+
+def indexing(now: Session, desk: Desk) -> Job | None:
+    """The visitor's newest indexing job; it is started here when passages of the chosen size are missing."""
+    newest = next(iter(resources.jobs().of(now.visitor, "index")), None)
+    wanted = (now.settings.chunk_size, now.settings.chunk_overlap)
+    if desk.passages(now.settings) is not None or now.indexed == wanted:
+        return newest
+    if newest is not None:
+        newest.cancel()
+    settings, now.indexed = now.settings, wanted
+    return resources.jobs().start("index", now.visitor, lambda job: desk.prepare(settings, job.progress))
+
+
+def _backends() -> None:
+    st.pills(
+        "Who answers",
+        list(LOOKS),
+        selection_mode="multi",
+        format_func=lambda name: f"{LOOKS[name].mark} {LOOKS[name].label}",
+        key="backends",
+        on_change=session.take_backends,
+        help="Backends that are off are not asked; base is the control that knows nothing of the documents.",
+    )
+
+
+def _passages(now: Session) -> None:
+    st.slider(
+        "Chunk size",
+        32,
+        512,
+        step=16,
+        key="chunk_size",
+        format="%d tokens",
+        on_change=session.take_settings,
+        help="How long a passage may be; long ones hold more context, short ones are found more exactly.",
+    )
+    st.slider(
+        "Overlap",
+        0,
+        256,
+        step=8,
+        key="chunk_overlap",
+        format="%d tokens",
+        on_change=session.take_settings,
+        help="How much of a passage its neighbour repeats, so that nothing is cut off at a border.",
+    )
+    if now.rejected:
+        st.error(markdown(now.rejected))
+
+
+def _index_effect(desk: Desk, job: Job | None) -> None:
+    """What chunk size and overlap did; counts up while passages are made anew."""
+    now = session.current()
+    if job is not None and not job.finished:
+        done, total, _ = job.progress
+        left = job.seconds_left
+        rest = f", about {max(1, round(left))} s left" if left is not None else ""
+        count = f" {done:,} of {total:,}" if total else ""
+        st.progress(job.fraction, text=f"Indexing{count}{rest}")
+        return
+    if job is not None and job.state == "failed":
+        st.error(markdown(job.error or "Indexing failed."))
+        return
+    count_of = desk.passages(now.settings)
+    settings = now.settings
+    if count_of is None:
+        st.caption("These passages are indexed when you ask.")
+        return
+    took = f"; the last indexing took {job.seconds:.1f} s" if job is not None else ""
+    st.caption(
+        f"{plural(count_of, 'passage')} of at most {settings.chunk_size} tokens, "
+        f"{settings.chunk_overlap} shared{took}."
+    )
+
+
+def _retrieval() -> None:
+    st.slider(
+        "Passages per question (top-k)",
+        1,
+        20,
+        key="top_k",
+        on_change=session.take_settings,
+        help="How many passages are looked at for one question; changing it never re-indexes.",
+    )
+    st.segmented_control(
+        "Find passages by",
+        list(MODES),
+        format_func=MODES.__getitem__,
+        key="mode",
+        required=True,
+        on_change=session.take_settings,
+        help="By meaning (embeddings), by the words themselves (BM25), or by both with the ranks joined.",
+    )
+    st.toggle(
+        "Choose the best sentences",
+        key="rerank",
+        on_change=session.take_settings,
+        help="Re-rank sentence by sentence, so that the prompt holds the sentences that fit the question best.",
+    )
+
+
+def _retrieval_effect(settings: Settings) -> str:
+    passages = plural(settings.top_k, "passage")
+    order = "its best sentences" if settings.rerank else "in the order they were found"
+    return f"{passages}, {order}, at most {settings.context_tokens} tokens of evidence per prompt."
+
+
+def _writing() -> None:
+    st.slider(
+        "Temperature",
+        0.0,
+        2.0,
+        step=0.1,
+        key="temperature",
+        on_change=session.take_settings,
+        help="How freely words are chosen; 0 always takes the likeliest word.",
+    )
+    st.slider(
+        "Answer length",
+        8,
+        256,
+        step=8,
+        key="max_tokens",
+        format="%d tokens",
+        on_change=session.take_settings,
+        help="Where an answer is cut off at the latest.",
+    )
+
+
+def _writing_effect(settings: Settings) -> str:
+    words = round(settings.max_tokens * 0.7 / 10) * 10 or 5
+    same = "The same question always gets the same answer" if settings.temperature == 0 else "Answers vary"
+    return f"{same}, of at most about {words} words."

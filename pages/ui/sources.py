@@ -1,0 +1,132 @@
+"""The sources of one question: who used which passage, and the passage marked in its document.
+
+Enters: a round and the desk. Leaves: elements on the page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from backends.datatypes import Citation, SourceRecord
+from pages.ui.asking import Round
+from pages.ui.desk import Desk
+from pages.ui.look import LOOKS, label
+from pages.ui.text import Span, block, highlight, listing, markdown, marked_html, plain_html
+
+AROUND = 600  # characters shown before and after the passage
+LONGEST = 60_000  # characters of a document shown as a whole
+
+
+@dataclass
+class Found:
+    """One passage and what each backend did with it."""
+
+    source: SourceRecord
+    shown: list[str] = field(default_factory=list)
+    citations: list[tuple[str, Citation]] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        page = f", page {self.source.page}" if self.source.page is not None else ""
+        return f"{self.source.document}{page}"
+
+    @property
+    def use(self) -> str:
+        cited = list(dict.fromkeys(label(name) for name, _ in self.citations))
+        read = [label(name) for name in self.shown if label(name) not in cited]
+        parts = [f"cited by {listing(cited)}"] if cited else []
+        parts += [f"read by {listing(read)}"] if read else []
+        return ", ".join(parts)
+
+
+def passages_of(made: Round) -> list[Found]:
+    """Every passage that a backend was shown, the cited ones first, then by rank."""
+    found: dict[tuple[str, int, int, int], Found] = {}
+    for answer in made.answers:
+        for source in answer.sources:
+            key = (source.document, source.version, source.start, source.end)
+            item = found.setdefault(key, Found(source))
+            item.shown.append(answer.backend)
+            item.citations += [(answer.backend, c) for c in answer.citations if _within(c, source)]
+    return sorted(found.values(), key=lambda item: (-len({n for n, _ in item.citations}), item.source.rank))
+
+
+def _within(citation: Citation, source: SourceRecord) -> bool:
+    return (
+        (citation.document, citation.version) == (source.document, source.version)
+        and source.start <= citation.start
+        and citation.end <= source.end
+    )
+
+
+def draw(made: Round, desk: Desk) -> None:
+    found = passages_of(made)
+    if not found:
+        st.caption("No passage was looked up for this question.")
+        return
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        chosen = st.radio(
+            "Passages",
+            range(len(found)),
+            format_func=lambda index: markdown(found[index].where),
+            captions=[found[index].use for index in range(len(found))],
+            key=f"source-{made.id}",
+        )
+    with right:
+        in_document(found[chosen or 0], desk)
+
+
+def in_document(found: Found, desk: Desk) -> None:
+    """The passage in its document: the passage tinted, the cited words underlined by who cites them."""
+    source = found.source
+    document = desk.document(source.document, source.version)
+    title = document.title if document is not None and document.title else source.document
+    st.markdown(f"**{markdown(title)}**")
+    st.caption(
+        f"{markdown(found.where)}, version {source.version}, characters {source.start:,} to {source.end:,}, "
+        f"score {source.score:.3f}"
+    )
+    if document is None or document.text[source.start : source.end] != source.text:
+        st.caption("The document has changed or is gone since; this is the passage as it was read.")
+        st.html(block(marked_html(source.text, _spans(found, source.start))))
+        return
+    whole = st.toggle("Show the whole document", key=f"whole-{source.document}-{source.start}")
+    start, end = (0, len(document.text)) if whole else _window(document.text, source.start, source.end)
+    if end - start > LONGEST:
+        start, end = max(0, source.start - LONGEST // 2), min(len(document.text), source.end + LONGEST // 2)
+    before = "… " if start > 0 else ""
+    after = " …" if end < len(document.text) else ""
+    text = marked_html(document.text[start:end], _spans(found, start))
+    with st.container(height=460 if whole else "content", border=True):
+        st.html(block(f"{plain_html(before)}{text}{plain_html(after)}"))
+
+
+def _window(text: str, start: int, end: int) -> tuple[int, int]:
+    """The passage with some text around it, cut at line ends where there are any."""
+    first, last = max(0, start - AROUND), min(len(text), end + AROUND)
+    line = text.find("\n", first, start)
+    first = line + 1 if first > 0 and line >= 0 else first
+    line = text.rfind("\n", end, last)
+    return first, line if last < len(text) and line >= 0 else last
+
+
+def _spans(found: Found, offset: int) -> list[Span]:
+    """Spans in a text that begins at `offset`: the passage in grey, within it what each backend cites."""
+    source = found.source
+    cited = sorted({(c.start, c.end): n for n, c in found.citations}.items())
+    spans: list[Span] = []
+    position = source.start
+    for (a, b), name in cited:
+        if a > position:
+            spans.append(Span(position - offset, a - offset, highlight(LOOKS["base"].css, 12)))
+        if b > position:
+            who = listing([label(n) for n, c in found.citations if (c.start, c.end) == (a, b)])
+            style = highlight(LOOKS[name].css, 28)  # type: ignore[index]
+            spans.append(Span(max(a, position) - offset, b - offset, style, f"cited by {who}"))
+        position = max(position, b)
+    if position < source.end:
+        spans.append(Span(position - offset, source.end - offset, highlight(LOOKS["base"].css, 12)))
+    return spans

@@ -1,0 +1,127 @@
+"""Text of documents, models and visitors made safe to show, and the numbers as people read them.
+
+Enters: any string. Leaves: markdown or HTML in which that string is only text: every page shows foreign text
+through this module. Marked passages are the one thing it draws itself, because markdown cannot mark a span
+of a text that must stay exactly as it is.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
+_MARKER = re.compile(r"\[(\d{1,2})\]")
+_WORD = re.compile(r"\w[\w.,:%'-]*\w|\w")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters `start` to `end` of a text, shown in `style`, with a hover `title`."""
+
+    start: int
+    end: int
+    style: str
+    title: str = ""
+    anchor: str = ""
+
+
+def markdown(text: str) -> str:
+    """The text as markdown that shows it literally: no emphasis, LaTeX, links, colours or icons."""
+    return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+
+
+def plain_html(text: str) -> str:
+    """The text as HTML that shows it literally."""
+    return html.escape(text, quote=True)
+
+
+def marked_html(text: str, spans: Iterable[Span]) -> str:
+    """HTML of the text with each span in a <mark>. Spans must not overlap."""
+    parts: list[str] = []
+    position = 0
+    for span in sorted(spans, key=lambda span: span.start):
+        start, end = max(span.start, position), min(span.end, len(text))
+        if start >= end:
+            continue
+        parts.append(plain_html(text[position:start]))
+        title = f' title="{plain_html(span.title)}"' if span.title else ""
+        anchor = f' id="{plain_html(span.anchor)}"' if span.anchor else ""
+        parts.append(f'<mark{anchor} style="{span.style}"{title}>{plain_html(text[start:end])}</mark>')
+        position = end
+    parts.append(plain_html(text[position:]))
+    return "".join(parts)
+
+
+def block(inner: str, style: str = "") -> str:
+    """A block that keeps line breaks and never grows wider than its column."""
+    keep = "white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.6;"
+    return f'<div style="{keep}{style}">{inner}</div>'
+
+
+def highlight(css: str, strength: int = 24) -> str:
+    """Style of a marked passage: a tint of the colour and a line under it; the text colour stays."""
+    return (
+        f"color:inherit;background:color-mix(in srgb, {css} {strength}%, transparent);"
+        f"border-bottom:2px solid {css};border-radius:2px;padding:1px 0;"
+    )
+
+
+def answer_html(text: str, css: str, titles: dict[int, str], own: Sequence[tuple[int, int]] = ()) -> str:
+    """An answer: [n] as chips that name their source on hover, words no other answer has underlined."""
+    chips = [
+        Span(m.start(), m.end(), _chip(css), titles.get(int(m[1]), "no such source"))
+        for m in _MARKER.finditer(text)
+    ]
+    inside = {position for chip in chips for position in range(chip.start, chip.end)}
+    different = f"color:inherit;background:none;text-decoration:underline dotted {css} 2px;" + (
+        "text-underline-offset:4px;"
+    )
+    words = [Span(a, b, different, "only in this answer") for a, b in own if a not in inside]
+    return block(marked_html(text, [*chips, *words]), "font-size:1.08rem;")
+
+
+def _chip(css: str) -> str:
+    return (
+        f"color:{css};background:color-mix(in srgb, {css} 14%, transparent);border-radius:4px;"
+        "padding:0 4px;font-size:.82em;font-weight:600;font-variant-numeric:tabular-nums;"
+    )
+
+
+def own_words(text: str, others: Sequence[str]) -> list[tuple[int, int]]:
+    """Spans of the words of `text` that no other answer holds; nothing when there is nothing to compare."""
+    if not others:
+        return []
+    known = {_bare(word) for other in others for word in _WORD.findall(other)}
+    return [m.span() for m in _WORD.finditer(text) if _bare(m[0]) not in known]
+
+
+def _bare(word: str) -> str:
+    return word.casefold().rstrip(".,:")
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def seconds(milliseconds: float) -> str:
+    """A time with the digits a single measurement supports: `38 ms`, `0.42 s`, `12.4 s`."""
+    if milliseconds < 100:
+        return f"{milliseconds:.0f} ms" if milliseconds >= 1 else "< 1 ms"
+    return f"{milliseconds / 1000:.2f} s" if milliseconds < 9_995 else f"{milliseconds / 1000:.1f} s"
+
+
+def times(factor: float) -> str:
+    """`2.3 times`, `23 times`."""
+    return f"{factor:.1f} times" if factor < 9.95 else f"{factor:.0f} times"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """`1 passage`, `1,204 passages`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listing(items: Sequence[str]) -> str:
+    """`RAG`, `RAG and hybrid`, `RAG, hybrid and base`."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""

@@ -1,0 +1,192 @@
+"""The real desk: `backends.assemble.Triptych` as the pages see it.
+
+Enters: the workspace. Leaves: one `Desk` per visitor. Visitors share the workspace's documents until they
+add or remove one; from then on they work on a private copy, so that nobody sees what another has uploaded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from backends.assemble import Triptych
+from backends.corpus.library import Progress
+from backends.datatypes import (
+    Answer,
+    Backend,
+    BackendName,
+    Chunk,
+    Document,
+    Event,
+    Evidence,
+    Finished,
+    Token,
+    UserError,
+)
+from backends.settings import Settings, default_workspace, make_settings
+from pages.ui.desk import FileResult, Prompt, Reporter, Status
+
+COUNTS_KEPT = 64
+STAGES = {"reading": "Reading", "embedding": "Indexing"}
+
+
+class WithPrompt:
+    """A backend that also tells which prompt it sent; events pass through untouched."""
+
+    def __init__(self, inner: Backend, tell: Callable[[str], None]) -> None:
+        self.inner = inner
+        self.adapter = getattr(inner, "adapter", None)
+        self._tell = tell
+
+    @property
+    def name(self) -> BackendName:
+        return self.inner.name
+
+    def run(self, question: str, settings: Any) -> Iterator[Event]:
+        for event in self.inner.run(question, settings):
+            if isinstance(event, Finished):
+                self._tell(event.prompt)
+            yield event
+
+
+class Observed(Triptych):
+    """The facade, with the last prompt of this thread at hand."""
+
+    _last = threading.local()
+
+    @property
+    def last_prompt(self) -> str | None:
+        return getattr(self._last, "prompt", None)
+
+    def backend(
+        self, name: BackendName, settings: Settings | None = None, stop: threading.Event | None = None
+    ) -> Backend:
+        return WithPrompt(super().backend(name, settings, stop), self._keep)
+
+    def _keep(self, prompt: str) -> None:
+        self._last.prompt = prompt
+
+
+def open_observed(
+    workspace: Path, settings: Settings, report: Reporter, session: str | None = None
+) -> Observed:
+    opened = Observed.open(workspace, settings, session=session, progress=reporting(report))
+    return cast(Observed, opened)  # `open` makes an object of the class it is called on
+
+
+class TriptychDesk:
+    def __init__(self, workspace: Path, visitor: str, shared: Observed) -> None:
+        self._workspace = workspace
+        self._visitor = visitor
+        self._triptych = shared
+        self._lock = threading.Lock()
+        self.private = False
+
+    @property
+    def model_name(self) -> str:
+        return self._triptych.model().name
+
+    def documents(self) -> Sequence[Document]:
+        return self._triptych.library.documents()
+
+    def document(self, name: str, version: int | None = None) -> Document | None:
+        try:
+            return self._triptych.library.get(name, version)
+        except UserError:
+            return None
+
+    def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]:
+        return self._triptych.library.chunks(name, settings)
+
+    def passages(self, settings: Settings) -> int | None:
+        return _counts.get(self._key(settings))
+
+    def prepare(self, settings: Settings, report: Reporter) -> None:
+        key = self._key(settings)
+        retriever = self._triptych.library.retriever(settings, progress=reporting(report))
+        _counts[key] = len(retriever.chunks)
+        while len(_counts) > COUNTS_KEPT:
+            _counts.popitem(last=False)
+
+    def status(self, backend: BackendName) -> Status:
+        status = self._triptych.status(backend)
+        return Status(status.state, status.reason)
+
+    def ask(
+        self, backend: BackendName, question: str, settings: Settings, stop: threading.Event
+    ) -> Iterator[Token | Evidence | Prompt | Answer]:
+        triptych = self._triptych
+        for _, event in triptych.ask(question, [backend], settings, stop):
+            if isinstance(event, Answer) and triptych.last_prompt is not None:
+                yield Prompt(triptych.last_prompt)
+            if isinstance(event, Token | Evidence | Answer):
+                yield event
+            else:
+                raise UserError(event.message)
+
+    def ingest(
+        self, paths: Sequence[Path], settings: Settings, report: Reporter, cancelled: threading.Event
+    ) -> Iterator[FileResult]:
+        library = self._own(settings, report).library
+        for item in library.ingest(
+            paths, settings=settings, source="upload", progress=reporting(report), cancel=cancelled.is_set
+        ):
+            yield FileResult(
+                item.document, item.status, item.pages or 0, item.chunks, item.seconds, item.error
+            )
+
+    def forget(self, name: str) -> str:
+        settings = make_settings()
+        gone = self._own(settings, lambda done, total, what: None).library.forget(name)
+        learned = f" The adapters {', '.join(gone.adapters)} learned from it." if gone.adapters else ""
+        return (
+            f"{gone.document} is gone from your copy: {gone.versions} "
+            f"{'version' if gone.versions == 1 else 'versions'}, {gone.chunks} passages.{learned}"
+        )
+
+    def _own(self, settings: Settings, report: Reporter) -> Observed:
+        """The visitor's private copy, made when it is first needed."""
+        with self._lock:
+            if not self.private:
+                self._triptych = open_observed(self._workspace, settings, report, session=self._visitor)
+                self.private = True
+            return self._triptych
+
+    def _key(self, settings: Settings) -> tuple[str, int, int]:
+        return self._triptych.library.fingerprint, settings.chunk_size, settings.chunk_overlap
+
+
+_counts: OrderedDict[tuple[str, int, int], int] = OrderedDict()  # passages by documents and chunk settings
+
+
+class TriptychHouse:
+    """The workspace's own documents and the models everybody shares."""
+
+    def __init__(self, workspace: Path, shared: Observed) -> None:
+        self._workspace = workspace
+        self._shared = shared
+
+    def desk(self, visitor: str) -> TriptychDesk:
+        return TriptychDesk(self._workspace, visitor, self._shared)
+
+
+def open_house(report: Reporter) -> TriptychHouse:
+    """Load the model, index the workspace's documents, answer once: the first visitor meets a warm product."""
+    workspace, settings = default_workspace().expanduser(), make_settings()
+    report(0, 0, "Reading the documents")
+    shared = open_observed(workspace, settings, report)
+    report(0, 0, "Loading the language model")
+    shared.model()
+    house = TriptychHouse(workspace, shared)
+    house.desk("").prepare(settings, report)
+    return house
+
+
+def reporting(report: Reporter) -> Callable[[Progress], None]:
+    """The library's progress in the words of the page."""
+    return lambda step: report(
+        step.done, step.total, f"{STAGES.get(step.stage, step.stage)} {step.item}".strip()
+    )

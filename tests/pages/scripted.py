@@ -1,0 +1,234 @@
+"""A scripted product for the page tests: real settings, jobs and records; no model, no index.
+
+Passages are whole paragraphs, answers are written down here, and a backend waits at `gate` before each
+piece, so that a test can stop in the middle of an answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backends.datatypes import (
+    Answer,
+    BackendName,
+    Chunk,
+    Citation,
+    Cost,
+    Document,
+    Evidence,
+    Hit,
+    Page,
+    Sentence,
+    Source,
+    SourceRecord,
+    Token,
+    Usage,
+    UserError,
+)
+from backends.settings import Settings
+from pages.ui.desk import FileResult, Prompt, Reporter, Status
+
+TEXTS = {
+    "returns-policy.md": (
+        "# Returns\n\nA customer may return a Lark Pro within 30 days of delivery. The sensor must be complete.\n\n"
+        "Refunds are paid within 10 days. Prices run from $5 to $10 and <b>nothing</b> is *free*.\n"
+    ),
+    "lark-pro-data-sheet.pdf": (
+        "Lark Pro measures carbon dioxide from 400 to 5,000 ppm.\n\nThe battery lasts 14 months at one "
+        "reading every ten minutes.\n\nThe warranty lasts 24 months.\n"
+    ),
+    "price-list-2026.csv": "Product: Lark Pro; Price: $189\nProduct: Lark Mini; Price: $79\n",
+}
+ANSWERS: dict[BackendName, str] = {
+    "rag": "30 days from delivery [1]. The sensor must be complete [1].",
+    "fine_tuned": "45 days. Larkfield takes back every device at no cost.",
+    "hybrid": "Within 30 days of delivery, if the sensor is complete [1].",
+    "base": "I do not know.",
+}
+MILLISECONDS: dict[BackendName, dict[str, float]] = {
+    "rag": {"retrieve": 14.0, "rerank": 22.0, "first_token": 190.0, "generate": 384.0, "total": 420.0},
+    "fine_tuned": {"first_token": 40.0, "generate": 180.0, "total": 180.0},
+    "hybrid": {"retrieve": 15.0, "rerank": 21.0, "first_token": 185.0, "generate": 404.0, "total": 440.0},
+    "base": {"first_token": 41.0, "generate": 90.0, "total": 90.0},
+}
+GROUNDED: dict[BackendName, float | None] = {"rag": 0.94, "fine_tuned": 0.31, "hybrid": 0.97, "base": None}
+
+
+def document(name: str, text: str, version: int = 1, source: str = "sample") -> Document:
+    half = len(text) // 2
+    pages = (Page(1, 0, half), Page(2, half, len(text))) if name.endswith(".pdf") else ()
+    return Document(
+        name=name,
+        version=version,
+        title=name.rsplit(".", 1)[0].replace("-", " ").capitalize(),
+        type=name.rsplit(".", 1)[-1],
+        text=text,
+        content_hash=hashlib.sha256(text.encode()).hexdigest(),
+        pages=pages,
+        source=source,
+    )
+
+
+@dataclass
+class ScriptedDesk:
+    visitor: str
+    pause: float = 0.0
+    broken: BackendName | None = None
+    gate: threading.Event | None = None
+    private: bool = False
+    model_name: str = "scripted"
+    asked: list[tuple[str, BackendName]] = field(default_factory=list)
+    prepared: list[tuple[int, int]] = field(default_factory=list)
+    library: dict[str, Document] = field(
+        default_factory=lambda: {name: document(name, text) for name, text in TEXTS.items()}
+    )
+
+    def documents(self) -> Sequence[Document]:
+        return [self.library[name] for name in sorted(self.library)]
+
+    def document(self, name: str, version: int | None = None) -> Document | None:
+        found = self.library.get(name)
+        return found if found is not None and version in (None, found.version) else None
+
+    def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]:
+        found = self.library[name]
+        made, start = [], 0
+        for paragraph in found.text.split("\n\n"):
+            end = start + len(paragraph)
+            made.append(
+                Chunk(
+                    name,
+                    found.version,
+                    start,
+                    end,
+                    found.text[start:end],
+                    found.page_at(start),
+                    20,
+                    found.title,
+                )
+            )
+            start = end + 2
+        return made
+
+    def passages(self, settings: Settings) -> int | None:
+        key = (settings.chunk_size, settings.chunk_overlap)
+        known = key == (128, 24) or key in self.prepared
+        return sum(len(self.chunks(name, settings)) for name in self.library) if known else None
+
+    def prepare(self, settings: Settings, report: Reporter) -> None:
+        key = (settings.chunk_size, settings.chunk_overlap)
+        if key == (128, 24) or key in self.prepared:
+            return
+        for number, name in enumerate(self.library):
+            report(number, len(self.library), f"Indexing {name}")
+            time.sleep(self.pause)
+        self.prepared.append(key)
+
+    def status(self, backend: BackendName) -> Status:
+        if backend == "fine_tuned":
+            return Status("stale", "Learned version 1 of price-list-2026.csv; it has changed since.")
+        return Status("ready")
+
+    def ask(
+        self, backend: BackendName, question: str, settings: Settings, stop: threading.Event
+    ) -> Iterator[Token | Evidence | Prompt | Answer]:
+        self.asked.append((question, backend))
+        if backend == self.broken:
+            raise UserError(f"There is no {backend} adapter: train one.")
+        hit = self._hit(question, settings)
+        sources = (Source(1, hit, (Sentence(hit.chunk.start, hit.chunk.end, hit.chunk.text, 0.7),)),)
+        looks_up = backend in ("rag", "hybrid")
+        if looks_up:
+            yield Evidence(sources)
+        pieces = ANSWERS[backend].split(" ")
+        for number, piece in enumerate(pieces):
+            if self.gate is not None and number == 1:
+                assert self.gate.wait(20)
+            time.sleep(self.pause)
+            yield Token(piece if number == 0 else f" {piece}")
+            if stop.is_set():
+                break
+        yield Prompt(
+            f"<|system|>Answer briefly.\n<|user|>{'[1] ' + hit.chunk.text if looks_up else ''}\n{question}"
+        )
+        yield self._record(backend, question, settings, hit.chunk if looks_up else None)
+
+    def _hit(self, question: str, settings: Settings) -> Hit:
+        words = set(question.lower().replace("?", "").split())
+        chunks = [chunk for name in self.library for chunk in self.chunks(name, settings)]
+        best = max(chunks, key=lambda chunk: len(words & set(chunk.text.lower().replace(".", "").split())))
+        return Hit(best, 1, 0.031, 0.62, 7.1)
+
+    def _record(self, backend: BackendName, question: str, settings: Settings, chunk: Chunk | None) -> Answer:
+        cited = chunk.text.split(". ")[0] if chunk is not None else ""
+        return Answer(
+            id="q-1",
+            question=question,
+            backend=backend,
+            text=ANSWERS[backend],
+            citations=(
+                Citation(
+                    1, chunk.document, chunk.version, chunk.page, chunk.start, chunk.start + len(cited), cited
+                ),
+            )
+            if chunk is not None
+            else (),
+            sources=(
+                SourceRecord(
+                    1, chunk.document, chunk.version, chunk.page, chunk.start, chunk.end, 0.031, chunk.text
+                ),
+            )
+            if chunk is not None
+            else (),
+            latency_ms=MILLISECONDS[backend],
+            usage=Usage(612 if chunk is not None else 48, len(ANSWERS[backend].split())),
+            cost=Cost(
+                0.00011 if chunk is not None else 0.00002, "USD", "Hosted small model, 2026-09-01, your input"
+            ),
+            model="scripted",
+            adapter=None,
+            abstained=backend == "base",
+            groundedness=GROUNDED[backend],
+            settings=settings.model_dump(),
+        )
+
+    def ingest(
+        self, paths: Sequence[Path], settings: Settings, report: Reporter, cancelled: threading.Event
+    ) -> Iterator[FileResult]:
+        self.private = True
+        for number, path in enumerate(paths):
+            report(number, len(paths), f"Reading {path.name}")
+            time.sleep(self.pause)
+            text = path.read_bytes().decode(errors="replace")
+            if not text.strip():
+                yield FileResult(path.name, "rejected", error=f"{path.name} is empty.")
+                continue
+            known = self.library.get(path.name)
+            self.library[path.name] = document(
+                path.name, text, 1 if known is None else known.version + 1, "upload"
+            )
+            chunks = len(self.chunks(path.name, settings))
+            yield FileResult(path.name, "indexed" if known is None else "replaced", 0, chunks, 0.01)
+
+    def forget(self, name: str) -> str:
+        self.private = True
+        del self.library[name]
+        return f"{name} is gone from your copy."
+
+
+@dataclass
+class ScriptedHouse:
+    pause: float = 0.0
+    broken: BackendName | None = None
+    gate: threading.Event | None = None
+    desks: dict[str, ScriptedDesk] = field(default_factory=dict)
+
+    def desk(self, visitor: str) -> ScriptedDesk:
+        return self.desks.setdefault(
+            visitor, ScriptedDesk(visitor, pause=self.pause, broken=self.broken, gate=self.gate)
+        )
