@@ -42,7 +42,7 @@ from reportlab.platypus import (
 HERE = Path(__file__).resolve().parent
 MARGIN = 20 * mm
 GUTTER = 8 * mm
-TITLE_HEIGHT = 26 * mm
+TITLE_HEIGHT = 18 * mm
 INK = colors.HexColor("#1f2a37")
 ACCENT = colors.HexColor("#0f6b63")
 RULE = colors.HexColor("#c9d2d9")
@@ -133,8 +133,8 @@ def _table(rows: list[str], width: float, style: dict[str, ParagraphStyle], path
 def _list(items: list[str], numbered: bool, style: dict[str, ParagraphStyle], path: str) -> Flowable:
     drawn = [ListItem(Paragraph(_inline(item, path), style["body"]), leftIndent=14) for item in items]
     if numbered:
-        return ListFlowable(drawn, bulletType="1", bulletFormat="%s.", leftIndent=16)
-    return ListFlowable(drawn, bulletType="bullet", start="•", bulletFontSize=8, leftIndent=14)
+        return ListFlowable(drawn, bulletType="1", bulletFormat="%s.", bulletFontSize=10, leftIndent=16)
+    return ListFlowable(drawn, bulletType="bullet", start="•", bulletFontSize=10, leftIndent=14)
 
 
 def _same_kind(lines: list[str], at: int, pattern: re.Pattern[str]) -> int:
