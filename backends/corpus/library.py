@@ -1,0 +1,552 @@
+"""The library: documents with versions, roles and history, and what is derived from them.
+
+Enters: files. Leaves: documents, passages, a `Retriever` for one reader. One document is one transaction, so
+a crash leaves the old state or the new one. What a role may not read is dropped before anything is indexed.
+It knows no question and no language model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from backends.corpus.chunking import chunk_document
+from backends.corpus.embedding import Embedder, vector_key
+from backends.corpus.parsing import check_size, parse_file
+from backends.corpus.retrieval import Retriever, passage_text
+from backends.datatypes import Chunk, Document, ParsedFile, UserError
+from backends.store import HistoryEntry, StoredChunk, StoredDocument, Workspace
+
+SAMPLE_CORPUS = Path(__file__).resolve().parents[2] / "sample_corpus"
+RETRIEVERS_KEPT = 4
+SESSIONS_KEPT_SECONDS = 24 * 3600
+FOLDERS_KEPT = 20
+EMBEDDED_AT_ONCE = 64  # passages between two looks at progress and cancellation
+
+Status = Literal["indexed", "unchanged", "replaced", "rejected"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` items of a stage ("reading", "embedding"); `item` is the one at hand."""
+
+    stage: str
+    done: int
+    total: int
+    item: str
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What became of one file; `error` says why it was rejected."""
+
+    document: str
+    status: Status
+    pages: int | None
+    chunks: int
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class ForgetReport:
+    """What was removed with a document, and the adapters that had learned from it."""
+
+    document: str
+    versions: int
+    characters: int
+    chunks: int
+    vectors: int
+    adapters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DocumentDetails:
+    """What a corpus says about a file beyond its contents; empty fields leave the parser's findings."""
+
+    title: str = ""
+    roles: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    date: str = ""
+
+
+class ChunkSettings(Protocol):
+    """The two settings that passages depend on."""
+
+    @property
+    def chunk_size(self) -> int: ...
+
+    @property
+    def chunk_overlap(self) -> int: ...
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def may_read(document: Document, role: str | None) -> bool:
+    """No role reads everything (the owner's view); a role reads what is open or names it."""
+    return role is None or not document.roles or role in document.roles
+
+
+class Library:
+    """The documents of one collection of a workspace. Safe to use from several threads."""
+
+    def __init__(self, workspace: Workspace, embedder: Embedder, collection: str = "") -> None:
+        self.workspace = workspace
+        self.embedder = embedder
+        self._collection = collection
+        self._retrievers: OrderedDict[tuple[Any, ...], Retriever] = OrderedDict()
+        self._lock = threading.Lock()
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def documents(self, role: str | None = None) -> list[Document]:
+        """The current documents this role may read, by name."""
+        return [stored.document for stored in self._visible(role)]
+
+    def get(self, name: str, version: int | None = None, role: str | None = None) -> Document:
+        """One document. UserError when there is none of this name that this role may read."""
+        stored = self.workspace.document(self._collection, name, version)
+        if stored is None or not may_read(stored.document, role):
+            which = name if version is None else f"{name} (version {version})"
+            raise UserError(f"There is no document {which} in the library.")
+        return stored.document
+
+    def versions(self, name: str) -> list[int]:
+        """Version numbers that can be read, oldest first."""
+        return list(self.workspace.version_hashes(self._collection, name))
+
+    def history(self, name: str) -> list[HistoryEntry]:
+        """What happened to a document, oldest first; it outlives the document."""
+        return self.workspace.history(self._collection, name)
+
+    def chunks(self, name: str, settings: ChunkSettings) -> list[Chunk]:
+        """The passages of a document; computed on the fly where they are not stored yet."""
+        stored = self.workspace.document(self._collection, name)
+        if stored is None:
+            raise UserError(f"There is no document {name} in the library.")
+        if self.workspace.chunked([stored.id], self._scheme(settings)):
+            return [each.chunk for each in self.workspace.chunks(stored, self._scheme(settings))]
+        return self._split(stored.document, settings)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when any current document does."""
+        listing = json.dumps(self.workspace.current_hashes(self._collection))
+        return hashlib.sha256(listing.encode()).hexdigest()
+
+    def _visible(self, role: str | None) -> list[StoredDocument]:
+        stored = self.workspace.documents(self._collection)
+        return [each for each in stored if may_read(each.document, role)]
+
+    # --- ingest --------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        paths: Iterable[Path],
+        *,
+        settings: ChunkSettings,
+        source: str = "upload",
+        roles: tuple[str, ...] = (),
+        details: Mapping[str, DocumentDetails] | None = None,
+        progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[IngestResult]:
+        """Read, split, embed and store files and folders, one result per file as it is done.
+
+        A file's name (within a folder: its path there) is its identity: known contents are "unchanged", new
+        contents make a new version. Whatever is rejected or cancelled leaves the library as it was.
+        """
+        files = list(_files(paths))
+        for number, (path, name) in enumerate(files):
+            if cancel is not None and cancel.is_set():
+                return
+            report = _Reporter(progress, number, len(files), name)
+            given = (details or {}).get(name, DocumentDetails(roles=roles))
+            yield self.ingest_file(
+                path, name, settings=settings, source=source, details=given, report=report, cancel=cancel
+            )
+        _Reporter(progress, len(files), len(files), "").reading()
+
+    def ingest_file(
+        self,
+        path: Path,
+        name: str,
+        *,
+        settings: ChunkSettings,
+        source: str,
+        details: DocumentDetails,
+        report: _Reporter,
+        cancel: threading.Event | None = None,
+    ) -> IngestResult:
+        """Ingest one file under a name of its own."""
+        began = time.perf_counter()
+
+        def result(status: Status, pages: int = 0, chunks: int = 0, error: str | None = None) -> IngestResult:
+            return IngestResult(name, status, pages or None, chunks, time.perf_counter() - began, error)
+
+        report.reading()
+        try:
+            check_size(path)
+            content_hash = _hash_file(path)
+            current = self.workspace.document(self._collection, name)
+            if current and _same(current.document, content_hash, details):
+                count = len(self._ensure_chunks(current, settings, report, cancel))
+                return result("unchanged", len(current.document.pages), count)
+            parsed = parse_file(path, name)
+            document = _make_document(parsed, name, content_hash, source, details, current)
+            stored = self._store(document, settings, report, cancel)
+        except UserError as error:
+            return result("rejected", error=str(error))
+        except OSError as error:
+            return result("rejected", error=f"{name} cannot be read: {error.strerror or error}.")
+        status: Status = "indexed" if stored.document.version == 1 else "replaced"
+        return result(status, len(document.pages), len(self.workspace.chunks(stored, self._scheme(settings))))
+
+    def _store(
+        self, document: Document, settings: ChunkSettings, report: _Reporter, cancel: threading.Event | None
+    ) -> StoredDocument:
+        """Everything slow happens before the transaction; then the version appears with all that belongs to it."""
+        chunks = self._keyed(self._split(document, settings))
+        vectors = self._vectors_of(chunks, report, cancel)
+        with self.workspace.transaction():
+            versions = self.workspace.version_hashes(self._collection, document.name)
+            version = max(versions, default=0) + 1
+            document = replace(document, version=version)
+            identifier = self.workspace.add_document(self._collection, document)
+            self.workspace.add_chunks(identifier, self._scheme(settings), chunks, vectors)
+        return StoredDocument(identifier, document)
+
+    # --- passages and vectors ------------------------------------------------------------------
+
+    def _split(self, document: Document, settings: ChunkSettings) -> list[Chunk]:
+        return chunk_document(
+            document,
+            chunk_size=settings.chunk_size,
+            chunk_overlap=settings.chunk_overlap,
+            tokenizer=self.embedder,
+        )
+
+    def _keyed(self, chunks: Sequence[Chunk]) -> list[StoredChunk]:
+        return [StoredChunk(chunk, vector_key(self.embedder, passage_text(chunk))) for chunk in chunks]
+
+    def _vectors_of(
+        self, chunks: Sequence[StoredChunk], report: _Reporter, cancel: threading.Event | None
+    ) -> dict[str, np.ndarray]:
+        """The vector of every passage; only those the workspace does not know are computed."""
+        texts = {each.key: passage_text(each.chunk) for each in chunks}
+        vectors = self.workspace.vectors(texts)
+        missing = [key for key in texts if key not in vectors]
+        for first in range(0, len(missing), EMBEDDED_AT_ONCE):
+            if cancel is not None and cancel.is_set():
+                raise UserError("Cancelled.")
+            report.embedding(first, len(missing))
+            part = missing[first : first + EMBEDDED_AT_ONCE]
+            made = self.embedder.embed([texts[key] for key in part])
+            vectors |= dict(zip(part, made, strict=True))
+        return vectors
+
+    def _scheme(self, settings: ChunkSettings) -> str:
+        """Names how passages and their vectors were made; another model makes others."""
+        made_by = f"{self.embedder.name} {self.embedder.precision}"
+        return f"{settings.chunk_size}/{settings.chunk_overlap} {made_by}"
+
+    def _ensure_chunks(
+        self,
+        stored: StoredDocument,
+        settings: ChunkSettings,
+        report: _Reporter,
+        cancel: threading.Event | None = None,
+    ) -> list[StoredChunk]:
+        """The document's passages for these settings, made and stored where they are missing."""
+        scheme = self._scheme(settings)
+        if self.workspace.chunked([stored.id], scheme):
+            return self.workspace.chunks(stored, scheme)
+        chunks = self._keyed(self._split(stored.document, settings))
+        vectors = self._vectors_of(chunks, report, cancel)
+        self.workspace.add_chunks(stored.id, scheme, chunks, vectors)
+        return chunks
+
+    def retriever(
+        self,
+        settings: ChunkSettings,
+        role: str | None = None,
+        progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Retriever:
+        """What this role can search. New chunk settings split and embed only what is missing."""
+        visible = self._visible(role)
+        key = (self._scheme(settings), tuple((each.id, each.document.version) for each in visible))
+        with self._lock:
+            if key in self._retrievers:
+                self._retrievers.move_to_end(key)
+                return self._retrievers[key]
+        retriever = self._build(visible, settings, progress, cancel)
+        with self._lock:
+            self._retrievers[key] = retriever
+            while len(self._retrievers) > RETRIEVERS_KEPT:
+                self._retrievers.popitem(last=False)
+        return retriever
+
+    def _build(
+        self,
+        visible: Sequence[StoredDocument],
+        settings: ChunkSettings,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> Retriever:
+        ready = self.workspace.chunked((each.id for each in visible), self._scheme(settings))
+        chunks: list[StoredChunk] = []
+        for number, stored in enumerate(visible):
+            report = _Reporter(progress, number, len(visible), stored.document.name)
+            if stored.id in ready:
+                chunks += self.workspace.chunks(stored, self._scheme(settings))
+            else:
+                report.reading("splitting")
+                chunks += self._ensure_chunks(stored, settings, report, cancel)
+        vectors = self.workspace.vectors(each.key for each in chunks)
+        rows = [vectors[each.key] for each in chunks]
+        matrix = np.stack(rows) if rows else np.zeros((0, 1), np.float32)
+        return Retriever([each.chunk for each in chunks], matrix, self.embedder)
+
+    # --- forgetting ----------------------------------------------------------------------------
+
+    def forget(self, name: str) -> ForgetReport:
+        """Remove every version of a document, its passages and vectors, from the database and from the disk."""
+        if not self.versions(name):
+            raise UserError(f"There is no document {name} in the library.")
+        purged = self.workspace.remove_document(self._collection, name)
+        self.workspace.clean()
+        with self._lock:
+            self._retrievers.clear()
+        adapters = adapters_trained_on(self.workspace.path, name)
+        return ForgetReport(name, purged.versions, purged.characters, purged.chunks, purged.vectors, adapters)
+
+
+# --- opening -------------------------------------------------------------------------------------
+
+
+def open_library(
+    workspace_path: Path,
+    embedder: Embedder,
+    settings: ChunkSettings,
+    progress: OnProgress | None = None,
+    sample: Path = SAMPLE_CORPUS,
+) -> Library:
+    """The library of a workspace; a new one is filled with the sample corpus, and goes on where it stopped."""
+    workspace = Workspace.open(workspace_path)
+    library = Library(workspace, embedder)
+    if workspace.get_meta("seeded") is None:
+        _seed(library, sample, settings, progress)
+        workspace.set_meta("seeded", "1")
+    return library
+
+
+def open_folder(
+    workspace_path: Path,
+    folder: Path,
+    embedder: Embedder,
+    settings: ChunkSettings,
+    progress: OnProgress | None = None,
+) -> Library:
+    """A library of exactly the files of `folder`. What is known by its contents is not read again.
+
+    Files that cannot be read are reported as progress of stage "rejected" and left out.
+    """
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}.")
+    workspace = Workspace.open(workspace_path)
+    collection = f"folder:{folder.resolve()}"
+    library = Library(workspace, embedder, collection)
+    files = {name: path for path, name in _files([folder])}
+    hashes = {name: known for name, _, known in workspace.current_hashes(collection)}
+    for name, known in hashes.items():
+        if name not in files or _hash_file(files[name]) != known:
+            workspace.remove_document(collection, name, note=False)
+    for result in library.ingest([folder], settings=settings, source=str(folder), progress=progress):
+        if result.status == "rejected" and progress is not None:
+            progress(Progress("rejected", 0, 0, f"{result.document}: {result.error}"))
+    _keep_recent_folders(workspace, collection)
+    return library
+
+
+def open_session(base: Path, session_id: str, embedder: Embedder) -> Library:
+    """A visitor's own library: a private copy of the base workspace's, made at the first call.
+
+    It lies below the base workspace; sessions not opened for a day are removed.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", session_id):
+        raise UserError("A session name holds 1 to 64 letters, digits, - and _.")
+    sessions = base / "sessions"
+    path = sessions / session_id
+    if not (path / "triptych.db").exists():
+        sessions.mkdir(parents=True, exist_ok=True)
+        partial = sessions / f".{session_id}.{os.getpid()}"
+        Workspace.open(base).copy_to(partial).close()
+        partial.replace(path)
+    os.utime(path)
+    _remove_old_sessions(sessions)
+    return Library(Workspace.open(path), embedder)
+
+
+def close_session(base: Path, session_id: str) -> None:
+    """Remove a visitor's library."""
+    shutil.rmtree(base / "sessions" / session_id, ignore_errors=True)
+
+
+def _remove_old_sessions(sessions: Path) -> None:
+    for path in sessions.iterdir():
+        if time.time() - path.stat().st_mtime > SESSIONS_KEPT_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _keep_recent_folders(workspace: Workspace, latest: str) -> None:
+    """Remember which folders took the library's place, and drop the oldest beyond a bound."""
+    recent: list[str] = json.loads(workspace.get_meta("folders") or "[]")
+    recent = [latest, *(name for name in recent if name != latest)]
+    for name in recent[FOLDERS_KEPT:]:
+        workspace.drop_collection(name)
+    kept = json.dumps(recent[:FOLDERS_KEPT])
+    if kept != workspace.get_meta("folders"):
+        workspace.set_meta("folders", kept)
+
+
+def _seed(library: Library, sample: Path, settings: ChunkSettings, progress: OnProgress | None) -> None:
+    """Earlier versions first, so that the library has a history; steps done before a crash are skipped."""
+    details = read_details(sample)
+    steps = [
+        (path, name)
+        for folder in ("earlier_versions", "documents")
+        if (sample / folder).is_dir()
+        for path, name in _files([sample / folder])
+    ]
+    for number, (path, name) in enumerate(steps):
+        stored = library.workspace.version_hashes("", name).values()
+        if _hash_file(path) in stored:
+            continue
+        report = _Reporter(progress, number, len(steps), name)
+        result = library.ingest_file(
+            path,
+            name,
+            settings=settings,
+            source="sample",
+            details=details.get(name, DocumentDetails()),
+            report=report,
+        )
+        if result.status == "rejected":
+            raise UserError(f"The sample document {name} cannot be read: {result.error}")
+
+
+def read_details(sample: Path) -> dict[str, DocumentDetails]:
+    """What corpus*.json beside the documents say: {"documents": {name: {title, roles, tags, date}}}."""
+    details: dict[str, DocumentDetails] = {}
+    for path in sorted(sample.glob("corpus*.json")):
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))["documents"]
+            for name, row in rows.items():
+                details[name] = DocumentDetails(
+                    title=row.get("title", ""),
+                    roles=tuple(row.get("roles", ())),
+                    tags=tuple(row.get("tags", ())),
+                    date=row.get("date", ""),
+                )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path.name} does not describe documents: {error}.") from error
+    return details
+
+
+# --- small pieces --------------------------------------------------------------------------------
+
+
+class _Reporter:
+    """Tells how far a file and its embedding are; nothing when nobody listens."""
+
+    def __init__(self, progress: OnProgress | None, number: int, total: int, name: str) -> None:
+        self._progress, self._number, self._total, self._name = progress, number, total, name
+
+    def reading(self, stage: str = "reading") -> None:
+        if self._progress is not None:
+            self._progress(Progress(stage, self._number, self._total, self._name))
+
+    def embedding(self, done: int, total: int) -> None:
+        """Within one document; short documents are not worth a report of their own."""
+        if self._progress is not None and total > EMBEDDED_AT_ONCE:
+            self._progress(Progress("embedding", done, total, self._name))
+
+
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """(path, name) of every file; hidden files of folders are skipped."""
+    for path in paths:
+        if not path.is_dir():
+            yield path, path.name
+            continue
+        for item in sorted(path.rglob("*")):
+            inner = item.relative_to(path)
+            if item.is_file() and not any(part.startswith((".", "~$")) for part in inner.parts):
+                yield item, inner.as_posix()
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _same(document: Document, content_hash: str, details: DocumentDetails) -> bool:
+    """Whether a file brings nothing new; empty details ask for nothing."""
+    return (
+        document.content_hash == content_hash
+        and details.title in ("", document.title)
+        and details.date in ("", document.date)
+        and details.roles in ((), document.roles)
+        and details.tags in ((), document.tags)
+    )
+
+
+def _make_document(
+    parsed: ParsedFile,
+    name: str,
+    content_hash: str,
+    source: str,
+    details: DocumentDetails,
+    current: StoredDocument | None,
+) -> Document:
+    """A new version keeps the roles and tags of the one it replaces unless it is given others.
+
+    Nobody opens a restricted document to everyone by uploading its next version.
+    """
+    old = current.document if current else None
+    return Document(
+        name=name,
+        version=old.version + 1 if old else 1,
+        title=details.title or parsed.title,
+        type=parsed.type,
+        text=parsed.text,
+        content_hash=content_hash,
+        pages=parsed.pages,
+        roles=details.roles or (old.roles if old else ()),
+        tags=details.tags or (old.tags if old else ()),
+        date=details.date,
+        source=source,
+    )
+
+
+def adapters_trained_on(workspace: Path, name: str) -> tuple[str, ...]:
+    """Names of the adapters below the workspace whose card lists the document."""
+    found = []
+    for card in sorted((workspace / "adapters").glob("*/card.json")):
+        learned = json.loads(card.read_text(encoding="utf-8")).get("documents", [])
+        if name in {each.get("name") if isinstance(each, dict) else each for each in learned}:
+            found.append(card.parent.name)
+    return tuple(found)

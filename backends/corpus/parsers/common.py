@@ -1,0 +1,153 @@
+"""What the parsers share: decoding, lines, table rows, assembling pages.
+
+Enters: bytes or cells. Leaves: clean text. It knows no file format.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from backends.datatypes import Page, ParsedFile
+
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with the same bytes
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Control characters and lone surrogates say nothing, and SQLite or JSON may refuse them.
+_JUNK = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\u200b]")
+_ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\t]")
+
+
+def decode(data: bytes) -> str:
+    """Text of any common encoding: byte-order mark, then UTF-8, then UTF-16/32 by its zeros, then a guess."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace")
+    if b"\0" in data[:4096]:
+        return data.decode(_wide_encoding(data[:4096]), errors="replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+        western = data.decode("cp1252", errors="replace")
+        if len(data) < 64 and _mostly_ascii(data):  # too little for statistics
+            return western
+        best = from_bytes(data[:65536]).best()
+        return data.decode(best.encoding, errors="replace") if best else western
+
+
+def _wide_encoding(head: bytes) -> str:
+    """Where the zero bytes stand tells UTF-16 and UTF-32 of mostly Latin text apart."""
+    zeros = [head[offset::4].count(0) for offset in range(4)]
+    quarter = max(1, len(head) // 4)
+    if min(zeros[2], zeros[3]) > 0.8 * quarter:
+        return "utf-32-le"
+    if min(zeros[0], zeros[1]) > 0.8 * quarter:
+        return "utf-32-be"
+    return "utf-16-be" if zeros[0] + zeros[2] > zeros[1] + zeros[3] else "utf-16-le"
+
+
+def _mostly_ascii(data: bytes) -> bool:
+    return sum(byte < 128 for byte in data) >= 0.6 * len(data)
+
+
+def clean(text: str) -> str:
+    """One kind of line end and of space, nothing unprintable, at most one blank line in a row."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    text = text.replace("\u0085", "\n").replace("\x0c", "\n\n")
+    text = _ODD_SPACE.sub(" ", _JUNK.sub("", text))
+    text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def one_line(text: object) -> str:
+    """Cell or heading text on one line."""
+    return " ".join(clean(str(text)).split())
+
+
+def stem(name: str) -> str:
+    """A title for want of a better one: the file name without suffix, dashes as spaces."""
+    words = re.sub(r"[-_]+", " ", PurePosixPath(name).stem).strip()
+    return words[:1].upper() + words[1:]
+
+
+def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
+    """One table row that can be read alone: "Header: value; Header: value" without the empty cells."""
+    pairs = []
+    for at, cell in enumerate(cells):
+        label = header[at] if at < len(header) else ""
+        if cell:
+            pairs.append(f"{label.rstrip(':')}: {cell}" if label and label != cell else cell)
+    return "; ".join(pairs)
+
+
+def table_lines(rows: Iterable[Sequence[object]], *, has_header: bool | None = None) -> list[str]:
+    """A table as lines that can be read alone. Whether its first row names the columns is guessed if not said."""
+    cells = [[one_line("" if cell is None else cell) for cell in row] for row in rows]
+    if has_header and cells and not any(cells[0]):
+        has_header = False  # Markdown needs a header row; authors leave it empty
+    cells = [row for row in cells if any(row)]
+    captions = []
+    while has_header is None and len(cells) > 1 and _filled(cells[0]) == 1 and _filled(cells[1]) > 1:
+        captions.append(" ".join(filter(None, cells.pop(0))))
+    if not cells:
+        return captions
+    if has_header is None:
+        has_header = _looks_like_header(cells[0], cells[1:])
+    if has_header and len(cells) > 1:
+        return captions + [row_line(cells[0], row) for row in cells[1:]]
+    pairs = max(map(len, cells)) == 2
+    return captions + [(": " if pairs else "; ").join(filter(None, row)) for row in cells]
+
+
+def _filled(row: Sequence[str]) -> int:
+    return sum(map(bool, row))
+
+
+def _looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Short names, each once, no values, at least three columns: with two, "left: right" reads as well."""
+    named = [cell for cell in first if cell]
+    widest = max(map(_filled, body), default=0)
+    return (
+        len(named) >= max(3, widest)
+        and len(set(named)) == len(named)
+        and all(len(cell) <= 60 for cell in named)
+        and not any(_VALUE.fullmatch(cell) for cell in named)
+    )
+
+
+_VALUE = re.compile(r"[-+(]?[$€£]?\d[\d.,]*\)? ?(%|[A-Z]{3}|[a-z]{1,6})?")
+
+
+@dataclass(frozen=True)
+class PageText:
+    """The text of one page, slide or sheet before it is put together."""
+
+    number: int
+    text: str
+    label: str = ""
+
+
+def assemble(pages: Iterable[PageText], *, title: str, kind: str) -> ParsedFile:
+    """Join pages with blank lines; empty pages keep their number and lie between their neighbours."""
+    parts: list[str] = []
+    placed: list[Page] = []
+    length = 0
+    for page in pages:
+        text = clean(page.text)
+        if text and parts:
+            parts.append("\n\n")
+            length += 2
+        placed.append(Page(page.number, length, length + len(text), page.label))
+        if text:
+            parts.append(text)
+            length += len(text)
+    return ParsedFile("".join(parts), title, kind, tuple(placed))

@@ -1,0 +1,103 @@
+"""Files to plain text with pages.
+
+Enters: one file. Leaves: a `ParsedFile` whose text holds one paragraph, list item or table row a line, headings
+as "# Heading" lines, and blank lines between blocks; that is what `chunking` relies on. It knows nothing of the
+library. Each family's parser lives in `parsers` and imports its reader only when it is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+
+from backends.datatypes import ParsedFile, UserError
+
+MAX_BYTES = 50 * 1024 * 1024
+MAX_CHARACTERS = 20_000_000
+
+# suffix -> (document type, module in `parsers`)
+_FAMILIES: Mapping[str, tuple[str, str]] = {
+    ".md": ("markdown", "text"),
+    ".markdown": ("markdown", "text"),
+    ".txt": ("text", "text"),
+    ".text": ("text", "text"),
+    ".log": ("text", "text"),
+    ".rst": ("text", "text"),
+    ".org": ("text", "text"),
+    ".rtf": ("rtf", "text"),
+    ".json": ("json", "data"),
+    ".jsonl": ("json", "data"),
+    ".ndjson": ("json", "data"),
+    ".ipynb": ("notebook", "data"),
+    ".csv": ("csv", "tables"),
+    ".tsv": ("csv", "tables"),
+    ".xlsx": ("xlsx", "tables"),
+    ".xlsm": ("xlsx", "tables"),
+    ".xls": ("xls", "tables"),
+    ".pdf": ("pdf", "pdf"),
+    ".docx": ("docx", "office"),
+    ".pptx": ("pptx", "office"),
+    ".odt": ("odt", "office"),
+    ".html": ("html", "web"),
+    ".htm": ("html", "web"),
+    ".xhtml": ("html", "web"),
+    ".xml": ("xml", "web"),
+    ".epub": ("epub", "web"),
+    ".eml": ("email", "mail"),
+    ".msg": ("email", "mail"),
+}
+SUPPORTED: Mapping[str, str] = {suffix: kind for suffix, (kind, _) in _FAMILIES.items()}
+
+
+def check_size(path: Path) -> None:
+    """UserError when the file is empty or larger than may be read."""
+    if not path.exists():
+        raise UserError(f"There is no file {path}.")
+    size = path.stat().st_size
+    if size == 0:
+        raise UserError(f"{path.name} is empty (0 bytes).")
+    if size > MAX_BYTES:
+        raise UserError(
+            f"{path.name} has {size / 1024**2:.1f} MB; files of up to {MAX_BYTES // 1024**2} MB are read."
+        )
+
+
+def parse_file(path: Path, name: str | None = None) -> ParsedFile:
+    """Read one file; `name` stands in for the path's own where the file was stored under another.
+
+    Raises UserError, with one sentence, for whatever cannot be read: empty, too large, unsupported, broken,
+    encrypted, or holding no text.
+    """
+    name = name or path.name
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in _FAMILIES:
+        known = ", ".join(sorted({kind.lstrip(".") for kind in _FAMILIES}))
+        raise UserError(
+            f"{name} is of a kind that is not read ({suffix or 'no suffix'}); these are: {known}."
+        )
+    check_size(path)
+    kind, module = _FAMILIES[suffix]
+    parse: Callable[[Path, str, str], ParsedFile] = importlib.import_module(
+        f"backends.corpus.parsers.{module}"
+    ).parse
+    try:
+        parsed = parse(path, kind, PurePosixPath(name).name)
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(f"{name} needs more memory than there is.") from error
+    except Exception as error:  # readers raise whatever they like about a broken file
+        raise UserError(f"{name} is broken or not a real {kind} file ({_reason(error)}).") from error
+    if not any(character.isalnum() for character in parsed.text):
+        raise UserError(f"{name} holds no readable text.")
+    if len(parsed.text) > MAX_CHARACTERS:
+        raise UserError(
+            f"{name} holds {len(parsed.text):,} characters; documents of up to {MAX_CHARACTERS:,} are read."
+        )
+    return parsed
+
+
+def _reason(error: Exception) -> str:
+    words = " ".join(str(error).split())[:120]
+    return words or type(error).__name__

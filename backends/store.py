@@ -1,0 +1,416 @@
+"""The workspace: one folder, one SQLite file, every change a transaction.
+
+Enters: records of `datatypes`. Leaves: the same records, after a restart too. It knows nothing of parsing,
+embedding or ranking. A collection is a set of documents within the workspace: "" is the library itself,
+other names are folders that took its place for a call. Chunks are stored as offsets into their document and
+vectors under the hash of what was embedded, so no text and no vector is stored twice.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.datatypes import Chunk, Document, Page, UserError
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, current INTEGER NOT NULL,
+    title TEXT NOT NULL, type TEXT NOT NULL, text TEXT NOT NULL, content_hash TEXT NOT NULL,
+    pages TEXT NOT NULL, roles TEXT NOT NULL, tags TEXT NOT NULL, date TEXT NOT NULL, source TEXT NOT NULL,
+    UNIQUE (collection, name, version)
+);
+CREATE UNIQUE INDEX one_current ON documents (collection, name) WHERE current;
+CREATE TABLE chunked (
+    document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    scheme TEXT NOT NULL,
+    PRIMARY KEY (document, scheme)
+) WITHOUT ROWID;
+CREATE TABLE chunks (
+    document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    scheme TEXT NOT NULL, ordinal INTEGER NOT NULL,
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL, tokens INTEGER NOT NULL, page INTEGER,
+    heading TEXT NOT NULL, vector TEXT NOT NULL,
+    PRIMARY KEY (document, scheme, ordinal)
+) WITHOUT ROWID;
+CREATE INDEX chunks_by_vector ON chunks (vector);
+CREATE TABLE vectors (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+    event TEXT NOT NULL, at TEXT NOT NULL, content_hash TEXT NOT NULL
+);
+CREATE INDEX history_by_name ON history (collection, name);
+"""
+
+_DOCUMENT_COLUMNS = "id, name, version, title, type, text, content_hash, pages, roles, tags, date, source"
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One thing that happened to a document: `event` is indexed, replaced or forgotten."""
+
+    version: int
+    event: str
+    at: str  # UTC, ISO 8601
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """A document with the id of its row."""
+
+    id: int
+    document: Document
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A chunk with the key of its vector."""
+
+    chunk: Chunk
+    key: str
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What a removal took out of the workspace."""
+
+    versions: int
+    characters: int
+    chunks: int
+    vectors: int
+
+
+class Workspace:
+    """Owns a folder and the database in it. Safe to share between threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._local = threading.local()
+
+    @property
+    def database(self) -> Path:
+        return self.path / "triptych.db"
+
+    @classmethod
+    def open(cls, path: Path) -> Workspace:
+        """Open the workspace in `path`, making it when new. UserError when the place cannot be used."""
+        workspace = cls(path)
+        try:
+            workspace.path.mkdir(parents=True, exist_ok=True)
+            workspace._prepare()
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise UserError(f"The workspace {path} cannot be used: {error}.") from error
+        return workspace
+
+    def _prepare(self) -> None:
+        with self.transaction() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version > SCHEMA_VERSION:
+                raise UserError(
+                    f"The workspace {self.path} was written by a newer Triptych "
+                    f"(format {version}; this one reads up to {SCHEMA_VERSION})."
+                )
+            if version == 0:
+                for statement in SCHEMA.split(";\n"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    # --- connections ---------------------------------------------------------------------------
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            db = sqlite3.connect(self.database, timeout=60, isolation_level=None)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
+            db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA secure_delete = ON")  # forgotten text leaves no traces in free pages
+            self._local.db = db
+        return db
+
+    def close(self) -> None:
+        """Close this thread's connection; the next call opens a new one."""
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is not None:
+            db.close()
+            del self._local.db
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, also when the process dies. Inside another transaction it joins that one."""
+        db = self.connection()
+        if db.in_transaction:
+            yield db
+            return
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
+
+    def copy_to(self, path: Path) -> Workspace:
+        """A private copy of the library in another folder (other collections stay behind)."""
+        path.mkdir(parents=True, exist_ok=True)
+        target = sqlite3.connect(path / "triptych.db")
+        try:
+            self.connection().backup(target)
+        finally:
+            target.close()
+        copy = Workspace.open(path)
+        for name in copy.collections():
+            if name:
+                copy.drop_collection(name)
+        return copy
+
+    # --- small values --------------------------------------------------------------------------
+
+    def get_meta(self, key: str) -> str | None:
+        row = self.connection().execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def set_meta(self, key: str, value: str) -> None:
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    # --- documents -----------------------------------------------------------------------------
+
+    def collections(self) -> list[str]:
+        return [row[0] for row in self.connection().execute("SELECT DISTINCT collection FROM documents")]
+
+    def documents(self, collection: str = "") -> list[StoredDocument]:
+        """The current version of every document, by name."""
+        rows = self.connection().execute(
+            f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE collection = ? AND current ORDER BY name",
+            (collection,),
+        )
+        return [_document(row) for row in rows]
+
+    def document(self, collection: str, name: str, version: int | None = None) -> StoredDocument | None:
+        """One document, the current version unless another is asked for."""
+        which = "current" if version is None else "version = ?"
+        row = (
+            self.connection()
+            .execute(
+                f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE collection = ? AND name = ? AND {which}",
+                (collection, name) if version is None else (collection, name, version),
+            )
+            .fetchone()
+        )
+        return _document(row) if row else None
+
+    def version_hashes(self, collection: str, name: str) -> dict[int, str]:
+        """content_hash of every stored version of a document."""
+        rows = self.connection().execute(
+            "SELECT version, content_hash FROM documents WHERE collection = ? AND name = ? ORDER BY version",
+            (collection, name),
+        )
+        return dict(rows)
+
+    def current_hashes(self, collection: str = "") -> list[tuple[str, int, str]]:
+        """(name, version, content_hash) of the current documents, without reading their texts."""
+        return list(
+            self.connection().execute(
+                "SELECT name, version, content_hash FROM documents WHERE collection = ? AND current ORDER BY name",
+                (collection,),
+            )
+        )
+
+    def add_document(self, collection: str, document: Document) -> int:
+        """Store a version as the current one and note it in the history; returns the row's id."""
+        with self.transaction() as db:
+            db.execute(
+                "UPDATE documents SET current = 0 WHERE collection = ? AND name = ?",
+                (collection, document.name),
+            )
+            cursor = db.execute(
+                "INSERT INTO documents (collection, name, version, current, title, type, text, content_hash,"
+                " pages, roles, tags, date, source) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    collection,
+                    document.name,
+                    document.version,
+                    document.title,
+                    document.type,
+                    document.text,
+                    document.content_hash,
+                    json.dumps([astuple(page) for page in document.pages]),
+                    json.dumps(document.roles),
+                    json.dumps(document.tags),
+                    document.date,
+                    document.source,
+                ),
+            )
+            event = "indexed" if document.version == 1 else "replaced"
+            self._note(db, collection, document.name, document.version, event, document.content_hash)
+            return int(cursor.lastrowid or 0)
+
+    def remove_document(self, collection: str, name: str, *, note: bool = True) -> Purged:
+        """Remove every version of a document with its chunks and the vectors nothing else needs."""
+        with self.transaction() as db:
+            rows = db.execute(
+                "SELECT id, version, length(text) FROM documents WHERE collection = ? AND name = ?"
+                " ORDER BY version",
+                (collection, name),
+            ).fetchall()
+            chunks = vectors = 0
+            for identifier, _, _ in rows:
+                removed = self._remove_row(db, identifier)
+                chunks += removed[0]
+                vectors += removed[1]
+            if note and rows:
+                self._note(db, collection, name, rows[-1][1], "forgotten", "")
+        return Purged(len(rows), sum(row[2] for row in rows), chunks, vectors)
+
+    def drop_collection(self, collection: str) -> None:
+        """Remove a collection and its history."""
+        with self.transaction() as db:
+            rows = db.execute("SELECT id FROM documents WHERE collection = ?", (collection,)).fetchall()
+            for (identifier,) in rows:
+                self._remove_row(db, identifier)
+            db.execute("DELETE FROM history WHERE collection = ?", (collection,))
+
+    @staticmethod
+    def _remove_row(db: sqlite3.Connection, identifier: int) -> tuple[int, int]:
+        """(chunks, vectors) removed with this row."""
+        keys = db.execute("SELECT DISTINCT vector FROM chunks WHERE document = ?", (identifier,)).fetchall()
+        (chunks,) = db.execute("SELECT count(*) FROM chunks WHERE document = ?", (identifier,)).fetchone()
+        db.execute("DELETE FROM documents WHERE id = ?", (identifier,))
+        vectors = 0
+        for key in keys:
+            cursor = db.execute(
+                "DELETE FROM vectors WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM chunks WHERE vector = ?1)",
+                key,
+            )
+            vectors += cursor.rowcount
+        return chunks, vectors
+
+    def clean(self) -> None:
+        """Rewrite the files so that nothing of what was removed is left on disk."""
+        db = self.connection()
+        db.execute("VACUUM")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    # --- history -------------------------------------------------------------------------------
+
+    @staticmethod
+    def _note(
+        db: sqlite3.Connection, collection: str, name: str, version: int, event: str, content_hash: str
+    ) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        db.execute(
+            "INSERT INTO history (collection, name, version, event, at, content_hash) VALUES (?, ?, ?, ?, ?, ?)",
+            (collection, name, version, event, now, content_hash),
+        )
+
+    def history(self, collection: str, name: str) -> list[HistoryEntry]:
+        """Everything that happened to a document, oldest first."""
+        rows = self.connection().execute(
+            "SELECT version, event, at, content_hash FROM history WHERE collection = ? AND name = ? ORDER BY id",
+            (collection, name),
+        )
+        return [HistoryEntry(*row) for row in rows]
+
+    # --- chunks and vectors --------------------------------------------------------------------
+
+    def chunked(self, identifiers: Iterable[int], scheme: str) -> set[int]:
+        """Which of these document rows have chunks of this scheme."""
+        rows = self.connection().execute("SELECT document FROM chunked WHERE scheme = ?", (scheme,))
+        return set(identifiers) & {row[0] for row in rows}
+
+    def add_chunks(
+        self,
+        identifier: int,
+        scheme: str,
+        chunks: Sequence[StoredChunk],
+        vectors: Mapping[str, np.ndarray],
+    ) -> None:
+        """Store a document's chunks of one scheme and the new vectors among theirs."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO chunked VALUES (?, ?)", (identifier, scheme))
+            db.executemany(
+                "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (identifier, scheme, ordinal, c.start, c.end, c.tokens, c.page, c.heading, each.key)
+                    for ordinal, each in enumerate(chunks)
+                    for c in [each.chunk]
+                ],
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
+                [(key, np.asarray(vector, np.float32).tobytes()) for key, vector in vectors.items()],
+            )
+
+    def chunks(self, stored: StoredDocument, scheme: str) -> list[StoredChunk]:
+        """A document's chunks of one scheme, in order."""
+        rows = self.connection().execute(
+            'SELECT start, "end", tokens, page, heading, vector FROM chunks'
+            " WHERE document = ? AND scheme = ? ORDER BY ordinal",
+            (stored.id, scheme),
+        )
+        document = stored.document
+        return [
+            StoredChunk(
+                Chunk(
+                    document=document.name,
+                    version=document.version,
+                    start=start,
+                    end=end,
+                    text=document.text[start:end],
+                    page=page,
+                    tokens=tokens,
+                    title=document.title,
+                    heading=heading,
+                ),
+                key,
+            )
+            for start, end, tokens, page, heading, key in rows
+        ]
+
+    def vectors(self, keys: Iterable[str]) -> dict[str, np.ndarray]:
+        """The stored vectors among these keys."""
+        found: dict[str, np.ndarray] = {}
+        wanted = list(dict.fromkeys(keys))
+        db = self.connection()
+        for first in range(0, len(wanted), 500):  # SQLite bounds the number of parameters
+            part = wanted[first : first + 500]
+            marks = ",".join("?" * len(part))
+            for key, data in db.execute(f"SELECT key, data FROM vectors WHERE key IN ({marks})", part):
+                found[key] = np.frombuffer(data, np.float32)
+        return found
+
+
+def _document(row: Sequence[Any]) -> StoredDocument:
+    identifier, name, version, title, kind, text, content_hash, pages, roles, tags, date, source = row
+    return StoredDocument(
+        identifier,
+        Document(
+            name=name,
+            version=version,
+            title=title,
+            type=kind,
+            text=text,
+            content_hash=content_hash,
+            pages=tuple(Page(*page) for page in json.loads(pages)),
+            roles=tuple(json.loads(roles)),
+            tags=tuple(json.loads(tags)),
+            date=date,
+            source=source,
+        ),
+    )
