@@ -34,10 +34,11 @@ from backends.language.generation import LanguageModel
 from backends.measure.answering import Bench, as_question, stream, warm_up
 from backends.measure.costs import SAMPLE_PRICES, PriceBook
 from backends.questions import check_question
-from backends.rag import Rag
+from backends.rag import Rag, Retriever
 from backends.settings import Settings
 
 MAX_MODELS = 2
+MAX_LIBRARIES = 32
 JUDGE_PASSAGES = 10  # what groundedness is read against, for every backend alike
 MAX_WARMED = 128
 
@@ -110,9 +111,10 @@ class Triptych:
         if documents is not None:
             library = open_folder(workspace, documents, embedder, settings, progress=progress)
         elif session is not None:
-            library = open_session(workspace, session, embedder, settings, progress=progress)
+            library = open_session(workspace, session, embedder)
         else:
             library = open_library(workspace, embedder, settings, progress=progress)
+        library = shared_library(library, str(documents.resolve()) if documents is not None else "")
         return cls(workspace, settings, library, role=role, progress=progress)
 
     def model(self, settings: Settings | None = None) -> LanguageModel:
@@ -232,7 +234,7 @@ class Triptych:
     def _adapter(self, kind: AdapterKind, model: LanguageModel) -> Adapter | None:
         return self.adapters.active(kind, model.fingerprint)
 
-    def _retriever(self, settings: Settings):  # type: ignore[no-untyped-def]
+    def _retriever(self, settings: Settings) -> Retriever:
         return self.library.retriever(settings, role=self.role, progress=self._progress)
 
     def _bench(self, settings: Settings) -> Bench:
@@ -254,14 +256,17 @@ class Triptych:
 
     def _page_of(self, source: Source, offset: int) -> int | None:
         chunk = source.hit.chunk
-        document = self.library.get(chunk.document, chunk.version)
-        return document.page_at(offset) if document is not None else chunk.page
+        try:
+            return self.library.get(chunk.document, chunk.version).page_at(offset)
+        except UserError:  # forgotten while the answer was being written
+            return chunk.page
 
 
 # --- shared by the process -----------------------------------------------------------------------
 
 _models: OrderedDict[str, LanguageModel] = OrderedDict()
 _embedders: list[MiniLM] = []
+_libraries: OrderedDict[tuple[str, str, int], Library] = OrderedDict()
 _warmed: OrderedDict[tuple[object, ...], None] = OrderedDict()
 _loading = threading.Lock()
 _warming = threading.Lock()
@@ -280,6 +285,19 @@ def shared_embedder() -> MiniLM:
         if not _embedders:
             _embedders.append(MiniLM())
         return _embedders[0]
+
+
+def shared_library(library: Library, documents: str) -> Library:
+    """The library object that this process already has for the same database, with its built indexes.
+
+    The inode tells a database from one that was removed and made anew at the same place.
+    """
+    database = library.workspace.database
+    key = (str(database.resolve()), documents, database.stat().st_ino)
+    with _loading:
+        known = _libraries.get(key, library)
+        _keep(_libraries, key, known, MAX_LIBRARIES)
+        return known
 
 
 def _keep(cache: OrderedDict[K, V], key: K, value: V, most: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.language.generation import LanguageModel
-from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
+from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines, format_evidence
 from backends.settings import Settings
 
 
@@ -37,6 +37,7 @@ class Retriever(Protocol):
         budget: int,
         count_tokens: Callable[[str], int],
         rerank: bool,
+        format_line: Callable[[int, str, Sequence[str]], str],
     ) -> Evidence: ...
 
 
@@ -66,7 +67,7 @@ class Rag:
 
 def find_evidence(
     question: str, retriever: Retriever, model: LanguageModel, settings: Settings
-) -> Iterator[Event]:
+) -> Generator[Event, None, Evidence]:
     """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
     budget = evidence_budget(question, model, settings)
     yield Stage("retrieve")
@@ -74,7 +75,12 @@ def find_evidence(
     if settings.rerank:
         yield Stage("rerank")
     evidence = retriever.select_evidence(
-        question, hits, budget=budget, count_tokens=model.count_tokens, rerank=settings.rerank
+        question,
+        hits,
+        budget=budget,
+        count_tokens=model.count_tokens,
+        rerank=settings.rerank,
+        format_line=format_evidence,
     )
     yield evidence
     return evidence

@@ -69,24 +69,24 @@ class Adapters:
         self.folder = folder
         self._shipped = shipped
 
-    def list(self) -> list[Adapter]:
+    def all(self) -> list[Adapter]:
         """Own adapters by name, then the shipped ones; folders without a readable card are left out."""
         own = self._scan(self.folder, shipped=False)
         names = {adapter.name for adapter in own}
         return own + [each for each in self._scan(self._shipped, shipped=True) if each.name not in names]
 
     def get(self, name: str) -> Adapter:
-        for adapter in self.list():
+        for adapter in self.all():
             if adapter.name == name:
                 return adapter
-        known = ", ".join(adapter.name for adapter in self.list()) or "none"
+        known = ", ".join(adapter.name for adapter in self.all()) or "none"
         raise UserError(f"There is no adapter {name!r}; there are: {known}.")
 
     def active(self, kind: AdapterKind, base_fingerprint: str | None = None) -> Adapter | None:
         """The chosen adapter of this kind, else the shipped one; with a fingerprint, only of that base."""
         fitting = [
             adapter
-            for adapter in self.list()
+            for adapter in self.all()
             if adapter.card.kind == kind
             and (base_fingerprint is None or adapter.card.base_fingerprint == base_fingerprint)
         ]
@@ -109,7 +109,7 @@ class Adapters:
             raise UserError(
                 f"{name!r} cannot name an adapter: use up to 64 letters, digits, dots, dashes or underscores."
             )
-        if any(adapter.name == name and adapter.shipped for adapter in self.list()):
+        if any(adapter.name == name and adapter.shipped for adapter in self.all()):
             raise UserError(f"{name!r} is the name of a shipped adapter: choose another.")
         return self.folder / name
 

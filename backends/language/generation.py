@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from peft import PeftConfig, PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers.utils import logging as transformers_logging
 
 from backends.datatypes import Finished, Token, Usage, UserError
 from backends.hardware import device, serving_dtype
@@ -269,6 +270,7 @@ def locate_model(model: str | Path) -> str:
 
 def load_pretrained(source: str, dtype: torch.dtype) -> tuple[Any, Any]:
     """(model, tokenizer) from a folder or id; the local cache first, the hub only where that is allowed."""
+    transformers_logging.disable_progress_bar()  # a line of its own for every load, also in servers' logs
     local = Path(source).is_dir()
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     problem: Exception | None = None
