@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -271,6 +272,8 @@ def locate_model(model: str | Path) -> str:
 def load_pretrained(source: str, dtype: torch.dtype) -> tuple[Any, Any]:
     """(model, tokenizer) from a folder or id; the local cache first, the hub only where that is allowed."""
     transformers_logging.disable_progress_bar()  # a line of its own for every load, also in servers' logs
+    # PEFT reads an attribute that transformers has renamed; nothing a user could do about it.
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
     local = Path(source).is_dir()
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     problem: Exception | None = None
