@@ -64,17 +64,19 @@ def show_round(round_id: str) -> None:
 # --- the question ----------------------------------------------------------------------------------
 
 
-def question_box(running: bool) -> None:
-    with st.form("ask", border=False, enter_to_submit=True):
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            st.text_input(
-                "Ask a question about the documents",
-                key="question",
-                placeholder="Ask a question about the documents",
-                persist_state="session",
-                label_visibility="collapsed",
-            )
-            st.form_submit_button("Ask", type="primary", on_click=ask_typed, icon=":material/arrow_forward:")
+def question_box() -> None:
+    with (
+        st.form("ask", border=False, enter_to_submit=True),
+        st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
+    ):
+        st.text_input(
+            "Ask a question about the documents",
+            key="question",
+            placeholder="Ask a question about the documents",
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+        st.form_submit_button("Ask", type="primary", on_click=ask_typed, icon=":material/arrow_forward:")
     problem = session.current().question_problem
     if problem:
         st.error(markdown(problem))
@@ -240,7 +242,7 @@ def page() -> None:
     st.caption(
         f"{plural(len(documents), 'document')}, {'your own copy' if desk.private else 'sample company'}"
     )
-    question_box(now.polling)
+    question_box()
     st.fragment(answers, run_every=POLL if now.polling else None)(job, desk)
     if now.polling:
         running_line(job)

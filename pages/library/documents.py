@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from pages.ui import resources, session
 from pages.ui.asking import KIND, round_of
 from pages.ui.desk import Desk, FileResult
 from pages.ui.look import LOOKS
-from pages.ui.text import Span, block, highlight, markdown, marked_html, plural
+from pages.ui.text import Span, block, markdown, marked_html, plural
 
 UPLOAD = "upload"
 POLL = 0.3
@@ -75,7 +76,7 @@ def upload_progress(job: Job) -> None:
         st.rerun()
     results: list[FileResult] = job.events_since(0)
     if not job.finished:
-        done, total, what = job.progress
+        _, total, what = job.progress
         left = job.seconds_left
         rest = f", about {max(1, round(left))} s left" if total and left is not None else ""
         st.progress(job.fraction, text=f"{markdown(what) or 'Waiting'}{rest}")
@@ -100,7 +101,8 @@ def _result(result: FileResult) -> None:
     }
     pages = f"{plural(result.pages, 'page')}, " if result.pages else ""
     st.success(
-        f"**{name}** {words[result.status]}: {pages}{plural(result.chunks, 'passage')}, {result.seconds:.1f} s.",
+        f"**{name}** {words[result.status]}: {pages}{plural(result.chunks, 'passage')}, "
+        f"{result.seconds:.1f} s.",
         icon=":material/check:",
     )
 
@@ -192,7 +194,7 @@ def boundaries(length: int, chunks: Sequence[Chunk], found: Sequence[tuple[int, 
         | {min(c, length) for hit in found for c in hit}
     )
     spans = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         numbers = [n for n, chunk in enumerate(chunks, start=1) if chunk.start <= start and end <= chunk.end]
         if not numbers:
             continue
@@ -209,7 +211,7 @@ def boundaries(length: int, chunks: Sequence[Chunk], found: Sequence[tuple[int, 
 @st.dialog("Remove this document?")
 def confirm_removal(name: str) -> None:
     st.markdown(
-        f"**{markdown(name)}**, all its versions and its passages will be removed from your copy of the documents. "
+        f"**{markdown(name)}**, all its versions and its passages will be removed from your copy. "
         "Other visitors keep theirs. What an adapter has learned from it stays in the adapter."
     )
     with st.container(horizontal=True):
@@ -236,9 +238,7 @@ def page() -> None:
     now = session.current()
     desk = resources.desk(now.visitor)
     st.title("Documents", anchor=False)
-    whose = (
-        "Your own copy" if desk.private else "The sample company, shared by all until you change something"
-    )
+    whose = "Your own copy" if desk.private else "The sample company, shared until you change something"
     st.caption(f"{whose}.")
     drop_zone(now)
     job = next(iter(resources.jobs().of(now.visitor, UPLOAD)), None)

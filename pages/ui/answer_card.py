@@ -43,9 +43,9 @@ def card(column: Column, others: list[str], status: Status, *, waiting_for: str 
         _text(column, look, others, waiting_for)
         if column.answer is not None:
             _citations(column.answer, look)
+            _notes(column.answer, look, status)
             st.space("stretch")
             _measures(column.answer)
-            _notes(column.answer, status)
 
 
 def _problem(column: Column, status: Status) -> None:
@@ -128,7 +128,7 @@ def _basis(answer: Answer) -> str:
     return f"For this answer. Price: {markdown(answer.cost.basis)}"
 
 
-def _notes(answer: Answer, status: Status) -> None:
+def _notes(answer: Answer, look: Look, status: Status) -> None:
     notes = list(answer.warnings)
     if answer.groundedness is not None and answer.groundedness < WEAK and not answer.abstained:
         notes.append("The passages do not bear out most of this answer.")
@@ -137,9 +137,6 @@ def _notes(answer: Answer, status: Status) -> None:
     if status.state == "stale" and status.reason:
         notes.append(status.reason)
     if notes:
-        look = LOOKS.get(answer.backend)  # type: ignore[call-overload]
-        colour = look.css if look else "inherit"
         rows = "".join(f"<div>{plain_html(note)}</div>" for note in dict.fromkeys(notes))
-        st.html(
-            f'<div style="font-size:.85rem;border-left:3px solid {colour};padding-left:.6rem">{rows}</div>'
-        )
+        style = f"font-size:.85rem;line-height:1.5;border-left:3px solid {look.css};padding-left:.6rem"
+        st.html(f'<div style="{style}">{rows}</div>')

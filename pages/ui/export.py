@@ -15,7 +15,7 @@ from backends.console import money, plain
 from backends.datatypes import Answer
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, label
-from pages.ui.text import highlight, marked_html, plain_html, seconds, Span
+from pages.ui.text import Span, highlight, marked_html, plain_html, seconds
 from pages.ui.verdict import verdict
 
 COLUMNS = (
@@ -70,18 +70,21 @@ def _safe(value: Any) -> Any:
 # --- the report --------------------------------------------------------------------------------------
 
 _STYLE = """
-:root { color-scheme: light dark; --line: light-dark(#ddd9cf, #363c44); --soft: light-dark(#565d68, #b4bbc6); }
+:root { color-scheme: light dark;
+        --line: light-dark(#ddd9cf, #363c44); --soft: light-dark(#565d68, #b4bbc6); }
 body { font: 16px/1.6 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem;
        background: light-dark(#fff, #14171b); color: light-dark(#1b1f24, #e8e6e1); }
 h1, h2 { font-family: Georgia, serif; line-height: 1.25; }
 section { border-top: 1px solid var(--line); margin-top: 2.5rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
-.card { border: 1px solid var(--line); border-top: 4px solid var(--accent); border-radius: 8px; padding: 1rem; }
+.card { border: 1px solid var(--line); border-top: 4px solid var(--accent); border-radius: 8px;
+        padding: 1rem; }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; }
 .soft { color: var(--soft); font-size: .9rem; }
 .bar { height: .7rem; background: var(--accent); border-radius: 2px; min-width: 1px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-td, th { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+td, th { text-align: left; padding: .3rem .8rem .3rem 0; vertical-align: top;
+         border-bottom: 1px solid var(--line); }
 blockquote { margin: .4rem 0 1rem; overflow-wrap: anywhere; white-space: pre-wrap; }
 @media print { .card { break-inside: avoid; } }
 """
@@ -95,8 +98,8 @@ def as_report(rounds: Sequence[Round]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Triptych report</title><style>{_STYLE}</style></head><body>"
         "<h1>Triptych report</h1>"
-        '<p class="soft">Answers of one session, one backend after another, each timed alone. Times and tokens '
-        "are measured; costs are these tokens at the price book's prices.</p>"
+        '<p class="soft">Answers of one session, one backend after another, each timed alone. Times and '
+        "tokens are measured; costs are these tokens at the price book's prices.</p>"
         f"{body}</body></html>"
     )
 
@@ -125,7 +128,8 @@ def _card(answer: Answer) -> str:
     grounded = "not judged" if answer.groundedness is None else f"{answer.groundedness:.2f}"
     notes = "".join(f'<p class="soft">{plain_html(note)}</p>' for note in answer.warnings)
     return (
-        f'<div class="card" style="--accent:{_accent(answer)}"><strong>{plain_html(label(answer.backend))}</strong>'
+        f'<div class="card" style="--accent:{_accent(answer)}">'
+        f"<strong>{plain_html(label(answer.backend))}</strong>"
         f'<p class="text">{plain_html(answer.text)}</p><p class="soft">Grounded {grounded}, '
         f"{seconds(answer.latency_ms['total'])}, {answer.usage.prompt_tokens:,} to "
         f"{answer.usage.completion_tokens:,} tokens, "

@@ -133,7 +133,7 @@ def _retrieval() -> None:
         "Choose the best sentences",
         key="rerank",
         on_change=session.take_settings,
-        help="Re-rank sentence by sentence, so that the prompt holds the sentences that fit the question best.",
+        help="Re-rank sentence by sentence, so that the prompt holds what fits the question best.",
     )
 
 

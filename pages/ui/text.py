@@ -16,6 +16,13 @@ _PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
 _MARKER = re.compile(r"\[(\d{1,2})\]")
 _WORD = re.compile(r"\w[\w.,:%'-]*\w|\w")
 
+# Words that tell no two answers apart.
+SMALL_WORDS = frozenset(
+    """a an and are as at be been but by can do does for from had has have if in into is it its may must of
+    on or our so such that the their them then there these they this to was we were which who will with
+    within would you your""".split()  # noqa: SIM905
+)
+
 
 @dataclass(frozen=True)
 class Span:
@@ -94,7 +101,7 @@ def own_words(text: str, others: Sequence[str]) -> list[tuple[int, int]]:
     """Spans of the words of `text` that no other answer holds; nothing when there is nothing to compare."""
     if not others:
         return []
-    known = {_bare(word) for other in others for word in _WORD.findall(other)}
+    known = {_bare(word) for other in others for word in _WORD.findall(other)} | SMALL_WORDS
     return [m.span() for m in _WORD.finditer(text) if _bare(m[0]) not in known]
 
 

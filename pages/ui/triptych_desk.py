@@ -132,7 +132,7 @@ class TriptychDesk:
     ) -> Iterator[FileResult]:
         library = self._own(settings, report).library
         for item in library.ingest(
-            paths, settings=settings, source="upload", progress=reporting(report), cancel=cancelled.is_set
+            paths, settings=settings, source="upload", progress=reporting(report), cancel=cancelled
         ):
             yield FileResult(
                 item.document, item.status, item.pages or 0, item.chunks, item.seconds, item.error
@@ -140,7 +140,7 @@ class TriptychDesk:
 
     def forget(self, name: str) -> str:
         settings = make_settings()
-        gone = self._own(settings, lambda done, total, what: None).library.forget(name)
+        gone = self._own(settings, _silent).library.forget(name)
         learned = f" The adapters {', '.join(gone.adapters)} learned from it." if gone.adapters else ""
         return (
             f"{gone.document} is gone from your copy: {gone.versions} "
@@ -174,7 +174,7 @@ class TriptychHouse:
 
 
 def open_house(report: Reporter) -> TriptychHouse:
-    """Load the model, index the workspace's documents, answer once: the first visitor meets a warm product."""
+    """Read and index the workspace's documents, load the model."""
     workspace, settings = default_workspace().expanduser(), make_settings()
     report(0, 0, "Reading the documents")
     shared = open_observed(workspace, settings, report)
@@ -183,6 +183,10 @@ def open_house(report: Reporter) -> TriptychHouse:
     house = TriptychHouse(workspace, shared)
     house.desk("").prepare(settings, report)
     return house
+
+
+def _silent(_done: int, _total: int, _what: str) -> None:
+    """For work too short to report."""
 
 
 def reporting(report: Reporter) -> Callable[[Progress], None]:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from backends.console import money
 from backends.datatypes import Answer
 from pages.ui.look import CONTROL, label
-from pages.ui.text import listing, seconds, times
+from pages.ui.text import SMALL_WORDS, listing, seconds, times
 
 TIE = 1.1  # one run of a question varies by about a tenth
 AGREEMENT = 0.5  # share of words two agreeing answers have in common (token F1)
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_FILLER = frozenset("a an the is are of to in on for and or it its be by at with that this as from".split())
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Verdict:
 
 
 def verdict(answers: Sequence[Answer]) -> Verdict:
-    """Who was fastest, cheapest and best supported, and who agrees with whom. The control does not compete."""
+    """Who was fastest, cheapest and best supported, who agrees with whom; the control does not compete."""
     compared = [answer for answer in answers if answer.backend != CONTROL]
     if len(compared) < 2:
         return Verdict()
@@ -126,7 +125,7 @@ def _numbers(text: str) -> set[str]:
 
 
 def _words(text: str) -> set[str]:
-    return {word for word in re.findall(r"\w+", _without_markers(text).casefold()) if word not in _FILLER}
+    return {word for word in re.findall(r"\w+", _without_markers(text).casefold()) if word not in SMALL_WORDS}
 
 
 def _without_markers(text: str) -> str:

@@ -35,7 +35,8 @@ from pages.ui.desk import FileResult, Prompt, Reporter, Status
 
 TEXTS = {
     "returns-policy.md": (
-        "# Returns\n\nA customer may return a Lark Pro within 30 days of delivery. The sensor must be complete.\n\n"
+        "# Returns\n\nA customer may return a Lark Pro within 30 days of delivery. "
+        "The sensor must be complete.\n\n"
         "Refunds are paid within 10 days. Prices run from $5 to $10 and <b>nothing</b> is *free*.\n"
     ),
     "lark-pro-data-sheet.pdf": (
