@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = 130
-RERANKED = 20  # passages whose sentences are compared with the question; the rest keep their order
+RERANKED = 20  # passages compared sentence by sentence; the rest keep their order
 
 
 class FriendlyGroup(TyperGroup):
