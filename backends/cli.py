@@ -228,7 +228,7 @@ def list_documents(ctx: typer.Context, as_json: Json = False, workspace: Workspa
                 out.row(row)
             return
         names = ("document", "version", "type", "pages", "characters", "roles")
-        cells = [[row[name] if name != "roles" else ", ".join(row["roles"]) for name in names] for row in rows]
+        cells = [[*(row[name] for name in names[:-1]), ", ".join(row["roles"])] for row in rows]
         out.text(table(names, cells, numbers=("version", "pages", "characters")), f"{len(rows)} documents")
 
 
