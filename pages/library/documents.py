@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,14 +11,14 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from backends.datatypes import Chunk, Document, UserError
+from backends.datatypes import Document, UserError
 from backends.jobs import Job, JobContext
 from backends.settings import Settings
 from pages.ui import resources, session
 from pages.ui.asking import KIND, round_of
+from pages.ui.boundaries import boundaries
 from pages.ui.desk import Desk, FileResult
-from pages.ui.look import LOOKS
-from pages.ui.text import Span, block, markdown, marked_html, plural
+from pages.ui.text import block, markdown, marked_html, plural
 
 UPLOAD = "upload"
 POLL = 0.3
@@ -187,27 +186,6 @@ def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def boundaries(length: int, chunks: Sequence[Chunk], found: Sequence[tuple[int, int]]) -> list[Span]:
-    """Spans that do not overlap: cut wherever a passage or a hit begins or ends."""
-    cuts = sorted(
-        {min(c, length) for chunk in chunks for c in (chunk.start, chunk.end)}
-        | {min(c, length) for hit in found for c in hit}
-    )
-    spans = []
-    for start, end in itertools.pairwise(cuts):
-        numbers = [n for n, chunk in enumerate(chunks, start=1) if chunk.start <= start and end <= chunk.end]
-        if not numbers:
-            continue
-        hit = any(a <= start and end <= b for a, b in found)
-        tint = LOOKS["rag"].css if numbers[0] % 2 else LOOKS["fine_tuned"].css
-        strength = 30 if len(numbers) > 1 else 12
-        line = f"border-bottom:2px solid {LOOKS['hybrid'].css};" if hit else ""
-        style = f"color:inherit;background:color-mix(in srgb, {tint} {strength}%, transparent);{line}"
-        which = " and ".join(f"passage {n} ({chunks[n - 1].tokens} tokens)" for n in numbers)
-        spans.append(Span(start, end, style, which + (", found by the last question" if hit else "")))
-    return spans
-
-
 @st.dialog("Remove this document?")
 def confirm_removal(name: str) -> None:
     st.markdown(
@@ -215,8 +193,7 @@ def confirm_removal(name: str) -> None:
         "Other visitors keep theirs. What an adapter has learned from it stays in the adapter."
     )
     with st.container(horizontal=True):
-        if st.button("Remove", type="primary", key="confirm-remove"):
-            remove(name)
+        if st.button("Remove", type="primary", key="confirm-remove", on_click=remove, args=(name,)):
             st.rerun()
         if st.button("Keep", key="keep"):
             st.rerun()

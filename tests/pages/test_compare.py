@@ -1,0 +1,182 @@
+"""The home page as a visitor uses it: ask, watch, change something meanwhile, look behind the answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import export, resources, session
+from pages.ui.asking import KIND, rounds_of
+from tests.pages.conftest import settle
+from tests.pages.scripted import ANSWERS, ScriptedDesk, ScriptedHouse
+
+Visit = Callable[[], AppTest]
+
+
+def state(app: AppTest) -> session.Session:
+    return app.session_state["triptych"]
+
+
+def desk_of(app: AppTest, house: ScriptedHouse) -> ScriptedDesk:
+    return house.desks[state(app).visitor]
+
+
+def shown(app: AppTest) -> str:
+    """All text of the page's HTML blocks, where answers and documents stand."""
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def asked(app: AppTest) -> list[str]:
+    return [made.asked.question for made in rounds_of(resources.jobs().of(state(app).visitor, KIND))]
+
+
+def type_and_ask(app: AppTest, question: str) -> AppTest:
+    app.text_input(key="question").set_value(question)
+    return app.button[next(i for i, b in enumerate(app.button) if b.label == "Ask")].click().run()
+
+
+def test_first_visit_answers_an_example_for_real(visit: Visit, house: ScriptedHouse) -> None:
+    app = visit()
+    assert len(asked(app)) == 1
+    assert app.text_input(key="question").value == asked(app)[0]
+    assert desk_of(app, house).asked == [(asked(app)[0], name) for name in ("rag", "fine_tuned", "hybrid")]
+    assert "45" in shown(app) and "if the sensor" in shown(app).replace("</mark>", "")
+    verdict = next(m.value for m in app.markdown if m.value.startswith("**Fastest:**"))
+    assert "Fine\\-tuned\\, 0\\.18 s" in verdict
+    assert "RAG and Hybrid agree\\; Fine\\-tuned differs" in verdict
+
+
+def test_empty_question_says_so_and_asks_nothing(visit: Visit) -> None:
+    app = visit()
+    before = asked(app)
+    type_and_ask(app, "   ")
+    assert [error.value for error in app.error] == ["The question is empty\\: ask something in words\\."]
+    assert asked(app) == before
+
+
+def test_question_of_ten_thousand_characters_says_so_and_asks_nothing(visit: Visit) -> None:
+    app = visit()
+    before = asked(app)
+    type_and_ask(app, "why " * 2_500)
+    assert "9\\,999 characters" in app.error[0].value and "4\\,000" in app.error[0].value
+    assert asked(app) == before
+
+
+def test_example_is_asked_at_a_click(visit: Visit) -> None:
+    app = visit()
+    example = app.button(key="example-1")
+    example.click()
+    settle(app)
+    assert asked(app)[0] == example.label
+    assert app.text_input(key="question").value == example.label
+
+
+def test_widget_touched_mid_answer_neither_loses_nor_restarts_it(
+    visit: Visit, house: ScriptedHouse, gate: threading.Event
+) -> None:
+    app = visit()
+    desk = desk_of(app, house)
+    desk.asked.clear()
+    gate.clear()
+    type_and_ask(app, "How long may a customer return it?")
+    first_word = ANSWERS["rag"].split()[0]
+    settle(app, until=lambda app: first_word in shown(app))
+    app.slider(key="top_k").set_value(9).run()
+    app.toggle(key="rerank").set_value(False).run()
+    assert first_word in shown(app)
+    gate.set()
+    settle(app)
+    assert desk.asked == [("How long may a customer return it?", n) for n in ("rag", "fine_tuned", "hybrid")]
+    assert resources.jobs().of(state(app).visitor, KIND)[0].state == "done"
+    assert state(app).settings.top_k == 9
+
+
+def test_stop_keeps_what_was_said(visit: Visit, gate: threading.Event) -> None:
+    app = visit()
+    gate.clear()
+    type_and_ask(app, "How long?")
+    settle(app, until=lambda app: ANSWERS["rag"].split()[0] in shown(app))
+    app.button(key="stop").click().run()
+    gate.set()
+    settle(app)
+    columns = rounds_of(resources.jobs().of(state(app).visitor, KIND))[0].columns
+    assert [column.state for column in columns.values()] == ["done", "stopped", "stopped"]
+
+
+def test_failed_backend_says_so_and_the_others_go_on(visit: Visit, house: ScriptedHouse) -> None:
+    house.broken = "fine_tuned"
+    app = visit()
+    assert [error.value for error in app.error] == [
+        "No answer. There is no fine\\_tuned adapter\\: train one\\."
+    ]
+    made = rounds_of(resources.jobs().of(state(app).visitor, KIND))[0]
+    assert [answer.backend for answer in made.answers] == ["rag", "hybrid"]
+
+
+def test_overlap_that_does_not_fit_changes_nothing(visit: Visit) -> None:
+    app = visit()
+    before = state(app).settings
+    app.slider(key="chunk_overlap").set_value(200).run()
+    assert [error.value for error in app.error] == [
+        "The overlap \\(200 tokens\\) must be smaller than the chunk size \\(128 tokens\\)\\. "
+        "Nothing was changed\\."
+    ]
+    assert state(app).settings == before
+    app.button(key="reset").click().run()
+    assert not app.error
+    assert app.slider(key="chunk_overlap").value == before.chunk_overlap
+
+
+def test_chunk_size_indexes_anew_and_top_k_never_does(visit: Visit, house: ScriptedHouse) -> None:
+    app = visit()
+    visitor = state(app).visitor
+    app.slider(key="top_k").set_value(12).run()
+    app.segmented_control(key="mode").set_value("bm25").run()
+    assert resources.jobs().of(visitor, "index") == []
+    app.slider(key="chunk_size").set_value(256).run()
+    settle(app)
+    assert len(resources.jobs().of(visitor, "index")) == 1
+    assert desk_of(app, house).prepared == [(256, 24)]
+
+
+def test_backends_can_be_switched_but_not_all_off(visit: Visit) -> None:
+    app = visit()
+    app.pills(key="backends").set_value(["hybrid", "base"]).run()
+    assert state(app).backends == ("hybrid", "base")
+    app.pills(key="backends").set_value([]).run()
+    assert state(app).backends == ("hybrid", "base")
+    assert app.pills(key="backends").value == ["hybrid", "base"]
+
+
+def test_earlier_question_can_be_opened_again(visit: Visit) -> None:
+    app = visit()
+    first = state(app).round_id
+    app.button(key="example-2").click()
+    settle(app)
+    app.button(key=f"round-{first}").click().run()
+    assert state(app).round_id == first
+
+
+def test_two_visitors_see_only_their_own(visit: Visit) -> None:
+    ada, bob = visit(), visit()
+    type_and_ask(ada, "Who is Ada?")
+    settle(ada)
+    assert state(ada).visitor != state(bob).visitor
+    assert "Who is Ada?" in asked(ada) and "Who is Ada?" not in asked(bob)
+
+
+def test_exports_hold_every_answer_and_no_foreign_markup(visit: Visit) -> None:
+    app = visit()
+    type_and_ask(app, "<script>alert(1)</script> =SUM(A1)")
+    settle(app)
+    rounds = rounds_of(resources.jobs().of(state(app).visitor, KIND))
+    records = json.loads(export.as_json(rounds))
+    assert len(records) == 6 and {r["backend"] for r in records} == {"rag", "fine_tuned", "hybrid"}
+    assert {"citations", "sources", "latency_ms", "usage", "cost", "groundedness"} <= set(records[0])
+    assert len(export.as_csv(rounds).splitlines()) == 7
+    report = export.as_report(rounds)
+    assert "<script>alert" not in report and "&lt;script&gt;alert" in report
+    assert "http" not in report  # self-contained

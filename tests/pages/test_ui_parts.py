@@ -1,0 +1,126 @@
+"""The page's pure parts: escaping, marking, numbers, verdict, identity, theme."""
+
+from __future__ import annotations
+
+import html
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.datatypes import Answer
+from backends.settings import make_settings
+from pages.ui import session
+from pages.ui.boundaries import boundaries
+from pages.ui.look import LOOKS
+from pages.ui.text import Span, answer_html, markdown, marked_html, own_words, seconds
+from pages.ui.verdict import agree, verdict
+from tests.pages.scripted import ScriptedDesk
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def record(backend: str, text: str, **changes: object) -> Answer:
+    desk = ScriptedDesk("v")
+    made = desk._record("rag" if backend == "base" else backend, "q", make_settings(), None)  # type: ignore[arg-type]
+    return replace(made, backend=backend, text=text, abstained=False, **changes)  # type: ignore[arg-type]
+
+
+@given(st.text(max_size=200), st.lists(st.tuples(st.integers(-5, 210), st.integers(-5, 210)), max_size=5))
+def test_marking_changes_nothing_of_the_text(text: str, pairs: list[tuple[int, int]]) -> None:
+    made = marked_html(text, [Span(a, b, "color:red") for a, b in pairs])
+    assert html.unescape(re.sub(r"</?mark[^>]*>", "", made)) == text
+
+
+def test_answer_never_becomes_markup() -> None:
+    made = answer_html("<script>x</script> costs $5 [1], not $10 [7]", "red", {1: 'a "quoted" name.md'})
+    assert "<script>" not in made and "$5" in made
+    assert 'title="a &quot;quoted&quot; name.md"' in made and 'title="no such source"' in made
+
+
+@pytest.mark.parametrize(
+    "text", ["$5 and $10", "*a* _b_ `c` [d](e)", "# h", ":red[x] :smile:", "<b>", "a|b~c~"]
+)
+def test_markdown_escapes_every_punctuation(text: str) -> None:
+    escaped = markdown(text)
+    assert re.sub(r"\\(.)", r"\1", escaped) == text
+    assert not re.search(r"(?<!\\)[$*_`\[\]<>#:|~]", escaped)
+
+
+def test_own_words_ignore_small_words_and_shared_ones() -> None:
+    text = "Within 45 days of delivery."
+    assert [text[a:b] for a, b in own_words(text, ["30 days from delivery"])] == ["45"]
+    assert own_words(text, []) == []
+
+
+def test_seconds_show_what_one_measurement_supports() -> None:
+    assert [seconds(ms) for ms in (0.2, 38.4, 420.0, 12_345.0)] == ["< 1 ms", "38 ms", "0.42 s", "12.3 s"]
+
+
+def test_agreement_needs_the_same_numbers() -> None:
+    a = record("rag", "30 days from delivery [1].")
+    assert agree(a, record("hybrid", "Within 30 days of the delivery [2]."))
+    assert not agree(a, record("fine_tuned", "45 days from delivery."))
+    assert agree(a, record("hybrid", "30 days"))
+
+
+def test_verdict_names_ties_and_leaves_the_control_out() -> None:
+    quick = {"latency_ms": {"total": 100.0}, "groundedness": 0.9}
+    same = verdict([record("rag", "Yes.", **quick), record("hybrid", "Yes.", **quick)])
+    assert same.fastest == "a tie" and same.best_supported == "all alike (0.90)"
+    assert same.agreement == "RAG and Hybrid agree"
+    base = record("base", "No.", latency_ms={"total": 1.0})
+    assert verdict([record("rag", "Yes."), base]).parts == []
+
+
+def test_boundaries_cover_each_passage_once_and_mark_hits() -> None:
+    desk = ScriptedDesk("v")
+    text = desk.library["returns-policy.md"].text
+    chunks = desk.chunks("returns-policy.md", make_settings())
+    spans = boundaries(len(text), chunks, [(chunks[1].start, chunks[1].end)])
+    assert [(s.start, s.end) for s in spans] == [(c.start, c.end) for c in chunks]
+    assert [("found by the last question" in s.title) for s in spans] == [False, True, False]
+
+
+def test_visitor_id_survives_the_cookie_s_new_masks() -> None:
+    def cookie(mask: bytes, token: bytes) -> str:
+        masked = bytes(b ^ mask[i % 4] for i, b in enumerate(token))
+        return f"2|{mask.hex()}|{masked.hex()}|1795222082"
+
+    token = bytes(range(16))
+    assert session._stable_part(cookie(b"abcd", token)) == session._stable_part(cookie(b"wxyz", token))
+    assert session._stable_part(cookie(b"abcd", token)) != session._stable_part(cookie(b"abcd", token[::-1]))
+    assert session._stable_part("odd") == "odd"
+
+
+def test_accents_are_those_of_the_theme() -> None:
+    theme = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["theme"]
+    for look in LOOKS.values():
+        assert theme["light"][f"{look.tint}Color"] == look.light
+        assert theme["dark"][f"{look.tint}Color"] == look.dark
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_text_colours_have_enough_contrast(mode: str) -> None:
+    theme = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["theme"][mode]
+    pairs = [("textColor", "backgroundColor"), ("textColor", "secondaryBackgroundColor")]
+    pairs += [(f"{look.tint}TextColor", f"{look.tint}BackgroundColor") for look in LOOKS.values()]
+    pairs += [(f"{look.tint}TextColor", "backgroundColor") for look in LOOKS.values()]
+    for text, page in pairs:
+        assert contrast(theme[text], theme[page]) >= 4.5, (text, page)
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG 2 contrast ratio."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
