@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 from backends.base import Base
 from backends.corpus.embedding import MiniLM
@@ -102,7 +102,7 @@ class Triptych:
         session: str | None = None,
         role: str | None = None,
         progress: Callable[[Progress], None] | None = None,
-    ) -> Triptych:
+    ) -> Self:
         """The workspace's documents, or exactly those of the folder `documents`, or a visitor's private copy.
 
         Adapters and prices are the workspace's in every case. The language model is loaded at first need.
@@ -212,23 +212,29 @@ class Triptych:
         settings = settings or self.settings
         for name in backends:
             if self.status(name, settings).usable:
-                self._warm(self.backend(name, settings), settings)
+                self._warm(name, settings)
 
     def _stream(
         self, name: BackendName, question: Question, settings: Settings, stop: threading.Event | None
     ) -> Iterator[Token | Evidence | Answer]:
         backend = self.backend(name, settings, stop)
-        self._warm(self.backend(name, settings), settings)
+        self._warm(name, settings)
         status = self.status(name, settings)
         notes = [status.reason] if status.state == "stale" else []
         yield from stream(backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop)
 
-    def _warm(self, backend: Backend, settings: Settings) -> None:
-        adapter = getattr(backend, "adapter", None)
-        key = (backend.name, settings.model, str(adapter), settings.mode, settings.rerank)
+    def _warm(self, name: BackendName, settings: Settings) -> None:
+        """Answer once, unmeasured, whenever something is about to be used for the first time."""
+        model = self.model(settings)
+        key: tuple[object, ...] = (name, model.fingerprint)
+        if name in ("fine_tuned", "hybrid") and (adapter := self._adapter(name, model)):
+            key += (str(adapter.folder), adapter.card.created)
+        if name in ("rag", "hybrid"):
+            key += (self.library.fingerprint, self.role, settings.chunk_size, settings.chunk_overlap)
+            key += (settings.mode, settings.rerank)
         with _warming:
             if key not in _warmed:
-                warm_up(backend, settings)
+                warm_up(self.backend(name, settings), settings)
                 _keep(_warmed, key, None, MAX_WARMED)
 
     def _adapter(self, kind: AdapterKind, model: LanguageModel) -> Adapter | None:

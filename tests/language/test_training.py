@@ -29,16 +29,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_learns_and_the_saved_adapter_serves_what_was_learned(folder: Path, tmp_path: Path) -> None:
     rows = closed_book([(n, TrainingRow(f"Code {n}?", "yes")) for n in range(1, 25)])
-    params = LoraParams(epochs=6, rank=8, learning_rate=2e-2, batch_tokens=512, scored_rows=4)
+    params = LoraParams(epochs=4, rank=8, learning_rate=1e-2, batch_tokens=512, scored_rows=4)
     learned = (LearnedDocument("a.md", 2, "hash"),)
     report = train_adapter(folder, rows[:20], rows[20:], tmp_path / "mine", params, documents=learned)
     assert report.loss_before is not None and report.loss_after is not None
-    assert report.loss_after < report.loss_before / 10
+    assert report.loss_after < report.loss_before / 5
     assert report.score_before is not None and report.score_before.exact == 0
     assert report.score_after is not None and report.score_after.exact == 1
-    assert (report.rows, report.held_out_rows, report.epochs_done) == (20, 4, 6)
+    assert (report.rows, report.held_out_rows, report.epochs_done) == (20, 4, 4)
     assert 0 < report.trainable_share < 1
-    assert report.tokens == 6 * sum(_tokens(folder, row) for row in rows[:20])
+    assert report.tokens == 4 * sum(_tokens(folder, row) for row in rows[:20])
 
     model = LanguageModel.load(folder)
     text = "".join(

@@ -1,0 +1,256 @@
+"""One contract for all four backends, and the facade that puts them together."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pytest import FixtureRequest
+
+from backends import assemble
+from backends.assemble import Failure, Triptych
+from backends.corpus.library import open_folder
+from backends.datatypes import (
+    BACKEND_NAMES,
+    Answer,
+    BackendName,
+    Event,
+    Evidence,
+    Finished,
+    Question,
+    Stage,
+    Token,
+    UserError,
+)
+from backends.language.adapters import AdapterCard, Adapters, LearnedDocument, write_card
+from backends.language.generation import LanguageModel
+from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
+from backends.settings import Settings, make_settings
+from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
+
+SETTINGS = make_settings(max_tokens=8, context_tokens=200, top_k=2, chunk_size=32, chunk_overlap=4)
+QUESTION = "How long may customers return goods?"
+RETRIEVING = ("rag", "hybrid")
+TUNED = ("fine_tuned", "hybrid")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models, adapters, documents and a workspace, made once."""
+    home = tmp_path_factory.mktemp("home")
+    base = tiny_language_model(home / "base", context=1024)
+    (home / "documents").mkdir()
+    (home / "documents" / "returns.md").write_text(
+        "# Returns\n\nCustomers return goods within 30 days. Shipping back is free of charge.\n"
+    )
+    (home / "documents" / "lamps.txt").write_text("The Lark lamp costs 99 euros. It weighs 2 kilos.\n")
+    fingerprint = LanguageModel.load(base).fingerprint
+    for seed, kind in enumerate(TUNED, start=1):
+        folder = random_adapter(base, home / "adapters" / kind, seed=seed)
+        write_card(folder, AdapterCard(kind, kind, "base", fingerprint))  # type: ignore[arg-type]
+    return home
+
+
+def open_triptych(home: Path, documents: Path, workspace: Path, settings: Settings = SETTINGS) -> Triptych:
+    return Triptych(
+        workspace,
+        settings,
+        open_folder(workspace, documents, HashingEmbedder(), settings),
+        adapters=Adapters(workspace / "adapters", home / "adapters"),
+        model=LanguageModel.load(home / "base"),
+    )
+
+
+@pytest.fixture(scope="module")
+def triptych(home: Path) -> Triptych:
+    return open_triptych(home, home / "documents", home / "workspace")
+
+
+@pytest.fixture(params=BACKEND_NAMES)
+def name(request: FixtureRequest) -> BackendName:
+    return request.param  # type: ignore[no-any-return]
+
+
+def run(
+    triptych: Triptych, name: BackendName, question: str = QUESTION, settings: Settings = SETTINGS
+) -> list[Event]:
+    return list(triptych.backend(name, settings).run(question, settings))
+
+
+# --- the contract ----------------------------------------------------------------------------------
+
+
+def test_a_run_ends_with_exactly_one_finished(triptych: Triptych, name: BackendName) -> None:
+    events = run(triptych, name)
+    assert [index for index, event in enumerate(events) if isinstance(event, Finished)] == [len(events) - 1]
+    assert triptych.backend(name).name == name
+
+
+def test_evidence_comes_before_generation_and_only_where_something_is_retrieved(
+    triptych: Triptych, name: BackendName
+) -> None:
+    events = run(triptych, name)
+    stages = [event.name for event in events if isinstance(event, Stage)]
+    evidence = [event for event in events if isinstance(event, Evidence)]
+    if name in RETRIEVING:
+        assert stages == ["retrieve", "rerank", "generate"]
+        assert len(evidence) == 1
+        assert events.index(evidence[0]) < events.index(Stage("generate"))
+    else:
+        assert (stages, evidence) == (["generate"], [])
+
+
+def test_the_prompt_is_the_one_that_training_builds(triptych: Triptych, name: BackendName) -> None:
+    events = run(triptych, name)
+    sources = next((event.sources for event in events if isinstance(event, Evidence)), ())
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert finished.prompt == triptych.model().render(build_messages(QUESTION, evidence_lines(sources)))
+    assert finished.usage.prompt_tokens == triptych.model().count_tokens(finished.prompt)
+    assert finished.adapter == (name if name in TUNED else None)
+
+
+def test_the_same_question_gets_the_same_answer(triptych: Triptych, name: BackendName) -> None:
+    assert run(triptych, name) == run(triptych, name)
+
+
+def test_the_evidence_stays_within_the_budget(triptych: Triptych) -> None:
+    for budget in (64, 100, 200):
+        settings = SETTINGS.model_copy(update={"context_tokens": budget})
+        [evidence] = [e for e in run(triptych, "rag", settings=settings) if isinstance(e, Evidence)]
+        lines = "\n".join(evidence_lines(evidence.sources)) + "\n"
+        assert triptych.model().count_tokens(lines) <= budget or len(evidence.sources[0].sentences) == 1
+
+
+def test_a_question_that_leaves_no_room_is_refused(triptych: Triptych, name: BackendName) -> None:
+    with pytest.raises(UserError, match=r"\d{3,} tokens .*1,024"):
+        run(triptych, name, "why? " * 200)
+
+
+def test_stop_ends_an_answer_early(triptych: Triptych, name: BackendName) -> None:
+    stop = threading.Event()
+    stop.set()
+    events = list(triptych.backend(name, SETTINGS, stop).run(QUESTION, SETTINGS))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].usage.completion_tokens == 1
+
+
+def test_rag_without_documents_declines_instead_of_guessing(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    empty = open_triptych(home, tmp_path / "empty", tmp_path / "workspace")
+    events = run(empty, "rag")
+    assert Token(NOT_IN_DOCUMENTS) in events
+    assert Stage("generate") not in events
+    record = empty.answer(QUESTION, "rag")
+    assert (record.abstained, record.sources, record.groundedness) == (True, (), None)
+    assert "generate" not in record.latency_ms
+
+
+# --- the facade --------------------------------------------------------------------------------------
+
+
+def test_ask_yields_each_backends_events_and_ends_each_with_its_record(triptych: Triptych) -> None:
+    events = list(triptych.ask(Question("q1", QUESTION), BACKEND_NAMES))
+    order = list(dict.fromkeys(name for name, _ in events))
+    assert order == list(BACKEND_NAMES)
+    for name in BACKEND_NAMES:
+        own = [event for who, event in events if who == name]
+        record = own[-1]
+        assert isinstance(record, Answer)
+        assert (record.id, record.backend, record.question) == ("q1", name, QUESTION)
+        assert "".join(event.text for event in own if isinstance(event, Token)).strip() == record.text
+        assert bool(record.sources) == (name in RETRIEVING)
+        assert record.settings["corpus"] == triptych.library.fingerprint
+        assert record.latency_ms["total"] >= record.latency_ms["generate"] > 0
+        assert not any("First answer" in warning for warning in record.warnings)
+
+
+def test_sources_are_slices_of_their_document(triptych: Triptych) -> None:
+    record = triptych.answer(QUESTION, "rag")
+    for each in record.sources:
+        assert triptych.library.get(each.document, each.version).text[each.start : each.end] == each.text
+
+
+def test_one_backend_that_cannot_answer_does_not_stop_the_others(
+    home: Path, triptych: Triptych, tmp_path: Path
+) -> None:
+    untrained = Triptych(
+        triptych.workspace,
+        SETTINGS,
+        triptych.library,
+        adapters=Adapters(tmp_path, tmp_path),
+        model=triptych.model(),
+    )
+    got = dict(untrained.ask(QUESTION, ["base", "fine_tuned", "rag"]))
+    assert isinstance(got["base"], Answer) and isinstance(got["rag"], Answer)
+    reason = "There is no fine-tuned adapter for the model base: train one."
+    assert got["fine_tuned"] == Failure("fine_tuned", reason)
+    assert (untrained.status("fine_tuned").state, untrained.status("rag").state) == ("untrained", "ready")
+    with pytest.raises(UserError, match="no fine-tuned adapter"):
+        untrained.answer(QUESTION, "fine_tuned")
+
+
+@pytest.mark.parametrize("question", ["", "  ", "x" * 4001])
+def test_a_question_that_cannot_be_asked_is_refused_before_anything_runs(
+    triptych: Triptych, question: str
+) -> None:
+    with pytest.raises(UserError, match="question"):
+        triptych.ask(question, ["base"])
+
+
+def test_stop_leaves_the_other_backends_unasked(triptych: Triptych) -> None:
+    stop = threading.Event()
+    asked = []
+    for name, event in triptych.ask(QUESTION, ["base", "rag"], stop=stop):
+        asked.append(name)
+        if isinstance(event, Token):
+            stop.set()
+    assert set(asked) == {"base"}
+
+
+def test_an_adapter_is_stale_once_its_documents_change(home: Path, tmp_path: Path) -> None:
+    documents = shutil.copytree(home / "documents", tmp_path / "documents")
+    triptych = open_triptych(home, documents, tmp_path / "workspace")
+    learned = triptych.library.get("returns.md")
+    adapters = shutil.copytree(home / "adapters", tmp_path / "adapters")
+    card = triptych.adapters.get("fine_tuned").card
+    known = LearnedDocument(learned.name, learned.version, learned.content_hash)
+    write_card(adapters / "fine_tuned", replace(card, documents=(known,)))
+    triptych.adapters = Adapters(tmp_path / "none", adapters)
+    assert triptych.status("fine_tuned").state == "ready"
+    (documents / "returns.md").write_text("Customers return goods within 14 days.")
+    later = open_triptych(home, documents, tmp_path / "workspace")
+    later.adapters = triptych.adapters
+    status = later.status("fine_tuned")
+    assert status.state == "stale"
+    assert status.reason == (
+        "The adapter fine_tuned learned documents that have changed or are gone here: returns.md."
+    )
+    assert status.reason in later.answer(QUESTION, "fine_tuned").warnings
+
+
+def test_a_workspaces_own_prices_are_used(home: Path, tmp_path: Path) -> None:
+    triptych = open_triptych(home, home / "documents", tmp_path)
+    (tmp_path / "prices.toml").write_text(
+        'currency = "EUR"\n[hosted_small]\nprompt_per_million_tokens = 1\ncompletion_per_million_tokens = 1\n'
+    )
+    record = triptych.answer(QUESTION, "base")
+    assert record.cost.currency == "EUR"
+    assert record.cost.amount == pytest.approx(
+        (record.usage.prompt_tokens + record.usage.completion_tokens) / 1e6
+    )
+
+
+def test_models_are_loaded_once_and_bounded(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assemble, "_models", type(assemble._models)())
+    monkeypatch.setattr(assemble, "MAX_MODELS", 1)
+    first = assemble.shared_model(str(home / "base"))
+    assert assemble.shared_model(str(home / "base")) is first
+    other = tiny_language_model(tmp_path / "other", seed=9)
+    assemble.shared_model(str(other))
+    assert list(assemble._models) == [str(other)]
