@@ -186,8 +186,9 @@ class _Run:
             lora_dropout=params.dropout,
             target_modules="all-linear",
         )
-        base.config.name_or_path = self.name  # the card must not hold a path of this machine
         self.network: PeftModel = get_peft_model(base.to(self.device), config)
+        # What is saved must not hold a path of this machine.
+        self.network.peft_config["default"].base_model_name_or_path = self.name
         self.weights = [weight for weight in self.network.parameters() if weight.requires_grad]
         self.tokens = 0
 
@@ -414,7 +415,8 @@ def save_adapter(network: PeftModel, out_dir: Path, card: AdapterCard) -> None:
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     partial = out_dir.with_name(f".{out_dir.name}.{uuid.uuid4().hex}.partial")
     try:
-        network.save_pretrained(str(partial), safe_serialization=True)
+        # LoRA leaves the embeddings alone; "auto" would look for the base model on the hub to make sure.
+        network.save_pretrained(str(partial), safe_serialization=True, save_embedding_layers=False)
         (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty model card; ours is card.json
         write_card(partial, replace(card, name=out_dir.name))
         for path in partial.iterdir():
