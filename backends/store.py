@@ -227,7 +227,8 @@ class Workspace:
         """(name, version, content_hash) of the current documents, without reading their texts."""
         return list(
             self.connection().execute(
-                "SELECT name, version, content_hash FROM documents WHERE collection = ? AND current ORDER BY name",
+                "SELECT name, version, content_hash FROM documents"
+                " WHERE collection = ? AND current ORDER BY name",
                 (collection,),
             )
         )
@@ -315,14 +316,16 @@ class Workspace:
     ) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         db.execute(
-            "INSERT INTO history (collection, name, version, event, at, content_hash) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO history (collection, name, version, event, at, content_hash)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             (collection, name, version, event, now, content_hash),
         )
 
     def history(self, collection: str, name: str) -> list[HistoryEntry]:
         """Everything that happened to a document, oldest first."""
         rows = self.connection().execute(
-            "SELECT version, event, at, content_hash FROM history WHERE collection = ? AND name = ? ORDER BY id",
+            "SELECT version, event, at, content_hash FROM history"
+            " WHERE collection = ? AND name = ? ORDER BY id",
             (collection, name),
         )
         return [HistoryEntry(*row) for row in rows]

@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from backends.datatypes import Chunk, Document
@@ -152,7 +153,7 @@ def _units(document: Document, chunk_size: int, tokenizer: Tokenizer) -> list[_U
 def _within_pages(document: Document) -> Iterator[tuple[int, int]]:
     """Sentence spans, none of which crosses a page."""
     borders = sorted({0, *(page.start for page in document.pages), len(document.text)})
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         yield from split_sentences(document.text, start, end)
 
 

@@ -17,7 +17,11 @@ _WORD = re.compile(r"\w+(?:[.,/:-]\w+)*")
 _PART = re.compile(r"[.,/:_-]")
 # Words that say nothing about what a passage is about; questions are full of them.
 _STOP_WORDS = frozenset(
-    ["a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "no", "not", "of", "on", "or", "our", "shall", "should", "so", "such", "tell", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your"]
+    """
+    a an and are as at be been but by can could did do does for from had has have how i if in into is it its
+    me my no not of on or our shall should so such tell than that the their them then there these they this to
+    us was we were what when where which who whom whose why will with would you your
+    """.split()  # noqa: SIM905  (a list of these would fill the page)
 )
 
 

@@ -218,7 +218,7 @@ class Library:
     def _store(
         self, document: Document, settings: ChunkSettings, report: _Reporter, cancel: threading.Event | None
     ) -> StoredDocument:
-        """Everything slow happens before the transaction; then the version appears with all that belongs to it."""
+        """Everything slow happens before the transaction; then the version appears as a whole."""
         chunks = self._keyed(self._split(document, settings))
         vectors = self._vectors_of(chunks, report, cancel)
         with self.workspace.transaction():
@@ -324,7 +324,7 @@ class Library:
     # --- forgetting ----------------------------------------------------------------------------
 
     def forget(self, name: str) -> ForgetReport:
-        """Remove every version of a document, its passages and vectors, from the database and from the disk."""
+        """Remove every version of a document, its passages and vectors, also from the disk."""
         if not self.versions(name):
             raise UserError(f"There is no document {name} in the library.")
         purged = self.workspace.remove_document(self._collection, name)
@@ -345,7 +345,7 @@ def open_library(
     progress: OnProgress | None = None,
     sample: Path = SAMPLE_CORPUS,
 ) -> Library:
-    """The library of a workspace; a new one is filled with the sample corpus, and goes on where it stopped."""
+    """The library of a workspace. A new one is filled with the sample corpus, going on where it stopped."""
     workspace = Workspace.open(workspace_path)
     library = Library(workspace, embedder)
     if workspace.get_meta("seeded") is None:

@@ -1,8 +1,8 @@
 """Files to plain text with pages.
 
-Enters: one file. Leaves: a `ParsedFile` whose text holds one paragraph, list item or table row a line, headings
-as "# Heading" lines, and blank lines between blocks; that is what `chunking` relies on. It knows nothing of the
-library. Each family's parser lives in `parsers` and imports its reader only when it is needed.
+Enters: one file. Leaves: a `ParsedFile` whose text holds one paragraph, list item or table row a line,
+headings as "# Heading" lines, and blank lines between blocks; that is what `chunking` relies on. It knows
+nothing of the library. Each family's parser lives in `parsers` and imports its reader only when it is needed.
 """
 
 from __future__ import annotations

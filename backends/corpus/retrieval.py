@@ -24,6 +24,7 @@ DEPTH = 100  # candidates of each ranking that are fused
 CACHED_SENTENCES = 20_000
 CLOSE = 0.85  # a neighbour sentence stays if it scores at least this share of its passage's best
 SENTENCES_PER_SOURCE = 3
+SHORT = 60  # characters; a sentence below this says too little without its heading
 RELEVANT = 0.30  # below this best cosine nothing fits; calibrated on the sample questions
 
 FormatLine = Callable[[int, str, Sequence[str]], str]
@@ -100,7 +101,7 @@ class Retriever:
         """Numbered sources whose lines, made by `format_line`, hold at most `budget` tokens together.
 
         With `rerank`, sources are ordered by their best sentence and keep that one and its close neighbours.
-        Without, hits stay in rank order and keep whole sentences from their beginning until the budget is full.
+        Without, hits stay in rank order and keep their sentences from the first until the budget is full.
         The first source always gets at least one sentence. Hits without room are in `left_out`.
         """
         chooser = _Chooser(budget, count_tokens, format_line or plain_line)
@@ -128,7 +129,7 @@ class Retriever:
 
 
 def sentences_of(chunk: Chunk) -> list[Sentence]:
-    """The sentences of a passage with offsets into its document; headings only where there is nothing else."""
+    """The sentences of a passage, placed in its document; headings only where there is nothing else."""
     all_ = [
         Sentence(chunk.start + start, chunk.start + end, chunk.text[start:end])
         for start, end in split_sentences(chunk.text)
@@ -138,6 +139,8 @@ def sentences_of(chunk: Chunk) -> list[Sentence]:
 
 def sentence_text(chunk: Chunk, sentence: Sentence) -> str:
     """What is embedded for a sentence: short ones lean on their heading to say what they are about."""
+    if chunk.heading and len(sentence.text) < SHORT:
+        return f"{chunk.heading}: {sentence.text}"
     return sentence.text
 
 

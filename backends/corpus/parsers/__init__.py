@@ -1,1 +1,1 @@
-"""One module per family of files; each has `parse(path, kind, name) -> ParsedFile` and is imported when needed."""
+"""One module per family of files; each has `parse(path, kind, name) -> ParsedFile`."""

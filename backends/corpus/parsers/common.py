@@ -35,13 +35,21 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
+        return data.decode(_guess(data), errors="replace")
 
-        western = data.decode("cp1252", errors="replace")
-        if len(data) < 64 and _mostly_ascii(data):  # too little for statistics
-            return western
-        best = from_bytes(data[:65536]).best()
-        return data.decode(best.encoding, errors="replace") if best else western
+
+def _guess(data: bytes) -> str:
+    """Western European is by far the most common 8-bit encoding, so others must explain the bytes better."""
+    from charset_normalizer import from_bytes
+
+    few = len(data) < 64 and sum(byte < 128 for byte in data) >= 0.6 * len(data)  # too little for statistics
+    matches = [] if few else list(from_bytes(data[:65536]))
+    if not matches:
+        return "cp1252"
+    western = next((match for match in matches if match.encoding == "cp1252"), None)
+    if western and (western.chaos, -western.coherence) <= (matches[0].chaos, -matches[0].coherence):
+        return "cp1252"
+    return str(matches[0].encoding)
 
 
 def _wide_encoding(head: bytes) -> str:
@@ -53,10 +61,6 @@ def _wide_encoding(head: bytes) -> str:
     if min(zeros[0], zeros[1]) > 0.8 * quarter:
         return "utf-32-be"
     return "utf-16-be" if zeros[0] + zeros[2] > zeros[1] + zeros[3] else "utf-16-le"
-
-
-def _mostly_ascii(data: bytes) -> bool:
-    return sum(byte < 128 for byte in data) >= 0.6 * len(data)
 
 
 def clean(text: str) -> str:
@@ -90,7 +94,7 @@ def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
 
 
 def table_lines(rows: Iterable[Sequence[object]], *, has_header: bool | None = None) -> list[str]:
-    """A table as lines that can be read alone. Whether its first row names the columns is guessed if not said."""
+    """A table as lines that can be read alone; whether there is a header is guessed if not said."""
     cells = [[one_line("" if cell is None else cell) for cell in row] for row in rows]
     if has_header and cells and not any(cells[0]):
         has_header = False  # Markdown needs a header row; authors leave it empty

@@ -1,14 +1,14 @@
 """E-mail messages.
 
-Enters: eml (and msg, which is refused with a hint). Leaves: the header lines people read, the body (plain text if
-there is one, else its HTML), text attachments.
+Enters: eml (and msg, which is refused with a hint). Leaves: the header lines people read, the body (plain
+text if there is one, else its HTML), text attachments.
 """
 
 from __future__ import annotations
 
 import email
 import email.policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from pathlib import Path
 
 from backends.corpus.parsers.common import clean, decode, one_line, stem
@@ -67,7 +67,7 @@ def _html(text: str) -> str:
     return html_to_parsed(text, "").text
 
 
-def _content(part: EmailMessage) -> str:
+def _content(part: Message) -> str:
     """Decoded by its declared charset, or by what its bytes look like."""
     data = part.get_payload(decode=True)
     if not isinstance(data, bytes):
@@ -78,7 +78,7 @@ def _content(part: EmailMessage) -> str:
         return decode(data)
 
 
-def _attachment(part: EmailMessage) -> str:
+def _attachment(part: Message) -> str:
     """Plain text in a file that came with the message; other files are named only."""
     name = part.get_filename() or "attachment"
     if part.get_content_type() == "text/plain":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from backends.datatypes import ParsedFile, UserError
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 MAX_UNPACKED = 500 * 1024 * 1024
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_GAPS = {f"{_W}tab", f"{_W}br", f"{_W}cr"}
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 
 
@@ -51,12 +53,32 @@ def _docx(path: Path, name: str) -> ParsedFile:
         body = etree.fromstring(archive.read(main), etree.XMLParser(huge_tree=True, resolve_entities=False))[
             0
         ]
-        styles = _heading_styles(archive)
+        word = _Word(_heading_styles(archive), _notes(archive))
         title = _core_title(archive)
-    blocks = list(_word_blocks(body, styles))
+    blocks = list(_word_blocks(body, word))
     text = clean("\n".join(blocks))
     heading = next((line.lstrip("# ") for line in text.split("\n") if line.startswith("#")), "")
     return ParsedFile(text, title or heading or stem(name), "docx")
+
+
+@dataclass(frozen=True)
+class _Word:
+    """What paragraphs refer to: heading levels of styles, texts of foot- and endnotes by (kind, id)."""
+
+    levels: dict[str, int]
+    notes: dict[tuple[str, str], str]
+
+
+def _notes(archive: zipfile.ZipFile) -> dict[tuple[str, str], str]:
+    from lxml import etree
+
+    notes: dict[tuple[str, str], str] = {}
+    for kind in ("footnote", "endnote"):
+        member = f"word/{kind}s.xml"
+        if member in archive.namelist():
+            for note in etree.fromstring(archive.read(member)).iter(f"{_W}{kind}"):
+                notes[kind, note.get(f"{_W}id", "")] = one_line(_word_text(note))
+    return notes
 
 
 def _main_part(archive: zipfile.ZipFile) -> str:
@@ -98,7 +120,7 @@ def _core_title(archive: zipfile.ZipFile) -> str:
     return ""
 
 
-def _word_blocks(parent: Any, styles: dict[str, int]) -> Iterator[str]:
+def _word_blocks(parent: Any, word: _Word) -> Iterator[str]:
     """Paragraphs and tables of a body, in order; content controls and the like are looked into."""
     for element in parent:
         if element.tag == f"{_W}p":
@@ -106,16 +128,20 @@ def _word_blocks(parent: Any, styles: dict[str, int]) -> Iterator[str]:
             if not text:
                 continue
             style = element.find(f"{_W}pPr/{_W}pStyle")
-            level = styles.get(style.get(f"{_W}val", ""), 0) if style is not None else 0
+            level = word.levels.get(style.get(f"{_W}val", ""), 0) if style is not None else 0
             listed = element.find(f"{_W}pPr/{_W}numPr") is not None or (
                 style is not None and style.get(f"{_W}val", "").lower().startswith("list")
             )
             yield f"\n{'#' * level} {text}\n" if level else f"- {text}" if listed else f"{text}\n"
+            for reference in element.iter(f"{_W}footnoteReference", f"{_W}endnoteReference"):
+                kind = reference.tag[len(_W) : -len("Reference")]
+                if note := word.notes.get((kind, reference.get(f"{_W}id", ""))):
+                    yield f"Note: {note}\n"
         elif element.tag == f"{_W}tbl":
             rows = [_word_row(row) for row in element.iter(f"{_W}tr") if _owner(row) is element]
             yield "\n" + "\n".join(table_lines(rows, has_header=_header_flag(element))) + "\n"
         elif element.tag in (f"{_W}sdt", f"{_W}sdtContent", f"{_W}ins", f"{_W}customXml", f"{_W}smartTag"):
-            yield from _word_blocks(element, styles)
+            yield from _word_blocks(element, word)
 
 
 def _owner(row: Any) -> Any:
@@ -131,7 +157,7 @@ def _word_text(element: Any) -> str:
     for item in element.iter():
         if item.tag in (f"{_W}t", f"{_M}t"):
             parts.append(item.text or "")
-        elif (item.tag == f"{_W}tab" and item.getparent().tag == f"{_W}r") or item.tag in (f"{_W}br", f"{_W}cr"):
+        elif item.tag in _GAPS and item.getparent().tag == f"{_W}r":  # tab stops of styles are tabs too
             parts.append(" ")
         elif item.tag == f"{_W}noBreakHyphen":
             parts.append("-")

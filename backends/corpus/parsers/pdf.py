@@ -1,7 +1,7 @@
 """PDF.
 
-Enters: a PDF file. Leaves: its pages with paragraphs put together again from lines, headings recognised by their
-size, words joined that were broken at line ends, and repeated page headers and footers left out.
+Enters: a PDF file. Leaves: its pages with paragraphs put together again from lines, headings recognised by
+their size, words joined that were broken at line ends, and repeated page headers and footers left out.
 """
 
 from __future__ import annotations
@@ -56,24 +56,21 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
         document.close()
     if not any(any(c.isalnum() for c in line.text) for page in pages for line in page):
         raise UserError(
-            f"{name} has {len(pages)} page(s) but no text, only images; it needs text recognition (OCR) first."
+            f"{name} has {len(pages)} page(s) but no text, only images; it needs text recognition first."
         )
-    return _put_together(pages, title, name)
+    return _put_together(pages, title, name, kind)
 
 
-def _put_together(pages: list[list[_Line]], title: str, name: str) -> ParsedFile:
+def _put_together(pages: list[list[_Line]], title: str, name: str, kind: str) -> ParsedFile:
     pages = _without_running_lines(pages)
     sizes = [line.size for page in pages for line in page for _ in range(1 + len(line.text) // 20)]
     body = median(sizes) if sizes else 10.0
     texts = [PageText(number, _page_text(lines, body)) for number, lines in enumerate(pages, start=1)]
     biggest = max((line for line in pages[0]), key=lambda line: line.size, default=None) if pages else None
     first = biggest.text if biggest and biggest.size > 1.15 * body and len(biggest.text) < 120 else ""
-    useful = (
-        title
-        if 3 < len(title) < 150 and not re.search(r"untitled|\.(docx?|tex|indd|dvi)\b", title, re.I)
-        else ""
-    )
-    return assemble(texts, title=useful or one_line(first) or stem(name), kind="pdf")
+    junk = re.search(r"untitled|anonymous|microsoft word|\.(docx?|tex|indd|dvi)\b", title, re.I)
+    useful = title if 3 < len(title) < 150 and not junk else ""
+    return assemble(texts, title=useful or one_line(first) or stem(name), kind=kind)
 
 
 def _lines(page: Any) -> list[_Line]:

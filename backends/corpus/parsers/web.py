@@ -23,9 +23,10 @@ _SKIP = {
 }  # fmt: skip
 _BLOCK = {
     "address", "article", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset",
-    "figcaption", "figure", "header", "hr", "html", "main", "ol", "p", "pre", "section", "summary", "tbody", "td",
-    "tr", "ul", "[document]",
+    "figcaption", "figure", "header", "hr", "html", "main", "ol", "p", "pre", "section", "summary", "tbody",
+    "td", "tr", "ul", "[document]",
 }  # fmt: skip
+_INNER_BLOCKS = sorted(_BLOCK - {"td", "tr", "tbody"} | {"table", "li"})
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _MENU_ROLES = {"navigation", "banner", "contentinfo", "search", "menu", "menubar"}
 
@@ -59,7 +60,7 @@ def html_to_parsed(html: str, name: str) -> ParsedFile:
 
 
 def html_text(soup: Any) -> str:
-    """The words of a page: of its main part when that is marked, else of everything but menus and the like."""
+    """The words of a page's main part when that is marked, else of all but menus and the like."""
     main = soup.find("main") or soup.find(attrs={"role": "main"}) or soup.find("article") or soup.body or soup
     whole = clean("\n".join(_blocks(soup.body or soup)))
     if main is (soup.body or soup):
@@ -111,7 +112,7 @@ def _blocks(parent: Any) -> Iterator[str]:
         elif name == "li":
             yield from flush()
             yield from _item(child)
-        elif name in _BLOCK or child.find(list(_BLOCK - {"td", "tr", "tbody"}) + ["table", "li"]) is not None:
+        elif name in _BLOCK or child.find(_INNER_BLOCKS) is not None:
             yield from flush()
             yield from _blocks(child)
         else:
