@@ -354,7 +354,7 @@ class _Run:
         return contextlib.nullcontext()
 
     def _state(self) -> dict[str, torch.Tensor]:
-        state = get_peft_model_state_dict(self.network)
+        state = get_peft_model_state_dict(self.network, save_embedding_layers=False)
         return {name: weight.detach().cpu().clone() for name, weight in state.items()}
 
     # --- measuring ---------------------------------------------------------------------------------

@@ -129,6 +129,7 @@ def test_a_failing_save_leaves_the_old_adapter(
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.filterwarnings("error::UserWarning")  # PEFT warns when it looked for the base on the hub
 def test_the_saved_folder_is_plain_peft_without_a_path_of_this_machine(folder: Path, tmp_path: Path) -> None:
     train_adapter(folder, closed_book(ROWS), [], tmp_path / "a", QUICK)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
