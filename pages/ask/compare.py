@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 
 import streamlit as st
 
 from backends.datatypes import UserError
 from backends.jobs import Job
 from backends.questions import check_question
-from pages.ui import charts, export, resources, session, sources
+from pages.ui import behind, resources, session
 from pages.ui.answer_card import card
 from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
 from pages.ui.desk import Desk
@@ -55,10 +54,6 @@ def ask_example(question: str) -> None:
 
 def stop(job: Job) -> None:
     job.cancel()
-
-
-def show_round(round_id: str) -> None:
-    session.current().round_id = round_id
 
 
 # --- the question ----------------------------------------------------------------------------------
@@ -139,91 +134,6 @@ def verdict_line(made: Round) -> None:
         st.markdown(" · ".join(f"**{name}:** {markdown(text)}" for name, text in parts))
 
 
-# --- what lies behind ------------------------------------------------------------------------------
-
-
-def behind(made: Round, rounds: list[Round], desk: Desk) -> None:
-    found, took, spent, history, prompts = st.tabs(
-        ["Sources", "Where the time went", "Tokens and cost", "This session", "Prompt"], key="behind"
-    )
-    answers_ = made.answers
-    theme = session.theme()
-    with found:
-        sources.draw(made, desk)
-    with took:
-        if answers_:
-            charts.show(charts.latency(answers_, theme))
-    with spent:
-        if answers_:
-            left, right = st.columns(2, gap="large")
-            with left:
-                charts.show(charts.tokens(answers_, theme))
-            with right:
-                charts.show(charts.cost(answers_, theme))
-    with history:
-        session_so_far(rounds)
-    with prompts:
-        exact_prompts(made)
-
-
-def session_so_far(rounds: list[Round]) -> None:
-    asked = [made for made in rounds if made.answers]
-    frame = charts.session_frame(asked)
-    theme = session.theme()
-    if frame.empty:
-        st.caption("Nothing has been answered yet.")
-        return
-    left, right = st.columns(2, gap="large")
-    with left:
-        charts.show(charts.session_times(frame, theme))
-    with right:
-        support = charts.session_support(frame, theme)
-        if support is not None:
-            charts.show(support)
-    st.markdown(f"**{plural(len(asked), 'question')} so far**")
-    for made in reversed(asked):
-        st.button(
-            markdown(made.asked.question[:140]),
-            key=f"round-{made.id}",
-            on_click=show_round,
-            args=(made.id,),
-            type="tertiary",
-            icon=":material/history:",
-            help=f"Asked at {made.asked.at:%H:%M:%S}. Show these answers again.",
-        )
-    downloads(asked)
-
-
-def downloads(rounds: list[Round]) -> None:
-    with st.container(horizontal=True):
-        for name, made, mime in (
-            ("CSV", export.as_csv, "text/csv"),
-            ("JSON", export.as_json, "application/json"),
-            ("HTML report", export.as_report, "text/html"),
-        ):
-            suffix = name.split()[0].lower()
-            st.download_button(
-                name,
-                data=partial(made, rounds),
-                file_name=f"triptych-answers.{suffix}",
-                mime=mime,
-                key=f"export-{suffix}",
-                on_click="ignore",
-                icon=":material/download:",
-            )
-
-
-def exact_prompts(made: Round) -> None:
-    st.caption("The exact text each backend sent to its model.")
-    for name, column in made.columns.items():
-        if column.prompt is None:
-            continue
-        used = column.answer.usage.prompt_tokens if column.answer else None
-        tokens = f", {plural(used, 'token')}" if used else ""
-        with st.expander(f"{LOOKS[name].mark} {label(name)}{tokens}", expanded=name == "rag"):
-            st.code(column.prompt, language=None, wrap_lines=True)
-
-
 # --- the page --------------------------------------------------------------------------------------
 
 
@@ -251,8 +161,7 @@ def page() -> None:
     if made is None:
         return
     verdict_line(made)
-    rounds = list(reversed(rounds_of(jobs)))
-    behind(made, rounds, desk)
+    behind.draw(made, rounds_of(reversed(jobs)), desk)
 
 
 page()

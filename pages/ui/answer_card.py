@@ -76,8 +76,7 @@ def _where(citation: Citation) -> str:
 
 def _citations(answer: Answer, look: Look) -> None:
     if not answer.citations:
-        reason = "no documents: from its weights" if not answer.sources else "cites no passage"
-        st.caption(f"Sources: {reason}.")
+        st.caption("It cites no passage." if answer.sources else "No sources: it answers from its weights.")
         return
     with st.container(horizontal=True, gap="xsmall"):
         for number, citation in enumerate(answer.citations):

@@ -73,12 +73,14 @@ def latency(answers: Sequence[Answer], theme: Theme) -> Chart:
             orientation="h",
             marker={
                 "color": [_look(answer).colour(theme) for answer in answers],
-                "pattern": {"shape": PATTERNS[stage], "fgcolor": _page(theme), "solidity": 0.45},
+                "pattern": {"shape": PATTERNS[stage], "bgcolor": _page(theme), "solidity": 0.45},
                 "line": {"color": _page(theme), "width": 1},
             },
             customdata=[seconds(answer.latency_ms.get(stage, 0.0)) for answer in answers],
             hovertemplate=f"%{{y}}<br>{words}: %{{customdata}}<extra></extra>",
+            showlegend=False,
         )
+        _legend(figure, words, PATTERNS[stage], theme)
     figure.add_scatter(
         y=names,
         x=[answer.latency_ms.get("first_token") for answer in answers],
@@ -136,11 +138,13 @@ def tokens(answers: Sequence[Answer], theme: Theme) -> Chart:
             orientation="h",
             marker={
                 "color": colours,
-                "pattern": {"shape": pattern, "fgcolor": _page(theme), "solidity": 0.45},
+                "pattern": {"shape": pattern, "bgcolor": _page(theme), "solidity": 0.45},
                 "line": {"color": _page(theme), "width": 1},
             },
             hovertemplate=f"%{{y}}<br>{words}: %{{x:,}} tokens<extra></extra>",
+            showlegend=False,
         )
+        _legend(figure, words, pattern, theme)
     _horizontal(figure, len(answers), "tokens")
     figure.update_layout(barmode="stack")
     rows = [
@@ -252,6 +256,21 @@ def session_support(frame: pd.DataFrame, theme: Theme) -> Chart | None:
     return Chart(title, figure, alt, data, "session-groundedness")
 
 
+def session_tokens(frame: pd.DataFrame, theme: Theme) -> Chart:
+    """Tokens of every prompt and its answer together."""
+    both = frame.assign(tokens=frame["prompt_tokens"] + frame["completion_tokens"])
+    figure = _per_question(both, "tokens", theme, "%{y:,} tokens")
+    _upright(figure, "tokens")
+    median = both.groupby("backend")["tokens"].median().sort_values()
+    least, most = str(median.index[0]), str(median.index[-1])
+    title = f"Typical tokens per answer: {label(least)} {median.iloc[0]:,.0f}"
+    if least != most:
+        title += f", {label(most)} {median.iloc[-1]:,.0f}"
+    alt = "Median tokens. " + " ".join(f"{label(str(n))}: {v:,.0f}." for n, v in median.items())
+    data = both[["question_number", "backend", "prompt_tokens", "completion_tokens"]]
+    return Chart(title, figure, alt, data, "session-tokens")
+
+
 def session_cost(frame: pd.DataFrame, currency: str, theme: Theme) -> Chart:
     """What the session would have cost, adding up."""
     running = frame.assign(total=frame.groupby("backend")["cost"].cumsum() * 1000)
@@ -282,11 +301,21 @@ def _per_question(frame: pd.DataFrame, field: str, theme: Theme, shown: str) -> 
             customdata=mine["question"].str.slice(0, 80),
             hovertemplate=f"{look.label}: {shown}<br>%{{customdata}}<extra></extra>",
         )
-    figure.update_xaxes(title="question", dtick=1 if frame["question_number"].max() <= 20 else None)
+    last = int(frame["question_number"].max())
+    figure.update_xaxes(title="question", range=[0.5, last + 0.5], dtick=1 if last <= 20 else None)
     return figure
 
 
 # --- shared ------------------------------------------------------------------------------------------
+
+
+def _legend(figure: go.Figure, words: str, pattern: str, theme: Theme) -> None:
+    """A grey entry for a pattern: it means the same in every backend's colour."""
+    grey = LOOKS["base"].colour(theme)
+    filled = {"shape": pattern, "fgcolor": grey, "bgcolor": _page(theme), "solidity": 0.45}
+    figure.add_bar(
+        x=[None], y=[None], name=words, marker={"color": grey, "pattern": filled if pattern else {}}
+    )
 
 
 def _horizontal(figure: go.Figure, bars: int, unit: str) -> None:

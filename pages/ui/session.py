@@ -43,7 +43,6 @@ def current() -> Session:
     """This visitor's session, made on the first call."""
     if _KEY not in st.session_state:
         st.session_state[_KEY] = Session(visitor=visitor_id())
-        show_settings()
     session: Session = st.session_state[_KEY]
     return session
 
@@ -76,12 +75,16 @@ def theme() -> Theme:
 # --- the sidebar's controls ------------------------------------------------------------------------
 
 
-def show_settings() -> None:
-    """Set the widgets to the session's settings."""
-    session: Session = st.session_state[_KEY]
-    for name in EDITABLE:
-        st.session_state[name] = getattr(session.settings, name)
-    st.session_state["backends"] = list(session.backends)
+def show_settings(*, only_missing: bool = False) -> None:
+    """Set the widgets to the session's settings.
+
+    With `only_missing` those that Streamlit has forgotten: it drops a widget's value when a run ends early.
+    """
+    session = current()
+    shown: dict[str, Any] = {name: getattr(session.settings, name) for name in EDITABLE}
+    for name, value in (shown | {"backends": list(session.backends)}).items():
+        if not (only_missing and name in st.session_state):
+            st.session_state[name] = value
 
 
 def take_settings() -> None:

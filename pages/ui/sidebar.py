@@ -23,6 +23,7 @@ POLL = 0.4
 def draw(desk: Desk, model: str) -> None:
     """The whole sidebar."""
     now = session.current()
+    session.show_settings(only_missing=True)
     job = indexing(now, desk)
     _backends()
     st.divider()

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from backends.assemble import Triptych
 from backends.corpus.library import Progress
@@ -73,8 +73,7 @@ class Observed(Triptych):
 def open_observed(
     workspace: Path, settings: Settings, report: Reporter, session: str | None = None
 ) -> Observed:
-    opened = Observed.open(workspace, settings, session=session, progress=reporting(report))
-    return cast(Observed, opened)  # `open` makes an object of the class it is called on
+    return Observed.open(workspace, settings, session=session, progress=reporting(report))
 
 
 class TriptychDesk:

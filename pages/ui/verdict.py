@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from backends.console import money
 from backends.datatypes import Answer
 from pages.ui.look import CONTROL, label
-from pages.ui.text import SMALL_WORDS, listing, seconds, times
+from pages.ui.text import SMALL_WORDS, listing, seconds
 
 TIE = 1.1  # one run of a question varies by about a tenth
 AGREEMENT = 0.5  # share of words two agreeing answers have in common (token F1)
@@ -43,29 +43,25 @@ def verdict(answers: Sequence[Answer]) -> Verdict:
     compared = [answer for answer in answers if answer.backend != CONTROL]
     if len(compared) < 2:
         return Verdict()
+    currency = compared[0].cost.currency
     return Verdict(
-        fastest=_least(compared, lambda a: a.latency_ms["total"], seconds, "as fast as"),
-        cheapest=_least(
-            compared, lambda a: a.cost.amount, lambda x: money(x, compared[0].cost.currency), "cheaper than"
-        ),
+        fastest=_least(compared, lambda answer: answer.latency_ms["total"], seconds),
+        cheapest=_least(compared, lambda answer: answer.cost.amount, lambda amount: money(amount, currency)),
         best_supported=_best_supported(compared),
         agreement=_agreement(compared),
     )
 
 
-def _least(
-    answers: Sequence[Answer], value: Callable[[Answer], float], show: Callable[[float], str], relation: str
-) -> str:
+def _least(answers: Sequence[Answer], value: Callable[[Answer], float], show: Callable[[float], str]) -> str:
+    """Who has the least of it, and how many times more the most has: `Fine-tuned (2.4×)`."""
     ordered = sorted(answers, key=value)
     best, worst = value(ordered[0]), value(ordered[-1])
-    level = [answer for answer in ordered if value(answer) <= best * TIE]
-    names = listing([label(answer.backend) for answer in level])
-    if len(level) == len(ordered):
-        return f"no difference worth naming ({show(best)} to {show(worst)})" if best != worst else "a tie"
-    who = f"{names}, {show(best)}" if len(level) == 1 else f"{names}, about {show(best)} each"
-    if best <= 0:
-        return who
-    return f"{who}; {times(worst / best)} {relation} {label(ordered[-1].backend)}"
+    if worst <= best * TIE:
+        return f"a tie ({show(worst)})"
+    level = [label(answer.backend) for answer in ordered if value(answer) <= best * TIE]
+    return (
+        f"{listing(level)} ({worst / best:.{1 if worst < 9.95 * best else 0}f}×)" if best else listing(level)
+    )
 
 
 def _best_supported(answers: Sequence[Answer]) -> str:
