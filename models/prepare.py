@@ -50,6 +50,10 @@ PROSE_SHARE = {
 }
 
 
+# Public unanswerable questions are written to deceive: at full share a small model learns to decline all.
+UNANSWERABLE_KEPT = 0.2
+
+
 @dataclass(frozen=True)
 class Example:
     """One exchange; an empty question means plain text to read (`answer` holds it)."""
@@ -290,6 +294,8 @@ class Tasks:
         row = rng.choice(self.questions)
         sentences, scores = row["sentences"], row["scores"]
         answerable = bool(row["answers"])
+        if not answerable and rng.random() > UNANSWERABLE_KEPT:
+            return self.real(short_first)
         gold = max(
             (i for i, s in enumerate(sentences) if any(a in s for a in row["answers"])),
             key=lambda i: scores[i],

@@ -1,6 +1,6 @@
 """Trains the two adapters that ship with Triptych from the sample corpus' training rows.
 
-Enters: models/embedded, sample_corpus/ (documents and training rows). Leaves: models/adapters/fine_tuned (closed
+Enters: models/embedded, sample_corpus/. Leaves: models/adapters/fine_tuned (closed
 book) and models/adapters/hybrid (the same rows with the passages that serving shows). The calls are the
 product's own; a visitor who trains on uploads runs the same code.
 """
