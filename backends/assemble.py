@@ -130,14 +130,14 @@ class Triptych:
         if name == "base":
             return Base(model, stop)
         if name == "rag":
-            return Rag(model, self._retriever(settings), stop)
+            return Rag(model, self._retriever(settings).fresh(), stop)
         adapter = self._adapter(name, model)
         if adapter is None:
             raise UserError(self.status(name, settings).reason)
         model.prepare(adapter.folder)
         if name == "fine_tuned":
             return FineTuned(model, adapter.folder, stop)
-        return Hybrid(model, adapter.folder, self._retriever(settings), stop)
+        return Hybrid(model, adapter.folder, self._retriever(settings).fresh(), stop)
 
     def status(self, name: BackendName, settings: Settings | None = None) -> Status:
         """Ready, untrained (no adapter for this model) or stale (documents changed since it learned them)."""

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
 
     chunk_size: int = Field(128, ge=32, le=512, description="Longest passage, in tokens.")
     chunk_overlap: int = Field(24, ge=0, le=256, description="Tokens that neighbouring passages share.")
-    top_k: int = Field(5, ge=1, le=20, description="Passages handed to the model.")
+    top_k: int = Field(8, ge=1, le=20, description="Passages handed to the model.")
     mode: RetrievalMode = Field(
         "hybrid", description="How passages are found: by meaning (dense), by words (bm25), or both."
     )

