@@ -17,6 +17,7 @@ from typing import Literal, Self, TypeVar
 from backends.base import Base
 from backends.corpus.embedding import MiniLM
 from backends.corpus.library import Library, Progress, open_folder, open_library, open_session
+from backends.corpus.retrieval import Retriever
 from backends.datatypes import (
     Answer,
     Backend,
@@ -34,7 +35,7 @@ from backends.language.generation import LanguageModel
 from backends.measure.answering import Bench, as_question, stream, warm_up
 from backends.measure.costs import SAMPLE_PRICES, PriceBook
 from backends.questions import check_question
-from backends.rag import Rag, Retriever
+from backends.rag import Rag
 from backends.settings import Settings
 
 MAX_MODELS = 2
