@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import streamlit as st
 
-from backends.datatypes import UserError
+from backends.datatypes import BackendName, UserError
 from backends.jobs import Job
 from backends.questions import check_question
 from pages.ui import behind, resources, session
 from pages.ui.answer_card import card
 from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
-from pages.ui.desk import Desk
+from pages.ui.desk import Status
 from pages.ui.look import CONTROL, LOOKS, label
 from pages.ui.text import markdown, plural
 from pages.ui.verdict import verdict
 
 POLL = 0.25
+Statuses = Mapping[BackendName, Status]
 EXAMPLES = (
     "How long may a customer return a Lark Pro?",
     "Who is the landlord of the Leipzig office?",
@@ -85,7 +87,7 @@ def question_box() -> None:
 # --- the answers -----------------------------------------------------------------------------------
 
 
-def answers(job: Job, desk: Desk) -> None:
+def answers(job: Job, statuses: Statuses) -> None:
     """The columns; run again and again while the job works, then once more with the whole page."""
     made = round_of(job)
     if made is None:
@@ -97,29 +99,29 @@ def answers(job: Job, desk: Desk) -> None:
     if made.finished and session.current().polling:
         session.current().polling = False
         st.rerun()
-    columns(made, desk)
+    columns(made, statuses)
 
 
-def columns(made: Round, desk: Desk) -> None:
+def columns(made: Round, statuses: Statuses) -> None:
     compared = [column for name, column in made.columns.items() if name != CONTROL]
     control = made.columns.get(CONTROL)
     if compared:
         for cell, column in zip(st.columns(len(compared)), compared, strict=True):
             with cell:
-                _draw(column, made, desk)
+                _draw(column, made, statuses)
     if control is not None:
         with st.expander(f"{LOOKS[CONTROL].mark} Base: the control, without documents or training"):
-            _draw(control, made, desk)
+            _draw(control, made, statuses)
 
 
-def _draw(column: Column, made: Round, desk: Desk) -> None:
+def _draw(column: Column, made: Round, statuses: Statuses) -> None:
     others = [
         other.text
         for other in made.columns.values()
         if other.backend not in (column.backend, CONTROL) and other.state == "done"
     ]
     busy = next((c.backend for c in made.columns.values() if c.state == "answering"), None)
-    card(column, others, desk.status(column.backend), waiting_for=label(busy) if busy else None)
+    card(column, others, statuses[column.backend], waiting_for=label(busy) if busy else None)
 
 
 def running_line(job: Job) -> None:
@@ -153,7 +155,8 @@ def page() -> None:
         f"{plural(len(documents), 'document')}, {'your own copy' if desk.private else 'sample company'}"
     )
     question_box()
-    st.fragment(answers, run_every=POLL if now.polling else None)(job, desk)
+    statuses = {name: desk.status(name) for name in LOOKS}  # once here, not at every look at the job
+    st.fragment(answers, run_every=POLL if now.polling else None)(job, statuses)
     if now.polling:
         running_line(job)
         return

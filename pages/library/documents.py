@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -109,7 +109,7 @@ def _result(result: FileResult) -> None:
 # --- the list ------------------------------------------------------------------------------------------
 
 
-def listing(documents: Sequence[Document], counts: dict[str, int]) -> Document | None:
+def listing(documents: Sequence[Document], counts: Mapping[str, int]) -> Document | None:
     """The table; returns the document that is open."""
     wanted = st.text_input(
         "Filter by name", key="filter", placeholder="Filter by name", icon=":material/search:"
@@ -123,7 +123,7 @@ def listing(documents: Sequence[Document], counts: dict[str, int]) -> Document |
             "Name": [d.name for d in shown],
             "Type": [d.type for d in shown],
             "Pages": [len(d.pages) or None for d in shown],
-            "Passages": [counts.get(d.name, 0) for d in shown],
+            "Passages": [counts.get(d.name) for d in shown],
             "Version": [d.version for d in shown],
             "Readers": [", ".join(d.roles) or "everyone" for d in shown],
             "From": [d.source for d in shown],
@@ -205,7 +205,7 @@ def remove(name: str) -> None:
         now.notice = resources.desk(now.visitor).forget(name)
     except UserError as error:
         now.notice = str(error)
-    now.document = None
+    now.document = now.indexed = None  # the rest is a new set of passages
 
 
 # --- the page ----------------------------------------------------------------------------------------
@@ -226,10 +226,9 @@ def page() -> None:
         st.success(markdown(now.notice))
         now.notice = None
     documents = desk.documents()
-    counts = {document.name: len(desk.chunks(document.name, now.settings)) for document in documents}
     left, right = st.columns([1, 1], gap="large")
     with left:
-        document = listing(documents, counts)
+        document = listing(documents, desk.passages(now.settings) or {})
     if document is not None:
         with right:
             opened(document, desk, now)

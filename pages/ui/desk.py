@@ -5,7 +5,7 @@ Enters: the `Triptych` facade. Leaves: records. It knows no page; tests put a sc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -58,8 +58,8 @@ class Desk(Protocol):
 
     def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]: ...
 
-    def passages(self, settings: Settings) -> int | None:
-        """How many passages there are with these chunk settings; None while they are not indexed."""
+    def passages(self, settings: Settings) -> Mapping[str, int] | None:
+        """Passages of each document with these chunk settings; None while they are not indexed."""
         ...
 
     def prepare(self, settings: Settings, report: Reporter) -> None:

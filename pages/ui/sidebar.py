@@ -100,14 +100,13 @@ def _index_effect(desk: Desk, job: Job | None) -> None:
     if job is not None and job.state == "failed":
         st.error(markdown(job.error or "Indexing failed."))
         return
-    count_of = desk.passages(now.settings)
-    settings = now.settings
-    if count_of is None:
+    settings, counts = now.settings, desk.passages(now.settings)
+    if counts is None:
         st.caption("These passages are indexed when you ask.")
         return
     took = f"; the last indexing took {job.seconds:.1f} s" if job is not None else ""
     st.caption(
-        f"{plural(count_of, 'passage')} of at most {settings.chunk_size} tokens, "
+        f"{plural(sum(counts.values()), 'passage')} of at most {settings.chunk_size} tokens, "
         f"{settings.chunk_overlap} shared{took}."
     )
 

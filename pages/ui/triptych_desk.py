@@ -7,8 +7,9 @@ add or remove one; from then on they work on a private copy, so that nobody sees
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from backends.datatypes import (
 )
 from backends.settings import Settings, default_workspace, make_settings
 from pages.ui.desk import FileResult, Prompt, Reporter, Status
+from pages.ui.text import plural
 
 COUNTS_KEPT = 64
 STAGES = {"reading": "Reading", "embedding": "Indexing"}
@@ -38,7 +40,6 @@ class WithPrompt:
 
     def __init__(self, inner: Backend, tell: Callable[[str], None]) -> None:
         self.inner = inner
-        self.adapter = getattr(inner, "adapter", None)
         self._tell = tell
 
     @property
@@ -53,7 +54,7 @@ class WithPrompt:
 
 
 class Observed(Triptych):
-    """The facade, with the last prompt of this thread at hand."""
+    """The facade, which remembers the last prompt that was sent on this thread."""
 
     _last = threading.local()
 
@@ -70,19 +71,15 @@ class Observed(Triptych):
         self._last.prompt = prompt
 
 
-def open_observed(
-    workspace: Path, settings: Settings, report: Reporter, session: str | None = None
-) -> Observed:
-    return Observed.open(workspace, settings, session=session, progress=reporting(report))
-
-
 class TriptychDesk:
-    def __init__(self, workspace: Path, visitor: str, shared: Observed) -> None:
-        self._workspace = workspace
-        self._visitor = visitor
-        self._triptych = shared
+    """One visitor's desk. `open_copy` makes the visitor's private copy, or finds the one made earlier."""
+
+    def __init__(self, shared: Observed, open_copy: Callable[[], Observed], *, private: bool = False) -> None:
+        self._open_copy = open_copy
         self._lock = threading.Lock()
-        self.private = False
+        self._counts: OrderedDict[tuple[str, int, int], Mapping[str, int]] = OrderedDict()
+        self._triptych = open_copy() if private else shared
+        self.private = private
 
     @property
     def model_name(self) -> str:
@@ -100,15 +97,15 @@ class TriptychDesk:
     def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]:
         return self._triptych.library.chunks(name, settings)
 
-    def passages(self, settings: Settings) -> int | None:
-        return _counts.get(self._key(settings))
+    def passages(self, settings: Settings) -> Mapping[str, int] | None:
+        return self._counts.get(self._key(settings))
 
     def prepare(self, settings: Settings, report: Reporter) -> None:
         key = self._key(settings)
         retriever = self._triptych.library.retriever(settings, progress=reporting(report))
-        _counts[key] = len(retriever.chunks)
-        while len(_counts) > COUNTS_KEPT:
-            _counts.popitem(last=False)
+        self._counts[key] = Counter(chunk.document for chunk in retriever.chunks)
+        while len(self._counts) > COUNTS_KEPT:
+            self._counts.popitem(last=False)
 
     def status(self, backend: BackendName) -> Status:
         status = self._triptych.status(backend)
@@ -129,8 +126,7 @@ class TriptychDesk:
     def ingest(
         self, paths: Sequence[Path], settings: Settings, report: Reporter, cancelled: threading.Event
     ) -> Iterator[FileResult]:
-        library = self._own(settings, report).library
-        for item in library.ingest(
+        for item in self._own().library.ingest(
             paths, settings=settings, source="upload", progress=reporting(report), cancel=cancelled
         ):
             yield FileResult(
@@ -138,27 +134,21 @@ class TriptychDesk:
             )
 
     def forget(self, name: str) -> str:
-        settings = make_settings()
-        gone = self._own(settings, _silent).library.forget(name)
-        learned = f" The adapters {', '.join(gone.adapters)} learned from it." if gone.adapters else ""
+        gone = self._own().library.forget(name)
+        learned = f" What {' and '.join(gone.adapters)} learned from it stays there." if gone.adapters else ""
         return (
-            f"{gone.document} is gone from your copy: {gone.versions} "
-            f"{'version' if gone.versions == 1 else 'versions'}, {gone.chunks} passages.{learned}"
+            f"{gone.document} is gone from your copy: {plural(gone.versions, 'version')}, "
+            f"{plural(gone.chunks, 'passage')}.{learned}"
         )
 
-    def _own(self, settings: Settings, report: Reporter) -> Observed:
-        """The visitor's private copy, made when it is first needed."""
+    def _own(self) -> Observed:
         with self._lock:
             if not self.private:
-                self._triptych = open_observed(self._workspace, settings, report, session=self._visitor)
-                self.private = True
+                self._triptych, self.private = self._open_copy(), True
             return self._triptych
 
     def _key(self, settings: Settings) -> tuple[str, int, int]:
         return self._triptych.library.fingerprint, settings.chunk_size, settings.chunk_overlap
-
-
-_counts: OrderedDict[tuple[str, int, int], int] = OrderedDict()  # passages by documents and chunk settings
 
 
 class TriptychHouse:
@@ -169,27 +159,34 @@ class TriptychHouse:
         self._shared = shared
 
     def desk(self, visitor: str) -> TriptychDesk:
-        return TriptychDesk(self._workspace, visitor, self._shared)
+        settings = self._shared.settings
+        open_copy = partial(Observed.open, self._workspace, settings, session=visitor)
+        # A copy made before the server was started again is still the visitor's.
+        made = (self._workspace / "sessions" / visitor / "triptych.db").exists()
+        desk = TriptychDesk(self._shared, open_copy, private=made)
+        desk.prepare(settings, silent)
+        return desk
 
 
 def open_house(report: Reporter) -> TriptychHouse:
-    """Read and index the workspace's documents, load the model."""
+    """Read and index the workspace's documents, then load the model."""
     workspace, settings = default_workspace().expanduser(), make_settings()
     report(0, 0, "Reading the documents")
-    shared = open_observed(workspace, settings, report)
+    shared = Observed.open(workspace, settings, progress=reporting(report))
+    shared.library.retriever(settings, progress=reporting(report))
     report(0, 0, "Loading the language model")
     shared.model()
-    house = TriptychHouse(workspace, shared)
-    house.desk("").prepare(settings, report)
-    return house
-
-
-def _silent(_done: int, _total: int, _what: str) -> None:
-    """For work too short to report."""
+    return TriptychHouse(workspace, shared)
 
 
 def reporting(report: Reporter) -> Callable[[Progress], None]:
     """The library's progress in the words of the page."""
-    return lambda step: report(
-        step.done, step.total, f"{STAGES.get(step.stage, step.stage)} {step.item}".strip()
-    )
+
+    def pass_on(step: Progress) -> None:
+        report(step.done, step.total, f"{STAGES.get(step.stage, step.stage)} {step.item}".strip())
+
+    return pass_on
+
+
+def silent(_done: int, _total: int, _what: str) -> None:
+    """For work too short to report."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,10 +116,10 @@ class ScriptedDesk:
             start = end + 2
         return made
 
-    def passages(self, settings: Settings) -> int | None:
+    def passages(self, settings: Settings) -> Mapping[str, int] | None:
         key = (settings.chunk_size, settings.chunk_overlap)
         known = key == (128, 24) or key in self.prepared
-        return sum(len(self.chunks(name, settings)) for name in self.library) if known else None
+        return {name: len(self.chunks(name, settings)) for name in self.library} if known else None
 
     def prepare(self, settings: Settings, report: Reporter) -> None:
         key = (settings.chunk_size, settings.chunk_overlap)

@@ -1,0 +1,93 @@
+"""The real desk on a tiny random model: prompts as sent, private copies, progress, counts."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from backends.corpus.library import Library, open_session
+from backends.datatypes import Answer, Evidence, Token, UserError
+from backends.language.generation import LanguageModel
+from backends.settings import make_settings
+from backends.store import Workspace
+from pages.ui.desk import Prompt
+from pages.ui.triptych_desk import Observed, TriptychDesk, silent
+from tests.fakes import HashingEmbedder, tiny_language_model
+
+SETTINGS = make_settings(max_tokens=8, context_tokens=200, top_k=2, chunk_size=32, chunk_overlap=4)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    return LanguageModel.load(tiny_language_model(tmp_path_factory.mktemp("model"), context=1024))
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A workspace whose own library holds two documents."""
+    workspace, files = tmp_path / "workspace", tmp_path / "files"
+    files.mkdir()
+    (files / "returns.md").write_text("# Returns\n\nCustomers return goods within 30 days.\n")
+    (files / "lamps.txt").write_text("The Lark lamp costs 99 euros. It weighs 2 kilos.\n")
+    library = Library(Workspace.open(workspace), HashingEmbedder())
+    assert [row.status for row in library.ingest([files], settings=SETTINGS)] == ["indexed", "indexed"]
+    return workspace
+
+
+def desk_of(visitor: str, base: Path, model: LanguageModel) -> TriptychDesk:
+    def on(library: Library) -> Observed:
+        return Observed(base, SETTINGS, library, model=model)
+
+    shared = on(Library(Workspace.open(base), HashingEmbedder()))
+    return TriptychDesk(shared, lambda: on(open_session(base, visitor, HashingEmbedder())))
+
+
+def test_an_answer_comes_with_the_prompt_that_was_sent(base: Path, model: LanguageModel) -> None:
+    desk = desk_of("ada", base, model)
+    events = list(desk.ask("rag", "What does the lamp cost?", SETTINGS, threading.Event()))
+    prompts = [event.text for event in events if isinstance(event, Prompt)]
+    assert len(prompts) == 1
+    assert "What does the lamp cost?" in prompts[0] and "99 euros" in prompts[0]
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert len([event for event in events if isinstance(event, Evidence)]) == 1
+    assert "".join(event.text for event in events if isinstance(event, Token)).strip() == answer.text
+    for source in answer.sources:
+        document = desk.document(source.document, source.version)
+        assert document is not None and document.text[source.start : source.end] == source.text
+
+
+def test_untrained_backend_says_so(base: Path, model: LanguageModel) -> None:
+    desk = desk_of("ada", base, model)
+    assert desk.status("fine_tuned").state == "untrained"
+    with pytest.raises(UserError, match="no fine-tuned adapter"):
+        list(desk.ask("fine_tuned", "What?", SETTINGS, threading.Event()))
+
+
+def test_uploads_and_removals_stay_with_the_visitor(base: Path, model: LanguageModel, tmp_path: Path) -> None:
+    ada, bob = desk_of("ada", base, model), desk_of("bob", base, model)
+    note = tmp_path / "note.txt"
+    note.write_text("The moon base opens in 2031.")
+    assert not ada.private
+    results = list(ada.ingest([note], SETTINGS, silent, threading.Event()))
+    assert [(row.document, row.status) for row in results] == [("note.txt", "indexed")]
+    assert ada.forget("lamps.txt").startswith("lamps.txt is gone from your copy: 1 version")
+    assert [d.name for d in ada.documents()] == ["note.txt", "returns.md"]
+    assert [d.name for d in bob.documents()] == ["lamps.txt", "returns.md"]
+    assert (ada.private, bob.private) == (True, False)
+
+
+def test_passages_are_counted_once_they_are_indexed(base: Path, model: LanguageModel) -> None:
+    desk = desk_of("ada", base, model)
+    assert desk.passages(SETTINGS) is None
+    desk.prepare(SETTINGS, silent)
+    counts = desk.passages(SETTINGS)
+    assert counts is not None and set(counts) == {"returns.md", "lamps.txt"}
+    assert counts["lamps.txt"] == len(desk.chunks("lamps.txt", SETTINGS))
+    assert desk.passages(make_settings(chunk_size=64, chunk_overlap=4)) is None
+
+
+def test_unknown_document_is_none(base: Path, model: LanguageModel) -> None:
+    assert desk_of("ada", base, model).document("nowhere.md") is None
