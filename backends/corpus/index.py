@@ -76,12 +76,18 @@ class PassageIndex:
 
     @cached_property
     def _passages_with(self) -> Counter[str]:
-        return Counter(word for own in self._words(self._texts) for word in set(own))
+        return Counter(word for own in self._passage_words for word in set(own))
+
+    @cached_property
+    def _passage_words(self) -> list[list[str]]:
+        return self._words(self._texts)
 
     @cached_property
     def _faiss(self) -> Any:
-        import faiss
         import torch  # noqa: F401  (its OpenMP pool must be the first)
+
+        # isort: split
+        import faiss
 
         index = faiss.IndexFlatIP(self._vectors.shape[1])
         index.add(self._vectors)
@@ -98,7 +104,7 @@ class PassageIndex:
         """None when no passage holds a word."""
         import bm25s
 
-        corpus = self._words(self._texts)
+        corpus = self._passage_words
         if not any(corpus):
             return None
         retriever = bm25s.BM25()
