@@ -142,6 +142,38 @@ def test_binary_families(tmp_path, suffix, make, pages):
         assert "Share: 12.5 %" in parsed.text
 
 
+def test_pdf_tables_columns_and_running_lines(tmp_path):
+    """Cells go under their column, columns are read one after the other, page headers are left out."""
+    from reportlab.pdfgen.canvas import Canvas
+
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=(600, 400))
+    for page in (1, 2, 3):
+        canvas.drawString(50, 380, "Example Ltd | Manual")
+        canvas.drawString(520, 380, f"Page {page}")
+        if page == 1:
+            for row, cells in enumerate(
+                (("Part", "Range", "Price"), ("SB-42", "", "11 EUR"), ("SB-17", "0 to 5", ""))
+            ):
+                for column, cell in enumerate(cells):
+                    canvas.drawString(50 + 150 * column, 340 - 20 * row, cell)
+        elif page == 2:
+            for column in (0, 1):
+                for line in range(4):
+                    words = f"column {column} line {line} has words that go on and on, almost to the edge"
+                    canvas.drawString(30 + 290 * column, 340 - 14 * line, words[:48])
+        else:
+            canvas.drawString(50, 340, "\u2022 first item")
+            canvas.drawString(50, 326, "\u2022 second item")
+        canvas.showPage()
+    canvas.save()
+    parsed = parse_file(tmp_path / "a.pdf")
+    one, two, three = (parsed.text[page.start : page.end] for page in parsed.pages)
+    assert one == "Part: SB-42; Price: 11 EUR\nPart: SB-17; Range: 0 to 5"
+    assert two.index("column 0 line 3") < two.index("column 1 line 0")
+    assert "column 0 line 0 has words that go on and on, alm column 0 line 1" in two
+    assert three == "- first item\n- second item"
+
+
 def test_markdown_loses_its_marks_but_not_its_structure(tmp_path):
     parsed = parse(
         tmp_path,
