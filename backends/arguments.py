@@ -51,6 +51,7 @@ HELP = {
     "model": "'embedded', or a Hugging Face model id or folder.",
     "mode": "How passages are found: by meaning (dense), by words (bm25), or both.",
     "rerank": "Order and trim the passages sentence by sentence.",
+    "quote_only": "Answers from documents use only words of their passages and a few joining words.",
 }
 ChunkSize = Annotated[int | None, _option("chunk_size", "TOKENS")]
 ChunkOverlap = Annotated[int | None, _option("chunk_overlap", "TOKENS")]
@@ -61,6 +62,7 @@ Seed = Annotated[int | None, _option("seed", "NUMBER")]
 Model = Annotated[str | None, _option("model", "NAME")]
 Mode = Annotated[RetrievalMode | None, typer.Option("--mode", help=HELP["mode"])]
 Rerank = Annotated[bool | None, typer.Option("--rerank/--no-rerank", help=HELP["rerank"])]
+QuoteOnly = Annotated[bool | None, typer.Option("--quote-only/--no-quote-only", help=HELP["quote_only"])]
 
 
 def use_workspace(given: Path | None) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backends.datatypes import BackendName, Event, Stage
 from backends.language.generation import LanguageModel
+from backends.language.grounding import quotable
 from backends.language.prompts import build_messages, evidence_lines
 from backends.rag import Retriever, find_evidence
 from backends.settings import Settings
@@ -32,4 +33,5 @@ class Hybrid:
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
+            quote=quotable(question, evidence.sources) if settings.quote_only else None,
         )

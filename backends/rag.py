@@ -20,6 +20,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.language.generation import LanguageModel
+from backends.language.grounding import quotable
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines, format_evidence
 from backends.settings import Settings
 
@@ -62,6 +63,7 @@ class Rag:
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
+            quote=quotable(question, evidence.sources) if settings.quote_only else None,
         )
 
 

@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     )
     rerank: bool = Field(True, description="Order and trim the passages sentence by sentence.")
     context_tokens: int = Field(384, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
+    quote_only: bool = Field(
+        False,
+        description="Answers from documents use only words of their passages and a few joining words.",
+    )
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always gives the same answer.")
     max_tokens: int = Field(96, ge=8, le=1024, description="Longest answer, in tokens.")
     seed: int = Field(0, ge=0, description="Seed of the sampler when the temperature is above 0.")

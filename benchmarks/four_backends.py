@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from backends.assemble import Triptych
-from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Question
+from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Question, UserError
 from backends.measure.metrics import f1, follows_schema, is_correct
 from backends.questions import load_questions
-from backends.settings import make_settings
+from backends.settings import Settings, make_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "sample_corpus"
@@ -198,21 +198,36 @@ def table(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def overrides(given: Sequence[str]) -> dict[str, str]:
+    """Settings from `name=value`; raises UserError for a name that is no setting."""
+    pairs = dict(item.partition("=")[::2] for item in given)
+    if unknown := [name for name in pairs if name not in Settings.model_fields]:
+        raise UserError(
+            f"There is no setting {unknown[0]!r}: choose from {', '.join(Settings.model_fields)}."
+        )
+    return pairs
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--split", choices=["dev", "test"], default="test")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting (repeat for several)"
+    )
     parser.add_argument("--limit", type=int, help="only the first questions")
     parser.add_argument("--json", type=Path, help="where the summary goes")
     parser.add_argument("--answers", type=Path, help="where the answers go, one record a line")
     parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     args = parser.parse_args()
+    settings = make_settings(**overrides(args.set))
     questions = questions_of(args.split)[: args.limit]
     with tempfile.TemporaryDirectory() as folder:
-        answers = ask_all(Triptych.open(Path(folder), make_settings()), questions)
+        answers = ask_all(Triptych.open(Path(folder), settings), questions)
     if args.answers:
         records = [asdict(answer) for given in answers.values() for answer in given]
         args.answers.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), "utf8")
-    summary = {"split": args.split, **summarise(questions, answers)}
+    changed = settings.model_dump(mode="json", include=set(overrides(args.set)))
+    summary = {"split": args.split, "set": changed, **summarise(questions, answers)}
     if args.json:
         args.json.write_text(json.dumps(summary, indent=1) + "\n", "utf8")
     print(table(summary))

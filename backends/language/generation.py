@@ -16,7 +16,8 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from transformers.utils import logging as transformers_logging
 
 from backends.datatypes import Finished, Token, Usage, UserError
 from backends.hardware import device, serving_dtype
+from backends.language.grounding import Quotable, ground
 
 EMBEDDED = Path(__file__).resolve().parents[2] / "models" / "embedded"
 MAX_MERGED = 4  # adapters kept merged per model; each costs the weights once more
@@ -42,6 +44,7 @@ CHAT_ENDS = (
 
 log = logging.getLogger(__name__)
 Messages = Sequence[dict[str, str]]
+Allow = Callable[[Sequence[int]], list[int] | None]  # answer so far -> token ids that may come; None = all
 
 
 class LanguageModel:
@@ -90,8 +93,11 @@ class LanguageModel:
         max_tokens: int = 96,
         seed: int = 0,
         stop: threading.Event | None = None,
+        quote: Quotable | None = None,
     ) -> Iterator[Token | Finished]:
         """Stream the answer, then one `Finished`; when `stop` is set it ends early in the same way.
+
+        With `quote` the answer consists of words of these sources, which the messages must show.
 
         Raises UserError, before any text, when prompt and answer do not fit the model's context.
         """
@@ -103,15 +109,17 @@ class LanguageModel:
                 f"reads {self.context:,} in all: ask something shorter or lower the answer length."
             )
         network = self._base if adapter is None else self._with_adapter(adapter)
+        allow = None if quote is None else self._grounding(quote, prompt, max_tokens)
         text = TextStream(self.tokenizer)
-        count, ended = 0, False
-        for token in decode(network, ids, self._ends, max_tokens, temperature, seed):
+        count, ended, stopped = 0, False, False
+        for token in decode(network, ids, self._ends, max_tokens, temperature, seed, allow):
             count += 1
             ended = token in self._ends
             piece = text.end() if ended else text.push(token)
             if piece:
                 yield Token(piece)
-            if ended or (stop is not None and stop.is_set()):
+            stopped = not ended and count < max_tokens and stop is not None and stop.is_set()
+            if ended or stopped:
                 break
         if not ended and (piece := text.end()):
             yield Token(piece)
@@ -120,7 +128,21 @@ class LanguageModel:
             prompt=prompt,
             model=self.name,
             adapter=adapter.name if adapter is not None else None,
-            truncated=not ended and count >= max_tokens,
+            truncated=not ended and not stopped,
+        )
+
+    def _grounding(self, quote: Quotable, prompt: str, max_tokens: int) -> Allow:
+        """The mask that holds an answer to this prompt to its sources."""
+        ids, offsets = encode_with_offsets(self.tokenizer, prompt)
+        return ground(
+            quote,
+            prompt=prompt,
+            ids=ids,
+            offsets=offsets,
+            encode=partial(encode, self.tokenizer),
+            clean=partial(without_special, self.tokenizer),
+            ends=self._ends,
+            max_tokens=max_tokens,
         )
 
     def prepare(self, adapter: Path | None) -> None:
@@ -169,6 +191,17 @@ def encode(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer.encode(text, add_special_tokens=False))
 
 
+def encode_with_offsets(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """Token ids, and for each the characters (start, end) of `text` it stands for."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        raise UserError(
+            "This model's tokenizer does not say where its tokens lie: it cannot be held to quotes."
+        )
+    encoding = fast.encode(text, add_special_tokens=False)
+    return list(encoding.ids), list(encoding.offsets)
+
+
 class TextStream:
     """Turns tokens into text piece by piece; a character whose bytes are incomplete waits for the rest."""
 
@@ -202,15 +235,31 @@ class TextStream:
 
 
 def decode(
-    network: Any, ids: Sequence[int], ends: frozenset[int], max_tokens: int, temperature: float, seed: int
+    network: Any,
+    ids: Sequence[int],
+    ends: frozenset[int],
+    max_tokens: int,
+    temperature: float,
+    seed: int,
+    allow: Allow | None = None,
 ) -> Iterator[int]:
-    """New token ids, one at a time, the end token included; greedy at temperature 0, else sampled."""
+    """New token ids, one at a time, the end token included; greedy at temperature 0, else sampled.
+
+    `allow` names the ids that may come next; where it allows none, the answer is cut off.
+    """
     where = next(network.parameters()).device
     cache = DynamicCache(config=network.config)
     generator = torch.Generator().manual_seed(seed)
     tokens = list(ids)
+    answer: list[int] = []
     for _ in range(max_tokens):
-        token = _next_token(network, torch.tensor([tokens], device=where), cache, temperature, generator)
+        allowed = allow(answer) if allow is not None else None
+        if allowed == []:
+            return
+        token = _next_token(
+            network, torch.tensor([tokens], device=where), cache, temperature, generator, allowed
+        )
+        answer.append(token)
         yield token
         if token in ends:
             return
@@ -221,13 +270,22 @@ def decode(
 # consumes the generator.
 @torch.inference_mode()
 def _next_token(
-    network: Any, tokens: torch.Tensor, cache: DynamicCache, temperature: float, generator: torch.Generator
+    network: Any,
+    tokens: torch.Tensor,
+    cache: DynamicCache,
+    temperature: float,
+    generator: torch.Generator,
+    allowed: Sequence[int] | None,
 ) -> int:
     logits = network(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+    if allowed is not None:
+        logits = logits[torch.tensor(allowed, device=logits.device)]
     if temperature <= 0:
-        return int(logits.argmax())
-    shares = torch.softmax(logits.float().cpu() / temperature, dim=-1)
-    return int(torch.multinomial(shares, 1, generator=generator))
+        chosen = int(logits.argmax())
+    else:
+        shares = torch.softmax(logits.float().cpu() / temperature, dim=-1)
+        chosen = int(torch.multinomial(shares, 1, generator=generator))
+    return chosen if allowed is None else allowed[chosen]
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -21,7 +21,16 @@ _KEY = "triptych"
 _XSRF_COOKIE = "_streamlit_xsrf"
 
 # Widget keys of the settings the sidebar edits; each is named after its field.
-EDITABLE = ("chunk_size", "chunk_overlap", "top_k", "mode", "rerank", "temperature", "max_tokens")
+EDITABLE = (
+    "chunk_size",
+    "chunk_overlap",
+    "top_k",
+    "mode",
+    "rerank",
+    "quote_only",
+    "temperature",
+    "max_tokens",
+)
 
 
 @dataclass

@@ -163,6 +163,12 @@ def _writing() -> None:
         on_change=session.take_settings,
         help="Where an answer is cut off at the latest.",
     )
+    st.toggle(
+        "Quote only",
+        key="quote_only",
+        on_change=session.take_settings,
+        help="Hold answers from documents to the words of their passages, joined by a few small words.",
+    )
 
 
 def _writing_effect(settings: Settings) -> str:

@@ -86,12 +86,13 @@ def test_widget_touched_mid_answer_neither_loses_nor_restarts_it(
     settle(app, until=lambda app: first_word in shown(app))
     app.slider(key="top_k").set_value(9).run()
     app.toggle(key="rerank").set_value(False).run()
+    app.toggle(key="quote_only").set_value(True).run()
     assert first_word in shown(app)
     gate.set()
     settle(app)
     assert desk.asked == [("How long may a customer return it?", n) for n in ("rag", "fine_tuned", "hybrid")]
     assert resources.jobs().of(state(app).visitor, KIND)[0].state == "done"
-    assert state(app).settings.top_k == 9
+    assert (state(app).settings.top_k, state(app).settings.quote_only) == (9, True)
 
 
 def test_stop_keeps_what_was_said(visit: Visit, gate: threading.Event) -> None:

@@ -1,0 +1,306 @@
+"""Keeps an answer to the words of its evidence: which tokens may come next ("quote only").
+
+Enters: the prompt as text and token offsets, the sources it shows, a way to tokenise. Leaves: `Grounding`, a
+callable from the answer's tokens so far to the token ids allowed next. It knows no network and no logits.
+
+The answer is read as spans copied from the numbered lines, joined by a few connective words, closed by the
+marker of the line that was copied last; or as one of the two abstention sentences. A span begins where a word
+of the evidence begins and ends where one ends, on the prompt's own tokens, so that no word is ever cut or
+glued. All readings of the tokens so far are followed at once (a non-deterministic automaton), hence what may
+continue a span is what follows its longest match.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from backends.datatypes import Source, UserError
+from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, format_evidence
+
+# Grammar only: no word here may change what is claimed ("not", "or", "until", "within" must be quoted).
+_CONNECTIVE_TEXT = "the a an of is are was were has have and for in on at to by with from as it its"
+CONNECTIVES = tuple(_CONNECTIVE_TEXT.split())
+OPENING, CLOSING = "([{\"'“‘«", ".,;:!?)]}\"'”’»…"
+_RUN = re.compile(r"\S+")
+_SENTENCE_END = re.compile(r"[.!?…][)\]\"'”’»]*$")
+_LABEL = re.compile(r"(?:^|; )([^:;]{1,60}):(?= )")
+_ANCHOR = "x"  # text in front, because some tokenizers write a token differently at the very start
+
+Encode = Callable[[str], list[int]]
+Offsets = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Quotable:
+    """What an answer may quote. With `json` it may also open a JSON object, which is not constrained."""
+
+    sources: tuple[Source, ...]
+    json: bool = False
+
+
+def quotable(question: str, sources: Sequence[Source]) -> Quotable:
+    return Quotable(tuple(sources), json=re.search(r"\bjson\b", question, re.IGNORECASE) is not None)
+
+
+@dataclass(eq=False)
+class _Node:
+    """A place in the automaton. `also` are places it is at the same time; `short` counts the tokens that are
+    missing to the end of the word."""
+
+    edges: dict[int, list[_Node]] = field(default_factory=dict)
+    also: list[_Node] = field(default_factory=list)
+    ends: bool = False
+    free: bool = False
+    short: int = 0
+
+    def add(self, path: Sequence[int], target: _Node) -> None:
+        """Lead from here over the tokens of `path` to `target`."""
+        here = self
+        if not path:  # a tokenizer that drops this character: nothing to lead over
+            return
+        for left in range(len(path) - 1, 0, -1):
+            between = _Node(short=left + target.short)
+            here.edges.setdefault(path[-left - 1], []).append(between)
+            here = between
+        here.edges.setdefault(path[-1], []).append(target)
+
+    def closure(self) -> Iterator[_Node]:
+        yield self
+        for node in self.also:
+            yield from node.closure()
+
+
+class Grounding:
+    """The allowed next tokens of one answer of at most `max_tokens` tokens; None where all are allowed.
+
+    No token is allowed, and the answer is cut off there, when the next word would not fit any more.
+    """
+
+    def __init__(self, start: _Node, ends: Iterable[int], max_tokens: int) -> None:
+        self._ends = frozenset(ends)
+        self._max_tokens = max_tokens
+        self._start = start
+        self._at = [start]
+        self._read = 0
+
+    def __call__(self, tokens: Sequence[int]) -> list[int] | None:
+        """Token ids allowed after `tokens`, ascending; `tokens` grows from call to call."""
+        for token in tokens[self._read :]:
+            self._step(token)
+        self._read = len(tokens)
+        places = list(_places(self._at))
+        if any(place.free for place in places):
+            return None
+        room = self._max_tokens - len(tokens) - 1
+        allowed = {
+            token
+            for place in places
+            for token, targets in place.edges.items()
+            if any(target.short <= room for target in targets)
+        }
+        if any(place.ends for place in places):
+            allowed |= self._ends
+        return sorted(allowed)
+
+    def _step(self, token: int) -> None:
+        if any(node.free for node in self._at):
+            return
+        reached = [target for place in _places(self._at) for target in place.edges.get(token, ())]
+        self._at = list(dict.fromkeys(reached))
+
+
+def _places(nodes: Iterable[_Node]) -> Iterable[_Node]:
+    return dict.fromkeys(place for node in nodes for place in node.closure())
+
+
+def ground(
+    quote: Quotable,
+    *,
+    prompt: str,
+    ids: Sequence[int],
+    offsets: Offsets,
+    encode: Encode,
+    clean: Callable[[str], str],
+    ends: Iterable[int],
+    max_tokens: int,
+) -> Grounding:
+    """The grounding of an answer to `prompt`, whose tokens are `ids` with these character `offsets`.
+
+    `clean` is what the prompt did to the sources' text. Raises UserError when a line is not in the prompt.
+    """
+    builder = _Builder(encode)
+    at = 0
+    for source in quote.sources:
+        title = clean(source.hit.chunk.title)
+        sentences = [clean(" ".join(sentence.text.split())) for sentence in source.sentences]
+        line = format_evidence(source.rank, title, sentences)
+        if (begin := prompt.find(line, at)) < 0:
+            raise UserError("This model's chat template rewrites the documents: it cannot be held to quotes.")
+        at = begin + len(line)
+        inside = [i for i, (_, end) in enumerate(offsets) if begin < end <= at]
+        builder.add(
+            _Line(
+                source.rank,
+                line,
+                tuple(sentences),
+                [ids[i] for i in inside],
+                [(max(offsets[i][0] - begin, 0), offsets[i][1] - begin) for i in inside],
+            )
+        )
+    return Grounding(builder.finish(json=quote.json), ends, max_tokens)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One numbered source as the prompt shows it; offsets are into `text`."""
+
+    rank: int
+    text: str
+    sentences: tuple[str, ...]
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+
+    def sentence_ends(self) -> set[int]:
+        ends, at = set(), len(self.text)
+        for sentence in reversed(self.sentences):
+            ends.add(at)
+            at -= len(sentence) + 1
+        return ends
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A run of characters without space; `start` to `end` is its core, without brackets and closing points.
+
+    What lies between is never divided: "12,500", "-5", "30%" and "LP-200" are one word.
+    """
+
+    run_start: int
+    start: int
+    end: int
+    run_end: int
+
+
+def _words(text: str) -> list[_Word]:
+    words = []
+    for run in _RUN.finditer(text):
+        start = run.start() + len(run[0]) - len(run[0].lstrip(OPENING))
+        end = run.start() + len(run[0].rstrip(CLOSING))
+        if start < end:
+            words.append(_Word(run.start(), start, end, run.end()))
+        else:  # only punctuation: it is kept whole
+            words.append(_Word(run.start(), run.start(), run.end(), run.end()))
+    return words
+
+
+class _Builder:
+    """Makes the automaton. Shared places: what may follow a connective, and what may begin a sentence."""
+
+    def __init__(self, encode: Encode) -> None:
+        self._encode = lru_cache(maxsize=None)(encode)  # words repeat; it lives as long as one prompt
+        self._anchor = encode(_ANCHOR)
+        self._start = _Node()  # before the first token
+        self._spans = _Node()  # a span may begin, after a space
+        self._joins = _Node()  # a connective may come, after a space
+        self._joined = _Node(also=[self._spans, self._joins])
+        self._sentence = _Node(also=[self._spans])  # a sentence may begin, after a space
+        self._start.also = [self._sentence]  # for prompts that end in "Answer:"
+
+    def add(self, line: _Line) -> None:
+        """Make a line's words quotable."""
+        words = _words(line.text)[1:]  # the first is the marker itself
+        word_at = {at: word for word in words for at in range(word.run_start, word.run_end)}
+        nodes = [_Node() for _ in line.ids]
+        closed, ended = self._closings(line.rank)
+        after_word = _Node(also=[self._joins])
+        after_word.add(self._after("."), ended)
+        after_word.add(self._after(","), self._joined)
+        boundary: dict[int, _Node] = {}  # where a word ends -> the node of the token that ends it
+        sentence_ends = line.sentence_ends()
+        for i in reversed(range(len(nodes))):
+            begin, end = line.offsets[i]
+            last = i + 1 == len(nodes)
+            if not last:
+                nodes[i].edges[line.ids[i + 1]] = [nodes[i + 1]]
+            content = line.text[begin:end].rstrip()
+            word = word_at.get(begin + len(content) - 1) if content else None
+            divided = not last and line.offsets[i + 1][0] < end  # one character, several tokens
+            if word is None or divided or begin + len(content) < word.end:
+                nodes[i].short = 0 if last else nodes[i + 1].short + 1
+                continue
+            at = begin + len(content)
+            boundary[at] = nodes[i]
+            # No second full stop after one that was quoted.
+            nodes[i].also.append(self._joins if content[-1] in ".,;:!?…" else after_word)
+            behind = line.text[at : at + 1]
+            if behind in ("", " ") and _SENTENCE_END.search(line.text[word.run_start : at]):
+                nodes[i].also.append(ended)
+            elif at in sentence_ends or behind == ";":
+                nodes[i].also.append(closed)
+        self._begin_spans(line, words, nodes, boundary)
+        self._labels(line, after_word)
+
+    def finish(self, *, json: bool) -> _Node:
+        """The start of the automaton, with everything that depends on no line."""
+        if self._spans.edges:
+            for word in CONNECTIVES:
+                self._joins.add(self._after(f" {word}"), self._joined)
+                self._sentence.add(self._after(f" {word.capitalize()}"), self._joined)
+                self._start.add(self._encode(word.capitalize()), self._joined)
+        declined = _Node(ends=True)
+        for sentence in (NOT_IN_DOCUMENTS, NOT_KNOWN):
+            self._start.add(self._encode(sentence), declined)
+        if json:
+            free = _Node(free=True)
+            for opening in ("{", '{"', "{\n", '{ "'):
+                self._start.edges.setdefault(self._encode(opening)[0], []).append(free)
+        return self._start
+
+    def _begin_spans(
+        self, line: _Line, words: Sequence[_Word], nodes: Sequence[_Node], boundary: dict[int, _Node]
+    ) -> None:
+        """Let spans begin at every word: on the prompt's tokens, and tokenised anew where spacing or case
+        differ from the prompt's (first word of the answer or of a sentence, word behind a bracket)."""
+        first: dict[int, int] = {}  # where a run starts -> its first token, the space in front included
+        for i, (begin, _) in enumerate(line.offsets):
+            while begin < len(line.text) and line.text[begin] == " ":
+                begin += 1
+            first.setdefault(begin, i)
+        for word in words:
+            end = word.end if word.end in boundary else word.run_end
+            target = boundary.get(end)
+            if target is None:
+                continue
+            whole, core = line.text[word.run_start : end], line.text[word.start : end]
+            if (at := first.get(word.run_start)) is not None:
+                self._spans.edges.setdefault(line.ids[at], []).append(nodes[at])
+            self._start.add(self._encode(whole), target)
+            if core != whole:
+                self._spans.add(self._after(f" {core}"), target)
+                self._start.add(self._encode(core), target)
+            if (capital := core[:1].upper() + core[1:]) != core:
+                self._sentence.add(self._after(f" {capital}"), target)
+                self._start.add(self._encode(capital), target)
+
+    def _labels(self, line: _Line, after_word: _Node) -> None:
+        """Labels of table rows may be written small: "Price: 9 EUR" is told as "The price is 9 EUR"."""
+        labels = {label for sentence in line.sentences for label in _LABEL.findall(sentence)}
+        for label in sorted(labels):
+            for small in {label.lower(), label[:1].lower() + label[1:]} - {label}:
+                self._spans.add(self._after(f" {small}"), after_word)
+
+    def _closings(self, rank: int) -> tuple[_Node, _Node]:
+        """The end of a row and of a sentence of source `rank`: its marker or the end of the answer may come,
+        and another sentence after a marker or a full stop."""
+        marked = _Node(also=[self._sentence], ends=True)
+        closed = _Node(ends=True)
+        closed.add(self._after(f" [{rank}]"), marked)
+        return closed, _Node(also=[closed, self._sentence])
+
+    def _after(self, text: str) -> list[int]:
+        """Tokens of `text` where other text stands in front of it."""
+        tokens, anchor = self._encode(_ANCHOR + text), self._anchor
+        return tokens[len(anchor) :] if tokens[: len(anchor)] == anchor else self._encode(text)
