@@ -19,15 +19,8 @@ sys.path.insert(0, str(ROOT / "models"))
 import companies  # noqa: E402
 import prepare  # noqa: E402
 
-PROSE = [
-    (
-        "Notes",
-        [
-            f"The {word} report names seven points about the old harbour."
-            for word in ("red", "blue", "late", "first")
-        ],
-    )
-]
+COLOURS = ("red", "blue", "late", "first")
+PROSE = [("Notes", [f"The {word} report names seven points about the old harbour." for word in COLOURS])]
 QUESTIONS = [
     {"title": "Tides", "question": "When is the tide high?", "answers": ["at noon"], "scores": [0.8, 0.2, 0.1],
      "sentences": ["The tide is high at noon.", "Boats leave early.", "Nets are dried on the wall."]},
