@@ -3,8 +3,8 @@
 Enters: the prompt as text and token offsets, the sources it shows, a way to tokenise. Leaves: `Grounding`, a
 callable from the answer's tokens so far to the token ids allowed next. It knows no network and no logits.
 
-The answer is read as spans copied from the numbered lines, joined by a few connective words, closed by the
-marker of the line that was copied last; or as one of the two abstention sentences. A span begins where a word
+The answer is read as sentences, each made of spans copied from one numbered line, joined by a few connective
+words and closed by that line's marker; or as one of the two abstention sentences. A span begins where a word
 of the evidence begins and ends where one ends, on the prompt's own tokens, so that no word is ever cut or
 glued. All readings of the tokens so far are followed at once (a non-deterministic automaton), hence what may
 continue a span is what follows its longest match.
@@ -197,16 +197,14 @@ def _words(text: str) -> list[_Word]:
 
 
 class _Builder:
-    """Makes the automaton. Shared places: what may follow a connective, and what may begin a sentence."""
+    """Makes the automaton. Each source has places of its own, so that no sentence mixes sources."""
 
     def __init__(self, encode: Encode) -> None:
         self._encode = lru_cache(maxsize=None)(encode)  # words repeat; it lives as long as one prompt
         self._anchor = encode(_ANCHOR)
         self._start = _Node()  # before the first token
-        self._spans = _Node()  # a span may begin, after a space
-        self._joins = _Node()  # a connective may come, after a space
-        self._joined = _Node(also=[self._spans, self._joins])
-        self._sentence = _Node(also=[self._spans])  # a sentence may begin, after a space
+        self._sentence = _Node()  # a sentence may begin, after a space
+        self._joined = _Node()  # a connective began the sentence; its words may be of any one source
         self._start.also = [self._sentence]  # for prompts that end in "Answer:"
 
     def add(self, line: _Line) -> None:
@@ -215,9 +213,15 @@ class _Builder:
         word_at = {at: word for word in words for at in range(word.run_start, word.run_end)}
         nodes = [_Node() for _ in line.ids]
         closed, ended = self._closings(line.rank)
-        after_word = _Node(also=[self._joins])
+        spans, joins = _Node(), _Node()  # a span, a connective may begin, after a space
+        joined = _Node(also=[spans, joins])
+        for connective in CONNECTIVES:
+            joins.add(self._after(f" {connective}"), joined)
+        self._sentence.also.append(spans)
+        self._joined.also.append(joined)
+        after_word = _Node(also=[joins])
         after_word.add(self._after("."), ended)
-        after_word.add(self._after(","), self._joined)
+        after_word.add(self._after(","), joined)
         boundary: dict[int, _Node] = {}  # where a word ends -> the node of the token that ends it
         sentence_ends = line.sentence_ends()
         for i in reversed(range(len(nodes))):
@@ -234,20 +238,19 @@ class _Builder:
             at = begin + len(content)
             boundary[at] = nodes[i]
             # No second full stop after one that was quoted.
-            nodes[i].also.append(self._joins if content[-1] in ".,;:!?…" else after_word)
+            nodes[i].also.append(joins if content[-1] in ".,;:!?…" else after_word)
             behind = line.text[at : at + 1]
             if behind in ("", " ") and _SENTENCE_END.search(line.text[word.run_start : at]):
                 nodes[i].also.append(ended)
             elif at in sentence_ends or behind == ";":
                 nodes[i].also.append(closed)
-        self._begin_spans(line, words, nodes, boundary)
-        self._labels(line, after_word)
+        self._begin_spans(line, words, nodes, boundary, spans)
+        self._labels(line, after_word, spans)
 
     def finish(self, *, json: bool) -> _Node:
         """The start of the automaton, with everything that depends on no line."""
-        if self._spans.edges:
+        if self._joined.also:
             for word in CONNECTIVES:
-                self._joins.add(self._after(f" {word}"), self._joined)
                 self._sentence.add(self._after(f" {word.capitalize()}"), self._joined)
                 self._start.add(self._encode(word.capitalize()), self._joined)
         declined = _Node(ends=True)
@@ -260,7 +263,12 @@ class _Builder:
         return self._start
 
     def _begin_spans(
-        self, line: _Line, words: Sequence[_Word], nodes: Sequence[_Node], boundary: dict[int, _Node]
+        self,
+        line: _Line,
+        words: Sequence[_Word],
+        nodes: Sequence[_Node],
+        boundary: dict[int, _Node],
+        spans: _Node,
     ) -> None:
         """Let spans begin at every word: on the prompt's tokens, and tokenised anew where spacing or case
         differ from the prompt's (first word of the answer or of a sentence, word behind a bracket)."""
@@ -276,21 +284,21 @@ class _Builder:
                 continue
             whole, core = line.text[word.run_start : end], line.text[word.start : end]
             if (at := first.get(word.run_start)) is not None:
-                self._spans.edges.setdefault(line.ids[at], []).append(nodes[at])
+                spans.edges.setdefault(line.ids[at], []).append(nodes[at])
             self._start.add(self._encode(whole), target)
             if core != whole:
-                self._spans.add(self._after(f" {core}"), target)
+                spans.add(self._after(f" {core}"), target)
                 self._start.add(self._encode(core), target)
             if (capital := core[:1].upper() + core[1:]) != core:
                 self._sentence.add(self._after(f" {capital}"), target)
                 self._start.add(self._encode(capital), target)
 
-    def _labels(self, line: _Line, after_word: _Node) -> None:
+    def _labels(self, line: _Line, after_word: _Node, spans: _Node) -> None:
         """Labels of table rows may be written small: "Price: 9 EUR" is told as "The price is 9 EUR"."""
         labels = {label for sentence in line.sentences for label in _LABEL.findall(sentence)}
         for label in sorted(labels):
             for small in {label.lower(), label[:1].lower() + label[1:]} - {label}:
-                self._spans.add(self._after(f" {small}"), after_word)
+                spans.add(self._after(f" {small}"), after_word)
 
     def _closings(self, rank: int) -> tuple[_Node, _Node]:
         """The end of a row and of a sentence of source `rank`: its marker or the end of the answer may come,

@@ -183,6 +183,8 @@ def test_every_sentence_can_be_quoted_with_its_marker(kind: str, sources: tuple[
         ("The warranty does not last. [2]", False),
         ("Lark Pro Lark One. [1]", False),  # spans are joined by connectives
         ("Lark Pro and Lark One. [1]", True),
+        ("The warranty of Lark Pro is 24 months. [2]", False),  # a sentence mixes no sources
+        ("The price of Lark Pro is 24 months. [1]", False),
         ("Lark Pro. [1] Marta \u00d8deg\u00e5rd approves it. [2]", True),
         ("The documents do not say. The warranty lasts 24 months (see 4.2). [2]", False),
         ("{", False),
