@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--batch-tokens", type=int, default=2048)
     parser.add_argument("--share-with-answer", type=float, default=0.9)
     parser.add_argument("--share-memorised", type=float, default=1.0)
     parser.add_argument("--distractors", type=int, default=None)
@@ -60,7 +61,13 @@ def main() -> None:
         for path in sorted((ROOT / "sample_corpus" / "training").glob("*.jsonl"))
         for row in load_rows(path)
     ]
-    params = LoraParams(rank=args.rank, alpha=2 * args.rank, learning_rate=args.rate, epochs=args.epochs)
+    params = LoraParams(
+        rank=args.rank,
+        alpha=2 * args.rank,
+        learning_rate=args.rate,
+        epochs=args.epochs,
+        batch_tokens=args.batch_tokens,
+    )
     train, held = split_held_out(rows, args.held_out)
     with tempfile.TemporaryDirectory() as folder:
         triptych = Triptych.open(Path(folder), make_settings(model=args.model))

@@ -22,11 +22,21 @@ import prepare  # noqa: E402
 COLOURS = ("red", "blue", "late", "first")
 PROSE = [("Notes", [f"The {word} report names seven points about the old harbour." for word in COLOURS])]
 QUESTIONS = [
-    {"title": "Tides", "question": "When is the tide high?", "answers": ["at noon"], "scores": [0.8, 0.2, 0.1],
-     "sentences": ["The tide is high at noon.", "Boats leave early.", "Nets are dried on the wall."]},
-    {"title": "Tides", "question": "Who owns the boats?", "answers": [], "scores": [0.3, 0.2],
-     "sentences": ["The tide is high at noon.", "Boats leave early."]},
-]  # fmt: skip
+    {
+        "title": "Tides",
+        "question": "When is the tide high?",
+        "answers": ["at noon"],
+        "sentences": ["The tide is high at noon.", "Boats leave early.", "Nets are dried on the wall."],
+        "scores": [0.8, 0.2, 0.1],
+    },
+    {
+        "title": "Tides",
+        "question": "Who owns the boats?",
+        "answers": [],
+        "sentences": ["The tide is high at noon.", "Boats leave early."],
+        "scores": [0.3, 0.2],
+    },
+]
 KINDS = sorted({kind for stage in prepare.STAGES.values() for kind in stage["mix"]} - {"reading"})
 
 
