@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backends.jobs import Job
+from backends.jobs import FINISHED, Job
 from pages.ui import resources
 from pages.ui.text import markdown
+
+POLL = 1.0  # loading wants the processor for itself
 
 
 def wait_until_open() -> None:
     """Return when the product is open; otherwise show how far it is and end this run of the script."""
     job = resources.opening()
-    if job.state == "done":
+    state = job.state  # read once: the job works on meanwhile
+    if state == "done":
         return
     st.title("Triptych", anchor=False)
     st.markdown("One question, answered by retrieval, by fine-tuning, and by both, side by side.")
-    if job.finished:
+    if state in FINISHED:
         st.error(f"Triptych could not start. {markdown(job.error or '')}")
         st.button("Try again", on_click=resources.reopen)
         st.stop()
-    st.fragment(_progress, run_every=0.3)(job)
+    st.fragment(_progress, run_every=POLL)(job)
     st.stop()
 
 

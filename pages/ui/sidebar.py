@@ -28,7 +28,8 @@ def draw(desk: Desk, model: str) -> None:
     _backends()
     st.divider()
     _passages(now)
-    st.fragment(_index_effect, run_every=POLL if job and not job.finished else None)(desk, job)
+    working = job is not None and not job.finished
+    st.fragment(_index_effect, run_every=POLL if working else None)(desk, job, working)
     _retrieval()
     st.caption(_retrieval_effect(now.settings))
     st.divider()
@@ -87,8 +88,10 @@ def _passages(now: Session) -> None:
         st.error(markdown(now.rejected))
 
 
-def _index_effect(desk: Desk, job: Job | None) -> None:
+def _index_effect(desk: Desk, job: Job | None, polled: bool) -> None:
     """What chunk size and overlap did; counts up while passages are made anew."""
+    if polled and job is not None and job.finished:
+        st.rerun()  # the whole page: it ends the polling
     now = session.current()
     if job is not None and not job.finished:
         done, total, _ = job.progress

@@ -5,13 +5,25 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from pages.ui import resources  # noqa: E402
+from pages.ui.desk import Reporter  # noqa: E402
 from tests.pages.scripted import ScriptedHouse  # noqa: E402
 
-resources.use(lambda report: ScriptedHouse(pause=float(os.environ.get("TRIPTYCH_SCRIPTED_PAUSE", "0.05"))))
+
+def open_scripted(report: Reporter) -> ScriptedHouse:
+    """Takes its time, so that the page of a first start can be seen."""
+    opening = float(os.environ.get("TRIPTYCH_SCRIPTED_OPENING", "1"))
+    for number in range(10):
+        report(number, 10, f"Reading document {number}.md")
+        time.sleep(opening / 10)
+    return ScriptedHouse(pause=float(os.environ.get("TRIPTYCH_SCRIPTED_PAUSE", "0.05")))
+
+
+resources.use(open_scripted)
 runpy.run_path(str(ROOT / "app.py"), run_name="__main__")

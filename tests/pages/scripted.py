@@ -10,9 +10,10 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from backends.corpus.parsing import parse_file
 from backends.datatypes import (
     Answer,
     BackendName,
@@ -205,13 +206,15 @@ class ScriptedDesk:
         for number, path in enumerate(paths):
             report(number, len(paths), f"Reading {path.name}")
             time.sleep(self.pause)
-            text = path.read_bytes().decode(errors="replace")
-            if not text.strip():
-                yield FileResult(path.name, "rejected", error=f"{path.name} is empty.")
+            try:
+                parsed = parse_file(path)
+            except UserError as error:
+                yield FileResult(path.name, "rejected", error=str(error))
                 continue
             known = self.library.get(path.name)
-            self.library[path.name] = document(
-                path.name, text, 1 if known is None else known.version + 1, "upload"
+            version = 1 if known is None else known.version + 1
+            self.library[path.name] = replace(
+                document(path.name, parsed.text, version, "upload"), pages=parsed.pages, title=parsed.title
             )
             chunks = len(self.chunks(path.name, settings))
             yield FileResult(path.name, "indexed" if known is None else "replaced", 0, chunks, 0.01)

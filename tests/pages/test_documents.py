@@ -56,7 +56,9 @@ def test_each_dropped_file_tells_its_result(open_documents: Visit) -> None:
     app = open_documents()
     drop(app, ("note.txt", b"The moon base opens in 2031."), ("empty.txt", b""))
     assert [s.value for s in app.success] == ["**note\\.txt** is ready: 1 passage, 0.0 s."]
-    assert [e.value for e in app.error] == ["**empty\\.txt** was not added. empty\\.txt is empty\\."]
+    assert [e.value for e in app.error] == [
+        "**empty\\.txt** was not added. empty\\.txt is empty \\(0 bytes\\)\\."
+    ]
     assert "note.txt" in names(app)
 
 

@@ -1,0 +1,103 @@
+"""Screenshots of the running app: `python tests/browser/screenshots.py OUTDIR [--url URL]`.
+
+Without --url it serves the real app, with the workspace of TRIPTYCH_WORKSPACE, for the time it takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.serving import chromium, served  # noqa: E402
+
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+THEMES = ("light", "dark")
+PATIENCE = 300_000  # milliseconds: a first start reads and indexes the documents
+TABS = {
+    "sources": "Sources",
+    "time": "Where the time went",
+    "cost": "Tokens and cost",
+    "session": "This session",
+    "prompt": "Prompt",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--url", help="an app that runs already")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    with address(given.url, given.out) as url, chromium() as browser:
+        for theme in THEMES:
+            for size in SIZES:
+                compare(browser, url, given.out, size, theme)
+        documents(browser, url, given.out)
+
+
+@contextmanager
+def address(url: str | None, out: Path) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    log = out / "server.log"
+    with served(ROOT / "app.py", {"HF_HUB_OFFLINE": "1"}, log) as served_url:
+        yield served_url
+    log.unlink()
+
+
+def compare(browser: Browser, url: str, out: Path, size: str, theme: str) -> None:
+    """The home page with its first answers, and on the desktop each tab below them."""
+    page = open_page(browser, url, size, theme)
+    page.get_by_text("Agreement:").wait_for()
+    settle(page)
+    page.screenshot(path=out / f"compare-{size}-{theme}.png")
+    if size == "desktop":
+        for name, label in TABS.items():
+            page.get_by_role("tab", name=label).click()
+            settle(page)
+            page.get_by_role("tab", name=label).scroll_into_view_if_needed()
+            page.mouse.move(900, 600)
+            page.mouse.wheel(0, 3000)
+            settle(page)
+            page.screenshot(path=out / f"compare-{name}-{theme}.png")
+    page.context.close()
+
+
+def documents(browser: Browser, url: str, out: Path) -> None:
+    for theme in THEMES:
+        for size in SIZES:
+            page = open_page(browser, f"{url}/documents", size, theme)
+            page.get_by_text("Choose a row to open it").wait_for()
+            settle(page)
+            page.screenshot(path=out / f"documents-{size}-{theme}.png")
+            page.context.close()
+
+
+def open_page(browser: Browser, url: str, size: str, theme: str) -> Page:
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=theme, device_scale_factor=1
+    )
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(url)
+    return page
+
+
+def settle(page: Page) -> None:
+    """Until no skeleton is left and the last chart is drawn."""
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+    page.wait_for_timeout(1500)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""What only a browser shows: streaming, clicks while answers stream, dropped files, phones, reloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import docx
+import pytest
+from playwright.sync_api import Page, expect
+from reportlab.pdfgen import canvas
+
+from tests.pages.scripted import ANSWERS
+
+pytestmark = pytest.mark.browser
+Visit = Callable[..., Page]
+WAIT = 90_000
+
+
+def card(page: Page, backend: str) -> str:
+    return page.locator(f".st-key-card-{backend}").inner_text().replace("\n", " ")
+
+
+def answered(page: Page) -> Page:
+    expect(page.get_by_text("Agreement:")).to_be_visible(timeout=WAIT)
+    return page
+
+
+def ask(page: Page, question: str) -> None:
+    box = page.get_by_label("Ask a question about the documents")
+    box.fill(question)
+    box.press("Enter")
+
+
+def test_answers_stream_and_a_click_neither_loses_nor_restarts_them(visit: Visit) -> None:
+    page = answered(visit())
+    ask(page, "How long may I return it?")
+    page.wait_for_function(
+        "text => document.querySelector('.st-key-card-rag')?.innerText.includes(text)", arg="30 days"
+    )
+    assert "Waits for RAG" in card(page, "hybrid")
+    page.get_by_text("Choose the best sentences").click()  # a widget, mid-answer
+    answered(page)
+    for backend in ("rag", "fine_tuned", "hybrid"):
+        words = ANSWERS[backend].split()  # type: ignore[index]
+        assert all(word in card(page, backend) for word in words[:2])
+    page.get_by_role("tab", name="This session").click()
+    expect(page.get_by_text("2 questions so far")).to_be_visible(timeout=WAIT)
+    toggle = page.get_by_role("switch", name="Choose the best sentences")
+    expect(toggle).not_to_be_checked()
+
+
+def test_reload_and_second_tab_keep_the_visitor(visit: Visit, address: str) -> None:
+    page = answered(visit())
+    ask(page, "Is this still here?")
+    page.get_by_role("button", name="Stop").wait_for()
+    page.reload()  # while the answer is being made
+    answered(page)
+    page.get_by_role("tab", name="This session").click()
+    expect(page.get_by_role("button", name="Is this still here?")).to_be_visible(timeout=WAIT)
+    second = page.context.new_page()
+    second.goto(address)
+    answered(second)
+    second.get_by_role("tab", name="This session").click()
+    expect(second.get_by_role("button", name="Is this still here?")).to_be_visible(timeout=WAIT)
+    assert page.url.rstrip("/") == address  # nothing of the visitor in the address
+
+
+def test_dropped_pdf_and_docx_are_found_and_cited_with_their_page(visit: Visit, tmp_path: Path) -> None:
+    files = [tmp_path / "ferry-timetable.pdf", tmp_path / "island-rules.docx"]
+    pdf = canvas.Canvas(str(files[0]))
+    pdf.drawString(72, 700, "The timetable of the island ferry, summer season.")
+    pdf.showPage()
+    pdf.drawString(72, 700, "The last ferry leaves the harbour at 21:40 on weekdays.")
+    pdf.save()
+    document = docx.Document()
+    document.add_paragraph("Campfires are allowed only on the northern beach, never above force four.")
+    document.save(str(files[1]))
+
+    page = visit("documents")
+    page.locator("input[type=file]").set_input_files(files)
+    for file in files:
+        expect(page.get_by_text(f"{file.name} is ready")).to_be_visible(timeout=WAIT)
+    page.get_by_role("link", name="Compare").click()
+    answered(page)
+    ask(page, "When does the last ferry leaves the harbour weekdays")
+    chip = page.locator(".st-key-card-rag").get_by_text("ferry-timetable.pdf, p. 2")
+    expect(chip).to_be_visible(timeout=WAIT)
+    answered(page)
+    ask(page, "Where are campfires allowed northern beach")
+    expect(page.locator(".st-key-card-rag").get_by_text("island-rules.docx")).to_be_visible(timeout=WAIT)
+
+
+def test_foreign_text_is_shown_and_never_run(visit: Visit, tmp_path: Path) -> None:
+    hostile = tmp_path / "hostile.txt"
+    hostile.write_text(
+        "<script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\"> "
+        "Zebra plans cost $5 and $10, *not* _more_ `than` :red[that] [1].\n"
+    )
+    page = visit("documents")
+    page.locator("input[type=file]").set_input_files(hostile)
+    expect(page.get_by_text("hostile.txt is ready")).to_be_visible(timeout=WAIT)
+    page.get_by_role("link", name="Compare").click()
+    answered(page)
+    ask(
+        page, "What do zebra plans cost: $5 and $10 or *more*? <img src=x onerror=\"document.title='owned'\">"
+    )
+    expect(page.locator(".st-key-card-rag").get_by_text("hostile.txt")).to_be_visible(timeout=WAIT)
+    answered(page)
+    expect(page.get_by_text("Zebra plans cost $5 and $10, *not* _more_").first).to_be_visible(timeout=WAIT)
+    assert page.locator(".katex").count() == 0
+    assert page.locator("img[src=x]").count() == 0
+    assert "owned" not in page.title()
+
+
+@pytest.mark.parametrize("path", ["", "documents"])
+def test_phone_has_no_sideways_scroll(visit: Visit, path: str) -> None:
+    page = visit(path, width=390, height=844)
+    if path:
+        expect(page.get_by_text("Choose a row to open it")).to_be_visible(timeout=WAIT)
+    else:
+        answered(page)
+    widths = page.evaluate(
+        "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
+    )
+    assert max(widths) <= 390
+
+
+def test_error_stays_readable_for_a_question_that_is_too_long(visit: Visit) -> None:
+    page = answered(visit())
+    ask(page, "why " * 2_500)
+    expect(page.get_by_text("the longest that can be asked has 4,000")).to_be_visible(timeout=WAIT)
