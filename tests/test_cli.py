@@ -375,6 +375,8 @@ def test_interruption_keeps_every_answer_made(tmp_path: Path, signal_number: int
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
+            # A test run in the background of a shell ignores Ctrl-C, and its children would too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         deadline = time.monotonic() + 30
         while output.read_text().count("\n") < 2 and time.monotonic() < deadline:
