@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         "hybrid", description="How passages are found: by meaning (dense), by words (bm25), or both."
     )
     rerank: bool = Field(True, description="Order and trim the passages sentence by sentence.")
-    context_tokens: int = Field(384, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
+    context_tokens: int = Field(128, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     quote_only: bool = Field(
         False,
         description="Answers from documents use only words of their passages and a few joining words.",
