@@ -18,7 +18,7 @@ from pages.ui.look import CONTROL, LOOKS, label
 from pages.ui.text import markdown, plural
 from pages.ui.verdict import verdict
 
-POLL = 0.25
+POLL = 0.35  # seconds; drawing takes processor time from the model that is being timed
 Statuses = Mapping[BackendName, Status]
 EXAMPLES = (
     "How long may a customer return a Lark Pro?",
@@ -87,8 +87,11 @@ def question_box() -> None:
 # --- the answers -----------------------------------------------------------------------------------
 
 
-def answers(job: Job, statuses: Statuses) -> None:
+def answers(job: Job, statuses: Statuses, polled: bool) -> None:
     """The columns; run again and again while the job works, then once more with the whole page."""
+    if polled and job.finished:
+        # Asked again at every look until the page has taken it: Streamlit may drop one of two reruns.
+        st.rerun()
     made = round_of(job)
     if made is None:
         if job.finished:
@@ -96,9 +99,6 @@ def answers(job: Job, statuses: Statuses) -> None:
         else:
             st.caption("Another question is being answered; yours is next, so that each is timed alone.")
         return
-    if made.finished and session.current().polling:
-        session.current().polling = False
-        st.rerun()
     columns(made, statuses)
 
 
@@ -147,7 +147,7 @@ def page() -> None:
         ask_example(EXAMPLES[0])
         jobs = resources.jobs().of(now.visitor, KIND)
     job = next((job for job in jobs if job.id == now.round_id), jobs[0])
-    now.polling = not job.finished
+    working = not job.finished
 
     st.title("Ask once, compare every approach", anchor=False)
     documents = desk.documents()
@@ -156,8 +156,8 @@ def page() -> None:
     )
     question_box()
     statuses = {name: desk.status(name) for name in LOOKS}  # once here, not at every look at the job
-    st.fragment(answers, run_every=POLL if now.polling else None)(job, statuses)
-    if now.polling:
+    st.fragment(answers, run_every=POLL if working else None)(job, statuses, working)
+    if working:
         running_line(job)
         return
     made = round_of(job)

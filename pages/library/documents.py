@@ -68,11 +68,10 @@ def ingesting(desk: Desk, folder: Path, settings: Settings) -> Callable[[JobCont
     return run
 
 
-def upload_progress(job: Job) -> None:
+def upload_progress(job: Job, polled: bool) -> None:
     """Files done and the one at hand, while the job runs; afterwards what became of each."""
-    if job.finished and session.current().polling:
-        session.current().polling = False
-        st.rerun()
+    if polled and job.finished:
+        st.rerun()  # the whole page: the list has changed
     results: list[FileResult] = job.events_since(0)
     if not job.finished:
         _, total, what = job.progress
@@ -220,8 +219,8 @@ def page() -> None:
     drop_zone(now)
     job = next(iter(resources.jobs().of(now.visitor, UPLOAD)), None)
     if job is not None:
-        now.polling = not job.finished
-        st.fragment(upload_progress, run_every=POLL if now.polling else None)(job)
+        working = not job.finished
+        st.fragment(upload_progress, run_every=POLL if working else None)(job, working)
     if now.notice:
         st.success(markdown(now.notice))
         now.notice = None

@@ -45,7 +45,6 @@ class Session:
     uploads: int = 0  # makes the drop zone a new, empty one after each upload
     notice: str | None = None  # one sentence about what was just done
     indexed: tuple[int, int] | None = None  # chunk size and overlap an indexing job was last started for
-    polling: bool = False  # the page watches a job
 
 
 def current() -> Session:

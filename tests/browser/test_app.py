@@ -84,11 +84,12 @@ def test_dropped_pdf_and_docx_are_found_and_cited_with_their_page(visit: Visit, 
     page.get_by_role("link", name="Compare").click()
     answered(page)
     ask(page, "When does the last ferry leaves the harbour weekdays")
-    chip = page.locator(".st-key-card-rag").get_by_text("ferry-timetable.pdf, p. 2")
+    chip = page.locator(".st-key-card-rag").get_by_role("button", name="ferry-timetable.pdf, p. 2")
     expect(chip).to_be_visible(timeout=WAIT)
     answered(page)
     ask(page, "Where are campfires allowed northern beach")
-    expect(page.locator(".st-key-card-rag").get_by_text("island-rules.docx")).to_be_visible(timeout=WAIT)
+    chip = page.locator(".st-key-card-rag").get_by_role("button", name="island-rules.docx")
+    expect(chip).to_be_visible(timeout=WAIT)
 
 
 def test_foreign_text_is_shown_and_never_run(visit: Visit, tmp_path: Path) -> None:
@@ -105,7 +106,8 @@ def test_foreign_text_is_shown_and_never_run(visit: Visit, tmp_path: Path) -> No
     ask(
         page, "What do zebra plans cost: $5 and $10 or *more*? <img src=x onerror=\"document.title='owned'\">"
     )
-    expect(page.locator(".st-key-card-rag").get_by_text("hostile.txt")).to_be_visible(timeout=WAIT)
+    chip = page.locator(".st-key-card-rag").get_by_role("button", name="hostile.txt")
+    expect(chip).to_be_visible(timeout=WAIT)
     answered(page)
     expect(page.get_by_text("Zebra plans cost $5 and $10, *not* _more_").first).to_be_visible(timeout=WAIT)
     assert page.locator(".katex").count() == 0
