@@ -10,10 +10,11 @@ import streamlit as st
 from backends.datatypes import BackendName, UserError
 from backends.jobs import Job
 from backends.questions import check_question
+from backends.settings import Settings
 from pages.ui import behind, resources, session
 from pages.ui.answer_card import card
 from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
-from pages.ui.desk import Status
+from pages.ui.desk import Desk, Status
 from pages.ui.look import CONTROL, LOOKS, label
 from pages.ui.text import markdown, plural
 from pages.ui.verdict import verdict
@@ -21,10 +22,10 @@ from pages.ui.verdict import verdict
 POLL = 0.35  # seconds; drawing takes processor time from the model that is being timed
 Statuses = Mapping[BackendName, Status]
 EXAMPLES = (
-    "How long may a customer return a Lark Pro?",
-    "Who is the landlord of the Leipzig office?",
-    "What percentage comes off for a Silver reseller?",
-    "What caused incident INC-2026-07?",
+    "How long is the warranty on a Lark Pro?",
+    "Who is the landlord in Leipzig?",
+    "What does a set of three Lark One cost?",
+    "How deep can a Lark One dive?",
 )
 
 
@@ -61,7 +62,8 @@ def stop(job: Job) -> None:
 # --- the question ----------------------------------------------------------------------------------
 
 
-def question_box() -> None:
+def question_box(asked: str) -> None:
+    session.restore("question", asked)
     with (
         st.form("ask", border=False, enter_to_submit=True),
         st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
@@ -70,7 +72,6 @@ def question_box() -> None:
             "Ask a question about the documents",
             key="question",
             placeholder="Ask a question about the documents",
-            persist_state="session",
             label_visibility="collapsed",
         )
         st.form_submit_button("Ask", type="primary", on_click=ask_typed, icon=":material/arrow_forward:")
@@ -134,9 +135,17 @@ def verdict_line(made: Round) -> None:
     parts = verdict(made.answers).parts
     if parts:
         st.markdown(" · ".join(f"**{name}:** {markdown(text)}" for name, text in parts))
+        st.caption("Underlined with dots: words that no other answer has.")
 
 
 # --- the page --------------------------------------------------------------------------------------
+
+
+def corpus_line(desk: Desk, settings: Settings) -> str:
+    counts = desk.passages(settings)
+    passages = f", {plural(sum(counts.values()), 'passage')}" if counts is not None else ""
+    whose = "Your own copy of the documents" if desk.private else "Sample company"
+    return f"{whose}: {plural(len(desk.documents()), 'document')}{passages}"
 
 
 def page() -> None:
@@ -150,11 +159,9 @@ def page() -> None:
     working = not job.finished
 
     st.title("Ask once, compare every approach", anchor=False)
-    documents = desk.documents()
-    st.caption(
-        f"{plural(len(documents), 'document')}, {'your own copy' if desk.private else 'sample company'}"
-    )
-    question_box()
+    st.caption(corpus_line(desk, now.settings))
+    begun = round_of(job)
+    question_box(begun.asked.question if begun else "")
     statuses = {name: desk.status(name) for name in LOOKS}  # once here, not at every look at the job
     st.fragment(answers, run_every=POLL if working else None)(job, statuses, working)
     if working:

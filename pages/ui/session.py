@@ -128,6 +128,12 @@ def put(key: str, value: Any) -> None:
     st.session_state[key] = value
 
 
+def restore(key: str, value: Any) -> None:
+    """Give a widget a value if it has none: Streamlit forgets it on another page or when a run ends early."""
+    if key not in st.session_state:
+        st.session_state[key] = value
+
+
 def read(key: str, default: Any = None) -> Any:
     """The value of a widget."""
     return st.session_state.get(key, default)

@@ -142,7 +142,7 @@ def _retrieval() -> None:
 
 def _retrieval_effect(settings: Settings) -> str:
     passages = plural(settings.top_k, "passage")
-    order = "its best sentences" if settings.rerank else "in the order they were found"
+    order = "their best sentences" if settings.rerank else "in the order they were found"
     return f"{passages}, {order}, at most {settings.context_tokens} tokens of evidence per prompt."
 
 
