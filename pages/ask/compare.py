@@ -22,7 +22,7 @@ from pages.ui.verdict import verdict
 POLL = 0.35  # seconds; drawing takes processor time from the model that is being timed
 Statuses = Mapping[BackendName, Status]
 EXAMPLES = (
-    "How long is the warranty on a Lark Pro?",
+    "What caused incident INC-2026-07?",
     "Who is the landlord in Leipzig?",
     "What does a set of three Lark One cost?",
     "How deep can a Lark One dive?",
@@ -164,8 +164,11 @@ def page() -> None:
     question_box(begun.asked.question if begun else "")
     statuses = {name: desk.status(name) for name in LOOKS}  # once here, not at every look at the job
     st.fragment(answers, run_every=POLL if working else None)(job, statuses, working)
+    # A place of its own: what is drawn while answers are made never stands where the verdict will.
+    with st.container():
+        if working:
+            running_line(job)
     if working:
-        running_line(job)
         return
     made = round_of(job)
     if made is None:
