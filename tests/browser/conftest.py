@@ -29,7 +29,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("served")
     environment = {
         "TRIPTYCH_WORKSPACE": str(home),
-        "TRIPTYCH_SCRIPTED_PAUSE": "0.12",
+        "TRIPTYCH_SCRIPTED_PAUSE": "0.05",
         "TRIPTYCH_SCRIPTED_OPENING": "0.3",
     }
     with served(HERE / "scripted_app.py", environment, home / "log.txt") as url:

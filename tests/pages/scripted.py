@@ -1,7 +1,7 @@
 """A scripted product for the page tests: real settings, jobs and records; no model, no index.
 
-Passages are whole paragraphs, answers are written down here, and a backend waits at `gate` before each
-piece, so that a test can stop in the middle of an answer.
+Passages are whole paragraphs, answers are written down here, and a backend waits at `gate` after its first
+word, so that a test can look at the middle of an answer. A question that holds "slowly" is answered slowly.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class ScriptedDesk:
         for number, piece in enumerate(pieces):
             if self.gate is not None and number == 1:
                 assert self.gate.wait(20)
-            time.sleep(self.pause)
+            time.sleep(self.pause * (8 if "slowly" in question else 1))
             yield Token(piece if number == 0 else f" {piece}")
             if stop.is_set():
                 break
