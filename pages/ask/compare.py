@@ -78,7 +78,8 @@ def question_box(asked: str) -> None:
     problem = session.current().question_problem
     if problem:
         st.error(markdown(problem))
-    with st.container(horizontal=True, gap="xsmall"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.caption("For example:", width="content")
         for number, question in enumerate(EXAMPLES):
             st.button(
                 question, key=f"example-{number}", on_click=ask_example, args=(question,), type="tertiary"

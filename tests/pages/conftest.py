@@ -42,7 +42,7 @@ def visit(house: ScriptedHouse) -> Callable[[], AppTest]:
     """A new visitor on the home page, once the product is open."""
 
     def come() -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=30)
+        app = AppTest.from_file(str(APP), default_timeout=60)
         app.run()
         assert resources.opening().wait(20)
         return settle(app)
