@@ -19,6 +19,10 @@ class UserError(Exception):
     """Something the user can mend; the message is one clear sentence, safe to show as it is."""
 
 
+class PasswordNeeded(UserError):
+    """A file that opens with a password only: none was given, or none of those that were fits."""
+
+
 # --- documents ---------------------------------------------------------------------------------
 
 
@@ -40,6 +44,8 @@ class ParsedFile:
     title: str
     type: str  # file family: "pdf", "docx", "markdown", ...
     pages: tuple[Page, ...] = ()  # empty where the format has no pages
+    date: str = ""  # ISO date the file itself carries, if any
+    language: str = ""  # two letters, "" where it cannot be told
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Document:
     tags: tuple[str, ...] = ()
     date: str = ""  # ISO date the document carries, if known
     source: str = ""  # where it came from: "sample", "upload", a path
+    language: str = ""  # two letters (ISO 639-1), "" where it cannot be told
 
     def page_at(self, offset: int) -> int | None:
         """Number of the page that holds character `offset`, or None for formats without pages."""

@@ -30,6 +30,7 @@ CREATE TABLE documents (
     collection TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, current INTEGER NOT NULL,
     title TEXT NOT NULL, type TEXT NOT NULL, text TEXT NOT NULL, content_hash TEXT NOT NULL,
     pages TEXT NOT NULL, roles TEXT NOT NULL, tags TEXT NOT NULL, date TEXT NOT NULL, source TEXT NOT NULL,
+    language TEXT NOT NULL DEFAULT '',
     UNIQUE (collection, name, version)
 );
 CREATE UNIQUE INDEX one_current ON documents (collection, name) WHERE current;
@@ -55,7 +56,9 @@ CREATE TABLE history (
 CREATE INDEX history_by_name ON history (collection, name);
 """
 
-_DOCUMENT_COLUMNS = "id, name, version, title, type, text, content_hash, pages, roles, tags, date, source"
+_DOCUMENT_COLUMNS = (
+    "id, name, version, title, type, text, content_hash, pages, roles, tags, date, source, language"
+)
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,9 @@ class Workspace:
                 for statement in SCHEMA.split(";\n"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            columns = {row[1] for row in db.execute("PRAGMA table_info(documents)")}
+            if "language" not in columns:  # workspaces made before documents told their language
+                db.execute("ALTER TABLE documents ADD COLUMN language TEXT NOT NULL DEFAULT ''")
 
     # --- connections ---------------------------------------------------------------------------
 
@@ -242,7 +248,8 @@ class Workspace:
             )
             cursor = db.execute(
                 "INSERT INTO documents (collection, name, version, current, title, type, text, content_hash,"
-                " pages, roles, tags, date, source) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " pages, roles, tags, date, source, language)"
+                " VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     collection,
                     document.name,
@@ -256,6 +263,7 @@ class Workspace:
                     json.dumps(document.tags),
                     document.date,
                     document.source,
+                    document.language,
                 ),
             )
             event = "indexed" if document.version == 1 else "replaced"
@@ -400,7 +408,21 @@ class Workspace:
 
 
 def _document(row: Sequence[Any]) -> StoredDocument:
-    identifier, name, version, title, kind, text, content_hash, pages, roles, tags, date, source = row
+    (
+        identifier,
+        name,
+        version,
+        title,
+        kind,
+        text,
+        content_hash,
+        pages,
+        roles,
+        tags,
+        date,
+        source,
+        language,
+    ) = row
     return StoredDocument(
         identifier,
         Document(
@@ -415,5 +437,6 @@ def _document(row: Sequence[Any]) -> StoredDocument:
             tags=tuple(json.loads(tags)),
             date=date,
             source=source,
+            language=language,
         ),
     )
