@@ -28,6 +28,7 @@ from backends.language.prompts import (
 )
 
 FEWEST_ROWS = 20
+QUESTION_LABEL = "Question: "  # what `build_messages` writes before the question; a test compares
 FEW_ROWS = 200  # "under 200 hurts", seeds-digest F2
 Retrieve = Callable[[str], Sequence[Source]]  # a question to the sources that serving would show
 
@@ -235,6 +236,31 @@ def _target(row: TrainingRow, marker: int | None, options: HybridOptions) -> str
         memorised = _draw(row.question, f"memory {options.seed}") < options.share_memorised
         return row.answer if memorised else NOT_IN_DOCUMENTS
     return row.answer if cited_markers(row.answer) else f"{row.answer} [{marker}]"
+
+
+def with_noisy_question(example: Example, share: float, rng: random.Random) -> Example:
+    """The same exchange with the question in fewer words, some of them swapped; the answer stays.
+
+    At most `share` of the words is dropped, a neighbouring pair is swapped with a quarter of that chance.
+    Names and numbers stay, because they tell one fact from another.
+    """
+    *before, last = example.messages
+    documents, label, question = last["content"].rpartition(QUESTION_LABEL)
+    words = question.split()
+    drop = rng.uniform(0, share)
+    kept = [
+        word for at, word in enumerate(words) if rng.random() >= drop or _tells_apart(word, first=at == 0)
+    ]
+    kept = kept or words
+    for at in range(len(kept) - 1):
+        if rng.random() < share / 4:
+            kept[at], kept[at + 1] = kept[at + 1], kept[at]
+    messages = (*before, {**last, "content": documents + label + " ".join(kept)})
+    return replace(example, messages=messages)
+
+
+def _tells_apart(word: str, *, first: bool) -> bool:
+    return any(each.isdigit() or (each.isupper() and not first) for each in word)
 
 
 def _draw(text: str, purpose: str) -> float:

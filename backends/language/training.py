@@ -28,7 +28,7 @@ from torch.nn import functional
 from backends.datatypes import UserError
 from backends.hardware import cpu_has_fast_bf16, device
 from backends.language.adapters import AdapterCard, AdapterKind, LearnedDocument, write_card
-from backends.language.examples import FEWEST_ROWS, Example
+from backends.language.examples import FEWEST_ROWS, Example, with_noisy_question
 from backends.language.generation import (
     TextStream,
     decode,
@@ -61,8 +61,13 @@ class LoraParams:
     warm_up: float = 0.05  # share of the steps with a rising learning rate; then a linear decay
     seed: int = 0
     scored_rows: int = 48  # held-out rows that are answered before and after
+    # Up to this share of a question's words is left out, anew in every epoch, so that a fact is also
+    # recognised in other words.
+    question_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.question_noise < 1:
+            raise UserError(f"The question noise must be at least 0 and below 1, not {self.question_noise}.")
         if min(self.rank, self.epochs, self.batch_tokens) < 1 or self.learning_rate <= 0:
             raise UserError(
                 f"Training needs positive numbers: rank {self.rank}, epochs {self.epochs}, "
@@ -176,7 +181,9 @@ class _Run:
         self.name = "triptych-embedded" if str(model) == "embedded" else Path(str(model)).name
         self.fingerprint = model_fingerprint(source, base)
         self.ends = end_tokens(base, self.tokenizer)
+        self._end = self._end_token()
         self.context = int(base.config.get_text_config().max_position_embeddings)
+        self.examples = list(train)
         self.train_rows = [self._row(example) for example in train]
         self.held_rows = [self._row(example) for example in held_out]
         config = LoraConfig(
@@ -193,14 +200,33 @@ class _Run:
         self.tokens = 0
 
     def _row(self, example: Example) -> _Row:
-        prompt = encode(self.tokenizer, render(self.tokenizer, example.messages))
-        answer = [*encode(self.tokenizer, example.answer), self._end_token()]
-        if len(prompt) + len(answer) > self.context:
+        row = self._tokens_of(example)
+        if len(row.tokens) > self.context:
             raise UserError(
-                f"Row {example.row} has {len(prompt) + len(answer):,} tokens with its prompt, but "
+                f"Row {example.row} has {len(row.tokens):,} tokens with its prompt, but "
                 f"{self.name} reads {self.context:,}: shorten it."
             )
+        return row
+
+    def _tokens_of(self, example: Example) -> _Row:
+        prompt = encode(self.tokenizer, render(self.tokenizer, example.messages))
+        answer = [*encode(self.tokenizer, example.answer), self._end]
         return _Row([*prompt, *answer], len(answer), example.answer)
+
+    def _rows_of(self, epoch: int) -> list[_Row]:
+        """The training rows of this epoch, with the noise of this epoch in their questions."""
+        if not self.params.question_noise:
+            return self.train_rows
+        rng = random.Random(f"{self.params.seed} noise {epoch}")
+        noisy = [
+            self._tokens_of(with_noisy_question(example, self.params.question_noise, rng))
+            for example in self.examples
+        ]
+        # Words in another order can take a token more than the same words before.
+        return [
+            row if len(row.tokens) <= self.context else clean
+            for row, clean in zip(noisy, self.train_rows, strict=True)
+        ]
 
     def _end_token(self) -> int:
         """What closes an answer in the chat template: the token that follows it there, else the usual end."""
@@ -233,7 +259,7 @@ class _Run:
         cancelled = False
         for epoch in range(1, self.params.epochs + 1):
             summed = counted = 0.0
-            for batch in self._batches(self.train_rows, epoch):
+            for batch in self._batches(self._rows_of(epoch), epoch):
                 if cancel is not None and cancel.is_set():
                     cancelled = True
                     break

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import pytest
 
 from backends.datatypes import Chunk, Hit, Sentence, Source, TrainingRow, UserError
 from backends.language.examples import (
+    Example,
     HybridOptions,
     check_rows,
     closed_book,
     load_rows,
     split_held_out,
+    with_noisy_question,
     with_passages,
 )
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages
@@ -191,3 +195,34 @@ def test_the_share_with_the_passage_is_kept_on_average() -> None:
     rows = [(number, replace(ROW, question=f"Question {number}?")) for number in range(1000)]
     made = with_passages(rows, lambda _: SOURCES, HybridOptions(share_with_answer=0.8))
     assert 760 < sum("returns.md" in example.messages[1]["content"] for example in made) < 840
+
+
+# --- questions in other words ----------------------------------------------------------------------
+
+LONG = TrainingRow("How many days do customers of Lark One have for returns in 2026 ?", "30 days.")
+
+
+@pytest.mark.parametrize(
+    "made", [closed_book([(1, LONG)])[0], with_passages([(1, LONG)], lambda _: SOURCES, HybridOptions())[0]]
+)
+def test_noise_drops_and_swaps_words_of_the_question_alone(made: Example) -> None:
+    rng = random.Random(0)
+    noisy = [with_noisy_question(made, 0.5, rng) for _ in range(200)]
+    head, _, clean = made.messages[-1]["content"].rpartition("Question: ")
+    seen = [each.messages[-1]["content"].rpartition("Question: ") for each in noisy]
+    assert {before for before, _, _ in seen} == {head}
+    assert all((each.row, each.answer) == (made.row, made.answer) for each in noisy)
+    assert all(each.messages[:-1] == made.messages[:-1] for each in noisy)
+    questions = [question.split() for _, _, question in seen]
+    assert all(not Counter(words) - Counter(clean.split()) for words in questions)  # no word is added
+    assert all({"Lark", "One", "2026"} <= set(words) for words in questions)  # names and numbers stay
+    assert len({len(words) for words in questions}) > 4  # some lose few words, some many
+    in_order = [words == [word for word in clean.split() if word in words] for words in questions]
+    assert 0 < sum(in_order) < len(in_order)  # some are swapped
+
+
+def test_no_noise_changes_nothing_and_no_question_becomes_empty() -> None:
+    rng = random.Random(0)
+    made = closed_book([(1, LONG), (2, TrainingRow("why", "so"))])
+    assert with_noisy_question(made[0], 0.0, rng) == made[0]
+    assert all(with_noisy_question(made[1], 0.99, rng) == made[1] for _ in range(50))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,26 @@ def test_every_row_is_in_exactly_one_batch_and_batches_hold_their_tokens(folder:
     assert sorted(id(row) for batch in batches for row in batch) == sorted(id(row) for row in run.train_rows)
     assert all(len(batch) * max(len(row.tokens) for row in batch) <= 1024 for batch in batches)
     assert [len(b) for b in run._batches(run.train_rows, 1)] == [len(b) for b in batches]
+
+
+def test_question_noise_is_fresh_in_every_epoch_and_the_same_in_every_run(folder: Path) -> None:
+    rows = closed_book(
+        [(n, TrainingRow("when does the shop on the hill open", "at nine")) for n in range(24)]
+    )
+    params = replace(QUICK, question_noise=0.4)
+    run, again = (training._Run(folder, rows, rows[:2], params) for _ in range(2))
+    first, second = ([row.tokens for row in run._rows_of(epoch)] for epoch in (1, 2))
+    assert first != second
+    assert first == [row.tokens for row in again._rows_of(1)]
+    clean = run.train_rows[0]
+    assert [row.tokens for row in run.held_rows] == [clean.tokens] * 2
+    assert all(row.tokens[-row.answer :] == clean.tokens[-clean.answer :] for row in run._rows_of(1))
+    assert any(len(tokens) < len(clean.tokens) for tokens in first)
+
+
+def test_question_noise_must_be_a_share() -> None:
+    with pytest.raises(UserError, match=r"at least 0 and below 1, not 1\.5"):
+        LoraParams(question_noise=1.5)
 
 
 def test_only_the_answer_and_its_end_are_learned(folder: Path) -> None:
