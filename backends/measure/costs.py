@@ -54,13 +54,13 @@ class PriceBook:
             currency=str(book.get("currency", "USD")),
             hosted=TokenPrice(
                 label=str(hosted.get("label", table)),
-                prompt=_number(hosted, table, "prompt_per_million_tokens"),
-                completion=_number(hosted, table, "completion_per_million_tokens"),
+                prompt=price_number(hosted, table, "prompt_per_million_tokens"),
+                completion=price_number(hosted, table, "completion_per_million_tokens"),
                 date=str(hosted.get("date", "")),
                 source=str(hosted.get("source", "")),
             ),
-            tuned_prompt_factor=_number(tuned, "hosted_fine_tuned", "prompt_factor", 1.0),
-            tuned_completion_factor=_number(tuned, "hosted_fine_tuned", "completion_factor", 1.0),
+            tuned_prompt_factor=price_number(tuned, "hosted_fine_tuned", "prompt_factor", 1.0),
+            tuned_completion_factor=price_number(tuned, "hosted_fine_tuned", "completion_factor", 1.0),
         )
 
     def cost(self, usage: Usage, backend: str) -> Cost:
@@ -78,7 +78,8 @@ class PriceBook:
         return Cost(amount=amount, currency=self.currency, basis=basis)
 
 
-def _number(table: Mapping[str, Any], name: str, field: str, default: float | None = None) -> float:
+def price_number(table: Mapping[str, Any], name: str, field: str, default: float | None = None) -> float:
+    """A price of a table: finite and 0 or more; raises UserError naming table and field otherwise."""
     value = table.get(field, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
         raise UserError(f"The price book needs a number of 0 or more for [{name}] {field}, not {value!r}.")
