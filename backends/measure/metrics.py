@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema
 
 from backends.alignment import content_tokens, sentences
+from backends.datatypes import Question
 from backends.language.prompts import is_abstention, without_markers
 
 UNGROUNDED = 0.5  # below this share an answer is called ungrounded
@@ -57,6 +58,44 @@ def contains_answer(answer: str, golds: Sequence[str]) -> bool:
 def is_correct(answer: str, golds: Sequence[str]) -> bool:
     """A gold answer is contained; for an unanswerable question (no golds), the answer declines."""
     return contains_answer(answer, golds) if golds else is_abstention(answer)
+
+
+def same_json(answer: str, golds: Sequence[str]) -> bool:
+    """Whether the answer is a JSON value equal to a gold one, whatever its spacing and order of keys."""
+    try:
+        said = json.loads(answer)
+    except ValueError:
+        return False
+    return any(said == json.loads(gold) for gold in golds if is_json(gold))
+
+
+def is_right(question: Question, answer: str) -> bool:
+    """The verdict that counts: JSON equal to the gold JSON, a gold answer contained, or rightly declined."""
+    if question.answers and all(is_json(gold) for gold in question.answers):
+        return same_json(answer, question.answers)
+    return is_correct(answer, question.answers)
+
+
+def rouge_l(answer: str, golds: Sequence[str]) -> float:
+    """ROUGE-L F1 (Lin 2004, beta 1): 2 LCS / (|answer| + |gold|) in words, best over the golds.
+
+    LCS is the longest common subsequence; words are normalised as SQuAD does, not stemmed.
+    """
+    said = normalize_answer(without_markers(answer)).split()
+    return max((_rouge_l(said, normalize_answer(gold).split()) for gold in golds), default=0.0)
+
+
+def _rouge_l(said: Sequence[str], gold: Sequence[str]) -> float:
+    if not said or not gold:
+        return float(said == gold)
+    row = [0] * (len(gold) + 1)  # LCS of the words so far with each prefix of gold
+    for word in said:
+        before = 0
+        for column, other in enumerate(gold, start=1):
+            above = row[column]
+            row[column] = before + 1 if word == other else max(above, row[column - 1])
+            before = above
+    return 2 * row[-1] / (len(said) + len(gold))
 
 
 def groundedness(answer: str, passages: Sequence[str]) -> float | None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import re
+import string
+from collections import Counter
+
 import pytest
 
 from backends.alignment import best_support, content_tokens, recall, sentences, supported
+from backends.datatypes import Question
 from backends.measure.metrics import (
     CitationScore,
     citation_score,
@@ -15,7 +21,10 @@ from backends.measure.metrics import (
     groundedness,
     is_correct,
     is_json,
+    is_right,
     normalize_answer,
+    rouge_l,
+    same_json,
 )
 
 
@@ -65,6 +74,83 @@ def test_correct_for_an_unanswerable_question_is_to_decline() -> None:
     assert is_correct("The documents do not say.", [])
     assert not is_correct("It is 5.", [])
     assert is_correct("It is 5.", ["5"])
+
+
+def squad_script(prediction: str, golds: list[str]) -> tuple[float, float]:
+    """Exact match and F1 of the SQuAD 1.1 evaluation script, version 1.1, as its authors published it."""
+
+    def normalize(s: str) -> str:
+        s = s.lower()
+        s = "".join(ch for ch in s if ch not in set(string.punctuation))
+        s = re.sub(r"\b(a|an|the)\b", " ", s)
+        return " ".join(s.split())
+
+    def f1_score(prediction: str, ground_truth: str) -> float:
+        prediction_tokens = normalize(prediction).split()
+        ground_truth_tokens = normalize(ground_truth).split()
+        common = Counter(prediction_tokens) & Counter(ground_truth_tokens)
+        num_same = sum(common.values())
+        if num_same == 0:
+            return 0.0
+        precision = 1.0 * num_same / len(prediction_tokens)
+        recall = 1.0 * num_same / len(ground_truth_tokens)
+        return (2 * precision * recall) / (precision + recall)
+
+    exact = max(float(normalize(prediction) == normalize(gold)) for gold in golds)
+    return exact, max(f1_score(prediction, gold) for gold in golds)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_exact_match_and_f1_agree_with_the_squad_script(seed: int) -> None:
+    draw = random.Random(seed)
+    words = ["The", "a", "30", "days,", "days", "of", "An", "delivery.", "U.S.", "it's", "-", "20%"]
+
+    def text(least: int) -> str:
+        # "in" keeps every text from normalising to nothing, the one case that script 1.1 scores 0.
+        return " ".join(["in", *draw.choices(words, k=draw.randint(least, 7))])
+
+    said, golds = text(0), [text(0) for _ in range(draw.randint(1, 3))]
+    exact, overlap = squad_script(said, golds)
+    assert exact_match(said, golds) == bool(exact)
+    assert f1(said, golds) == pytest.approx(overlap)
+
+
+def test_rouge_l_by_hand() -> None:
+    # "police killed gunman" against "police kill gunman" (Lin 2004): LCS 2 of 3 and 3 words
+    assert rouge_l("police killed gunman", ["police kill gunman"]) == pytest.approx(2 / 3)
+    # LCS of {gunman, kill, police} and {police, kill, gunman} is one word long
+    assert rouge_l("the gunman kill police [1]", ["police kill the gunman"]) == pytest.approx(1 / 3)
+    assert rouge_l("x", ["y", "x"]) == 1
+    assert rouge_l("", ["x"]) == 0
+    assert rouge_l("x", []) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rouge_l_agrees_with_the_plain_recursion(seed: int) -> None:
+    draw = random.Random(seed)
+    said, gold = (draw.choices("uvwxyz", k=draw.randint(1, 9)) for _ in range(2))
+
+    def longest(i: int, j: int) -> int:
+        if i == len(said) or j == len(gold):
+            return 0
+        if said[i] == gold[j]:
+            return 1 + longest(i + 1, j + 1)
+        return max(longest(i + 1, j), longest(i, j + 1))
+
+    expected = 2 * longest(0, 0) / (len(said) + len(gold))
+    assert rouge_l(" ".join(said), [" ".join(gold)]) == pytest.approx(expected)
+
+
+def test_json_labels_are_compared_as_values() -> None:
+    gold = '{"risk":"low","action":"accept"}'
+    assert same_json('{"action": "accept", "risk": "low"}', [gold])
+    assert not same_json('{"risk": "low"}', [gold])
+    assert not same_json("low", [gold])
+    label = Question("q", "Classify this", (gold,))
+    assert is_right(label, '{"action": "accept", "risk": "low"}')
+    assert not is_right(label, f"It is {gold}")
+    assert is_right(Question("q", "When?", ("30 days",)), "Within 30 days.")
+    assert is_right(Question("q", "When?"), "I do not know.")
 
 
 # --- alignment -----------------------------------------------------------------------------------

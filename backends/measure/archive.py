@@ -1,0 +1,269 @@
+"""Keeps evaluation runs: one folder per run, answers added line by line, so that a kill loses one at most.
+
+Enters: a `RunRecord` and scored answers. Leaves: the same, after a restart too. `run.json` is written whole
+or not at all; `answers.jsonl` only grows, and a torn last line is dropped when it is read. It runs nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, Usage, UserError
+
+FOLDER = "evaluations"
+KEPT_RUNS = 200
+FORGOTTEN = "(removed: a document that this answer was read from has been forgotten)"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared with what: a backend with its settings. `name` is unique within a run."""
+
+    name: str  # "rag", or "rag, chunk size 64, top k 4" in a sweep
+    backend: str
+    settings: Mapping[str, Any]  # complete, as `Settings.model_dump(mode="json")`
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a run happened: all that may explain why two runs differ."""
+
+    corpus: str = ""  # fingerprint of the documents
+    documents: Mapping[str, int] = field(default_factory=dict)  # name -> version
+    model: str = ""
+    model_fingerprint: str = ""
+    adapters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # backend -> name, fingerprint
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    scores_version: int = 0
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What was asked of whom, and how far it came."""
+
+    run: str
+    name: str
+    created: str  # UTC, ISO 8601
+    question_set: str
+    questions: tuple[Question, ...]
+    arms: tuple[Arm, ...]
+    setting: Setting
+    sittings: int = 0  # 2 and more: it was interrupted, and latencies come from several stretches of time
+    complete: bool = False
+    sweep: bool = False
+
+    def same_work(self, other: RunRecord) -> bool:
+        """Whether both would ask the same things of the same arms in the same place."""
+        mine, theirs = (
+            replace(r, run="", name="", created="", sittings=0, complete=False) for r in (self, other)
+        )
+        return mine == theirs
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One answer of a run with its scores, or why there is none."""
+
+    question: str  # its id
+    arm: str
+    answer: Answer | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run with all its answers so far."""
+
+    record: RunRecord
+    entries: tuple[Entry, ...]
+
+    def of(self, arm: str) -> dict[str, Entry]:
+        """The arm's entries by question id."""
+        return {entry.question: entry for entry in self.entries if entry.arm == arm}
+
+
+class Archive:
+    """The runs of one workspace."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.folder = workspace / FOLDER
+
+    def begin(self, record: RunRecord) -> RunRecord:
+        """Store a new run; `record.run` and `record.created` are filled in. Old runs beyond 200 go."""
+        at = datetime.now(UTC)
+        run = f"{at:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        made = replace(record, run=run, created=at.isoformat(timespec="seconds"))
+        (self.folder / run).mkdir(parents=True)
+        self.update(made)
+        for old in sorted(self.folder.glob("*/run.json"), reverse=True)[KEPT_RUNS:]:
+            shutil.rmtree(old.parent, ignore_errors=True)
+        return made
+
+    def update(self, record: RunRecord) -> None:
+        path = self.folder / record.run / "run.json"
+        partial = path.with_name(f".run.json.{os.getpid()}")
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(asdict(record), file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+    def records(self) -> list[RunRecord]:
+        """All runs, newest first; folders without a readable record are left out."""
+        found = []
+        for path in sorted(self.folder.glob("*/run.json"), reverse=True):
+            try:
+                found.append(read_record(path))
+            except UserError:  # half-written by a version that no longer exists: nothing to show
+                continue
+        return found
+
+    def find(self, name: str) -> RunRecord:
+        """The run of this id, its unique beginning, its name (the newest of that name), or `latest`."""
+        records = self.records()
+        exact = [r for r in records if name in (r.run, r.name)]
+        if name == "latest":
+            exact = [r for r in records if r.complete]
+        begun = [r for r in records if name and r.run.startswith(name)]
+        if exact or len(begun) == 1:
+            return (exact or begun)[0]
+        if begun:
+            raise UserError(f"{len(begun)} runs begin with {name!r}: give more of the id.")
+        known = ", ".join(r.run for r in records[:5]) or "none yet"
+        raise UserError(f"There is no evaluation run {name!r}; the newest are: {known}.")
+
+    def unfinished(self, record: RunRecord) -> RunRecord | None:
+        """The newest interrupted run of exactly this work."""
+        return next((r for r in self.records() if not r.complete and r.same_work(record)), None)
+
+    def load(self, run: str) -> Run:
+        record = read_record(self.folder / run / "run.json")
+        return Run(record, tuple(self._entries(run)))
+
+    def add(self, run: str, entry: Entry) -> None:
+        """On the disk when this returns."""
+        line = json.dumps(asdict(entry), ensure_ascii=False, allow_nan=False) + "\n"
+        with (self.folder / run / "answers.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def alone(self, run: str) -> Iterator[None]:
+        """Held while a run is worked on. UserError when another process or thread does so already."""
+        with (self.folder / run / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(f"The run {run} is being worked on already.") from error
+            self._drop_torn_line(run)
+            yield
+
+    def delete(self, run: str) -> None:
+        shutil.rmtree(self.folder / self.find(run).run)
+
+    def forget(self, document: str) -> int:
+        """Take a forgotten document's words out of every stored answer; returns how many answers held some.
+
+        Scores and times stay, so that runs can still be compared.
+        """
+        changed = 0
+        for record in self.records():
+            entries = list(self._entries(record.run))
+            cleaned = [_without(entry, document) for entry in entries]
+            count = sum(a != b for a, b in zip(entries, cleaned, strict=True))
+            if count:
+                self._rewrite(record.run, cleaned)
+            changed += count
+        return changed
+
+    def _entries(self, run: str) -> Iterator[Entry]:
+        path = self.folder / run / "answers.jsonl"
+        if not path.is_file():
+            return
+        for line in path.read_text(encoding="utf-8").split("\n")[:-1]:  # what follows the last \n is torn
+            yield entry_of(json.loads(line))
+
+    def _drop_torn_line(self, run: str) -> None:
+        path = self.folder / run / "answers.jsonl"
+        if path.is_file() and (whole := path.read_bytes().rfind(b"\n") + 1) < path.stat().st_size:
+            with path.open("r+b") as file:
+                file.truncate(whole)
+
+    def _rewrite(self, run: str, entries: Sequence[Entry]) -> None:
+        path = self.folder / run / "answers.jsonl"
+        partial = path.with_name(".answers.jsonl.partial")
+        lines = (json.dumps(asdict(entry), ensure_ascii=False, allow_nan=False) + "\n" for entry in entries)
+        partial.write_text("".join(lines), encoding="utf-8")
+        partial.replace(path)
+
+
+# --- records from JSON ---------------------------------------------------------------------------
+
+
+def read_record(path: Path) -> RunRecord:
+    """The record of a run.json; raises UserError when it is not one."""
+    try:
+        return record_of(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path.parent.name} is no readable evaluation run.") from error
+
+
+def record_of(row: Mapping[str, Any]) -> RunRecord:
+    questions = tuple(
+        Question(**{**q, "answers": tuple(q["answers"]), "documents": tuple(q["documents"])})
+        for q in row["questions"]
+    )
+    arms = tuple(Arm(**arm) for arm in row["arms"])
+    return RunRecord(**{**row, "questions": questions, "arms": arms, "setting": Setting(**row["setting"])})
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    answer = answer_of(row["answer"]) if row["answer"] is not None else None
+    return Entry(**{**row, "answer": answer})
+
+
+def answer_of(row: Mapping[str, Any]) -> Answer:
+    """The record that `ask --json` prints, read back."""
+    return Answer(
+        **{
+            **row,
+            "citations": tuple(Citation(**citation) for citation in row["citations"]),
+            "sources": tuple(SourceRecord(**source) for source in row["sources"]),
+            "usage": Usage(**row["usage"]),
+            "cost": Cost(**row["cost"]),
+            "warnings": tuple(row["warnings"]),
+        }
+    )
+
+
+def _without(entry: Entry, document: str) -> Entry:
+    answer = entry.answer
+    if answer is None or not any(source.document == document for source in answer.sources):
+        return entry
+    return replace(
+        entry,
+        answer=replace(
+            answer,
+            text=FORGOTTEN,
+            citations=tuple(c for c in answer.citations if c.document != document),
+            sources=tuple(s for s in answer.sources if s.document != document),
+        ),
+    )
+
+
+def slug(name: str) -> str:
+    """A file name made of a run's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-") or "run"
