@@ -23,6 +23,8 @@ RESAMPLES = 5_000
 RETRIEVING = frozenset({"rag", "hybrid"})
 TUNED = frozenset({"fine_tuned", "hybrid"})
 
+NAMES: dict[str, str] = {"rag": "RAG", "fine_tuned": "Fine-tuned", "hybrid": "Hybrid", "base": "Base"}
+
 Serving = Literal["hosted", "self_hosted"]
 Verdict = Literal["above", "below", "always", "never", "same"]
 
@@ -127,7 +129,7 @@ def measured_of(answers: Iterable[Answer]) -> dict[BackendName, Measured]:
     """The tokens and seconds of these answers; of a question asked twice the last answer counts."""
     by_backend: dict[str, dict[str, Answer]] = {}
     for answer in answers:
-        by_backend.setdefault(answer.backend, {})[answer.id] = answer
+        by_backend.setdefault(answer.backend, {})[answer.question] = answer
     return {
         name: Measured(  # type: ignore[misc]
             tuple(given),
@@ -317,7 +319,9 @@ def _inputs(case: Case) -> Iterator[_Input]:
     for backend, measured in case.measured.items():
         for name, label in COUNTED.items():
             if (mean := float(np.mean(getattr(measured, name)))) > 0:
-                yield _Input(f"{backend}: {label}", mean, partial(_with_mean, case, backend, name, mean))
+                yield _Input(
+                    f"{NAMES[backend]}: {label}", mean, partial(_with_mean, case, backend, name, mean)
+                )
 
 
 def _with_price(case: Case, key: str, value: float) -> Case:
@@ -340,3 +344,42 @@ def _reach(swing: Swing) -> float:
     """How far the crossover moves, in factors; never is farther than anything."""
     low, high = sorted((swing.at_low, swing.at_high))
     return high / low if low > 0 and math.isfinite(low) else math.inf
+
+
+# --- in words --------------------------------------------------------------------------------------
+
+
+def in_words(found: Crossover) -> str:
+    """One sentence: who is cheaper from where on, and how sure that is."""
+    new, old = NAMES[found.challenger], NAMES[found.incumbent]
+    if found.verdict == "never":
+        unsure = (
+            f" In {found.crossing_share:.0%} of the resamples the lines cross, from {rounded(found.low)} on."
+            if found.crossing_share >= 0.005
+            else ""
+        )
+        return f"{new} is never cheaper than {old} at these prices.{unsure}"
+    if found.verdict == "always":
+        return f"{new} is cheaper than {old} at every volume at these prices."
+    if found.volume is None:
+        return f"{new} and {old} cost the same at these prices."
+    spread = f"{rounded(found.low)} to {rounded(found.high)}"
+    return (
+        f"{new} is cheaper than {old} {found.verdict} {rounded(found.volume)} questions a month "
+        f"(95 % interval {spread})."
+    )
+
+
+def rounded(volume: float) -> str:
+    """A volume with the two digits that its spread supports: `38,000`, `1.2 million`, `never`."""
+    if not math.isfinite(volume):
+        return "never"
+    if volume < 1:
+        return "1"
+    digits = round(volume, 1 - math.floor(math.log10(volume)))
+    if digits >= 1e12:
+        return "over a trillion"
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if digits >= size:
+            return f"{digits / size:g} {word}"
+    return f"{digits:,.0f}"

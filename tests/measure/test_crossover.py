@@ -19,9 +19,11 @@ from backends.measure.crossover import (
     crossover,
     fixed,
     fixed_parts,
+    in_words,
     line,
     measured_of,
     per_answer,
+    rounded,
     tornado,
 )
 from backends.measure.prices import FIELDS, Book, Price, as_toml, hosted_tables, load_book
@@ -160,7 +162,7 @@ def test_the_tornado_by_hand() -> None:
     assert (prompt.at_low, prompt.at_high) == pytest.approx((1 / 450e-6, 1 / 1800e-6))
     assert (prompt.low_input, prompt.high_input) == (0.5, 2.0)
     assert "Hosted model, answer, per million tokens" not in swings  # both write as much: it moves nothing
-    rag = swings["rag: prompt tokens"]
+    rag = swings["RAG: prompt tokens"]
     assert (rag.at_low, rag.at_high) == pytest.approx((1 / 400e-6, 1 / 1900e-6))
 
 
@@ -179,7 +181,7 @@ def test_the_tornado_is_ordered_and_never_comes_first() -> None:
 
 def answer(identity: str, backend: str, prompt: int, completion: int, total: float) -> Answer:
     return Answer(
-        identity, "?", backend, "x", (), (), {"total": total}, Usage(prompt, completion),
+        "q", identity, backend, "x", (), (), {"total": total}, Usage(prompt, completion),
         Cost(0.0, "EUR", ""), "m", None, False, None,
     )  # fmt: skip
 
@@ -211,3 +213,20 @@ def test_prices_that_do_not_fit_are_named() -> None:
 def test_resampling_repeats_itself() -> None:
     assert crossover(case(training_hour=2)) == crossover(case(training_hour=2))
     assert np.array_equal(line(case(), "rag", [10]).low, line(case(), "rag", [10]).low)
+
+
+# --- words -----------------------------------------------------------------------------------------
+
+
+def test_the_crossover_in_words() -> None:
+    assert in_words(crossover(case(training_hour=2))) == (
+        "Fine-tuned is cheaper than RAG above 1,100 questions a month (95 % interval 1,000 to 1,200)."
+    )
+    never = "Fine-tuned is never cheaper than RAG at these prices."
+    assert in_words(crossover(case(training_hour=2, tuned_prompt=20))) == never
+    assert "cheaper than RAG at every volume" in in_words(crossover(case(store_minimum=50)))
+
+
+def test_volumes_keep_two_digits() -> None:
+    said = [rounded(v) for v in (0.2, 7, 38_412, 1_249_000, 9.96e8, math.inf)]
+    assert said == ["1", "7", "38,000", "1.2 million", "1 billion", "never"]
