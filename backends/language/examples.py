@@ -259,6 +259,11 @@ def with_noisy_question(example: Example, share: float, rng: random.Random) -> E
     return replace(example, messages=messages)
 
 
+def question_of(example: Example) -> str:
+    """The question as the prompt shows it."""
+    return example.messages[-1]["content"].rpartition(QUESTION_LABEL)[2]
+
+
 def _tells_apart(word: str, *, first: bool) -> bool:
     return any(each.isdigit() or (each.isupper() and not first) for each in word)
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import math
 import os
 import random
+import resource
 import shutil
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,8 @@ from torch.nn import functional
 from backends.datatypes import UserError
 from backends.hardware import cpu_has_fast_bf16, device
 from backends.language.adapters import AdapterCard, AdapterKind, LearnedDocument, write_card
-from backends.language.examples import FEWEST_ROWS, Example, with_noisy_question
+from backends.language.checkpoints import read_checkpoint, write_checkpoint
+from backends.language.examples import FEWEST_ROWS, Example, question_of, with_noisy_question
 from backends.language.generation import (
     TextStream,
     decode,
@@ -45,6 +50,8 @@ IGNORE = -100
 # A later epoch is kept unless it gets this share more of the held-out tokens wrong. The loss would be a poor
 # judge: learning by heart makes a model surer, and so its rare errors dearer, while it still gains.
 SLACK = 0.02
+CHECKPOINT_SECONDS = 30.0
+SAMPLES = 2  # held-out questions that are answered after every epoch, for who watches
 BUCKET = 16  # batches whose rows are sorted by length together: little padding, still mixed
 
 
@@ -64,11 +71,13 @@ class LoraParams:
     # Up to this share of a question's words is left out, anew in every epoch, so that a fact is also
     # recognised in other words.
     question_noise: float = 0.0
+    target_modules: str = "all-linear"  # or names of the layers that learn, with commas between them
+    patience: int = 0  # stop after so many epochs without more held-out tokens right; 0 = never
 
     def __post_init__(self) -> None:
         if not 0 <= self.question_noise < 1:
             raise UserError(f"The question noise must be at least 0 and below 1, not {self.question_noise}.")
-        if min(self.rank, self.epochs, self.batch_tokens) < 1 or self.learning_rate <= 0:
+        if min(self.rank, self.epochs, self.batch_tokens) < 1 or self.patience < 0 or self.learning_rate <= 0:
             raise UserError(
                 f"Training needs positive numbers: rank {self.rank}, epochs {self.epochs}, "
                 f"batch tokens {self.batch_tokens}, learning rate {self.learning_rate}."
@@ -87,6 +96,39 @@ class TrainingProgress:
     held_out_loss: float | None
     tokens_per_second: float
     seconds_left: float
+    memory_bytes: int = 0  # the most this process has held so far; on a GPU, of the GPU's memory
+
+
+@dataclass(frozen=True)
+class SampleAnswer:
+    """What the model says to a held-out question at this point of its training."""
+
+    question: str
+    wanted: str
+    said: str
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch has ended, or nothing is learned yet (epoch 0)."""
+
+    epoch: int
+    train_loss: float | None
+    held_out_loss: float | None
+    samples: tuple[SampleAnswer, ...]
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """The held-out rows are being answered, `when` "before" or "after" the training."""
+
+    when: str
+    done: int
+    total: int
+
+
+class TrainingPaused(UserError):
+    """The run was asked to pause: its checkpoint holds everything needed to go on."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +138,7 @@ class HeldOutScore:
     exact: float
     contains: float
     rows: int
+    right: tuple[int, ...] = ()  # numbers of the rows whose answer holds the right words
 
 
 @dataclass(frozen=True)
@@ -125,9 +168,47 @@ class TrainingReport:
 
 @dataclass(frozen=True)
 class _Row:
+    number: int
     tokens: list[int]
     answer: int  # how many of the last tokens are the answer, its end token included
     text: str
+
+
+@dataclass
+class _Position:
+    """How far a run is: everything but the weights, so that a checkpoint can go on with the next batch."""
+
+    epoch: int = 1
+    batch: int = 0  # batches of this epoch that are done
+    step: int = 0
+    summed: float = 0.0  # loss of this epoch so far, over `counted` answer tokens
+    counted: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+    loss_before: float | None = None
+    score_before: HeldOutScore | None = None
+    held_out_loss: float | None = None
+    best_accuracy: float = -math.inf
+    best_epoch: int = 0  # the one with `best_accuracy`
+    kept_epoch: int = 0
+    curve: list[tuple[int, float, float | None]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> _Position:
+        made = cls(**state)
+        made.curve = [(int(e), float(t), h) for e, t, h in made.curve]
+        if isinstance(made.score_before, dict):
+            score = {**made.score_before, "right": tuple(made.score_before["right"])}
+            made.score_before = HeldOutScore(**score)
+        return made
+
+
+def peak_memory() -> int:
+    """Most bytes this process has held so far; where it trains on a GPU, of the GPU's memory."""
+    if device().type == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024
 
 
 def train_adapter(
@@ -141,15 +222,21 @@ def train_adapter(
     documents: Sequence[LearnedDocument] = (),
     warnings: Sequence[str] = (),
     progress: Callable[[TrainingProgress], None] | None = None,
+    watch: Callable[[EpochDone | Measuring], None] | None = None,
     cancel: threading.Event | None = None,
+    pause: threading.Event | None = None,
+    checkpoint: Path | None = None,
 ) -> TrainingReport:
     """Train on `train`, measure on `held_out`, and save the adapter in `out_dir`, whole or not at all.
 
     Set `cancel` to stop: the best finished epoch is saved. Before the first one has ended there is nothing to
     keep, and UserError is raised, as it is for too few rows and for a row longer than the model's context.
+    With a `checkpoint` file the run goes on where that file says, and writes it after each epoch and every
+    CHECKPOINT_SECONDS; set `pause` to write it now and leave with TrainingPaused.
     """
     run = _Run(model, train, held_out, params)
-    report = run.train(progress, cancel, tuple(warnings))
+    signals = _Signals(progress, watch, cancel or threading.Event(), pause or threading.Event(), checkpoint)
+    report = run.train(signals, tuple(warnings))
     card = AdapterCard(
         name=out_dir.name,
         kind=kind,
@@ -165,6 +252,21 @@ def train_adapter(
     return report
 
 
+@dataclass(frozen=True)
+class _Signals:
+    """What goes out of a run while it works, and what comes in."""
+
+    progress: Callable[[TrainingProgress], None] | None
+    watch: Callable[[EpochDone | Measuring], None] | None
+    cancel: threading.Event
+    pause: threading.Event
+    checkpoint: Path | None
+
+    def tell(self, event: EpochDone | Measuring) -> None:
+        if self.watch is not None:
+            self.watch(event)
+
+
 class _Run:
     """One training run: the network with its LoRA layers, the rows as tokens, and the best state so far."""
 
@@ -177,7 +279,9 @@ class _Run:
         self.params = params
         self.device = device()
         source = locate_model(model)
-        base, self.tokenizer = load_pretrained(source, torch.float32)
+        # On a GPU the frozen weights take bfloat16, half the memory; what is learned stays float32.
+        frozen = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        base, self.tokenizer = load_pretrained(source, frozen)
         self.name = "triptych-embedded" if str(model) == "embedded" else Path(str(model)).name
         self.fingerprint = model_fingerprint(source, base)
         self.ends = end_tokens(base, self.tokenizer)
@@ -185,19 +289,27 @@ class _Run:
         self.context = int(base.config.get_text_config().max_position_embeddings)
         self.examples = list(train)
         self.train_rows = [self._row(example) for example in train]
+        self.held_out = list(held_out)
         self.held_rows = [self._row(example) for example in held_out]
         config = LoraConfig(
             task_type="CAUSAL_LM",
             r=params.rank,
             lora_alpha=params.alpha,
             lora_dropout=params.dropout,
-            target_modules="all-linear",
+            target_modules=_target_modules(params.target_modules),
         )
-        self.network: PeftModel = get_peft_model(base.to(self.device), config)
+        try:
+            self.network: PeftModel = get_peft_model(base.to(self.device), config)
+        except ValueError as error:
+            raise UserError(
+                f"{self.name} has no layers of the name {params.target_modules!r} to learn with."
+            ) from error
         # What is saved must not hold a path of this machine.
         self.network.peft_config["default"].base_model_name_or_path = self.name
         self.weights = [weight for weight in self.network.parameters() if weight.requires_grad]
-        self.tokens = 0
+        self.optimizer = torch.optim.AdamW(self.weights, lr=params.learning_rate, weight_decay=0.0)
+        self.at = _Position()
+        self.best: dict[str, torch.Tensor] | None = None
 
     def _row(self, example: Example) -> _Row:
         row = self._tokens_of(example)
@@ -211,7 +323,7 @@ class _Run:
     def _tokens_of(self, example: Example) -> _Row:
         prompt = encode(self.tokenizer, render(self.tokenizer, example.messages))
         answer = [*encode(self.tokenizer, example.answer), self._end]
-        return _Row([*prompt, *answer], len(answer), example.answer)
+        return _Row(example.row, [*prompt, *answer], len(answer), example.answer)
 
     def _rows_of(self, epoch: int) -> list[_Row]:
         """The training rows of this epoch, with the noise of this epoch in their questions."""
@@ -242,69 +354,156 @@ class _Run:
 
     # --- the loop ----------------------------------------------------------------------------------
 
-    def train(
-        self,
-        progress: Callable[[TrainingProgress], None] | None,
-        cancel: threading.Event | None,
-        warnings: tuple[str, ...],
-    ) -> TrainingReport:
-        loss_before, _ = self.held_out_loss()
-        score_before = self.held_out_score()
-        batches = sum(1 for _ in self._batches(self.train_rows, 0))
-        steps = batches * self.params.epochs
-        optimizer = torch.optim.AdamW(self.weights, lr=self.params.learning_rate, weight_decay=0.0)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: self._rate(at, steps))
-        best, best_accuracy, kept, curve = None, -math.inf, 0, []
-        held, step, began = loss_before, 0, time.perf_counter()
+    def train(self, signals: _Signals, warnings: tuple[str, ...]) -> TrainingReport:
+        resumed = signals.checkpoint is not None and signals.checkpoint.is_file()
+        if resumed:
+            self._restore(signals.checkpoint)
+        else:
+            self._measure_before(signals)
         cancelled = False
-        for epoch in range(1, self.params.epochs + 1):
-            summed = counted = 0.0
-            for batch in self._batches(self._rows_of(epoch), epoch):
-                if cancel is not None and cancel.is_set():
-                    cancelled = True
-                    break
-                loss, answers = self._step(batch, optimizer)
-                schedule.step()
-                summed, counted, step = summed + loss * answers, counted + answers, step + 1
-                if progress is not None:
-                    spent = time.perf_counter() - began
-                    left = spent / step * max(0, steps - step)
-                    speed = self.tokens / spent
-                    shown = TrainingProgress(
-                        epoch, self.params.epochs, step, steps, summed / counted, held, speed, left
-                    )
-                    progress(shown)
-            if cancelled:
-                break
-            held, accuracy = self.held_out_loss()
-            curve.append((epoch, summed / counted, held))
-            if accuracy >= best_accuracy - SLACK:
-                best, best_accuracy, kept = self._state(), max(accuracy, best_accuracy), epoch
-        seconds = time.perf_counter() - began
-        if best is None:
+        while not cancelled and self.at.epoch <= self.params.epochs and not self._stagnates():
+            cancelled = not self._epoch(signals)
+        if self.best is None:
             raise UserError(
                 "Training was stopped before its first epoch had ended, so there is nothing to keep."
             )
-        set_peft_model_state_dict(self.network, best)
-        kept_train, kept_held = next((t, h) for e, t, h in curve if e == kept)
+        set_peft_model_state_dict(self.network, self.best)
+        kept_train, kept_held = next((t, h) for e, t, h in self.at.curve if e == self.at.kept_epoch)
         return TrainingReport(
             rows=len(self.train_rows),
             held_out_rows=len(self.held_rows),
-            loss_before=loss_before,
+            loss_before=self.at.loss_before,
             loss_after=kept_held,
-            score_before=score_before,
-            score_after=self.held_out_score(),
+            score_before=self.at.score_before,
+            score_after=self.held_out_score("after", signals),
             train_loss=kept_train,
-            epochs_done=len(curve),
-            kept_epoch=kept,
+            epochs_done=len(self.at.curve),
+            kept_epoch=self.at.kept_epoch,
             cancelled=cancelled,
-            tokens=self.tokens,
-            seconds=round(seconds, 3),
+            tokens=self.at.tokens,
+            seconds=round(self.at.seconds, 3),
             trainable_share=sum(w.numel() for w in self.weights)
             / sum(w.numel() for w in self.network.parameters()),
-            curve=tuple(curve),
+            curve=tuple(self.at.curve),
             warnings=warnings,
         )
+
+    def _measure_before(self, signals: _Signals) -> None:
+        self.at.loss_before, _ = self.held_out_loss()
+        self.at.held_out_loss = self.at.loss_before
+        self.at.score_before = self.held_out_score("before", signals)
+        signals.tell(EpochDone(0, None, self.at.loss_before, self.samples()))
+
+    def _epoch(self, signals: _Signals) -> bool:
+        """Work through what is left of the current epoch; False when it was cancelled on the way."""
+        at, began = self.at, time.perf_counter()
+        before, saved = at.seconds, began
+        steps = self._steps()
+        for batch in self._batches(self._rows_of(at.epoch), at.epoch)[at.batch :]:
+            if signals.cancel.is_set():
+                return False
+            if signals.pause.is_set():
+                self._pause(signals)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.params.learning_rate * self._rate(at.step, steps)
+            loss, answers = self._step(batch)
+            at.summed, at.counted = at.summed + loss * answers, at.counted + answers
+            at.step, at.batch = at.step + 1, at.batch + 1
+            at.seconds = before + time.perf_counter() - began
+            self._report(signals, steps)
+            if signals.checkpoint is not None and time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                self._save(signals.checkpoint)
+                saved = time.perf_counter()
+        self._end_epoch(signals)
+        at.seconds = before + time.perf_counter() - began
+        if signals.checkpoint is not None:
+            self._save(signals.checkpoint)
+        return True
+
+    def _end_epoch(self, signals: _Signals) -> None:
+        at = self.at
+        at.held_out_loss, accuracy = self.held_out_loss()
+        train_loss = at.summed / at.counted
+        at.curve.append((at.epoch, train_loss, at.held_out_loss))
+        if accuracy >= at.best_accuracy - SLACK:
+            self.best, at.kept_epoch = self._state(), at.epoch
+        if accuracy > at.best_accuracy:
+            at.best_accuracy, at.best_epoch = accuracy, at.epoch
+        signals.tell(EpochDone(at.epoch, train_loss, at.held_out_loss, self.samples()))
+        at.epoch, at.batch, at.summed, at.counted = at.epoch + 1, 0, 0.0, 0.0
+
+    def _stagnates(self) -> bool:
+        """Whether the held-out rows have not gained for as many epochs as `patience` allows."""
+        if not self.params.patience or not self.held_rows:
+            return False
+        return self.at.epoch - 1 - self.at.best_epoch >= self.params.patience
+
+    def _steps(self) -> int:
+        return len(self._batches(self.train_rows, 0)) * self.params.epochs
+
+    def _report(self, signals: _Signals, steps: int) -> None:
+        if signals.progress is None:
+            return
+        at = self.at
+        signals.progress(
+            TrainingProgress(
+                epoch=at.epoch,
+                epochs=self.params.epochs,
+                step=at.step,
+                steps=steps,
+                loss=at.summed / at.counted,
+                held_out_loss=at.held_out_loss,
+                tokens_per_second=at.tokens / at.seconds,
+                seconds_left=at.seconds / at.step * max(0, steps - at.step),
+                memory_bytes=peak_memory(),
+            )
+        )
+
+    # --- checkpoints -------------------------------------------------------------------------------
+
+    def _pause(self, signals: _Signals) -> None:
+        if signals.checkpoint is not None:
+            self._save(signals.checkpoint)
+        raise TrainingPaused(
+            f"Training was interrupted in epoch {self.at.epoch} of {self.params.epochs}; it can go on there."
+        )
+
+    @cached_property
+    def _key(self) -> str:
+        """What a checkpoint must have in common with the run that goes on from it."""
+        digest = hashlib.sha256(f"{self.params} {self.fingerprint}".encode())
+        for row in [*self.train_rows, *self.held_rows]:
+            digest.update(str(row.tokens).encode())
+        return digest.hexdigest()
+
+    def _save(self, path: Path) -> None:
+        tensors = {f"now.{name}": weight for name, weight in self._state().items()}
+        tensors |= {f"best.{name}": weight for name, weight in (self.best or {}).items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+        tensors["random"] = torch.get_rng_state()
+        # A position before the first epoch has no best accuracy, and JSON has no infinity.
+        position = {**asdict(self.at), "best_accuracy": max(-1.0, self.at.best_accuracy)}
+        write_checkpoint(path, tensors, {"key": self._key, "position": position})
+
+    def _restore(self, path: Path | None) -> None:
+        assert path is not None
+        tensors, state = read_checkpoint(path)
+        if state.get("key") != self._key:
+            raise UserError("The checkpoint belongs to other rows, settings or another model: start anew.")
+        parts: dict[str, dict[str, torch.Tensor]] = {}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = tensor
+        set_peft_model_state_dict(self.network, parts["now"])
+        self.best = parts.get("best")
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in parts.get("optimizer", {}).items():
+            index, _, rest = name.partition(".")
+            moments.setdefault(int(index), {})[rest] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        torch.set_rng_state(tensors["random"])
+        self.at = _Position.of(state["position"])
 
     def _rate(self, step: int, steps: int) -> float:
         """Linear warm-up, then linear decay to a fiftieth."""
@@ -313,7 +512,7 @@ class _Run:
             return (step + 1) / warm
         return max(0.02, (steps - step) / max(1, steps - warm))
 
-    def _step(self, batch: Sequence[_Row], optimizer: torch.optim.Optimizer) -> tuple[float, int]:
+    def _step(self, batch: Sequence[_Row]) -> tuple[float, int]:
         """(mean loss per answer token, answer tokens) of one update."""
         self.network.train()
         with self._fast():
@@ -321,9 +520,9 @@ class _Run:
             loss = summed / answers
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        self.tokens += sum(len(row.tokens) for row in batch)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.at.tokens += sum(len(row.tokens) for row in batch)
         return float(loss.detach()), answers
 
     def _loss(self, batch: Sequence[_Row]) -> tuple[torch.Tensor, int, int]:
@@ -355,7 +554,7 @@ class _Run:
         right = (flat.argmax(-1) == targets.reshape(-1)).sum()
         return summed, int((targets != IGNORE).sum()), int(right)
 
-    def _batches(self, rows: Sequence[_Row], epoch: int) -> Iterator[list[_Row]]:
+    def _batches(self, rows: Sequence[_Row], epoch: int) -> list[list[_Row]]:
         """Rows of similar length together, in an order that differs by epoch; at most `batch_tokens` each."""
         rng = random.Random(f"{self.params.seed} {epoch}")
         order = list(rows)
@@ -371,7 +570,7 @@ class _Run:
                 batch.append(row)
             batches.append(batch)
         rng.shuffle(batches)
-        yield from batches
+        return batches
 
     def _fast(self) -> Any:
         """bfloat16 arithmetic where the machine is fast at it."""
@@ -400,19 +599,32 @@ class _Run:
                 summed, answers, right = summed + float(loss), answers + count, right + first
         return summed / answers, right / answers
 
-    def held_out_score(self) -> HeldOutScore | None:
+    def held_out_score(self, when: str = "", signals: _Signals | None = None) -> HeldOutScore | None:
         """Answers the first `scored_rows` held-out rows, greedily, and compares the words."""
         rows = self.held_rows[: self.params.scored_rows]
         if not rows:
             return None
         # Merged, as in service: decoding through unmerged adapters would cost half as much again.
         network = copy.deepcopy(self.network).merge_and_unload().eval()
-        exact = contains = 0
-        for row in rows:
+        exact, right = 0, []
+        for done, row in enumerate(rows):
+            if signals is not None:
+                signals.tell(Measuring(when, done, len(rows)))
             said, wanted = _words(self._say(network, row)), _words(row.text)
             exact += said == wanted
-            contains += f" {wanted} " in f" {said} "
-        return HeldOutScore(exact / len(rows), contains / len(rows), len(rows))
+            if f" {wanted} " in f" {said} ":
+                right.append(row.number)
+        return HeldOutScore(exact / len(rows), len(right) / len(rows), len(rows), tuple(right))
+
+    def samples(self) -> tuple[SampleAnswer, ...]:
+        """What the model says now to the first held-out questions."""
+        examples = self.held_out[:SAMPLES] or self.examples[:1]
+        rows = self.held_rows[:SAMPLES] or self.train_rows[:1]
+        self.network.eval()
+        return tuple(
+            SampleAnswer(question_of(example), example.answer, self._say(self.network, row))
+            for example, row in zip(examples, rows, strict=True)
+        )
 
     def _say(self, network: Any, row: _Row) -> str:
         prompt, stream, pieces = row.tokens[: -row.answer], TextStream(self.tokenizer), []
@@ -422,6 +634,11 @@ class _Run:
                     break
                 pieces.append(stream.push(token))
         return "".join([*pieces, stream.end()])
+
+
+def _target_modules(given: str) -> str | list[str]:
+    """PEFT's own word for every linear layer, or the layers' names."""
+    return given if given == "all-linear" else [name.strip() for name in given.split(",") if name.strip()]
 
 
 def _words(text: str) -> str:

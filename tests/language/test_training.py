@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from backends.datatypes import Finished, TrainingRow, UserError
 from backends.language import training
@@ -16,7 +17,14 @@ from backends.language.adapters import Adapters, LearnedDocument, read_card
 from backends.language.examples import Example, closed_book
 from backends.language.generation import LanguageModel
 from backends.language.prompts import build_messages
-from backends.language.training import LoraParams, TrainingProgress, train_adapter
+from backends.language.training import (
+    EpochDone,
+    LoraParams,
+    Measuring,
+    TrainingPaused,
+    TrainingProgress,
+    train_adapter,
+)
 from tests.fakes import tiny_language_model
 
 ROWS = [(n, TrainingRow(f"Code {n}?", "AB"[n % 2] * 3)) for n in range(1, 25)]
@@ -131,6 +139,84 @@ def test_cancelled_before_the_first_epoch_leaves_nothing(folder: Path, tmp_path:
     with pytest.raises(UserError, match="nothing to keep"):
         train_adapter(folder, closed_book(ROWS), [], tmp_path / "a", QUICK, cancel=cancel)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_was_paused_ends_as_if_it_never_was(folder: Path, tmp_path: Path) -> None:
+    rows = closed_book(ROWS)
+    params = replace(QUICK, epochs=3, batch_tokens=512, question_noise=0.3, dropout=0.1)
+    whole = train_adapter(folder, rows[:20], rows[20:], tmp_path / "whole", params)
+
+    checkpoint, pause, seen = tmp_path / "run" / "checkpoint.safetensors", threading.Event(), []
+
+    def watch(progress: TrainingProgress) -> None:
+        seen.append(progress)
+        if progress.epoch == 2:
+            pause.set()
+
+    with pytest.raises(TrainingPaused, match="interrupted in epoch 2 of 3; it can go on"):
+        train_adapter(
+            folder, rows[:20], rows[20:], tmp_path / "a", params,
+            progress=watch, pause=pause, checkpoint=checkpoint,
+        )  # fmt: skip
+    assert not (tmp_path / "a").exists()
+    pause.clear()
+    rest: list[TrainingProgress] = []
+    told: list[EpochDone | Measuring] = []
+    resumed = train_adapter(
+        folder, rows[:20], rows[20:], tmp_path / "a", params,
+        progress=rest.append, watch=told.append, checkpoint=checkpoint,
+    )  # fmt: skip
+    assert [each.step for each in [*seen, *rest]] == list(range(1, rest[-1].steps + 1))
+    assert replace(resumed, seconds=0) == replace(whole, seconds=0)
+    weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "a")]
+    assert weights[0] == weights[1]
+    assert [each.epoch for each in told if isinstance(each, EpochDone)] == [2, 3]
+
+
+def test_a_checkpoint_of_another_run_is_refused(folder: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    train_adapter(folder, closed_book(ROWS), [], tmp_path / "a", QUICK, checkpoint=checkpoint)
+    with pytest.raises(UserError, match="other rows, settings or another model"):
+        train_adapter(folder, closed_book(ROWS[:22]), [], tmp_path / "b", QUICK, checkpoint=checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors cannot be read"):
+        train_adapter(folder, closed_book(ROWS), [], tmp_path / "b", QUICK, checkpoint=checkpoint)
+
+
+def test_who_watches_sees_a_sample_answer_before_and_after_every_epoch(folder: Path, tmp_path: Path) -> None:
+    told: list[EpochDone | Measuring] = []
+    rows = closed_book(ROWS)
+    train_adapter(folder, rows[:20], rows[20:], tmp_path / "a", QUICK, watch=told.append)
+    epochs = [each for each in told if isinstance(each, EpochDone)]
+    assert [each.epoch for each in epochs] == [0, 1, 2]
+    assert epochs[0].train_loss is None
+    assert {(s.question, s.wanted) for each in epochs for s in each.samples} == {
+        (f"Code {n}?", rows[n - 1].answer) for n in (21, 22)
+    }
+    assert {(each.when, each.total) for each in told if isinstance(each, Measuring)} == {
+        ("before", 2),
+        ("after", 2),
+    }
+
+
+def test_it_stops_early_when_the_held_out_rows_gain_no_more(folder: Path, tmp_path: Path) -> None:
+    rows = closed_book([(n, TrainingRow(f"Code {n}?", "yes")) for n in range(1, 25)])
+    params = LoraParams(epochs=40, rank=8, learning_rate=1e-2, batch_tokens=512, scored_rows=1, patience=2)
+    report = train_adapter(folder, rows[:20], rows[20:], tmp_path / "a", params)
+    assert report.epochs_done < 40
+    assert report.score_after is not None and report.score_after.right == (21,)
+
+
+def test_only_the_chosen_layers_learn(folder: Path, tmp_path: Path) -> None:
+    train_adapter(
+        folder, closed_book(ROWS), [], tmp_path / "a", replace(QUICK, target_modules="q_proj, v_proj")
+    )
+    names = load_file(tmp_path / "a" / "adapter_model.safetensors")
+    assert {name.split(".")[-3] for name in names} == {"q_proj", "v_proj"}
+    with pytest.raises(UserError, match="no layers of the name 'attention'"):
+        train_adapter(
+            folder, closed_book(ROWS), [], tmp_path / "b", replace(QUICK, target_modules="attention")
+        )
 
 
 def test_a_failing_save_leaves_the_old_adapter(
