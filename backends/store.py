@@ -9,8 +9,11 @@ vectors under the hash of what was embedded, so no text and no vector is stored 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
 import threading
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -60,6 +63,9 @@ _DOCUMENT_COLUMNS = (
     "id, name, version, title, type, text, content_hash, pages, roles, tags, date, source, language"
 )
 
+SET_ASIDE = "forgotten:"  # collections of documents on their way out: <this><ticket>:<number>
+ERASING = "erasing:"  # keys of `meta`, one per erasure that is not finished
+
 
 @dataclass(frozen=True)
 class HistoryEntry:
@@ -85,6 +91,17 @@ class StoredChunk:
 
     chunk: Chunk
     key: str
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """A document on its way out: under `ticket` its rows wait, unseen, until every trace of it is gone."""
+
+    ticket: str
+    collection: str
+    name: str
+    versions: int = 0
+    folders: tuple[str, ...] = ()  # collections of folders that held a copy
 
 
 @dataclass(frozen=True)
@@ -172,18 +189,37 @@ class Workspace:
         db.execute("COMMIT")
 
     def copy_to(self, path: Path) -> Workspace:
-        """A private copy of the library in another folder (other collections stay behind)."""
-        path.mkdir(parents=True, exist_ok=True)
-        target = sqlite3.connect(path / "triptych.db")
+        """A private copy of the library in a new folder (other collections stay behind), whole or not at all.
+
+        Nothing is written here meanwhile: a document is forgotten either before, and not copied, or after,
+        and then found in the copy.
+        """
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        with self.transaction():
+            if not (path / "triptych.db").exists():
+                shutil.rmtree(partial, ignore_errors=True)  # what a crash left
+                partial.mkdir(parents=True)
+                self._copy_database(partial)
+                partial.replace(path)
+        return Workspace.open(path)
+
+    def _copy_database(self, folder: Path) -> None:
+        # A connection of its own: SQLite does not copy from the one that holds the write lock.
+        source, target = sqlite3.connect(self.database), sqlite3.connect(folder / "triptych.db")
         try:
-            self.connection().backup(target)
+            source.backup(target)
         finally:
+            source.close()
             target.close()
-        copy = Workspace.open(path)
-        for name in copy.collections():
-            if name:
+        copy = Workspace.open(folder)
+        left_behind = [name for name in copy.collections() if name]
+        with copy.transaction() as db:
+            for name in left_behind:
                 copy.drop_collection(name)
-        return copy
+            db.execute("DELETE FROM meta WHERE key LIKE ?", (f"{ERASING}%",))
+        if left_behind:
+            copy.clean()
+        copy.close()
 
     # --- small values --------------------------------------------------------------------------
 
@@ -309,6 +345,82 @@ class Workspace:
             )
             vectors += cursor.rowcount
         return chunks, vectors
+
+    # --- erasing -------------------------------------------------------------------------------
+
+    def set_aside(self, collection: str, name: str) -> Erasure | None:
+        """Take a document with all its versions out of sight, at once and for good; None when there is none.
+
+        Copies of the same files in the folder collections go with it. The rows wait for `remove_set_aside`,
+        because whoever erases the traces elsewhere must know the text.
+        """
+        ticket = uuid.uuid4().hex
+        with self.transaction() as db:
+            hashes = self.version_hashes(collection, name)
+            if not hashes:
+                return None
+            copies = self._copies(db, hashes.values()) if collection == "" else []
+            for number, home in enumerate([(collection, name), *copies]):
+                db.execute(
+                    "UPDATE documents SET collection = ?, current = 0 WHERE collection = ? AND name = ?",
+                    (f"{SET_ASIDE}{ticket}:{number}", *home),
+                )
+            folders = tuple(dict.fromkeys(folder for folder, _ in copies))
+            self._note(db, collection, name, max(hashes), "forgotten", "")
+            self.set_meta(f"{ERASING}{ticket}", json.dumps([collection, name, len(hashes), folders]))
+        return Erasure(ticket, collection, name, len(hashes), folders)
+
+    @staticmethod
+    def _copies(db: sqlite3.Connection, hashes: Iterable[str]) -> list[tuple[str, str]]:
+        """(collection, name) of the documents of other collections that hold one of these files."""
+        wanted = list(hashes)
+        marks = ",".join("?" * len(wanted))
+        return db.execute(
+            f"SELECT DISTINCT collection, name FROM documents WHERE content_hash IN ({marks})"
+            f" AND collection != '' AND collection NOT LIKE '{SET_ASIDE}%'",
+            wanted,
+        ).fetchall()
+
+    def erasures(self) -> list[Erasure]:
+        """What was set aside and is not yet erased: after a crash, work to be finished."""
+        rows = self.connection().execute("SELECT key, value FROM meta WHERE key LIKE ?", (f"{ERASING}%",))
+        return [
+            Erasure(key.removeprefix(ERASING), collection, name, versions, tuple(folders))
+            for key, value in rows.fetchall()
+            for collection, name, versions, folders in [json.loads(value)]
+        ]
+
+    def set_aside_documents(self, erasure: Erasure) -> list[StoredDocument]:
+        """The versions that wait under this erasure; the first home's first."""
+        rows = self.connection().execute(
+            f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE collection LIKE ? ORDER BY collection, version",
+            (f"{SET_ASIDE}{erasure.ticket}:%",),
+        )
+        return [_document(row) for row in rows]
+
+    def remove_set_aside(self, erasure: Erasure) -> Purged:
+        """Remove the waiting rows with their chunks and the vectors nothing else needs."""
+        versions = characters = chunks = vectors = 0
+        with self.transaction() as db:
+            for stored in self.set_aside_documents(erasure):
+                removed = self._remove_row(db, stored.id)
+                versions += 1
+                characters += len(stored.document.text)
+                chunks += removed[0]
+                vectors += removed[1]
+        return Purged(versions, characters, chunks, vectors)
+
+    def finish(self, erasure: Erasure) -> None:
+        """Every trace is gone: nothing is left to do after a crash."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM meta WHERE key = ?", (f"{ERASING}{erasure.ticket}",))
+
+    def texts(self) -> Iterator[tuple[str, str, str, str]]:
+        """(collection, name, content_hash, text) of every version that is not being erased."""
+        yield from self.connection().execute(
+            "SELECT collection, name, content_hash, text FROM documents WHERE collection NOT LIKE ?",
+            (f"{SET_ASIDE}%",),
+        )
 
     def clean(self) -> None:
         """Rewrite the files so that nothing of what was removed is left on disk."""

@@ -24,12 +24,15 @@ import numpy as np
 
 from backends.corpus.chunking import chunk_document
 from backends.corpus.embedding import Embedder, vector_key
-from backends.corpus.parsing import check_size, parse_file
+from backends.corpus.isolation import parse_isolated
+from backends.corpus.parsing import check_size
 from backends.corpus.retrieval import Retriever, passage_text
 from backends.datatypes import Chunk, Document, ParsedFile, UserError
+from backends.erasure import erase, finish_erasures
 from backends.store import HistoryEntry, StoredChunk, StoredDocument, Workspace
 
 SAMPLE_CORPUS = Path(__file__).resolve().parents[2] / "sample_corpus"
+SHIPPED_ADAPTERS = Path(__file__).resolve().parents[2] / "models" / "adapters"
 RETRIEVERS_KEPT = 4
 SESSIONS_KEPT_SECONDS = 24 * 3600
 FOLDERS_KEPT = 20
@@ -62,7 +65,12 @@ class IngestResult:
 
 @dataclass(frozen=True)
 class ForgetReport:
-    """What was removed with a document, and the adapters that had learned from it."""
+    """What was removed with a document, what remembers it, and what a scan of every file found.
+
+    `adapters` had learned from it and keep what they learned; `also_in` are documents that hold some of the
+    same text and stay. `found_in` names the files where a scan for `searched_for` short pieces of the
+    document's own text still found one: empty when it is gone.
+    """
 
     document: str
     versions: int
@@ -70,6 +78,14 @@ class ForgetReport:
     chunks: int
     vectors: int
     adapters: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()  # cached copies of folders that held it
+    sessions: int = 0  # visitors' copies that held it
+    records: int = 0  # places in stored answers, runs and logs
+    also_in: tuple[str, ...] = ()
+    searched_for: int = 0
+    scanned_files: int = 0
+    scanned_bytes: int = 0
+    found_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,25 +134,45 @@ class Library:
 
     def get(self, name: str, version: int | None = None, role: str | None = None) -> Document:
         """One document. UserError when there is none of this name that this role may read."""
-        stored = self.workspace.document(self._collection, name, version)
-        if stored is None or not may_read(stored.document, role):
-            which = name if version is None else f"{name} (version {version})"
-            raise UserError(f"There is no document {which} in the library.")
-        return stored.document
+        return self._get(name, version, role).document
 
-    def versions(self, name: str) -> list[int]:
-        """Version numbers that can be read, oldest first."""
-        return list(self.workspace.version_hashes(self._collection, name))
+    def _get(self, name: str, version: int | None, role: str | None) -> StoredDocument:
+        """Who may not read the current version may read none; an older one may be kept from more readers."""
+        current = self.workspace.document(self._collection, name)
+        stored = current if version is None else self.workspace.document(self._collection, name, version)
+        if current and stored and may_read(current.document, role) and may_read(stored.document, role):
+            return stored
+        which = name if version is None else f"{name} (version {version})"
+        raise UserError(f"There is no document {which} in the library.")
 
-    def history(self, name: str) -> list[HistoryEntry]:
-        """What happened to a document, oldest first; it outlives the document."""
-        return self.workspace.history(self._collection, name)
+    def versions(self, name: str, role: str | None = None) -> list[int]:
+        """Version numbers that this role can read, oldest first."""
+        numbers = list(self.workspace.version_hashes(self._collection, name))
+        if role is None:
+            return numbers
+        return [number for number in numbers if self._readable(name, number, role)]
 
-    def chunks(self, name: str, settings: ChunkSettings) -> list[Chunk]:
+    def _readable(self, name: str, version: int, role: str) -> bool:
+        try:
+            self._get(name, version, role)
+        except UserError:
+            return False
+        return True
+
+    def history(self, name: str, role: str | None = None) -> list[HistoryEntry]:
+        """What happened to a document, oldest first; it outlives the document.
+
+        A role sees what happened to the versions it may read, and nothing of a document that is gone.
+        """
+        entries = self.workspace.history(self._collection, name)
+        if role is None:
+            return entries
+        readable = self.versions(name, role)
+        return [entry for entry in entries if entry.version in readable]
+
+    def chunks(self, name: str, settings: ChunkSettings, role: str | None = None) -> list[Chunk]:
         """The passages of a document; computed on the fly where they are not stored yet."""
-        stored = self.workspace.document(self._collection, name)
-        if stored is None:
-            raise UserError(f"There is no document {name} in the library.")
+        stored = self._get(name, None, role)
         if self.workspace.chunked([stored.id], self._scheme(settings)):
             return [each.chunk for each in self.workspace.chunks(stored, self._scheme(settings))]
         return self._split(stored.document, settings)
@@ -144,8 +180,16 @@ class Library:
     @property
     def fingerprint(self) -> str:
         """Changes when any current document does."""
-        listing = json.dumps(self.workspace.current_hashes(self._collection))
-        return hashlib.sha256(listing.encode()).hexdigest()
+        return self.fingerprint_for(None)
+
+    def fingerprint_for(self, role: str | None) -> str:
+        """Changes when any document that this role may read does, and by nothing else."""
+        listing: list[tuple[str, int, str]]
+        if role is None:
+            listing = self.workspace.current_hashes(self._collection)
+        else:
+            listing = [(d.name, d.version, d.content_hash) for d in self.documents(role)]
+        return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
     def _visible(self, role: str | None) -> list[StoredDocument]:
         stored = self.workspace.documents(self._collection)
@@ -163,6 +207,7 @@ class Library:
         details: Mapping[str, DocumentDetails] | None = None,
         progress: OnProgress | None = None,
         cancel: threading.Event | None = None,
+        passwords: Sequence[str] = (),
     ) -> Iterator[IngestResult]:
         """Read, split, embed and store files and folders, one result per file as it is done.
 
@@ -176,7 +221,14 @@ class Library:
             report = _Reporter(progress, number, len(files), name)
             given = (details or {}).get(name, DocumentDetails(roles=roles))
             yield self.ingest_file(
-                path, name, settings=settings, source=source, details=given, report=report, cancel=cancel
+                path,
+                name,
+                settings=settings,
+                source=source,
+                details=given,
+                report=report,
+                cancel=cancel,
+                passwords=passwords,
             )
         _Reporter(progress, len(files), len(files), "").reading()
 
@@ -190,6 +242,7 @@ class Library:
         details: DocumentDetails,
         report: _Reporter,
         cancel: threading.Event | None = None,
+        passwords: Sequence[str] = (),
     ) -> IngestResult:
         """Ingest one file under a name of its own."""
         began = time.perf_counter()
@@ -205,7 +258,7 @@ class Library:
             if current and _same(current.document, content_hash, details):
                 count = len(self._ensure_chunks(current, settings, report, cancel))
                 return result("unchanged", len(current.document.pages), count)
-            parsed = parse_file(path, name)
+            parsed = parse_isolated(path, name, passwords=passwords, cancel=cancel)
             document = _make_document(parsed, name, content_hash, source, details, current)
             stored = self._store(document, settings, report, cancel)
         except UserError as error:
@@ -324,15 +377,32 @@ class Library:
     # --- forgetting ----------------------------------------------------------------------------
 
     def forget(self, name: str) -> ForgetReport:
-        """Remove every version of a document, its passages and vectors, also from the disk."""
-        if not self.versions(name):
+        """Remove every version of a document and every trace of it below the workspace's folder.
+
+        It is out of sight with the first step; what a crash leaves undone is finished at the next opening.
+        """
+        erasure = self.workspace.set_aside(self._collection, name)
+        if erasure is None:
             raise UserError(f"There is no document {name} in the library.")
-        purged = self.workspace.remove_document(self._collection, name)
-        self.workspace.clean()
         with self._lock:
             self._retrievers.clear()
-        adapters = adapters_trained_on(self.workspace.path, name)
-        return ForgetReport(name, purged.versions, purged.characters, purged.chunks, purged.vectors, adapters)
+        gone = erase(self.workspace, erasure)
+        return ForgetReport(
+            document=name,
+            versions=gone.versions,
+            characters=gone.characters,
+            chunks=gone.chunks,
+            vectors=gone.vectors,
+            adapters=adapters_trained_on(self.workspace.path, name),
+            folders=gone.folders,
+            sessions=gone.sessions,
+            records=gone.records,
+            also_in=gone.also_in,
+            searched_for=gone.scan.pieces,
+            scanned_files=gone.scan.files,
+            scanned_bytes=gone.scan.bytes,
+            found_in=gone.scan.found_in,
+        )
 
 
 # --- opening -------------------------------------------------------------------------------------
@@ -346,7 +416,7 @@ def open_library(
     sample: Path = SAMPLE_CORPUS,
 ) -> Library:
     """The library of a workspace. A new one is filled with the sample corpus, going on where it stopped."""
-    workspace = Workspace.open(workspace_path)
+    workspace = _open_workspace(workspace_path)
     library = Library(workspace, embedder)
     if workspace.get_meta("seeded") is None:
         _seed(library, sample, settings, progress)
@@ -367,7 +437,7 @@ def open_folder(
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.")
-    workspace = Workspace.open(workspace_path)
+    workspace = _open_workspace(workspace_path)
     collection = f"folder:{folder.resolve()}"
     library = Library(workspace, embedder, collection)
     files = {name: path for path, name in _files([folder])}
@@ -393,12 +463,17 @@ def open_session(base: Path, session_id: str, embedder: Embedder) -> Library:
     path = sessions / session_id
     if not (path / "triptych.db").exists():
         sessions.mkdir(parents=True, exist_ok=True)
-        partial = sessions / f".{session_id}.{os.getpid()}"
-        Workspace.open(base).copy_to(partial).close()
-        partial.replace(path)
+        _open_workspace(base).copy_to(path).close()
     os.utime(path)
     _remove_old_sessions(sessions)
-    return Library(Workspace.open(path), embedder)
+    return Library(_open_workspace(path), embedder)
+
+
+def _open_workspace(path: Path) -> Workspace:
+    """A workspace in which every erasure has come to its end."""
+    workspace = Workspace.open(path)
+    finish_erasures(workspace)
+    return workspace
 
 
 def close_session(base: Path, session_id: str) -> None:
@@ -537,16 +612,19 @@ def _make_document(
         pages=parsed.pages,
         roles=details.roles or (old.roles if old else ()),
         tags=details.tags or (old.tags if old else ()),
-        date=details.date,
+        date=details.date or parsed.date,
         source=source,
+        language=parsed.language,
     )
 
 
 def adapters_trained_on(workspace: Path, name: str) -> tuple[str, ...]:
-    """Names of the adapters below the workspace whose card lists the document."""
+    """Names of the adapters, the shipped ones too, whose card lists the document."""
+    home = workspace.parent.parent if workspace.parent.name == "sessions" else workspace
     found = []
-    for card in sorted((workspace / "adapters").glob("*/card.json")):
-        learned = json.loads(card.read_text(encoding="utf-8")).get("documents", [])
-        if name in {each.get("name") if isinstance(each, dict) else each for each in learned}:
-            found.append(card.parent.name)
-    return tuple(found)
+    for folder in (home / "adapters", SHIPPED_ADAPTERS):
+        for card in sorted(folder.glob("*/card.json")):
+            learned = json.loads(card.read_text(encoding="utf-8")).get("documents", [])
+            if name in {each.get("name") if isinstance(each, dict) else each for each in learned}:
+                found.append(card.parent.name)
+    return tuple(dict.fromkeys(found))
