@@ -271,6 +271,8 @@ def forget(
         report = library.forget(name)
         progress.clear()
         out.record(report)
+        if report.found_in:  # a file that Triptych cannot rewrite still holds the text
+            raise typer.Exit(1)
 
 
 # --- search --------------------------------------------------------------------------------------
