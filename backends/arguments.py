@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -51,6 +52,7 @@ HELP = {
     "model": "'embedded', or a Hugging Face model id or folder.",
     "mode": "How passages are found: by meaning (dense), by words (bm25), or both.",
     "rerank": "Order and trim the passages sentence by sentence.",
+    "cross_encoder": "Reranking lets a trained model read each question and sentence together.",
     "quote_only": "Answers from documents use only words of their passages and a few joining words.",
 }
 ChunkSize = Annotated[int | None, _option("chunk_size", "TOKENS")]
@@ -62,6 +64,9 @@ Seed = Annotated[int | None, _option("seed", "NUMBER")]
 Model = Annotated[str | None, _option("model", "NAME")]
 Mode = Annotated[RetrievalMode | None, typer.Option("--mode", help=HELP["mode"])]
 Rerank = Annotated[bool | None, typer.Option("--rerank/--no-rerank", help=HELP["rerank"])]
+CrossEncoder = Annotated[
+    bool | None, typer.Option("--cross-encoder/--no-cross-encoder", help=HELP["cross_encoder"])
+]
 QuoteOnly = Annotated[bool | None, typer.Option("--quote-only/--no-quote-only", help=HELP["quote_only"])]
 
 
@@ -102,6 +107,16 @@ def backends_of(names: Sequence[str]) -> list[BackendName]:
         if name not in BACKEND_NAMES:
             raise UserError(f"There is no backend {name!r}: choose from {', '.join(BACKEND_NAMES)}.")
     return [cast(BackendName, name) for name in dict.fromkeys(names)]
+
+
+def check_date(text: str, option: str) -> str:
+    """An ISO day, month or year (2026-03-31, 2026-03, 2026), or nothing."""
+    try:
+        if text:
+            date.fromisoformat(text + {4: "-01-01", 7: "-01"}.get(len(text), ""))
+    except ValueError:
+        raise UserError(f"{option} takes a date such as 2026-03-31, 2026-03 or 2026, not {text!r}.") from None
+    return text
 
 
 def check_folder(folder: Path | None) -> None:

@@ -24,6 +24,7 @@ from backends.arguments import (
     ChunkOverlap,
     ChunkSize,
     ContextTokens,
+    CrossEncoder,
     DocumentsFolder,
     Json,
     MaxTokens,
@@ -36,12 +37,14 @@ from backends.arguments import (
     Temperature,
     WorkspaceFolder,
     backends_of,
+    check_date,
     check_folder,
     questions_of,
     settings_of,
     use_workspace,
 )
-from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Hit, Question, UserError
+from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Filters, Hit, Question, UserError
+from backends.evaluate_verb import evaluate
 from backends.runs import RUN_DEPTH, run_rows, write_run
 
 if TYPE_CHECKING:
@@ -78,6 +81,7 @@ app = typer.Typer(
 )
 documents_app = typer.Typer(help="What is in the workspace: list, history, forget.")
 app.add_typer(documents_app, name="documents")
+app.command()(evaluate)
 
 
 @app.callback()
@@ -122,6 +126,9 @@ def ingest(
     role: Annotated[
         list[str] | None, typer.Option(help="Only this role may read them (repeat for several).")
     ] = None,
+    password: Annotated[
+        list[str] | None, typer.Option(help="Opens files that need one (repeat for several).")
+    ] = None,
     chunk_size: ChunkSize = None,
     chunk_overlap: ChunkOverlap = None,
     as_json: Json = False,
@@ -136,12 +143,17 @@ def ingest(
         if path.is_dir() and not any(item.is_file() for item in path.rglob("*")):
             raise UserError(f"The folder {path} holds no files.")
     if not folder.exists():
-        refuse_unreadable(paths)
+        refuse_unreadable(paths, password or ())
     with printing(as_json) as (out, progress), interruptible():
         library = open_library(folder, settings, None, progress)
         results = []
         for result in library.ingest(
-            paths, settings=settings, source="upload", roles=tuple(role or ()), progress=reporter(progress)
+            paths,
+            settings=settings,
+            source="upload",
+            roles=tuple(role or ()),
+            progress=reporter(progress),
+            passwords=password or (),
         ):
             progress.clear()
             results.append(result)
@@ -149,16 +161,16 @@ def ingest(
     _finish_ingest(results)
 
 
-def refuse_unreadable(paths: Sequence[Path]) -> None:
+def refuse_unreadable(paths: Sequence[Path], passwords: Sequence[str]) -> None:
     """A first ingest in which no file can be read must not leave a new workspace behind."""
-    from backends.corpus.parsing import parse_file
+    from backends.corpus.isolation import parse_isolated
 
     reason = ""
     for path in paths:
         if path.is_dir():
             return
         try:
-            parse_file(path)
+            parse_isolated(path, passwords=passwords)
         except UserError as error:
             reason = str(error)
         else:
@@ -219,6 +231,7 @@ def list_documents(ctx: typer.Context, as_json: Json = False, workspace: Workspa
                 "roles": document.roles,
                 "tags": document.tags,
                 "date": document.date,
+                "language": document.language,
                 "source": document.source,
             }
             for document in open_library(folder, settings_of(), None, progress).documents()
@@ -297,6 +310,18 @@ def search(
     ] = None,
     mode: Mode = None,
     rerank: Rerank = None,
+    cross_encoder: CrossEncoder = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this document; * stands for anything (repeat for several)."),
+    ] = None,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="TYPE", help="Only documents of this type, as `documents` lists it."),
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only documents that carry this tag.")] = None,
+    since: Annotated[str, typer.Option(metavar="DATE", help="Only documents of this day or later.")] = "",
+    until: Annotated[str, typer.Option(metavar="DATE", help="Only documents up to this day.")] = "",
     chunk_size: ChunkSize = None,
     chunk_overlap: ChunkOverlap = None,
     documents: DocumentsFolder = None,
@@ -306,7 +331,20 @@ def search(
 ) -> None:
     """Find passages, with scores."""
     folder = use_workspace(workspace)
-    settings = settings_of(mode=mode, rerank=rerank, chunk_size=chunk_size, chunk_overlap=chunk_overlap)
+    settings = settings_of(
+        mode=mode,
+        rerank=rerank,
+        cross_encoder=cross_encoder,
+        chunk_size=chunk_size,
+        chunk_overlap=chunk_overlap,
+    )
+    filters = Filters(
+        tuple(only or ()),
+        tuple(type_ or ()),
+        tuple(tag or ()),
+        check_date(since, "--since"),
+        check_date(until, "--until"),
+    )
     asked = questions_of(question, queries, option="--queries")
     check_folder(documents)
     if run is not None and not run.absolute().parent.is_dir():
@@ -317,7 +355,7 @@ def search(
         run_lines: list[str] = []
         for number, each in enumerate(asked, start=1):
             depth = (top_k or RUN_DEPTH) if run else (top_k or settings.top_k)
-            hits = find(retriever, each.question, depth, settings, whole_documents=run is not None)
+            hits = find(retriever, each.question, depth, settings, filters, whole_documents=run is not None)
             progress.clear()
             _show_hits(out, each, hits[: top_k or settings.top_k], title=len(asked) > 1)
             run_lines += run_rows(each.id, hits, depth)
@@ -329,13 +367,20 @@ def search(
 
 
 def find(
-    retriever: Retriever, question: str, depth: int, settings: Settings, *, whole_documents: bool
+    retriever: Retriever,
+    question: str,
+    depth: int,
+    settings: Settings,
+    filters: Filters,
+    *,
+    whole_documents: bool,
 ) -> list[Hit]:
     """Hits in order, best first; with `whole_documents` enough passages to rank `depth` documents."""
     wanted = depth * 5 if whole_documents else depth
-    hits = retriever.search(question, top_k=wanted, mode=settings.mode)
+    hits = retriever.search(question, top_k=wanted, mode=settings.mode, filters=filters)
     if settings.rerank and len(hits) > 1:
-        hits = retriever.rerank(question, hits[:RERANKED]) + hits[RERANKED:]
+        first = retriever.rerank(question, hits[:RERANKED], cross_encoder=settings.cross_encoder)
+        hits = first + hits[RERANKED:]
     return hits
 
 
@@ -383,6 +428,7 @@ def ask(
     chunk_overlap: ChunkOverlap = None,
     mode: Mode = None,
     rerank: Rerank = None,
+    cross_encoder: CrossEncoder = None,
     quote_only: QuoteOnly = None,
     context_tokens: ContextTokens = None,
     temperature: Temperature = None,
@@ -402,6 +448,7 @@ def ask(
         chunk_overlap=chunk_overlap,
         mode=mode,
         rerank=rerank,
+        cross_encoder=cross_encoder,
         quote_only=quote_only,
         context_tokens=context_tokens,
         temperature=temperature,

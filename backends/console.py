@@ -53,6 +53,7 @@ def hit_row(question_id: str, question: str, hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "dense": hit.dense,
         "bm25": hit.bm25,
+        "also": [other.document for other in hit.also],
         "text": chunk.text,
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal, Protocol
 
 BackendName = Literal["rag", "fine_tuned", "hybrid", "base"]
@@ -74,6 +75,31 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Filters:
+    """Which documents a search may look at; an empty field asks for nothing.
+
+    Dates are ISO days, months or years; a month or year fits where any of its days does, and an undated
+    document never does.
+    """
+
+    documents: tuple[str, ...] = ()  # names, * and ? as in a shell: any of them
+    types: tuple[str, ...] = ()  # any of them
+    tags: tuple[str, ...] = ()  # all of them
+    since: str = ""
+    until: str = ""
+
+    def admit(self, document: Document) -> bool:
+        date = document.date
+        return (
+            (not self.documents or any(fnmatchcase(document.name, name) for name in self.documents))
+            and (not self.types or document.type in self.types)
+            and set(self.tags) <= set(document.tags)
+            and (not self.since or (date != "" and date >= self.since[: len(date)]))
+            and (not self.until or (date != "" and date[: len(self.until)] <= self.until))
+        )
+
+
+@dataclass(frozen=True)
 class Chunk:
     """A retrievable passage; `text == document.text[start:end]`, always."""
 
@@ -97,6 +123,7 @@ class Hit:
     score: float
     dense: float | None = None  # cosine similarity, -1 to 1
     bm25: float | None = None
+    also: tuple[Chunk, ...] = ()  # near-identical passages that were found too; this one stands for them
 
 
 @dataclass(frozen=True)
@@ -106,7 +133,7 @@ class Sentence:
     start: int
     end: int
     text: str
-    score: float = 0.0  # relevance to the question, cosine similarity
+    score: float = 0.0  # relevance as retrieval judged it; compares sentences of one question only
 
 
 @dataclass(frozen=True)
@@ -115,7 +142,7 @@ class Source:
 
     rank: int  # the [n] of the prompt, from 1
     hit: Hit
-    sentences: tuple[Sentence, ...]  # in document order, never empty
+    sentences: tuple[Sentence, ...]  # the best one first, the others in document order; never empty
 
 
 # --- answers -----------------------------------------------------------------------------------

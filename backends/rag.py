@@ -38,6 +38,7 @@ class Retriever(Protocol):
         budget: int,
         count_tokens: Callable[[str], int],
         rerank: bool,
+        cross_encoder: bool,
         format_line: Callable[[int, str, Sequence[str]], str],
     ) -> Evidence: ...
 
@@ -82,6 +83,7 @@ def find_evidence(
         budget=budget,
         count_tokens=model.count_tokens,
         rerank=settings.rerank,
+        cross_encoder=settings.cross_encoder,
         format_line=format_evidence,
     )
     yield evidence

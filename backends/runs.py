@@ -20,7 +20,8 @@ def run_rows(question_id: str, hits: Sequence[Hit], depth: int) -> list[str]:
 
     Scores are 1/rank: a run's scores must fall with the rank, which reranked scores do not promise.
     """
-    names = list(dict.fromkeys(hit.chunk.document for hit in hits))[:depth]
+    ranked = [chunk.document for hit in hits for chunk in (hit.chunk, *hit.also)]
+    names = list(dict.fromkeys(ranked))[:depth]
     return [
         f"{_run_name(question_id)} Q0 {_run_name(name)} {rank} {1 / rank:.6f} {RUN_NAME}"
         for rank, name in enumerate(names, start=1)

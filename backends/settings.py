@@ -36,6 +36,9 @@ class Settings(BaseSettings):
         "hybrid", description="How passages are found: by meaning (dense), by words (bm25), or both."
     )
     rerank: bool = Field(True, description="Order and trim the passages sentence by sentence.")
+    cross_encoder: bool = Field(
+        True, description="Reranking lets a trained model read each question and sentence together."
+    )
     context_tokens: int = Field(128, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     quote_only: bool = Field(
         False,

@@ -17,7 +17,18 @@ import pytest
 from typer.testing import CliRunner
 
 from backends import arguments, cli
-from backends.datatypes import Answer, Chunk, Citation, Cost, Document, Hit, Question, Usage, UserError
+from backends.datatypes import (
+    Answer,
+    Chunk,
+    Citation,
+    Cost,
+    Document,
+    Filters,
+    Hit,
+    Question,
+    Usage,
+    UserError,
+)
 from backends.settings import MAX_QUESTION_CHARACTERS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,14 +75,14 @@ class Row:
 
 
 class FakeRetriever:
-    def search(self, question: str, *, top_k: int, mode: str) -> list[Hit]:
+    def search(self, question: str, *, top_k: int, mode: str, filters: Filters) -> list[Hit]:
         names = ["a.md", "a.md", "my notes.md", "c.md", "a.md", "d.md"]
         return [
             Hit(Chunk(name, 1, 0, 7, "Returns", None, 1), rank, 1 / (60 + rank))
             for rank, name in enumerate(names, start=1)
         ][:top_k]
 
-    def rerank(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
+    def rerank(self, question: str, hits: Sequence[Hit], *, cross_encoder: bool) -> list[Hit]:
         return [replace(hit, rank=rank) for rank, hit in enumerate(reversed(hits), start=1)]
 
 
@@ -327,6 +338,27 @@ def test_search_prints_hits_in_order(library: FakeLibrary) -> None:
     assert hits[0]["text"] == "Returns"
     reranked = rows(run("search", "returns", "--top-k", 3, "--rerank", "--json")[1])
     assert [hit["document"] for hit in reranked] == ["my notes.md", "a.md", "a.md"]
+
+
+def test_search_passes_its_filters_on(library: FakeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Filters] = []
+    search = FakeRetriever.search
+
+    def watched(self: FakeRetriever, question: str, **options: Any) -> list[Hit]:
+        seen.append(options["filters"])
+        return search(self, question, **options)
+
+    monkeypatch.setattr(FakeRetriever, "search", watched)
+    asked = ["--only", "a*", "--only", "b.md", "--type", "pdf", "--tag", "hr", "--since", "2026-02"]
+    assert run("search", "returns", *asked, "--until", "2026-03-31")[0] == 0
+    assert run("search", "returns")[0] == 0
+    assert seen == [Filters(("a*", "b.md"), ("pdf",), ("hr",), "2026-02", "2026-03-31"), Filters()]
+
+
+@pytest.mark.parametrize("date", ["yesterday", "2026-13", "31.03.2026", "26"])
+def test_a_filter_date_is_an_iso_date(library: FakeLibrary, date: str) -> None:
+    status, stdout, stderr = run("search", "returns", "--since", date)
+    assert (status, stdout) == (2, "") and date in stderr
 
 
 def test_run_file_ranks_documents_by_their_best_passage(library: FakeLibrary, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from backends.corpus.embedding import Embedder, vector_key
 from backends.corpus.isolation import parse_isolated
 from backends.corpus.parsing import check_size
 from backends.corpus.retrieval import Retriever, passage_text
-from backends.datatypes import Chunk, Document, ParsedFile, UserError
+from backends.datatypes import Chunk, Document, ParsedFile, PasswordNeeded, UserError
 from backends.erasure import erase, finish_erasures
 from backends.store import HistoryEntry, StoredChunk, StoredDocument, Workspace
 
@@ -61,6 +61,7 @@ class IngestResult:
     chunks: int
     seconds: float
     error: str | None = None
+    needs_password: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,8 +248,11 @@ class Library:
         """Ingest one file under a name of its own."""
         began = time.perf_counter()
 
-        def result(status: Status, pages: int = 0, chunks: int = 0, error: str | None = None) -> IngestResult:
-            return IngestResult(name, status, pages or None, chunks, time.perf_counter() - began, error)
+        def result(
+            status: Status, pages: int = 0, chunks: int = 0, error: str | None = None, locked: bool = False
+        ) -> IngestResult:
+            seconds = time.perf_counter() - began
+            return IngestResult(name, status, pages or None, chunks, seconds, error, locked)
 
         report.reading()
         try:
@@ -262,7 +266,7 @@ class Library:
             document = _make_document(parsed, name, content_hash, source, details, current)
             stored = self._store(document, settings, report, cancel)
         except UserError as error:
-            return result("rejected", error=str(error))
+            return result("rejected", error=str(error), locked=isinstance(error, PasswordNeeded))
         except OSError as error:
             return result("rejected", error=f"{name} cannot be read: {error.strerror or error}.")
         status: Status = "indexed" if stored.document.version == 1 else "replaced"
@@ -372,7 +376,8 @@ class Library:
         vectors = self.workspace.vectors(each.key for each in chunks)
         rows = [vectors[each.key] for each in chunks]
         matrix = np.stack(rows) if rows else np.zeros((0, 1), np.float32)
-        return Retriever([each.chunk for each in chunks], matrix, self.embedder)
+        documents = [each.document for each in visible]
+        return Retriever([each.chunk for each in chunks], matrix, self.embedder, documents=documents)
 
     # --- forgetting ----------------------------------------------------------------------------
 

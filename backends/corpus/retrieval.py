@@ -7,7 +7,8 @@ that may not be found were never handed in.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import re
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -18,16 +19,31 @@ import numpy as np
 from backends.corpus.chunking import is_heading, split_sentences
 from backends.corpus.embedding import Embedder
 from backends.corpus.index import PassageIndex
-from backends.datatypes import Chunk, Evidence, Hit, RetrievalMode, Sentence, Source
+from backends.corpus.reranker import Ranker
+from backends.datatypes import (
+    Chunk,
+    Document,
+    Evidence,
+    Filters,
+    Hit,
+    RetrievalMode,
+    Sentence,
+    Source,
+)
 
 RRF_K = 60  # Cormack, Clarke and Buettcher, SIGIR 2009
 DEPTH = 100  # candidates of each ranking that are fused
 CACHED_SENTENCES = 20_000
-PASSAGE_WEIGHT = 0.3  # of the passage beside its sentence, and below of shared words; see _sentences
+PASSAGE_WEIGHT = 0.3  # of the passage beside its sentence, and below of shared words; see _blended
 WORDS_WEIGHT = 0.4
 SENTENCES = 8  # most sentences shown together
+JUDGED = 16  # sentences that the cross-encoder reads: the best by blended score
+BLEND = 3.0  # of the blended score beside the cross-encoder's logit
 RELEVANT = 0.30  # below this best cosine nothing fits; calibrated on the sample questions
+MAY_DIFFER = 0.05  # share of words in which passages that say the same may differ
 
+_WORD = re.compile(r"\w+")
+_NEGATIONS = frozenset(["no", "nor", "not", "never", "none", "without", "except", "unless", "only", "cannot"])
 FormatLine = Callable[[int, str, Sequence[str]], str]
 
 
@@ -49,9 +65,19 @@ def passage_text(chunk: Chunk) -> str:
 class Retriever:
     """Finds passages among those given, and picks the sentences worth showing."""
 
-    def __init__(self, chunks: Sequence[Chunk], vectors: np.ndarray, embedder: Embedder) -> None:
+    def __init__(
+        self,
+        chunks: Sequence[Chunk],
+        vectors: np.ndarray,
+        embedder: Embedder,
+        ranker: Ranker | None = None,
+        documents: Sequence[Document] = (),
+    ) -> None:
+        """`documents` are those of the chunks, for `Filters`; their texts are not kept."""
         self.chunks = tuple(chunks)
+        self._documents = {each.name: replace(each, text="", pages=()) for each in documents}
         self._embedder = embedder
+        self._ranker = ranker
         self._index = PassageIndex([passage_text(chunk) for chunk in chunks], vectors)
         self._cache = SentenceVectors(embedder, CACHED_SENTENCES)
 
@@ -59,29 +85,76 @@ class Retriever:
         """Load the model and build the indexes now rather than at the first question."""
         self.search("warm up", top_k=1, mode="hybrid")
 
-    def search(self, question: str, *, top_k: int, mode: RetrievalMode) -> list[Hit]:
-        """The best passages; in hybrid mode both rankings are fused by reciprocal rank."""
-        if not self.chunks:
+    def search(
+        self, question: str, *, top_k: int, mode: RetrievalMode, filters: Filters | None = None
+    ) -> list[Hit]:
+        """The best passages; in hybrid mode both rankings are fused by reciprocal rank.
+
+        Passages that say the same are one hit, which lists the others in `also`.
+        """
+        allowed = self._allowed(filters)
+        if not self.chunks or (allowed is not None and not len(allowed)):
             return []
         depth = max(DEPTH, 2 * top_k)
         vector = self._cache.of([question])[0] if mode != "bm25" else None
-        words = self._index.bm25(question) if mode != "dense" else None
+        words = self._words(question, allowed) if mode != "dense" else None
         rankings: list[list[int]] = []
         if vector is not None:
-            rankings.append([position for position, _ in self._index.dense(vector, depth)])
+            rankings.append(self._nearest(vector, depth, allowed))
         if words is not None:
             best = np.argsort(-words, kind="stable")[:depth]
             rankings.append([int(position) for position in best if words[position] > 0])
-        fused = reciprocal_rank_fusion(rankings)[:top_k]
-        positions = [position for position, _ in fused]
-        cosines = self._index.similarity(vector, positions) if vector is not None else None
+        fused = self._collapsed(reciprocal_rank_fusion(rankings), top_k)
+        positions = [position for position, _, _ in fused]
+        cosines = self._index.similarity(vector, positions) if vector is not None and positions else None
         hits = []
-        for at, (position, score) in enumerate(fused):
+        for at, (position, score, also) in enumerate(fused):
             dense = cosines[at] if cosines is not None else None
             bm25 = float(words[position]) if words is not None else None
             own = {"dense": dense, "bm25": bm25, "hybrid": score}[mode]
-            hits.append(Hit(self.chunks[position], at + 1, float(own or 0.0), dense, bm25))
+            same = tuple(self.chunks[other] for other in also)
+            hits.append(Hit(self.chunks[position], at + 1, float(own or 0.0), dense, bm25, same))
         return hits
+
+    def _allowed(self, filters: Filters | None) -> np.ndarray | None:
+        """Positions of the passages that may be found; None for all of them."""
+        if filters is None or filters == Filters():
+            return None
+        names = {name for name, document in self._documents.items() if filters.admit(document)}
+        return np.array([at for at, chunk in enumerate(self.chunks) if chunk.document in names], np.int64)
+
+    def _nearest(self, vector: np.ndarray, depth: int, allowed: np.ndarray | None) -> list[int]:
+        if allowed is None:
+            return [position for position, _ in self._index.dense(vector, depth)]
+        cosines = np.asarray(self._index.similarity(vector, [int(at) for at in allowed]))
+        return [int(allowed[at]) for at in np.argsort(-cosines, kind="stable")[:depth]]
+
+    def _words(self, question: str, allowed: np.ndarray | None) -> np.ndarray:
+        scores = self._index.bm25(question)
+        if allowed is None:
+            return scores
+        kept = np.zeros_like(scores)
+        kept[allowed] = scores[allowed]
+        return kept
+
+    def _collapsed(
+        self, ranked: Sequence[tuple[int, float]], top_k: int
+    ) -> list[tuple[int, float, list[int]]]:
+        """(position, score, near-identical positions behind it) of the best `top_k` different passages."""
+        kept: list[tuple[int, float, list[int]]] = []
+        alike: dict[tuple[str, ...], list[tuple[list[str], int]]] = {}  # by what may not differ
+        for position, score in ranked:
+            words = _WORD.findall(self.chunks[position].text)
+            rivals = alike.setdefault(tuple(filter(matters, words)), [])
+            twin = next((at for other, at in rivals if says_the_same(words, other)), None)
+            if twin is not None:
+                kept[twin][2].append(position)
+            elif len(kept) < top_k:
+                rivals.append((words, len(kept)))
+                kept.append((position, score, []))
+            else:
+                break
+        return kept
 
     def fresh(self) -> Retriever:
         """The same indexes with nothing remembered of earlier questions: what a timed answer gets."""
@@ -89,11 +162,48 @@ class Retriever:
         other._cache = SentenceVectors(self._embedder, CACHED_SENTENCES)
         return other
 
-    def rerank(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
-        """The same hits ordered by their best sentence; `score` is that sentence's."""
-        scored = [(max(s.score for s in self._sentences(question, hit)[0]), hit) for hit in hits]
-        scored.sort(key=lambda pair: (-pair[0], pair[1].rank))
-        return [replace(hit, rank=rank, score=score) for rank, (score, hit) in enumerate(scored, start=1)]
+    def rerank(self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True) -> list[Hit]:
+        """The same hits ordered by what they hold for the question; `score` says how much.
+
+        The cross-encoder, where there is one and it is wanted, reads each passage; otherwise the best
+        sentence of each speaks for it.
+        """
+        if not hits:
+            return []
+        best = [max(s.score for s in self._blended(question, hit)[0]) for hit in hits]
+        if self._ranker is not None and cross_encoder:
+            logits = self._ranker.score(question, [passage_text(hit.chunk) for hit in hits])
+            best = [float(logit) + BLEND * score for logit, score in zip(logits, best, strict=True)]
+        order = sorted(range(len(hits)), key=lambda at: (-best[at], hits[at].rank))
+        return [replace(hits[at], rank=rank, score=best[at]) for rank, at in enumerate(order, start=1)]
+
+    def best_sentences(
+        self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True
+    ) -> tuple[list[tuple[Hit, Sentence]], float]:
+        """The sentences of all hits, best first and each once, and the best cosine among them.
+
+        The blended score orders them; where there is a cross-encoder and it is wanted, it reads the first
+        JUDGED of them, whose order is then its logit + BLEND x blended score, and the others are left out.
+        """
+        found: dict[tuple[str, int, int], tuple[Hit, Sentence]] = {}
+        closest = -1.0
+        for hit in hits:
+            sentences, cosine = self._blended(question, hit)
+            closest = max(closest, cosine)
+            for sentence in sentences:
+                key = (hit.chunk.document, sentence.start, sentence.end)
+                if key not in found or found[key][1].score < sentence.score:
+                    found[key] = (hit, sentence)
+        ranked = sorted(found.values(), key=_best_first)
+        if self._ranker is not None and cross_encoder and ranked:
+            ranked = ranked[:JUDGED]
+            logits = self._ranker.score(question, [sentence_text(hit.chunk, s) for hit, s in ranked])
+            judged = [
+                (hit, replace(s, score=float(logit) + BLEND * s.score))
+                for logit, (hit, s) in zip(logits, ranked, strict=True)
+            ]
+            ranked = sorted(judged, key=_best_first)
+        return ranked, closest
 
     def select_evidence(
         self,
@@ -102,45 +212,40 @@ class Retriever:
         *,
         budget: int,
         count_tokens: Callable[[str], int],
+        format_line: FormatLine,
         rerank: bool,
-        format_line: FormatLine | None = None,
+        cross_encoder: bool = True,
     ) -> Evidence:
         """Numbered sources whose lines, made by `format_line`, hold at most `budget` tokens together.
 
-        With `rerank`, the best sentences of all hits are taken, and sources stand in the order of their best.
-        Without, hits stay in rank order and keep their sentences from the first until the budget is full.
-        The first source always gets at least one sentence. Hits that show none are in `left_out`.
+        With `rerank`, the best sentences of all hits are taken and sources stand in the order of their best,
+        which leads its line; the others follow in document order. Without, hits stay in rank order and keep
+        their sentences from the first until the budget is full. The first source always gets at least one
+        sentence. Hits that show none are in `left_out`.
         """
         if not hits:
             return Evidence((), (), ("No passage was found for this question.",))
-        chooser = _Chooser(budget, count_tokens, format_line or plain_line)
+        chooser = _Chooser(budget, count_tokens, format_line)
         if not rerank:
             for hit in hits:
                 for sentence in sentences_of(hit.chunk):
                     if not chooser.add(hit, sentence):
                         break
             return chooser.evidence(hits, ())
-        scored: list[tuple[Hit, Sentence]] = []
-        closest = -1.0
-        for hit in hits:
-            sentences, cosine = self._sentences(question, hit)
-            scored += [(hit, sentence) for sentence in sentences]
-            closest = max(closest, cosine)
-        scored.sort(key=lambda pair: (-pair[1].score, pair[0].rank, pair[1].start))
-        for hit, sentence in scored:
+        ranked, closest = self.best_sentences(question, hits, cross_encoder=cross_encoder)
+        for hit, sentence in ranked:
             if chooser.sentences >= SENTENCES:
                 break
             chooser.add(hit, sentence)
         poor = f"No passage fits this question well (best similarity {closest:.2f})."
         return chooser.evidence(hits, (poor,) if closest < RELEVANT else ())
 
-    def _sentences(self, question: str, hit: Hit) -> tuple[list[Sentence], float]:
-        """The passage's sentences with their relevance, in document order, and their best cosine.
+    def _blended(self, question: str, hit: Hit) -> tuple[list[Sentence], float]:
+        """The passage's sentences with their blended score, in document order, and their best cosine.
 
-        relevance = (cosine + 0.3 passage cosine + 0.4 share of the question's words) / 1.7, where a
-        sentence is read with its title and heading, and words weigh by their rarity. On the development
-        questions of the sample the right sentence came first for 52 %, against 38 % by the cosine of the
-        bare sentence.
+        score = (cosine + 0.3 passage cosine + 0.4 share of the question's words) / 1.7, where a sentence is
+        read with its title and heading, and words weigh by their rarity. On the development questions of the
+        sample the right sentence came first for 52 %, against 38 % by the cosine of the bare sentence.
         """
         sentences = sentences_of(hit.chunk)
         texts = [sentence_text(hit.chunk, s) for s in sentences]
@@ -152,6 +257,26 @@ class Retriever:
         )
         ranked = [replace(s, score=float(score)) for s, score in zip(sentences, scores, strict=True)]
         return ranked, float(cosines.max())
+
+
+def _best_first(found: tuple[Hit, Sentence]) -> tuple[float, int, int]:
+    hit, sentence = found
+    return -sentence.score, hit.rank, sentence.start
+
+
+def says_the_same(words: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two passages, given as words, differ in nothing that matters: at most one word in twenty, no
+    number, name or negation among them, and the same order of the rest."""
+    one, two = Counter(words), Counter(other)
+    different = (one - two) + (two - one)
+    if different.total() > MAY_DIFFER * min(len(words), len(other)) or any(map(matters, different)):
+        return False
+    return [w for w in words if w not in different] == [w for w in other if w not in different]
+
+
+def matters(word: str) -> bool:
+    """Numbers, codes, names (a capital) and negations change what a passage says."""
+    return not (word.isalpha() and word.islower()) or word in _NEGATIONS
 
 
 def sentences_of(chunk: Chunk) -> list[Sentence]:
@@ -167,11 +292,6 @@ def sentence_text(chunk: Chunk, sentence: Sentence) -> str:
     """What is compared with the question for a sentence: its title and heading say what it is about."""
     context = dict.fromkeys(part for part in (chunk.title, chunk.heading) if part)
     return ". ".join([*context, sentence.text])
-
-
-def plain_line(number: int, title: str, sentences: Sequence[str]) -> str:
-    """One numbered source on one line."""
-    return f"[{number}] {title}: {' '.join(sentences)}" if title else f"[{number}] {' '.join(sentences)}"
 
 
 class _Chooser:
@@ -193,7 +313,7 @@ class _Chooser:
             return True
         kept = self._kept[hit.rank][1] if hit.rank in self._kept else []
         number = [*self._kept, hit.rank].index(hit.rank) + 1
-        trial = sorted([*kept, sentence], key=lambda s: s.start)
+        trial = [*kept[:1], *sorted([*kept[1:], sentence], key=lambda s: s.start)] if kept else [sentence]
         tokens = self._count(self._format(number, hit.chunk.title, [s.text for s in trial]) + "\n")
         if self._kept and sum(self._cost.values()) - self._cost.get(hit.rank, 0) + tokens > self._budget:
             return False

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from backends.corpus.index import PassageIndex
-from backends.corpus.retrieval import Retriever, SentenceVectors, passage_text, reciprocal_rank_fusion
-from backends.datatypes import Chunk
+from backends.corpus.retrieval import (
+    JUDGED,
+    Retriever,
+    SentenceVectors,
+    passage_text,
+    reciprocal_rank_fusion,
+    says_the_same,
+)
+from backends.datatypes import Chunk, Document, Filters
 from tests.fakes import HashingEmbedder
 
 TEXTS = [
@@ -23,6 +32,25 @@ TEXTS = [
 
 def words(text: str) -> int:
     return len(text.split())
+
+
+def line(number: int, title: str, sentences: Sequence[str]) -> str:
+    return f"[{number}] {title}: {' '.join(sentences)}"
+
+
+SELECT = {"count_tokens": words, "format_line": line}
+
+
+class ScriptedRanker:
+    """Judges a text by how often it holds a word; remembers what it was shown."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.read: list[str] = []
+
+    def score(self, question, texts):
+        self.read += texts
+        return np.array([10 * text.count(self.word) for text in texts], np.float32)
 
 
 @pytest.fixture
@@ -74,7 +102,7 @@ def test_search_ranks_from_one_with_falling_scores_and_says_which_parts_ran(retr
 def test_an_empty_library_finds_nothing_and_says_so():
     empty = Retriever([], np.zeros((0, 4)), HashingEmbedder())
     assert empty.search("anything", top_k=5, mode="hybrid") == []
-    evidence = empty.select_evidence("anything", [], budget=50, count_tokens=words, rerank=True)
+    evidence = empty.select_evidence("anything", [], budget=50, rerank=True, **SELECT)
     assert evidence.sources == () and len(evidence.warnings) == 1
 
 
@@ -83,7 +111,7 @@ def test_an_empty_library_finds_nothing_and_says_so():
 def test_evidence_keeps_to_the_budget_and_loses_no_hit(retriever, rerank, budget):
     question = "What does the Team plan cost a month?"
     hits = retriever.search(question, top_k=4, mode="dense")
-    evidence = retriever.select_evidence(question, hits, budget=budget, count_tokens=words, rerank=rerank)
+    evidence = retriever.select_evidence(question, hits, budget=budget, rerank=rerank, **SELECT)
     shown = [source.hit.chunk.document for source in evidence.sources]
     left = [hit.chunk.document for hit in evidence.left_out]
     assert sorted(shown + left) == sorted(hit.chunk.document for hit in hits)
@@ -92,7 +120,9 @@ def test_evidence_keeps_to_the_budget_and_loses_no_hit(retriever, rerank, budget
     for source in evidence.sources:
         chunk = source.hit.chunk
         assert source.sentences
-        assert list(source.sentences) == sorted(source.sentences, key=lambda s: s.start)
+        best, *others = source.sentences
+        assert best.score == max(s.score for s in source.sentences)
+        assert others == sorted(others, key=lambda s: s.start)
         for s in source.sentences:
             assert chunk.text[s.start - chunk.start : s.end - chunk.start] == s.text
         cost += words(f"[{source.rank}] {chunk.title}: " + " ".join(s.text for s in source.sentences))
@@ -103,8 +133,8 @@ def test_reranked_evidence_begins_with_the_best_sentence(retriever):
     question = "How many days until unused products may be returned?"
     hits = retriever.search(question, top_k=4, mode="dense")
     worst_first = list(reversed(hits))
-    evidence = retriever.select_evidence(question, worst_first, budget=500, count_tokens=words, rerank=True)
-    assert "within 30 days" in max(evidence.sources[0].sentences, key=lambda s: s.score).text
+    evidence = retriever.select_evidence(question, worst_first, budget=500, rerank=True, **SELECT)
+    assert "within 30 days" in evidence.sources[0].sentences[0].text
     best = [max(s.score for s in source.sentences) for source in evidence.sources]
     assert best == sorted(best, reverse=True)
     assert [h.chunk for h in retriever.rerank(question, worst_first)] == [
@@ -112,9 +142,109 @@ def test_reranked_evidence_begins_with_the_best_sentence(retriever):
     ]
 
 
+def test_the_cross_encoder_orders_the_sentences_that_the_blend_chose():
+    text = " ".join(f"Sentence {at} tells of wares." for at in range(30)) + " The depot keeps zebra files."
+    embedder = HashingEmbedder(512)
+    chunks = [Chunk("d.md", 1, 0, len(text), text, None, len(text), "Title")]
+    ranker = ScriptedRanker("zebra")
+    retriever = Retriever(chunks, embedder.embed([passage_text(c) for c in chunks]), embedder, ranker)
+    question = "Where does the depot keep files?"
+    hits = retriever.search(question, top_k=1, mode="hybrid")
+    ranked, _ = retriever.best_sentences(question, hits)
+    assert len(ranker.read) == len(ranked) == JUDGED and ranked[0][1].text == "The depot keeps zebra files."
+    evidence = retriever.select_evidence("wares", hits, budget=40, rerank=True, **SELECT)
+    first, *others = evidence.sources[0].sentences
+    assert "zebra" not in first.text  # not among the best of the blend, so never read
+    assert others and others == sorted(others, key=lambda s: s.start)
+    evidence = retriever.select_evidence(question, hits, budget=40, rerank=True, **SELECT)
+    first, *others = evidence.sources[0].sentences
+    assert "zebra" in first.text and others and all(s.start < first.start for s in others)
+    ranker.read.clear()
+    plain = retriever.select_evidence(question, hits, budget=40, rerank=True, cross_encoder=False, **SELECT)
+    assert ranker.read == [] and plain.sources
+
+
+def test_the_cross_encoder_orders_passages(retriever):
+    judged = Retriever(
+        retriever.chunks, retriever._index._vectors, HashingEmbedder(512), ScriptedRanker("Soup")
+    )
+    hits = judged.search("Team plan", top_k=4, mode="dense")
+    assert hits[0].chunk.document == "d0.md"
+    ranked = judged.rerank("Team plan", hits)
+    assert ranked[0].chunk.document == "d3.md" and [hit.rank for hit in ranked] == [1, 2, 3, 4]
+    assert judged.rerank("Team plan", hits, cross_encoder=False)[0].chunk.document == "d0.md"
+    assert judged.rerank("Team plan", []) == []
+
+
+LONG = (
+    "Unused products may be returned within 30 days. The buyer fills in the form in the shop and puts the "
+    "printed label on the parcel. We refund the full price on the same account as soon as the parcel is here."
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        (LONG, True),
+        (LONG.replace("the printed label", "a printed label"), True),
+        (LONG.replace("30 days", "14 days"), False),
+        (LONG.replace("may be", "may not be"), False),
+        (LONG.replace("buyer", "Buyer"), False),
+        (LONG.replace("refund", "send").replace("full", "whole").replace("account", "card"), False),
+        (LONG.replace("buyer", "X").replace("shop", "buyer").replace("X", "shop"), False),
+        (LONG[: len(LONG) // 2], False),
+    ],
+)
+def test_passages_say_the_same_when_nothing_that_matters_differs(changed, same):
+    assert says_the_same(re.findall(r"\w+", LONG), re.findall(r"\w+", changed)) is same
+
+
+def test_near_identical_passages_are_one_hit_that_names_the_others():
+    texts = [LONG, LONG.replace("the printed label", "a printed label"), LONG.replace("30", "14"), TEXTS[1]]
+    embedder = HashingEmbedder(512)
+    chunks = [Chunk(f"d{at}.md", 1, 0, len(t), t, None, 9) for at, t in enumerate(texts)]
+    retriever = Retriever(chunks, embedder.embed(texts), embedder)
+    hits = retriever.search("unused products returned within 30 days", top_k=3, mode="hybrid")
+    shown = [(hit.chunk.document, [chunk.document for chunk in hit.also]) for hit in hits]
+    assert sorted(shown[0][1] + [shown[0][0]]) == ["d0.md", "d1.md"]
+    assert [also for _, also in shown[1:]] == [[], []] and [hit.rank for hit in hits] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "bm25"])
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (Filters(), {0, 1, 2, 3}),
+        (Filters(documents=("d1.md", "d3*")), {1, 3}),
+        (Filters(types=("pdf",)), {1, 3}),
+        (Filters(tags=("new", "blue")), {1}),
+        (Filters(since="2026-02"), {2, 3}),
+        (Filters(until="2026-01"), {1}),
+        (Filters(since="2026-01-15", until="2026-03-01"), {1, 2, 3}),
+        (Filters(types=("eml",)), set()),
+    ],
+)
+def test_filters_keep_a_search_to_some_documents(mode, filters, found):
+    dates = ["", "2026-01-15", "2026-03-01", "2026-03"]
+    tags = [(), ("new", "blue"), ("blue",), ("new",)]
+    documents = [
+        Document(f"d{at}.md", 1, "", ["markdown", "pdf"][at % 2], text, "", (), (), tags[at], dates[at])
+        for at, text in enumerate(TEXTS)
+    ]
+    texts = [f"monitor {text}" for text in TEXTS]
+    embedder = HashingEmbedder(512)
+    chunks = [Chunk(f"d{at}.md", 1, 0, len(t), t, None, 9) for at, t in enumerate(texts)]
+    retriever = Retriever(chunks, embedder.embed(texts), embedder, None, documents)
+    hits = retriever.search("monitor", top_k=9, mode=mode, filters=filters)
+    assert {int(hit.chunk.document[1]) for hit in hits} == found
+    everything = retriever.search("monitor", top_k=9, mode="dense")
+    if mode == "dense":
+        assert [h.chunk for h in hits] == [h.chunk for h in everything if int(h.chunk.document[1]) in found]
+
+
 def test_without_reranking_hits_keep_their_order_and_their_beginning(retriever):
     hits = retriever.search("monitor", top_k=4, mode="dense")
-    evidence = retriever.select_evidence("monitor", hits, budget=500, count_tokens=words, rerank=False)
+    evidence = retriever.select_evidence("monitor", hits, budget=500, rerank=False, **SELECT)
     assert [source.hit for source in evidence.sources] == hits
     assert all(source.sentences[0].start == source.hit.chunk.start for source in evidence.sources)
 
@@ -125,7 +255,7 @@ def test_overlapping_passages_show_a_sentence_once():
     chunks = [Chunk("d.md", 1, 0, 36, text[:36], None, 8), Chunk("d.md", 1, 19, 57, text[19:], None, 8)]
     retriever = Retriever(chunks, embedder.embed([passage_text(c) for c in chunks]), embedder)
     hits = retriever.search("beta two", top_k=2, mode="dense")
-    evidence = retriever.select_evidence("beta", hits, budget=500, count_tokens=words, rerank=False)
+    evidence = retriever.select_evidence("beta", hits, budget=500, rerank=False, **SELECT)
     shown = [s.text for source in evidence.sources for s in source.sentences]
     assert len(shown) == len(set(shown)) == 3
 
