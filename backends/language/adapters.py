@@ -1,8 +1,9 @@
-"""The registry of LoRA adapters: which exist, what they learned, and which one is active for each kind.
+"""The LoRA adapters of a workspace: which exist, what they learned, and which one is active for each kind.
 
 Enters: finished adapter folders. Leaves: `Adapter` records with their card. It trains nothing and loads no
-model. Own adapters live in <workspace>/adapters/<name>/, shipped ones in models/adapters/<kind>/; both are
-standard PEFT folders with a card.json beside the weights.
+model; comparing, packing and importing are in `registry`. Own adapters live in
+<workspace>/adapters/<name>/, shipped ones in models/adapters/<kind>/; both are standard PEFT folders with a
+card.json beside the weights.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ AdapterKind = Literal["fine_tuned", "hybrid"]
 ADAPTER_KINDS: tuple[AdapterKind, ...] = get_args(AdapterKind)
 SHIPPED = Path(__file__).resolve().parents[2] / "models" / "adapters"
 ACTIVE_FILE = "active.json"
+EARLIER_KEPT = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -47,6 +49,8 @@ class AdapterCard:
     created: str = ""  # ISO time
     parameters: Mapping[str, Any] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)  # losses, held-out scores, seconds
+    data_fingerprint: str = ""  # of the rows it learned and was measured on
+    origin: str = "trained"  # or "imported"
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,26 @@ class Adapter:
 
 
 class Adapters:
-    """The adapters of one workspace, together with the shipped ones. Reads the disk at every call."""
+    """The adapters of one workspace, together with the shipped ones. Reads the disk at every call.
 
-    def __init__(self, folder: Path, shipped: Path = SHIPPED) -> None:
+    A visitor's private ones have the workspace's as `parent`: those may be used, but not removed.
+    """
+
+    def __init__(self, folder: Path, shipped: Path = SHIPPED, parent: Adapters | None = None) -> None:
         self.folder = folder
         self._shipped = shipped
+        self._parent = parent
 
     def all(self) -> list[Adapter]:
-        """Own adapters by name, then the shipped ones; folders without a readable card are left out."""
+        """Own adapters by name, then the workspace's, then the shipped ones."""
         own = self._scan(self.folder, shipped=False)
         names = {adapter.name for adapter in own}
-        return own + [each for each in self._scan(self._shipped, shipped=True) if each.name not in names]
+        others = self._parent.all() if self._parent else self._scan(self._shipped, shipped=True)
+        return own + [each for each in others if each.name not in names]
+
+    def owns(self, adapter: Adapter) -> bool:
+        """Whether it is one of these, neither shipped nor the parent's."""
+        return not adapter.shipped and adapter.folder.parent == self.folder
 
     def get(self, name: str) -> Adapter:
         for adapter in self.all():
@@ -94,13 +107,36 @@ class Adapters:
         for adapter in fitting:
             if adapter.name == chosen:
                 return adapter
+        if self._parent is not None:
+            return self._parent.active(kind, base_fingerprint)
         return next((adapter for adapter in fitting if adapter.shipped), None)
 
     def activate(self, name: str) -> Adapter:
         """Make this adapter the one that answers for its kind; takes effect with the next answer."""
         adapter = self.get(name)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _write_json(self.folder / ACTIVE_FILE, {**self._choices(), adapter.card.kind: name})
+        kind = adapter.card.kind
+        before = self.active(kind)
+        earlier = self._earlier()
+        if before is not None and before.name != name:
+            earlier[kind] = [*earlier.get(kind, []), before.name][-EARLIER_KEPT:]
+        self._write({**self._choices(), kind: name}, earlier)
+        return adapter
+
+    def previous(self, kind: AdapterKind) -> Adapter | None:
+        """The adapter that was active before the present one and is still here."""
+        known = {adapter.name: adapter for adapter in self.all()}
+        names = [name for name in self._earlier().get(kind, []) if name in known]
+        return known[names[-1]] if names else None
+
+    def roll_back(self, kind: AdapterKind) -> Adapter:
+        """Activate the adapter that was active before; raises UserError when there is none."""
+        adapter = self.previous(kind)
+        if adapter is None:
+            raise UserError("There is no earlier adapter to go back to.")
+        earlier = self._earlier()
+        names = earlier[kind]
+        last = max(index for index, name in enumerate(names) if name == adapter.name)
+        self._write({**self._choices(), kind: adapter.name}, {**earlier, kind: names[:last]})
         return adapter
 
     def path_for(self, name: str) -> Path:
@@ -118,13 +154,27 @@ class Adapters:
         adapter = self.get(name)
         if adapter.shipped:
             raise UserError(f"{name!r} is a shipped adapter and stays; activate another one instead.")
+        if not self.owns(adapter):
+            raise UserError(f"{name!r} belongs to the workspace and not to you alone; activate another one.")
         choices = {kind: chosen for kind, chosen in self._choices().items() if chosen != name}
-        _write_json(self.folder / ACTIVE_FILE, choices)
+        earlier = {kind: [each for each in names if each != name] for kind, names in self._earlier().items()}
+        self._write(choices, earlier)
         shutil.rmtree(adapter.folder)
 
     def _choices(self) -> dict[str, str]:
+        return {kind: name for kind, name in self._stored().items() if kind in ADAPTER_KINDS}
+
+    def _earlier(self) -> dict[str, list[str]]:
+        """For each kind the adapters that were active before, the last one last."""
+        return dict(self._stored().get("earlier", {}))
+
+    def _stored(self) -> dict[str, Any]:
         path = self.folder / ACTIVE_FILE
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    def _write(self, choices: Mapping[str, str], earlier: Mapping[str, list[str]]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_json(self.folder / ACTIVE_FILE, {**choices, "earlier": dict(earlier)})
 
     def _scan(self, folder: Path, *, shipped: bool) -> list[Adapter]:
         if not folder.is_dir():

@@ -145,6 +145,14 @@ class LanguageModel:
             max_tokens=max_tokens,
         )
 
+    def layers(self) -> dict[str, tuple[int, ...]]:
+        """Shape of the weight matrix of every layer, by name: what an adapter has to fit."""
+        return {
+            name.removesuffix(".weight"): tuple(weight.shape)
+            for name, weight in self._base.named_parameters()
+            if name.endswith(".weight") and weight.ndim == 2
+        }
+
     def prepare(self, adapter: Path | None) -> None:
         """Merge this adapter now, so that the first answer does not wait for it."""
         if adapter is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
+import json
 import math
 import os
 import random
@@ -160,6 +161,8 @@ class TrainingReport:
     trainable_share: float  # of the model's parameters
     curve: tuple[tuple[int, float, float | None], ...]  # (epoch, train loss, held-out loss)
     warnings: tuple[str, ...] = ()
+    device: str = "cpu"
+    memory_bytes: int = 0  # the most it held
 
     @property
     def tokens_per_second(self) -> float:
@@ -247,6 +250,7 @@ def train_adapter(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         parameters=asdict(params),
         report=asdict(report),
+        data_fingerprint=run.data_fingerprint,
     )
     save_adapter(run.network, out_dir, card)
     return report
@@ -386,6 +390,8 @@ class _Run:
             / sum(w.numel() for w in self.network.parameters()),
             curve=tuple(self.at.curve),
             warnings=warnings,
+            device=self.device.type,
+            memory_bytes=peak_memory(),
         )
 
     def _measure_before(self, signals: _Signals) -> None:
@@ -471,10 +477,15 @@ class _Run:
     @cached_property
     def _key(self) -> str:
         """What a checkpoint must have in common with the run that goes on from it."""
-        digest = hashlib.sha256(f"{self.params} {self.fingerprint}".encode())
-        for row in [*self.train_rows, *self.held_rows]:
-            digest.update(str(row.tokens).encode())
-        return digest.hexdigest()
+        return f"{self.params} {self.fingerprint} {self.data_fingerprint}"
+
+    @cached_property
+    def data_fingerprint(self) -> str:
+        """Of every row as the model sees it, and of which side of the split it is on."""
+        digest = hashlib.sha256()
+        for side in (self.train_rows, self.held_rows):
+            digest.update(json.dumps([row.tokens for row in side]).encode())
+        return digest.hexdigest()[:16]
 
     def _save(self, path: Path) -> None:
         tensors = {f"now.{name}": weight for name, weight in self._state().items()}

@@ -107,3 +107,36 @@ def test_changed_and_missing_documents_make_an_adapter_stale(adapters: Adapters)
 def test_who_learned_from_a_document(adapters: Adapters) -> None:
     assert learned_from(adapters.all(), "a.md") == ["mine", "fine_tuned", "hybrid"]
     assert learned_from(adapters.all(), "c.md") == []
+
+
+def test_rolling_back_goes_through_what_was_active_before(adapters: Adapters, tmp_path: Path) -> None:
+    save(tmp_path / "own" / "second")
+    for name in ("mine", "second", "second"):
+        adapters.activate(name)
+    assert [adapters.roll_back("fine_tuned").name for _ in range(2)] == ["mine", "fine_tuned"]
+    assert name_of(adapters, "fine_tuned") == "fine_tuned"
+    with pytest.raises(UserError, match="no earlier adapter"):
+        adapters.roll_back("fine_tuned")
+
+
+def test_a_deleted_adapter_is_not_gone_back_to(adapters: Adapters, tmp_path: Path) -> None:
+    save(tmp_path / "own" / "second")
+    adapters.activate("mine")
+    adapters.activate("second")
+    adapters.delete("mine")
+    assert adapters.roll_back("fine_tuned").name == "fine_tuned"
+
+
+def test_a_visitors_own_adapters_come_before_the_workspaces(adapters: Adapters, tmp_path: Path) -> None:
+    visitor = Adapters(tmp_path / "visitor", parent=adapters)
+    adapters.activate("mine")
+    assert name_of(visitor, "fine_tuned") == "mine"
+    save(tmp_path / "visitor" / "private")
+    visitor.activate("private")
+    assert name_of(visitor, "fine_tuned") == "private"
+    assert name_of(adapters, "fine_tuned") == "mine"
+    assert [each.name for each in visitor.all()] == ["private", "mine", "fine_tuned", "hybrid"]
+    with pytest.raises(UserError, match="belongs to the workspace"):
+        visitor.delete("mine")
+    visitor.delete("private")
+    assert name_of(visitor, "fine_tuned") == "mine"
