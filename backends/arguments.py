@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from backends.datatypes import BACKEND_NAMES, BackendName, Question, RetrievalMode, UserError
+from backends.datatypes import BACKEND_NAMES, BackendName, Chunking, Question, RetrievalMode, UserError
 
 if TYPE_CHECKING:
     from backends.settings import Settings
@@ -45,6 +45,8 @@ def _option(field: str, metavar: str) -> Any:
 HELP = {
     "chunk_size": "Longest passage, in tokens.",
     "chunk_overlap": "Tokens that neighbouring passages share.",
+    "chunking": "Where passages end: after whole sentences, at headings (sections), where the subject "
+    "changes (semantic), or after a fixed count of tokens.",
     "context_tokens": "Evidence budget of one prompt, in tokens.",
     "temperature": "0 always gives the same answer.",
     "max_tokens": "Longest answer, in tokens.",
@@ -57,6 +59,7 @@ HELP = {
 }
 ChunkSize = Annotated[int | None, _option("chunk_size", "TOKENS")]
 ChunkOverlap = Annotated[int | None, _option("chunk_overlap", "TOKENS")]
+ChunkingWay = Annotated[Chunking | None, typer.Option("--chunking", help=HELP["chunking"])]
 ContextTokens = Annotated[int | None, _option("context_tokens", "TOKENS")]
 Temperature = Annotated[float | None, _option("temperature", "NUMBER")]
 MaxTokens = Annotated[int | None, _option("max_tokens", "TOKENS")]

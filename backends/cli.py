@@ -21,6 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from backends.arguments import (
+    ChunkingWay,
     ChunkOverlap,
     ChunkSize,
     ContextTokens,
@@ -131,12 +132,13 @@ def ingest(
     ] = None,
     chunk_size: ChunkSize = None,
     chunk_overlap: ChunkOverlap = None,
+    chunking: ChunkingWay = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Parse, chunk, embed and index files or folders; a file of a known name replaces that document."""
     folder = use_workspace(workspace)
-    settings = settings_of(chunk_size=chunk_size, chunk_overlap=chunk_overlap)
+    settings = settings_of(chunk_size=chunk_size, chunk_overlap=chunk_overlap, chunking=chunking)
     for path in paths:
         if not path.exists():
             raise UserError(f"There is no file or folder {path}.")
@@ -324,6 +326,7 @@ def search(
     until: Annotated[str, typer.Option(metavar="DATE", help="Only documents up to this day.")] = "",
     chunk_size: ChunkSize = None,
     chunk_overlap: ChunkOverlap = None,
+    chunking: ChunkingWay = None,
     documents: DocumentsFolder = None,
     role: Role = None,
     as_json: Json = False,
@@ -337,6 +340,7 @@ def search(
         cross_encoder=cross_encoder,
         chunk_size=chunk_size,
         chunk_overlap=chunk_overlap,
+        chunking=chunking,
     )
     filters = Filters(
         tuple(only or ()),
@@ -426,6 +430,7 @@ def ask(
     ] = None,
     chunk_size: ChunkSize = None,
     chunk_overlap: ChunkOverlap = None,
+    chunking: ChunkingWay = None,
     mode: Mode = None,
     rerank: Rerank = None,
     cross_encoder: CrossEncoder = None,
@@ -446,6 +451,7 @@ def ask(
         top_k=top_k,
         chunk_size=chunk_size,
         chunk_overlap=chunk_overlap,
+        chunking=chunking,
         mode=mode,
         rerank=rerank,
         cross_encoder=cross_encoder,

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 BackendName = Literal["rag", "fine_tuned", "hybrid", "base"]
 BACKEND_NAMES: tuple[BackendName, ...] = ("rag", "fine_tuned", "hybrid", "base")
 RetrievalMode = Literal["hybrid", "dense", "bm25"]
+Chunking = Literal["sentences", "sections", "semantic", "tokens"]
 
 
 class UserError(Exception):

@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from backends.datatypes import RetrievalMode, UserError
+from backends.datatypes import Chunking, RetrievalMode, UserError
 
 MAX_QUESTION_CHARACTERS = 4_000
 
@@ -31,6 +31,11 @@ class Settings(BaseSettings):
 
     chunk_size: int = Field(128, ge=32, le=512, description="Longest passage, in tokens.")
     chunk_overlap: int = Field(24, ge=0, le=256, description="Tokens that neighbouring passages share.")
+    chunking: Chunking = Field(
+        "sentences",
+        description="Where passages end: after whole sentences, at headings (sections), where the subject "
+        "changes (semantic), or after a fixed count of tokens.",
+    )
     top_k: int = Field(8, ge=1, le=20, description="Passages handed to the model.")
     mode: RetrievalMode = Field(
         "hybrid", description="How passages are found: by meaning (dense), by words (bm25), or both."
