@@ -2,6 +2,7 @@
 
 Enters: a `RunRecord` and scored answers. Leaves: the same, after a restart too. `run.json` is written whole
 or not at all; `answers.jsonl` only grows, and a torn last line is dropped when it is read. It runs nothing.
+Both are plain JSON, so that the erasure of a document reaches the answers that quote it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,7 +24,6 @@ from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, U
 
 FOLDER = "evaluations"
 KEPT_RUNS = 200
-FORGOTTEN = "(removed: a document that this answer was read from has been forgotten)"
 
 
 @dataclass(frozen=True)
@@ -174,21 +174,6 @@ class Archive:
     def delete(self, run: str) -> None:
         shutil.rmtree(self.folder / self.find(run).run)
 
-    def forget(self, document: str) -> int:
-        """Take a forgotten document's words out of every stored answer; returns how many answers held some.
-
-        Scores and times stay, so that runs can still be compared.
-        """
-        changed = 0
-        for record in self.records():
-            entries = list(self._entries(record.run))
-            cleaned = [_without(entry, document) for entry in entries]
-            count = sum(a != b for a, b in zip(entries, cleaned, strict=True))
-            if count:
-                self._rewrite(record.run, cleaned)
-            changed += count
-        return changed
-
     def _entries(self, run: str) -> Iterator[Entry]:
         path = self.folder / run / "answers.jsonl"
         if not path.is_file():
@@ -201,13 +186,6 @@ class Archive:
         if path.is_file() and (whole := path.read_bytes().rfind(b"\n") + 1) < path.stat().st_size:
             with path.open("r+b") as file:
                 file.truncate(whole)
-
-    def _rewrite(self, run: str, entries: Sequence[Entry]) -> None:
-        path = self.folder / run / "answers.jsonl"
-        partial = path.with_name(".answers.jsonl.partial")
-        lines = (json.dumps(asdict(entry), ensure_ascii=False, allow_nan=False) + "\n" for entry in entries)
-        partial.write_text("".join(lines), encoding="utf-8")
-        partial.replace(path)
 
 
 # --- records from JSON ---------------------------------------------------------------------------
@@ -246,21 +224,6 @@ def answer_of(row: Mapping[str, Any]) -> Answer:
             "cost": Cost(**row["cost"]),
             "warnings": tuple(row["warnings"]),
         }
-    )
-
-
-def _without(entry: Entry, document: str) -> Entry:
-    answer = entry.answer
-    if answer is None or not any(source.document == document for source in answer.sources):
-        return entry
-    return replace(
-        entry,
-        answer=replace(
-            answer,
-            text=FORGOTTEN,
-            citations=tuple(c for c in answer.citations if c.document != document),
-            sources=tuple(s for s in answer.sources if s.document != document),
-        ),
     )
 
 

@@ -94,18 +94,20 @@ class Board:
 
     @cached_property
     def differences(self) -> list[Difference]:
-        """Every pair of arms on the compared measures, the better first, Holm-corrected together.
+        """Every pair of arms on the compared measures, the higher first, Holm-corrected measure by measure.
 
         Of a sweep, only arms of the same backend against the best one of it.
         """
-        pairs = self._sweep_pairs() if self.run.record.sweep else list(combinations(self.arms, 2))
-        found = [
-            made
-            for measure in (("right",) if self.run.record.sweep else COMPARED)
-            for one, other in pairs
-            if (made := difference(BY_KEY[measure], self.scores(one), self.scores(other), one, other))
-        ]
-        return correct([made if made.difference >= 0 else turned(made) for made in found])
+        sweep = self.run.record.sweep
+        pairs = self._sweep_pairs() if sweep else list(combinations(self.arms, 2))
+        tests: list[Difference] = []
+        for measure in ("right",) if sweep else COMPARED:
+            made = [
+                difference(BY_KEY[measure], self.scores(one), self.scores(other), one, other)
+                for one, other in pairs
+            ]
+            tests += correct([d if d.difference >= 0 else turned(d) for d in made if d is not None])
+        return tests
 
     def _sweep_pairs(self) -> list[tuple[str, str]]:
         pairs = []
@@ -296,8 +298,8 @@ def chance(made: Difference) -> str:
         return f"with {questions} this is unlikely to be chance."
     if abs(made.difference) < 1e-12 and made.p == 1.0 and not made.only_first:
         return f"{questions} show no difference."
-    if made.detectable > 1:
-        return f"with only {questions} this may well be chance: no difference can be told from it."
+    if made.detectable > 0.99:
+        return f"with only {questions} this may well be chance: so few can hardly show any difference."
     least = _number(made.detectable, BY_KEY[made.measure])
     return f"with {questions} this may be chance: they reliably show only differences of {least} or more."
 

@@ -1,0 +1,295 @@
+"""The verb `triptych evaluate`: runs questions through the backends, prints scores, compares with a baseline.
+
+Enters: arguments. Leaves: rows or tables on stdout, reports in files, and an exit status: 1 when a measure
+dropped significantly against the baseline or an answer failed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backends.arguments import (
+    ChunkOverlap,
+    ChunkSize,
+    ContextTokens,
+    CrossEncoder,
+    DocumentsFolder,
+    Json,
+    MaxTokens,
+    Mode,
+    Model,
+    QuoteOnly,
+    Rerank,
+    Role,
+    Seed,
+    Temperature,
+    WorkspaceFolder,
+    backends_of,
+    check_folder,
+    settings_of,
+    use_workspace,
+)
+from backends.datatypes import BACKEND_NAMES, UserError
+
+if TYPE_CHECKING:
+    from backends.console import Output, ProgressLine
+    from backends.datatypes import BackendName, Question
+    from backends.measure.archive import Archive, Arm, Run, RunRecord
+    from backends.measure.comparison import Against, Board
+    from backends.measure.evaluation import Subject
+    from backends.settings import Settings
+
+SAMPLES = ("sample-test", "sample-dev")
+
+
+def evaluate(
+    questions: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help=f"Questions with gold answers, JSONL or CSV; or {' or '.join(SAMPLES)}, which come along.",
+        ),
+    ],
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"Who answers: {', '.join(BACKEND_NAMES)} (repeat for several)."),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Compare with this run: its id or name, `latest`, or a .json report."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="A name to find this run by.")] = "",
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SETTING=A,B", help="Try each value; several sweeps make a grid."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Write a report: .html, .md, .csv or .json (repeat for several)."),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML for a build server.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew even if the same run was interrupted.")
+    ] = False,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", metavar="K", help="Passages handed to the model.")
+    ] = None,
+    chunk_size: ChunkSize = None,
+    chunk_overlap: ChunkOverlap = None,
+    mode: Mode = None,
+    rerank: Rerank = None,
+    cross_encoder: CrossEncoder = None,
+    quote_only: QuoteOnly = None,
+    context_tokens: ContextTokens = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    seed: Seed = None,
+    model: Model = None,
+    documents: DocumentsFolder = None,
+    role: Role = None,
+    as_json: Json = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Score the backends on questions with gold answers; exit 1 on a significant drop against --baseline.
+
+    An interrupted run goes on where it stopped when the same command is given again.
+    """
+    from backends import cli
+    from backends.measure.reports import report_kind
+
+    folder = use_workspace(workspace)
+    settings = settings_of(
+        top_k=top_k,
+        chunk_size=chunk_size,
+        chunk_overlap=chunk_overlap,
+        mode=mode,
+        rerank=rerank,
+        cross_encoder=cross_encoder,
+        quote_only=quote_only,
+        context_tokens=context_tokens,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        seed=seed,
+        model=model,
+    )
+    asked = questions_of(questions)[:limit]
+    arms = arms_of(backends_of(backend or BACKEND_NAMES), settings, sweep or [])
+    check_folder(documents)
+    for path in report or ():
+        report_kind(path)
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise UserError(f"There is no folder {junit.absolute().parent} to write {junit.name} into.")
+    with cli.printing(as_json) as (out, progress):
+        job = Evaluating(progress)
+        with cli.interruptible(lambda: job.account):
+            progress("loading the model and the documents")
+            subject, archive = open_subject(folder, settings, documents, role, progress)
+            known = baseline_run(archive, baseline) if baseline else None
+            run = job.run(
+                archive, subject, asked, arms, fresh=fresh, name=name, question_set=Path(questions).name
+            )
+        progress.clear()
+        failed = show(out, run, known, report or [], junit)
+    if failed:
+        raise typer.Exit(1)
+
+
+def questions_of(given: str) -> list[Question]:
+    """The questions of a file, or of a sample split by its name."""
+    from backends.question_sets import sample_questions
+    from backends.questions import load_questions
+
+    if given in SAMPLES and not Path(given).exists():
+        return sample_questions("test" if given == "sample-test" else "dev")
+    return load_questions(Path(given))
+
+
+def arms_of(backends: Sequence[BackendName], settings: Settings, sweeps: Sequence[str]) -> tuple[Arm, ...]:
+    """The backends, or with sweeps every backend at every point of the grid."""
+    from backends.measure.evaluation import plain_arms, sweep_arms
+
+    if not sweeps:
+        return plain_arms(backends, settings)
+    axes: dict[str, list[Any]] = {}
+    for given in sweeps:
+        name, equals, values = given.partition("=")
+        field = name.replace("-", "_")
+        if field not in type(settings).model_fields or not equals or not values:
+            raise UserError(f"--sweep takes a setting and values such as top_k=2,4,8, not {given!r}.")
+        axes[field] = [value.strip() for value in values.split(",")]
+    grid = [dict(zip(axes, point, strict=True)) for point in product(*axes.values())]
+    return sweep_arms(backends, settings, [{k: _number(v) for k, v in point.items()} for point in grid])
+
+
+def _number(value: str) -> Any:
+    """`8` as a number, `true` as yes, `dense` as text."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def open_subject(
+    workspace: Path, settings: Settings, documents: Path | None, role: str | None, progress: ProgressLine
+) -> tuple[Subject, Archive]:
+    from backends.cli import open_triptych
+    from backends.evaluating import TriptychSubject, archive_of
+
+    triptych = open_triptych(workspace, settings, documents, role, progress)
+    return TriptychSubject(triptych), archive_of(triptych)
+
+
+def baseline_run(archive: Archive, given: str) -> Run:
+    """The run to compare with, from the archive or from a file."""
+    from backends.measure.reports import read_json
+
+    path = Path(given)
+    if path.suffix == ".json":
+        return read_json(path)
+    return archive.load(archive.find(given).run)
+
+
+class Evaluating:
+    """Carries out one run and tells how far it has come."""
+
+    def __init__(self, progress: ProgressLine) -> None:
+        self._progress = progress
+        self._record: RunRecord | None = None
+        self._done = self._total = 0
+
+    @property
+    def account(self) -> str:
+        """What an interruption leaves."""
+        if self._record is None:
+            return "Nothing was begun."
+        return (
+            f"{self._done} of {self._total} answers of run {self._record.run} are stored; "
+            "the same command goes on from there."
+        )
+
+    def run(
+        self,
+        archive: Archive,
+        subject: Subject,
+        questions: Sequence[Question],
+        arms: Sequence[Arm],
+        *,
+        fresh: bool,
+        name: str,
+        question_set: str,
+    ) -> Run:
+        from backends.console import say
+        from backends.measure.evaluation import carry_out, plan
+
+        sweep = len({arm.backend for arm in arms}) < len(arms)
+        planned = plan(subject, questions, arms, question_set=question_set, name=name, sweep=sweep)
+        begun = None if fresh else archive.unfinished(planned)
+        if begun is not None:
+            self._progress.clear()
+            done = len(archive.load(begun.run).entries)
+            say(f"Going on with run {begun.run}: {done} of {len(questions) * len(arms)} answers are there.")
+        self._record = begun or archive.begin(planned)
+        return carry_out(archive, self._record, subject, progress=self._report, cancelled=threading.Event())
+
+    def _report(self, done: int, total: int, what: str) -> None:
+        self._done, self._total = done, total
+        self._progress(f"{done}/{total}  {what}")
+
+
+# --- showing -------------------------------------------------------------------------------------
+
+
+def show(out: Output, run: Run, baseline: Run | None, files: Sequence[Path], junit: Path | None) -> bool:
+    """Print and write what was found; whether something failed."""
+    from backends.measure.comparison import Board, against
+    from backends.measure.reports import as_junit, rows, write_report
+
+    board = Board(run)
+    compared = against(board, Board(baseline)) if baseline else None
+    base = baseline.record.run if baseline else None
+    for path in files:
+        write_report(path, board, compared, base)
+    if junit is not None:
+        junit.write_text(as_junit(board, compared), encoding="utf-8")
+    if out.as_json:
+        for row in rows(board, compared, base):
+            out.row(row)
+    else:
+        _show_tables(out, board, compared)
+    failed = any(entry.answer is None for entry in run.entries)
+    return failed or bool(compared and compared.regressions)
+
+
+def _show_tables(out: Output, board: Board, compared: Against | None) -> None:
+    """For people: plain words first, numbers behind."""
+    from backends.console import table
+    from backends.measure.comparison import arm_label
+    from backends.measure.reports import INTERVALS, JUDGED, WITHIN, baseline_lines, evidence, table_cells
+
+    if compared is not None:
+        out.text("Against the baseline", *(f"  {line}" for line in baseline_lines(compared)), "")
+    if words := board.verdicts():
+        out.text(*words, "")
+    if board.arms:
+        columns = ["", *(arm_label(name) for name in board.arms)]
+        out.text(table(columns, [[what, *cells] for what, cells in table_cells(board)], numbers=columns[1:]))
+        out.text("", INTERVALS, JUDGED, WITHIN, "")
+    for made in board.differences:
+        if made.significant:
+            out.text(f"{made.sentence} ({evidence(made)})")
+    failures = [entry for entry in board.run.entries if entry.answer is None]
+    if failures:
+        out.text("", f"{len(failures)} answers failed; the first: {failures[0].failure}")
+    out.text("", f"run {board.run.record.run}")
