@@ -8,13 +8,14 @@ nothing of the library. Each family's parser lives in `parsers` and imports its 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from backends.corpus import limits
+from backends.corpus.parsers.languages import language
 from backends.datatypes import ParsedFile, UserError
-
-MAX_BYTES = 50 * 1024 * 1024
-MAX_CHARACTERS = 20_000_000
 
 # suffix -> (document type, module in `parsers`)
 _FAMILIES: Mapping[str, tuple[str, str]] = {
@@ -35,10 +36,17 @@ _FAMILIES: Mapping[str, tuple[str, str]] = {
     ".xlsx": ("xlsx", "tables"),
     ".xlsm": ("xlsx", "tables"),
     ".xls": ("xls", "tables"),
+    ".xlsb": ("xls", "tables"),
+    ".ods": ("ods", "tables"),
     ".pdf": ("pdf", "pdf"),
     ".docx": ("docx", "office"),
     ".pptx": ("pptx", "office"),
     ".odt": ("odt", "office"),
+    ".doc": ("doc", "legacy"),
+    ".ppt": ("ppt", "legacy"),
+    ".db": ("database", "database"),
+    ".sqlite": ("database", "database"),
+    ".sqlite3": ("database", "database"),
     ".html": ("html", "web"),
     ".htm": ("html", "web"),
     ".xhtml": ("html", "web"),
@@ -57,17 +65,19 @@ def check_size(path: Path) -> None:
     size = path.stat().st_size
     if size == 0:
         raise UserError(f"{path.name} is empty (0 bytes).")
-    if size > MAX_BYTES:
+    if size > limits.MAX_BYTES:
         raise UserError(
-            f"{path.name} has {size / 1024**2:.1f} MB; files of up to {MAX_BYTES // 1024**2} MB are read."
+            f"{path.name} has {size / limits.MB:.1f} MB; "
+            f"files of up to {limits.MAX_BYTES // limits.MB} MB are read."
         )
 
 
-def parse_file(path: Path, name: str | None = None) -> ParsedFile:
+def parse_file(path: Path, name: str | None = None, passwords: Sequence[str] = ()) -> ParsedFile:
     """Read one file; `name` stands in for the path's own where the file was stored under another.
 
-    Raises UserError, with one sentence, for whatever cannot be read: empty, too large, unsupported, broken,
-    encrypted, or holding no text.
+    It runs in this process: what strangers send is read through `isolation`. Raises PasswordNeeded when the
+    file opens with a password that is not among `passwords`, else UserError, with one sentence, for whatever
+    cannot be read: empty, too large, unsupported, broken, encrypted, or holding no text.
     """
     name = name or path.name
     suffix = PurePosixPath(name).suffix.lower()
@@ -78,11 +88,10 @@ def parse_file(path: Path, name: str | None = None) -> ParsedFile:
         )
     check_size(path)
     kind, module = _FAMILIES[suffix]
-    parse: Callable[[Path, str, str], ParsedFile] = importlib.import_module(
-        f"backends.corpus.parsers.{module}"
-    ).parse
+    parse: Callable[..., ParsedFile] = importlib.import_module(f"backends.corpus.parsers.{module}").parse
+    options: dict[str, Any] = {"passwords": passwords} if kind == "pdf" else {}
     try:
-        parsed = parse(path, kind, PurePosixPath(name).name)
+        parsed = parse(path, kind, PurePosixPath(name).name, **options)
     except UserError:
         raise
     except MemoryError as error:
@@ -91,11 +100,12 @@ def parse_file(path: Path, name: str | None = None) -> ParsedFile:
         raise UserError(f"{name} is broken or not a real {kind} file ({_reason(error)}).") from error
     if not any(character.isalnum() for character in parsed.text):
         raise UserError(f"{name} holds no readable text.")
-    if len(parsed.text) > MAX_CHARACTERS:
+    if len(parsed.text) > limits.MAX_CHARACTERS:
         raise UserError(
-            f"{name} holds {len(parsed.text):,} characters; documents of up to {MAX_CHARACTERS:,} are read."
+            f"{name} holds {len(parsed.text):,} characters; "
+            f"documents of up to {limits.MAX_CHARACTERS:,} are read."
         )
-    return parsed
+    return replace(parsed, language=language(parsed.text))
 
 
 def _reason(error: Exception) -> str:

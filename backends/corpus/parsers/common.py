@@ -6,12 +6,18 @@ Enters: bytes or cells. Leaves: clean text. It knows no file format.
 from __future__ import annotations
 
 import codecs
+import datetime
+import email.utils
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import PurePosixPath
 
-from backends.datatypes import Page, ParsedFile
+from backends.corpus import limits
+from backends.datatypes import Page, ParsedFile, UserError
+
+HEAD = 200  # rows of a table that are looked at to tell what it is
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with the same bytes
@@ -77,6 +83,22 @@ def one_line(text: object) -> str:
     return " ".join(clean(str(text)).split())
 
 
+def iso_date(stamp: object) -> str:
+    """The day of a date in a file's metadata as YYYY-MM-DD, "" where there is none: ISO, PDF's, mail's."""
+    text = str(stamp or "").strip()
+    found = re.match(r"(?:D:)?(\d{4})-?(\d\d)-?(\d\d)(?!\d{0,5}$)", text) or re.match(
+        r"(\d{4})-(\d\d)-(\d\d)$", text
+    )
+    try:
+        if found:
+            day = datetime.date(*map(int, found.groups()))
+        else:
+            day = email.utils.parsedate_to_datetime(text).date()
+    except ValueError:
+        return ""
+    return day.isoformat() if day.year >= 1970 else ""
+
+
 def stem(name: str) -> str:
     """A title for want of a better one: the file name without suffix, dashes as spaces."""
     words = re.sub(r"[-_]+", " ", PurePosixPath(name).stem).strip()
@@ -93,23 +115,52 @@ def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
     return "; ".join(pairs)
 
 
-def table_lines(rows: Iterable[Sequence[object]], *, has_header: bool | None = None) -> list[str]:
-    """A table as lines that can be read alone; whether there is a header is guessed if not said."""
-    cells = [[one_line("" if cell is None else cell) for cell in row] for row in rows]
-    if has_header and cells and not any(cells[0]):
+def table_lines(rows: Iterable[Sequence[object]], *, has_header: bool | None = None) -> Iterator[str]:
+    """A table as lines that can be read alone; whether there is a header is guessed if not said.
+
+    Rows are taken as they come, so that a huge table is never held as cells; the first HEAD rows decide.
+    """
+    cells = ([one_line("" if cell is None else cell) for cell in row] for row in rows)
+    first = next(cells, [])
+    if has_header and not any(first):
         has_header = False  # Markdown needs a header row; authors leave it empty
-    cells = [row for row in cells if any(row)]
-    captions = []
-    while has_header is None and len(cells) > 1 and _filled(cells[0]) == 1 and _filled(cells[1]) > 1:
-        captions.append(" ".join(filter(None, cells.pop(0))))
-    if not cells:
-        return captions
+    rest = (row for row in chain([first], cells) if any(row))
+    head = list(islice(rest, HEAD))
+    while has_header is None and len(head) > 1 and _filled(head[0]) == 1 and _filled(head[1]) > 1:
+        yield " ".join(filter(None, head.pop(0)))  # a caption
+    if not head:
+        return
     if has_header is None:
-        has_header = _looks_like_header(cells[0], cells[1:])
-    if has_header and len(cells) > 1:
-        return captions + [row_line(cells[0], row) for row in cells[1:]]
-    pairs = max(map(len, cells)) == 2
-    return captions + [(": " if pairs else "; ").join(filter(None, row)) for row in cells]
+        has_header = _looks_like_header(head[0], head[1:])
+    if has_header and len(head) > 1:
+        yield from (row_line(head[0], row) for row in chain(head[1:], rest))
+    else:
+        mark = ": " if max(map(len, head)) == 2 else "; "
+        yield from (mark.join(filter(None, row)) for row in chain(head, rest))
+
+
+class Budget:
+    """Counts what a table has given, so that one that is too long is refused before memory runs out."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._rows = self._characters = 0
+
+    def spend(self, lines: Iterable[str]) -> Iterator[str]:
+        """The same lines, as long as they may be read. UserError when they are too many."""
+        for line in lines:
+            self._rows += 1
+            self._characters += len(line) + 1
+            if self._rows > limits.MAX_ROWS:
+                raise UserError(
+                    f"{self._name} has more than {limits.MAX_ROWS:,} rows, the most that is read."
+                )
+            if self._characters > limits.MAX_CHARACTERS:
+                raise UserError(
+                    f"{self._name} holds more than {limits.MAX_CHARACTERS:,} characters, the most to be read "
+                    f"(reached in row {self._rows:,})."
+                )
+            yield line
 
 
 def _filled(row: Sequence[str]) -> int:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backends.corpus.parsers.common import PageText, assemble, clean, one_line, stem, table_lines
+from backends.corpus import limits
+from backends.corpus.parsers.common import PageText, assemble, clean, iso_date, one_line, stem, table_lines
 from backends.datatypes import ParsedFile, UserError
 
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-MAX_UNPACKED = 500 * 1024 * 1024
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _GAPS = {f"{_W}tab", f"{_W}br", f"{_W}cr"}
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
@@ -29,15 +29,19 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
 def check_archive(path: Path, kind: str, name: str) -> None:
     """UserError unless the file is a zip archive of bearable size."""
     with path.open("rb") as file:
-        if file.read(8) == _OLE:
-            raise UserError(f"{name} is protected with a password or in an old format; save it as {kind}.")
+        if file.read(8) == OLE:
+            raise UserError(
+                f"{name} is protected with a password or in an old format; "
+                f"save it as {kind} without a password."
+            )
     if not zipfile.is_zipfile(path):
         raise UserError(f"{name} is broken or not a real {kind} file.")
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > MAX_UNPACKED:
+    if unpacked > limits.MAX_UNPACKED:
         raise UserError(
-            f"{name} unpacks to {unpacked / 1024**2:.0f} MB; up to {MAX_UNPACKED // 1024**2} MB are read."
+            f"{name} unpacks to {unpacked / limits.MB:.0f} MB, more than the "
+            f"{limits.MAX_UNPACKED // limits.MB} MB that are read."
         )
 
 
@@ -54,11 +58,11 @@ def _docx(path: Path, name: str) -> ParsedFile:
             0
         ]
         word = _Word(_heading_styles(archive), _notes(archive))
-        title = _core_title(archive)
+        title, date = _core(archive)
     blocks = list(_word_blocks(body, word))
     text = clean("\n".join(blocks))
     heading = next((line.lstrip("# ") for line in text.split("\n") if line.startswith("#")), "")
-    return ParsedFile(text, title or heading or stem(name), "docx")
+    return ParsedFile(text, title or heading or stem(name), "docx", date=date)
 
 
 @dataclass(frozen=True)
@@ -109,15 +113,19 @@ def _heading_styles(archive: zipfile.ZipFile) -> dict[str, int]:
     return levels
 
 
-def _core_title(archive: zipfile.ZipFile) -> str:
+def _core(archive: zipfile.ZipFile, member: str = "docProps/core.xml") -> tuple[str, str]:
+    """(title, day of the last change) of the file's properties; OpenDocument's have the same names."""
     from lxml import etree
 
-    if "docProps/core.xml" not in archive.namelist():
-        return ""
-    for element in etree.fromstring(archive.read("docProps/core.xml")).iter():
-        if isinstance(element.tag, str) and element.tag.endswith("}title"):
-            return one_line(element.text or "")
-    return ""
+    if member not in archive.namelist():
+        return "", ""
+    found = {
+        etree.QName(element).localname: element.text or ""
+        for element in etree.fromstring(archive.read(member)).iter()
+        if isinstance(element.tag, str)
+    }
+    changed = found.get("modified") or found.get("date") or found.get("created") or found.get("creation-date")
+    return one_line(found.get("title", "")), iso_date(changed)
 
 
 def _word_blocks(parent: Any, word: _Word) -> Iterator[str]:
@@ -208,7 +216,8 @@ def _pptx(path: Path, name: str) -> ParsedFile:
     )
     title = one_line(deck.core_properties.title or "")
     useful = title if title.lower() not in ("", "powerpoint presentation", "presentation") else ""
-    return assemble(pages, title=useful or first or stem(name), kind="pptx")
+    parsed = assemble(pages, title=useful or first or stem(name), kind="pptx")
+    return replace(parsed, date=iso_date(deck.core_properties.modified or deck.core_properties.created))
 
 
 def _slide(slide: Any) -> Iterator[str]:
@@ -249,9 +258,10 @@ def _odt(path: Path, name: str) -> ParsedFile:
 
     with zipfile.ZipFile(path) as archive:
         root = etree.fromstring(archive.read("content.xml"), etree.XMLParser(resolve_entities=False))
+        title, date = _core(archive, "meta.xml")
     text = clean("\n".join(_odt_blocks(root)))
     heading = next((line.lstrip("# ") for line in text.split("\n") if line.startswith("#")), "")
-    return ParsedFile(text, heading or stem(name), "odt")
+    return ParsedFile(text, title or heading or stem(name), "odt", date=date)
 
 
 def _odt_blocks(parent: Any) -> Iterator[str]:

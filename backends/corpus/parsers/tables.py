@@ -1,6 +1,7 @@
 """Spreadsheets and delimited text.
 
-Enters: xlsx, xls, csv, tsv. Leaves: one line per row, "Header: value; Header: value"; a sheet is a page.
+Enters: xlsx, xls, xlsb, ods, csv, tsv. Leaves: one line per row, "Header: value; Header: value"; a sheet is
+a page.
 """
 
 from __future__ import annotations
@@ -8,41 +9,41 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from backends.corpus.parsers.common import PageText, assemble, clean, decode, stem, table_lines
+from backends.corpus import limits
+from backends.corpus.parsers.common import Budget, PageText, assemble, clean, decode, stem, table_lines
+from backends.corpus.parsers.office import OLE, check_archive
 from backends.datatypes import ParsedFile, UserError
-
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-MAX_ROWS = 200_000
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
     if kind == "csv":
         return _delimited(path, name)
     with path.open("rb") as file:
-        is_ole = file.read(8) == _OLE
-    if kind == "xlsx" and is_ole:
+        is_ole = file.read(8) == OLE
+    if is_ole and kind != "xls":
         raise UserError(f"{name} is protected with a password; save it without one to have it read.")
-    sheets = _xls(path) if kind == "xls" else _xlsx(path)
-    pages = [
-        PageText(number, "\n\n".join("\n".join(table_lines(block)) for block in _blocks(rows)), label)
-        for number, (label, rows) in enumerate(sheets, start=1)
-    ]
+    if not is_ole:
+        check_archive(path, kind, name)
+    budget = Budget(name)
+    pages = []
+    for number, (label, rows) in enumerate(_xlsx(path) if kind == "xlsx" else _calamine(path), start=1):
+        tables = ("\n".join(budget.spend(table_lines(table))) for table in _blocks(rows))
+        pages.append(PageText(number, "\n\n".join(tables), label))
     labelled = [PageText(p.number, f"## {p.label}\n\n{p.text}" if p.text else "", p.label) for p in pages]
     return assemble(labelled if len(pages) > 1 else pages, title=stem(name), kind=kind)
 
 
 def _delimited(path: Path, name: str) -> ParsedFile:
     text = decode(path.read_bytes())
-    lines = [line for line in text.split("\n", 40)[:40] if line.strip()]
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(lines)))
-    if len(rows) > MAX_ROWS:
-        raise UserError(f"{name} has {len(rows):,} rows; tables of up to {MAX_ROWS:,} rows are read.")
-    return ParsedFile(clean("\n".join(table_lines(rows))), stem(name), "csv")
+    first = [line for line in text[:100_000].split("\n", 40)[:40] if line.strip()]
+    csv.field_size_limit(limits.MAX_CHARACTERS)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first))
+    return ParsedFile(clean("\n".join(Budget(name).spend(table_lines(rows)))), stem(name), "csv")
 
 
 def _delimiter(lines: list[str]) -> str:
@@ -56,31 +57,37 @@ def _delimiter(lines: list[str]) -> str:
     return max(",;\t|", key=merit)
 
 
-def _xlsx(path: Path) -> Iterator[tuple[str, list[list[str]]]]:
+def _xlsx(path: Path) -> Iterator[tuple[str, Iterator[list[str]]]]:
     import openpyxl
 
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # some programs write wrong ones
-            rows = [
-                [_shown(cell.value, getattr(cell, "number_format", "")) for cell in row]
-                for row in sheet.iter_rows()
-            ]
-            yield sheet.title, rows
+            yield (
+                sheet.title,
+                (
+                    [_shown(cell.value, getattr(cell, "number_format", "")) for cell in row]
+                    for row in sheet.iter_rows()
+                ),
+            )
     finally:
         book.close()
 
 
-def _xls(path: Path) -> Iterator[tuple[str, list[list[str]]]]:
-    from python_calamine import CalamineWorkbook
+def _calamine(path: Path) -> Iterator[tuple[str, Iterator[list[str]]]]:
+    """Old Excel, binary Excel and OpenDocument sheets."""
+    from python_calamine import CalamineWorkbook, PasswordError
 
-    book = CalamineWorkbook.from_path(str(path))
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+    except PasswordError as error:
+        raise UserError(
+            f"{path.name} is protected with a password; save it without one to have it read."
+        ) from error
     for label in book.sheet_names:
-        yield (
-            label,
-            [[_shown(value, "") for value in row] for row in book.get_sheet_by_name(label).to_python()],
-        )
+        rows = book.get_sheet_by_name(label).to_python()
+        yield label, ([_shown(value, "") for value in row] for row in rows)
 
 
 def _shown(value: Any, number_format: str) -> str:
@@ -100,10 +107,14 @@ def _shown(value: Any, number_format: str) -> str:
     return str(value)
 
 
-def _blocks(rows: list[list[str]]) -> Iterator[list[list[str]]]:
-    """Tables on a sheet are kept apart by empty rows."""
-    for filled, block in groupby(rows, key=lambda row: any(cell.strip() for cell in row)):
+def _blocks(rows: Iterable[list[str]]) -> Iterator[Iterator[list[str]]]:
+    """Tables on a sheet are kept apart by empty rows; empty cells at the end of a row do not count."""
+    for filled, block in groupby(map(_trimmed, rows), key=bool):
         if filled:
-            table = list(block)
-            width = max(at for row in table for at, cell in enumerate(row) if cell.strip()) + 1
-            yield [row[:width] for row in table]
+            yield block
+
+
+def _trimmed(row: list[str]) -> list[str]:
+    while row and not row[-1].strip():
+        row.pop()
+    return row

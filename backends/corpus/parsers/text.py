@@ -6,7 +6,8 @@ Enters: a text file in any common encoding. Leaves: its words without mark-up, o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from backends.corpus.parsers.common import clean, decode, one_line, stem, table_lines
@@ -36,8 +37,7 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
         from striprtf.striprtf import rtf_to_text
 
         text = re.sub(r"\|\n", "\n", rtf_to_text(data.decode("latin-1"), errors="replace"))
-        lines = [_pipes(line) for line in text.split("\n")]
-        return _parsed("\n".join(lines), kind, name)
+        return _parsed("\n".join(_rtf_lines(text.split("\n"))), kind, name)
     text = decode(data)
     if kind == "markdown":
         return parse_markdown(text, name)
@@ -52,8 +52,11 @@ def _parsed(text: str, kind: str, name: str) -> ParsedFile:
     return ParsedFile(text, title.lstrip("# ") or stem(name), kind)
 
 
-def _pipes(line: str) -> str:
-    return table_lines([line.split("|")])[0] if line.count("|") > 1 and any(line.split("|")) else line
+def _rtf_lines(lines: list[str]) -> Iterator[str]:
+    """The reader sets the cells of a row apart with "|"; rows that follow each other are one table."""
+    for piped, group in groupby(lines, key=lambda line: "|" in line):
+        block = list(group)
+        yield from table_lines(line.split("|") for line in block) if piped else block
 
 
 def unwrap(text: str) -> str:

@@ -10,11 +10,21 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from backends.corpus.parsers.common import PageText, assemble, clean, decode, one_line, stem, table_lines
+from backends.corpus.parsers.common import (
+    PageText,
+    assemble,
+    clean,
+    decode,
+    iso_date,
+    one_line,
+    stem,
+    table_lines,
+)
 from backends.datatypes import ParsedFile, UserError
 
 _SKIP = {
@@ -28,6 +38,8 @@ _BLOCK = {
 }  # fmt: skip
 _INNER_BLOCKS = sorted(_BLOCK - {"td", "tr", "tbody"} | {"table", "li"})
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+MENU_LINKS = 12  # fewer are rather references of a text
+ENOUGH_WORDS = 500  # characters outside menus that make a page more than a menu
 _MENU_ROLES = {"navigation", "banner", "contentinfo", "search", "menu", "menubar"}
 
 
@@ -55,8 +67,26 @@ def html_to_parsed(html: str, name: str) -> ParsedFile:
     soup = _soup(html)
     title = one_line(soup.title.get_text()) if soup.title else ""
     heading = soup.find("h1")
-    text = html_text(soup)
-    return ParsedFile(text, title or (one_line(heading.get_text()) if heading else "") or stem(name), "html")
+    date = _date(soup)  # before the head is left out
+    _drop_menus(soup)
+    named = title or (one_line(heading.get_text()) if heading else "") or stem(name)
+    return ParsedFile(html_text(soup), named, "html", date=date)
+
+
+def _date(soup: Any) -> str:
+    """The day a page says it was changed or published."""
+    for label in (
+        "article:modified_time",
+        "article:published_time",
+        "dcterms.modified",
+        "dcterms.date",
+        "date",
+    ):
+        for attribute in ("property", "name"):
+            tag = soup.find("meta", attrs={attribute: label})
+            if tag is not None and (day := iso_date(tag.get("content"))):
+                return day
+    return ""
 
 
 def html_text(soup: Any) -> str:
@@ -136,6 +166,26 @@ def _is_hidden(element: Any) -> bool:
     )
 
 
+def _drop_menus(soup: Any) -> None:
+    """Take out lists and tables of many short links and hardly any other words, whatever they are called.
+
+    A page that is nothing but such lists keeps them.
+    """
+    menus = [each for each in soup.find_all(["ul", "ol", "table"]) if _is_menu(each)]
+    linked = sum(len(menu.get_text(strip=True)) for menu in menus)  # nested ones count twice: no harm
+    if menus and len(soup.get_text(strip=True)) - linked > ENOUGH_WORDS:
+        for menu in menus:
+            menu.extract()
+
+
+def _is_menu(element: Any) -> bool:
+    links = element.find_all("a", href=True, limit=400)
+    if len(links) < MENU_LINKS:
+        return False
+    linked = sum(len(link.get_text(strip=True)) for link in links)
+    return linked > 0.85 * len(element.get_text(strip=True)) and linked / len(links) < 40
+
+
 def _table(table: Any) -> Iterator[str]:
     """Rows of data tables; tables that only lay out a page are read as blocks."""
     if table.find("table") is not None or table.find(["p", "div", "ul", "h1", "h2", "h3"]) is not None:
@@ -205,8 +255,10 @@ def _epub(path: Path, name: str) -> ParsedFile:
         items = {e.get("id"): e.get("href") for e in package.iter() if str(e.tag).endswith("}item")}
         spine = [e.get("idref") for e in package.iter() if str(e.tag).endswith("}itemref")]
         title = next((e.text or "" for e in package.iter() if str(e.tag).endswith("}title")), "")
+        date = next((e.text or "" for e in package.iter() if str(e.tag).endswith("}date")), "")
         pages = []
         for number, identifier in enumerate(spine, start=1):
             member = posixpath.join(posixpath.dirname(book), unquote(items[identifier]))
             pages.append(PageText(number, html_text(_soup(_decode_html(archive.read(member))))))
-    return assemble(pages, title=one_line(title) or stem(name), kind="epub")
+    parsed = assemble(pages, title=one_line(title) or stem(name), kind="epub")
+    return replace(parsed, date=iso_date(date))

@@ -1,0 +1,75 @@
+"""The other end of `isolation`: a process that reads one file after the other.
+
+Enters: a line of JSON per file on stdin, and as its argument the bytes of memory it may use. Leaves: a line
+of JSON per file on stdout. It ends when stdin does, or when a file has left it large.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from backends.corpus.isolation import as_reply
+from backends.corpus.parsing import parse_file
+from backends.datatypes import PasswordNeeded, UserError
+
+GROWN = 600 * 1024 * 1024  # bytes in use after which a fresh process takes over
+SLACK = 5  # seconds of computing beyond a file's limit: the parent keeps the time, this only catches orphans
+
+
+def main() -> None:
+    # Readers that print must not garble the answers: what they print goes to stderr.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    _limit("RLIMIT_AS", int(sys.argv[1]))
+    _limit("RLIMIT_CORE", 0)
+    for line in sys.stdin:
+        request = json.loads(line)
+        _limit("RLIMIT_CPU", int(sum(os.times()[:2]) + request["seconds"] + SLACK))
+        answer = _answer(request)
+        leaving = _memory() > GROWN
+        json.dump({**answer, "leaving": leaving}, answers)
+        answers.write("\n")
+        answers.flush()
+        if leaving:
+            return
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return as_reply(parse_file(Path(request["path"]), request["name"], request["passwords"]))
+    except UserError as error:
+        return {"error": str(error), "password": isinstance(error, PasswordNeeded)}
+    except RecursionError:
+        return {"error": f"{request['name']} is nested too deeply to be read.", "password": False}
+    except OSError as error:
+        reason = f"{request['name']} cannot be read: {error.strerror or error}."
+        return {"error": reason, "password": False}
+
+
+def _limit(which: str, amount: int) -> None:
+    """Lower a limit of this process where the system has it (Linux and macOS)."""
+    try:
+        import resource
+    except ImportError:  # Windows has none: there the parent's clock is the only limit
+        return
+    kind = getattr(resource, which)
+    _, hard = resource.getrlimit(kind)
+    most = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+    resource.setrlimit(kind, (most, hard))
+
+
+def _memory() -> int:
+    """Bytes in use now."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except FileNotFoundError:  # not Linux
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    main()
