@@ -96,6 +96,24 @@ class HashingEmbedder:
             row /= np.linalg.norm(row)
         return rows
 
+    def embed_parts(self, texts, parts):
+        """The mean of the parts' words: what a text's own vector is made of."""
+        import re
+
+        import numpy as np
+
+        kept, means = list(self.embedded), []
+        for text, spans in zip(texts, parts, strict=True):
+            rows = np.zeros((len(spans), self.dimension), np.float32)
+            for row, (start, end) in zip(rows, spans, strict=True):
+                words = re.findall(r"\w+", text[start:end].lower())
+                for word in words:
+                    row += self.embed([word])[0]
+                row /= max(1, len(self.token_spans(text[start:end])))
+            means.append(rows)
+        self.embedded = [*kept, *texts]
+        return means
+
     def token_spans(self, text):
         import re
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from backends.datatypes import UserError
 
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WINDOW = 254  # tokens of one pass: the model was made for 256, two of which are [CLS] and [SEP]
+LONGEST = 510  # tokens beyond which the model has no positions
 BATCH = 16
 
 
@@ -35,6 +37,16 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(n, d) float32, every row of length 1."""
+        ...
+
+    def embed_parts(
+        self, texts: Sequence[str], parts: Sequence[Sequence[tuple[int, int]]]
+    ) -> list[np.ndarray]:
+        """For each text, (len(its parts), d) float32: the mean over the tokens in each part (characters).
+
+        Every token has read the whole text. The length of a row has a meaning: a text's vector is the mean
+        of its parts', weighted by their tokens.
+        """
         ...
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
@@ -89,6 +101,26 @@ class MiniLM:
                     vectors[row] += vector * max(1, len(ids))
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
+    def embed_parts(
+        self, texts: Sequence[str], parts: Sequence[Sequence[tuple[int, int]]]
+    ) -> list[np.ndarray]:
+        """Texts are read in one pass; what is beyond LONGEST tokens is not seen."""
+        encodings = self._tokens().encode_batch(list(texts), add_special_tokens=False)
+        order = sorted(range(len(texts)), key=lambda row: len(encodings[row].ids))  # little padding
+        means = [np.zeros((len(each), self.dimension), np.float32) for each in parts]
+        with self._lock:
+            network = self._load()
+            for first in range(0, len(order), BATCH):
+                rows = order[first : first + BATCH]
+                for row, states in zip(
+                    rows, network.states([encodings[row].ids[:LONGEST] for row in rows]), strict=True
+                ):
+                    starts = [start for start, _ in encodings[row].offsets[:LONGEST]]
+                    for at, (start, end) in enumerate(parts[row]):
+                        inside = states[1 + bisect_left(starts, start) : 1 + bisect_left(starts, end)]
+                        means[row][at] = inside.mean(0) if len(inside) else states[0]
+        return means
+
     def _tokens(self) -> Any:
         with self._lock:
             if self._tokenizer is None:
@@ -137,6 +169,14 @@ class _Network:
         from safetensors.torch import load_file
 
         self._bert = Bert(load_file(weights), precision)
+
+    def states(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
+        """(rows, longest + 2, d) float32: [CLS], the tokens' states, [SEP], padding."""
+        import torch
+
+        with torch.inference_mode():
+            result: np.ndarray = self._bert(batch)[0].float().numpy()
+            return result
 
     def __call__(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
         import torch
