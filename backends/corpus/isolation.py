@@ -26,6 +26,7 @@ from backends.datatypes import Page, ParsedFile, PasswordNeeded, UserError
 POLL = 0.05  # seconds between two looks at the clock and the cancel button while a file is read
 KEPT = 1  # warm processes that wait for work; more are started when several files are read at once
 AT_ONCE = 3
+MODULE = "backends.corpus.reader"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -48,11 +49,11 @@ class _Crashed(Exception):
 class Reader:
     """A process that reads files one after the other, for one thread at a time: `Readers` lends them."""
 
-    def __init__(self, memory: int = limits.MAX_MEMORY) -> None:
+    def __init__(self, memory: int = limits.MAX_MEMORY, module: str = MODULE) -> None:
         # One thread is enough to read, and pools of them would count against the memory limit.
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "backends.corpus.reader", str(memory)],
+            [sys.executable, "-m", module, str(memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # readers grumble about harmless faults of files
@@ -86,7 +87,7 @@ class Reader:
             self.close()  # it is busy with a file that nobody waits for any longer
             raise
         self._leaving = bool(reply.get("leaving"))
-        return _parsed(reply)
+        return _parsed(reply["answer"])
 
     def _answer(self, name: str, seconds: float, cancel: threading.Event | None) -> bytes:
         """One line, as long as it may take."""
@@ -108,6 +109,10 @@ class Reader:
                         raise _Crashed
                     parts.append(part)
         return b"".join(parts)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -148,8 +153,9 @@ def as_reply(parsed: ParsedFile) -> dict[str, Any]:
 class Readers:
     """Lends a warm process to each file, starts another when all are busy, and replaces those that ended."""
 
-    def __init__(self, bounds: Limits | None = None) -> None:
+    def __init__(self, bounds: Limits | None = None, module: str = MODULE) -> None:
         self.limits = bounds or Limits()
+        self._module = module
         self._idle: list[Reader] = []
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(AT_ONCE)
@@ -177,7 +183,7 @@ class Readers:
                 if reader.alive:
                     return reader
                 reader.close()
-        return Reader(self.limits.memory)
+        return Reader(self.limits.memory, self._module)
 
     def _give(self, reader: Reader) -> None:
         with self._lock:

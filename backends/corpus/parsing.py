@@ -95,7 +95,9 @@ def parse_file(path: Path, name: str | None = None, passwords: Sequence[str] = (
     except UserError:
         raise
     except MemoryError as error:
-        raise UserError(f"{name} needs more memory than there is.") from error
+        raise UserError(f"{name} needs more memory than it may take.") from error
+    except RecursionError as error:
+        raise UserError(f"{name} is nested too deeply to be read.") from error
     except Exception as error:  # readers raise whatever they like about a broken file
         raise UserError(f"{name} is broken or not a real {kind} file ({_reason(error)}).") from error
     if not any(character.isalnum() for character in parsed.text):

@@ -31,23 +31,26 @@ def main() -> None:
         _limit("RLIMIT_CPU", int(sum(os.times()[:2]) + request["seconds"] + SLACK))
         answer = _answer(request)
         leaving = _memory() > GROWN
-        json.dump({**answer, "leaving": leaving}, answers)
-        answers.write("\n")
+        answers.write(f'{{"answer": {answer}, "leaving": {json.dumps(leaving)}}}\n')
         answers.flush()
         if leaving:
             return
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: dict[str, Any]) -> str:
+    """The answer as JSON: the file as it was read, or why it was not."""
+    name, password = request["name"], False
     try:
-        return as_reply(parse_file(Path(request["path"]), request["name"], request["passwords"]))
+        return json.dumps(as_reply(parse_file(Path(request["path"]), name, request["passwords"])))
     except UserError as error:
-        return {"error": str(error), "password": isinstance(error, PasswordNeeded)}
+        reason, password = str(error), isinstance(error, PasswordNeeded)
+    except MemoryError:
+        reason = f"{name} needs more memory than it may take."
     except RecursionError:
-        return {"error": f"{request['name']} is nested too deeply to be read.", "password": False}
+        reason = f"{name} is nested too deeply to be read."
     except OSError as error:
-        reason = f"{request['name']} cannot be read: {error.strerror or error}."
-        return {"error": reason, "password": False}
+        reason = f"{name} cannot be read: {error.strerror or error}."
+    return json.dumps({"error": reason, "password": password})
 
 
 def _limit(which: str, amount: int) -> None:
