@@ -33,6 +33,7 @@ from pages.ui.text import listing, markdown
 
 POLL = 0.5
 QUESTIONS = 12
+FEW = 8  # questions below which an interval says little
 SERVING: dict[Serving, str] = {"hosted": "Hosted, by token", "self_hosted": "Own machine, by the hour"}
 CHALLENGERS = ("fine_tuned", "hybrid")
 BYTES_PER_PASSAGE = 384 * 4 + 1_000  # a vector and its text
@@ -184,6 +185,8 @@ def result(case: Case) -> None:
     for other in found[1:]:
         st.markdown(markdown(in_words(other)))
     claim(case)
+    if min(len(measured.ids) for measured in case.measured.values()) < FEW:
+        st.caption("So few questions say little about the spread: measure more before you trust an interval.")
     if first is not None:
         swings = tornado(case, first.challenger, first.incumbent)
         if swings:
@@ -219,7 +222,11 @@ def claim(case: Case) -> None:
 def parts_table(case: Case) -> None:
     """What a month is made of before the first question, and what a thousand answers cost."""
     names = [name for name in LOOKS if name in case.measured]
-    parts = list(dict.fromkeys(part for name in names for part in fixed_parts(case, name)))
+    parts = [
+        part
+        for part in dict.fromkeys(part for name in names for part in fixed_parts(case, name))
+        if any(fixed_parts(case, name).get(part) for name in names)
+    ]
     rows = [
         {"Part of a month": part, **{label(n): fixed_parts(case, n).get(part) for n in names}}
         for part in parts

@@ -160,7 +160,7 @@ def tornado(swings: Sequence[Swing], found: Crossover, theme: Theme) -> Chart:
     figure.update_yaxes(autorange="reversed", ticksuffix="  ", automargin=True)
     first = shown[0]
     title = (
-        f"What moves the crossover most: {first.name[:1].lower()}{first.name[1:]} "
+        f"What moves the crossover most: “{first.name}” "
         f"(halved {rounded(first.at_low)}, doubled {rounded(first.at_high)})"
     )
     alt = "Crossover with an input halved and doubled. " + " ".join(
