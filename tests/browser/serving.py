@@ -45,19 +45,42 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def served(script: Path, environment: Mapping[str, str], log: Path) -> Iterator[str]:
     """The address of `streamlit run script`, which ends with the block."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script)]
     command += [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
+    with running(command, environment, log, f"http://127.0.0.1:{port}") as (address, _):
+        yield address
+
+
+@contextmanager
+def demo(workspace: Path, log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address and process of `triptych demo`, which ends with the block."""
+    port = free_port()
+    command = [sys.executable, "-m", "backends", "demo", "--host=127.0.0.1", f"--port={port}"]
+    command += [f"--workspace={workspace}"]
+    with running(command, {"HF_HUB_OFFLINE": "1"}, log, f"http://127.0.0.1:{port}") as server:
+        yield server
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def running(
+    command: list[str], environment: Mapping[str, str], log: Path, address: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The server of this command from when it answers at `address` to the end of the block."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT
         )
         try:
-            address = f"http://127.0.0.1:{port}"
             _wait_for(address, process, log)
-            yield address
+            yield address, process
         finally:
             process.terminate()
             try:
@@ -75,5 +98,5 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
             with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
                 return
         except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.2)
+            time.sleep(0.05)
     raise RuntimeError(f"The app did not start:\n{log.read_text(errors='replace')[-2000:]}")
