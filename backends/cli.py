@@ -123,7 +123,7 @@ def demo(
 
 @app.command()
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, folders or zips.")],
     role: Annotated[
         list[str] | None, typer.Option(help="Only this role may read them (repeat for several).")
     ] = None,
@@ -169,7 +169,7 @@ def refuse_unreadable(paths: Sequence[Path], passwords: Sequence[str]) -> None:
 
     reason = ""
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() or path.suffix.lower() == ".zip":
             return
         try:
             parse_isolated(path, passwords=passwords)

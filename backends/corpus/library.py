@@ -22,12 +22,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from backends.corpus.archives import unpacked
 from backends.corpus.chunking import chunk_document
 from backends.corpus.embedding import Embedder, vector_key
 from backends.corpus.isolation import parse_isolated
 from backends.corpus.parsing import check_size
 from backends.corpus.retrieval import Retriever, passage_text
-from backends.corpus.shipped import shipped_vectors
 from backends.datatypes import Chunk, Document, ParsedFile, PasswordNeeded, UserError
 from backends.erasure import erase, finish_erasures
 from backends.store import HistoryEntry, StoredChunk, StoredDocument, Workspace
@@ -63,6 +63,7 @@ class IngestResult:
     seconds: float
     error: str | None = None
     needs_password: bool = False
+    same_as: str | None = None  # another document with the very same contents
 
 
 @dataclass(frozen=True)
@@ -211,28 +212,32 @@ class Library:
         cancel: threading.Event | None = None,
         passwords: Sequence[str] = (),
     ) -> Iterator[IngestResult]:
-        """Read, split, embed and store files and folders, one result per file as it is done.
+        """Read, split, embed and store files, folders and zips, one result per file as it is done.
 
-        A file's name (within a folder: its path there) is its identity: known contents are "unchanged", new
-        contents make a new version. Whatever is rejected or cancelled leaves the library as it was.
+        A file's name (within a folder or zip: its path there) is its identity: known contents are
+        "unchanged", new contents make a new version. Whatever is rejected or cancelled leaves the library as it
+        was.
         """
-        files = list(_files(paths))
-        for number, (path, name) in enumerate(files):
-            if cancel is not None and cancel.is_set():
-                return
-            report = _Reporter(progress, number, len(files), name)
-            given = (details or {}).get(name, DocumentDetails(roles=roles))
-            yield self.ingest_file(
-                path,
-                name,
-                settings=settings,
-                source=source,
-                details=given,
-                report=report,
-                cancel=cancel,
-                passwords=passwords,
-            )
-        _Reporter(progress, len(files), len(files), "").reading()
+        with unpacked(paths) as (found, refused):
+            for name, reason in refused:
+                yield IngestResult(name, "rejected", None, 0, 0.0, reason)
+            files = list(_files(found))
+            for number, (path, name) in enumerate(files):
+                if cancel is not None and cancel.is_set():
+                    return
+                report = _Reporter(progress, number, len(files), name)
+                given = (details or {}).get(name, DocumentDetails(roles=roles))
+                yield self.ingest_file(
+                    path,
+                    name,
+                    settings=settings,
+                    source=source,
+                    details=given,
+                    report=report,
+                    cancel=cancel,
+                    passwords=passwords,
+                )
+            _Reporter(progress, len(files), len(files), "").reading()
 
     def ingest_file(
         self,
@@ -271,7 +276,18 @@ class Library:
         except OSError as error:
             return result("rejected", error=f"{name} cannot be read: {error.strerror or error}.")
         status: Status = "indexed" if stored.document.version == 1 else "replaced"
-        return result(status, len(document.pages), len(self.workspace.chunks(stored, self._scheme(settings))))
+        made = result(status, len(document.pages), len(self.workspace.chunks(stored, self._scheme(settings))))
+        return replace(made, same_as=self._twin(name, content_hash))
+
+    def _twin(self, name: str, content_hash: str) -> str | None:
+        """Another document with the very same contents that everyone may read."""
+        hashes = self.workspace.current_hashes(self._collection)
+        for other, _, known in hashes:
+            if known == content_hash and other != name:
+                stored = self.workspace.document(self._collection, other)
+                if stored is not None and not stored.document.roles:
+                    return other
+        return None
 
     def _store(
         self, document: Document, settings: ChunkSettings, report: _Reporter, cancel: threading.Event | None
@@ -306,7 +322,6 @@ class Library:
         """The vector of every passage; only those the workspace does not know are computed."""
         texts = {each.key: passage_text(each.chunk) for each in chunks}
         vectors = self.workspace.vectors(texts)
-        vectors |= shipped_vectors(key for key in texts if key not in vectors)
         missing = [key for key in texts if key not in vectors]
         for first in range(0, len(missing), EMBEDDED_AT_ONCE):
             if cancel is not None and cancel.is_set():

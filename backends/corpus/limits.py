@@ -15,3 +15,4 @@ MAX_CHARACTERS = 20_000_000
 MAX_SECONDS = 60.0  # to read one file
 MAX_MEMORY = 2048 * MB  # address space of the process that reads
 MAX_ZIP_FILES = 1000
+MAX_ZIP_BYTES = 200 * MB
