@@ -28,6 +28,7 @@ from backends.corpus.embedding import Embedder, vector_key
 from backends.corpus.isolation import parse_isolated
 from backends.corpus.parsing import check_size
 from backends.corpus.retrieval import Retriever, passage_text
+from backends.corpus.shipped import shipped_vectors
 from backends.datatypes import Chunk, Document, ParsedFile, PasswordNeeded, UserError
 from backends.erasure import erase, finish_erasures
 from backends.store import HistoryEntry, StoredChunk, StoredDocument, Workspace
@@ -322,6 +323,7 @@ class Library:
         """The vector of every passage; only those the workspace does not know are computed."""
         texts = {each.key: passage_text(each.chunk) for each in chunks}
         vectors = self.workspace.vectors(texts)
+        vectors |= shipped_vectors(key for key in texts if key not in vectors)
         missing = [key for key in texts if key not in vectors]
         for first in range(0, len(missing), EMBEDDED_AT_ONCE):
             if cancel is not None and cancel.is_set():
