@@ -216,8 +216,8 @@ class Library:
         """Read, split, embed and store files, folders and zips, one result per file as it is done.
 
         A file's name (within a folder or zip: its path there) is its identity: known contents are
-        "unchanged", new contents make a new version. Whatever is rejected or cancelled leaves the library as it
-        was.
+        "unchanged", new contents make a new version. Whatever is rejected or cancelled leaves the library as
+        it was.
         """
         with unpacked(paths) as (found, refused):
             for name, reason in refused:
