@@ -2,107 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from backends.datatypes import Document, UserError
-from backends.jobs import Job, JobContext
-from backends.settings import Settings
-from pages.ui import resources, session
+from pages.ui import resources, session, uploading
 from pages.ui.asking import KIND, round_of
 from pages.ui.boundaries import boundaries
-from pages.ui.desk import Desk, FileResult
+from pages.ui.desk import Desk
 from pages.ui.text import block, markdown, marked_html, plural
 
-UPLOAD = "upload"
-POLL = 0.3
 LONGEST = 60_000  # characters of a document drawn at once
-SUPPORTED = "PDF, Word, PowerPoint, Excel, CSV, HTML, e-mail, Markdown, text"
-
-
-# --- adding ------------------------------------------------------------------------------------------
-
-
-def drop_zone(now: session.Session) -> None:
-    files = st.file_uploader(
-        f"Add documents: {SUPPORTED}",
-        accept_multiple_files=True,
-        key=f"drop-{now.uploads}",
-        help="They are added to your own copy of the documents; no other visitor sees them.",
-    )
-    if files:
-        now.uploads += 1
-        folder = save(files)
-        desk = resources.desk(now.visitor)
-        resources.jobs().start(UPLOAD, now.visitor, ingesting(desk, folder, now.settings))
-        st.rerun()
-
-
-def save(files: Sequence[UploadedFile]) -> Path:
-    """The dropped files in a folder of their own; names are the browser's, so only their last part counts."""
-    folder = Path(tempfile.mkdtemp(prefix="triptych-upload-"))
-    for file in files:
-        name = PurePosixPath(file.name.replace("\\", "/")).name.strip() or "unnamed"
-        (folder / name).write_bytes(file.getvalue())
-    return folder
-
-
-def ingesting(desk: Desk, folder: Path, settings: Settings) -> Callable[[JobContext], None]:
-    """The job: one result per file as it is done; the saved files go when it ends."""
-
-    def run(context: JobContext) -> None:
-        try:
-            paths = sorted(folder.iterdir())
-            for result in desk.ingest(paths, settings, context.progress, context.cancelled):
-                context.emit(result)
-            desk.prepare(settings, context.progress)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    return run
-
-
-def upload_progress(job: Job, polled: bool) -> None:
-    """Files done and the one at hand, while the job runs; afterwards what became of each."""
-    if polled and job.finished:
-        st.rerun()  # the whole page: the list has changed
-    results: list[FileResult] = job.events_since(0)
-    if not job.finished:
-        _, total, what = job.progress
-        left = job.seconds_left
-        rest = f", about {max(1, round(left))} s left" if total and left is not None else ""
-        st.progress(job.fraction, text=f"{markdown(what) or 'Waiting'}{rest}")
-        st.button("Cancel", on_click=job.cancel, key="cancel-upload", icon=":material/close:")
-    for result in results:
-        _result(result)
-    if job.state == "failed":
-        st.error(markdown(job.error or "The upload failed."))
-    if job.state == "cancelled":
-        st.warning("Cancelled: the files that are not listed here were not added.")
-
-
-def _result(result: FileResult) -> None:
-    name = markdown(result.document)
-    if result.status == "rejected":
-        st.error(f"**{name}** was not added. {markdown(result.error or '')}", icon=":material/block:")
-        return
-    words = {
-        "indexed": "is ready",
-        "replaced": "replaced the version before",
-        "unchanged": "was already here",
-    }
-    pages = f"{plural(result.pages, 'page')}, " if result.pages else ""
-    st.success(
-        f"**{name}** {words[result.status]}: {pages}{plural(result.chunks, 'passage')}, "
-        f"{result.seconds:.1f} s.",
-        icon=":material/check:",
-    )
 
 
 # --- the list ------------------------------------------------------------------------------------------
@@ -125,6 +37,9 @@ def listing(documents: Sequence[Document], counts: Mapping[str, int]) -> Documen
             "Passages": [counts.get(d.name) for d in shown],
             "Version": [d.version for d in shown],
             "Readers": [", ".join(d.roles) or "everyone" for d in shown],
+            "Language": [d.language.upper() or None for d in shown],
+            "Date": [d.date or None for d in shown],
+            "Tags": [", ".join(d.tags) or None for d in shown],
             "From": [d.source for d in shown],
         }
     )
@@ -155,6 +70,8 @@ def opened(document: Document, desk: Desk, now: session.Session) -> None:
     facts = [markdown(document.name), document.type, f"version {document.version}"]
     facts += [plural(len(document.pages), "page")] if document.pages else []
     facts += [f"dated {document.date}"] if document.date else []
+    facts += [f"language {document.language.upper()}"] if document.language else []
+    facts += [f"tags {markdown(', '.join(document.tags))}"] if document.tags else []
     facts += [f"for {', '.join(document.roles)} only"] if document.roles else []
     st.caption(" · ".join(facts))
     st.caption(
@@ -216,11 +133,8 @@ def page() -> None:
     st.title("Documents", anchor=False)
     whose = "Your own copy" if desk.private else "The sample company, shared until you change something"
     st.caption(f"{whose}.")
-    drop_zone(now)
-    job = next(iter(resources.jobs().of(now.visitor, UPLOAD)), None)
-    if job is not None:
-        working = not job.finished
-        st.fragment(upload_progress, run_every=POLL if working else None)(job, working)
+    uploading.drop_zone(now)
+    uploading.panels(now)
     if now.notice:
         st.success(markdown(now.notice))
         now.notice = None

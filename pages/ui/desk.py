@@ -41,6 +41,23 @@ class FileResult:
     chunks: int = 0
     seconds: float = 0.0
     error: str | None = None
+    needs_password: bool = False
+    same_as: str | None = None  # another document with the very same contents
+
+
+@dataclass(frozen=True)
+class FileStep:
+    """Where an upload is: file `number` (from 0) of `files`, and `done` of `total` within its stage."""
+
+    name: str
+    stage: str  # reading, embedding
+    number: int
+    files: int
+    done: int = 0
+    total: int = 0
+
+
+OnStep = Callable[[FileStep], None]
 
 
 class Desk(Protocol):
@@ -75,8 +92,15 @@ class Desk(Protocol):
         ...
 
     def ingest(
-        self, paths: Sequence[Path], settings: Settings, report: Reporter, cancelled: Event
-    ) -> Iterator[FileResult]: ...
+        self,
+        paths: Sequence[Path],
+        settings: Settings,
+        on_step: OnStep,
+        cancelled: Event,
+        passwords: Sequence[str] = (),
+    ) -> Iterator[FileResult]:
+        """Add files, folders and zips; one result per file as it is done."""
+        ...
 
     def forget(self, name: str) -> str:
         """Remove a document; returns one sentence about what disappeared."""

@@ -28,7 +28,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.settings import Settings, default_workspace, make_settings
-from pages.ui.desk import FileResult, Prompt, Reporter, Status
+from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Reporter, Status
 from pages.ui.text import plural
 
 COUNTS_KEPT = 64
@@ -124,13 +124,30 @@ class TriptychDesk:
                 raise UserError(event.message)
 
     def ingest(
-        self, paths: Sequence[Path], settings: Settings, report: Reporter, cancelled: threading.Event
+        self,
+        paths: Sequence[Path],
+        settings: Settings,
+        on_step: OnStep,
+        cancelled: threading.Event,
+        passwords: Sequence[str] = (),
     ) -> Iterator[FileResult]:
         for item in self._own().library.ingest(
-            paths, settings=settings, source="upload", progress=reporting(report), cancel=cancelled
+            paths,
+            settings=settings,
+            source="upload",
+            progress=stepping(on_step),
+            cancel=cancelled,
+            passwords=passwords,
         ):
             yield FileResult(
-                item.document, item.status, item.pages or 0, item.chunks, item.seconds, item.error
+                item.document,
+                item.status,
+                item.pages or 0,
+                item.chunks,
+                item.seconds,
+                item.error,
+                item.needs_password,
+                item.same_as,
             )
 
     def forget(self, name: str) -> str:
@@ -184,6 +201,21 @@ def reporting(report: Reporter) -> Callable[[Progress], None]:
 
     def pass_on(step: Progress) -> None:
         report(step.done, step.total, f"{STAGES.get(step.stage, step.stage)} {step.item}".strip())
+
+    return pass_on
+
+
+def stepping(on_step: OnStep) -> Callable[[Progress], None]:
+    """The library's progress as steps of files: while one is embedded, its place among the files stays."""
+    place = (0, 0)
+
+    def pass_on(step: Progress) -> None:
+        nonlocal place
+        if step.stage == "reading":
+            place = (step.done, step.total)
+            on_step(FileStep(step.item, "reading", *place))
+        else:
+            on_step(FileStep(step.item, step.stage, *place, step.done, step.total))
 
     return pass_on
 

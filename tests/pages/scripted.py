@@ -24,6 +24,7 @@ from backends.datatypes import (
     Evidence,
     Hit,
     Page,
+    PasswordNeeded,
     Sentence,
     Source,
     SourceRecord,
@@ -32,7 +33,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.settings import Settings
-from pages.ui.desk import FileResult, Prompt, Reporter, Status
+from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Reporter, Status
 
 TEXTS = {
     "returns-policy.md": (
@@ -83,6 +84,7 @@ class ScriptedDesk:
     broken: BackendName | None = None
     gate: threading.Event | None = None
     private: bool = False
+    files_gate: threading.Event | None = None  # holds every file of an upload before it is read
     model_name: str = "scripted"
     asked: list[tuple[str, BackendName]] = field(default_factory=list)
     prepared: list[tuple[int, int]] = field(default_factory=list)
@@ -200,16 +202,27 @@ class ScriptedDesk:
         )
 
     def ingest(
-        self, paths: Sequence[Path], settings: Settings, report: Reporter, cancelled: threading.Event
+        self,
+        paths: Sequence[Path],
+        settings: Settings,
+        on_step: OnStep,
+        cancelled: threading.Event,
+        passwords: Sequence[str] = (),
     ) -> Iterator[FileResult]:
         self.private = True
         for number, path in enumerate(paths):
-            report(number, len(paths), f"Reading {path.name}")
+            if cancelled.is_set():
+                return
+            on_step(FileStep(path.name, "reading", number, len(paths)))
             time.sleep(self.pause)
+            if self.files_gate is not None:
+                on_step(FileStep(path.name, "embedding", number, len(paths), 64, 256))
+                assert self.files_gate.wait(20)
             try:
-                parsed = parse_file(path)
+                parsed = parse_file(path, passwords=passwords)
             except UserError as error:
-                yield FileResult(path.name, "rejected", error=str(error))
+                locked = isinstance(error, PasswordNeeded)
+                yield FileResult(path.name, "rejected", error=str(error), needs_password=locked)
                 continue
             known = self.library.get(path.name)
             version = 1 if known is None else known.version + 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import resources
+from tests.corpus.test_parsing import password_pdf
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import ScriptedHouse
 
@@ -31,9 +34,26 @@ def shown(app: AppTest) -> str:
     return "\n".join(element.proto.body for element in app.get("html"))
 
 
-def drop(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+def rows(app: AppTest) -> list[str]:
+    """What became of each uploaded file."""
+    return [m.value for m in app.markdown if ":material/" in m.value]
+
+
+def upload(app: AppTest, *files: tuple[str, bytes]) -> None:
     app.file_uploader[0].set_value([(name, content, "application/octet-stream") for name, content in files])
+
+
+def drop(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+    upload(app, *files)
     return settle(app)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def visitor(app: AppTest) -> str:
+    return str(app.session_state["triptych"].visitor)
 
 
 def test_list_filter_and_boundaries(open_documents: Visit) -> None:
@@ -55,11 +75,83 @@ def test_document_text_is_shown_as_text(open_documents: Visit) -> None:
 def test_each_dropped_file_tells_its_result(open_documents: Visit) -> None:
     app = open_documents()
     drop(app, ("note.txt", b"The moon base opens in 2031."), ("empty.txt", b""))
-    assert [s.value for s in app.success] == ["**note\\.txt** is ready: 1 passage, 0.0 s."]
-    assert [e.value for e in app.error] == [
-        "**empty\\.txt** was not added. empty\\.txt is empty \\(0 bytes\\)\\."
+    assert rows(app) == [
+        ":green[:material/check_circle:] **note\\.txt** is ready: 1 passage, 0.0 s.",
+        ":red[:material/block:] **empty\\.txt** was not added. empty\\.txt is empty \\(0 bytes\\)\\.",
     ]
+    assert "**2 files: 1 added, 1 not added**" in [m.value for m in app.markdown]
     assert "note.txt" in names(app)
+
+
+def test_while_files_are_read_each_shows_where_it_is(open_documents: Visit, house: ScriptedHouse) -> None:
+    app = open_documents()
+    desk = next(iter(house.desks.values()))
+    desk.files_gate = threading.Event()
+    upload(app, ("one.txt", b"First."), ("two.txt", b"Second."), ("three.txt", b"Third."))
+    settle(app, until=lambda app: len(app.get("progress")) == 2)
+    overall, at_hand = (bar.proto.text for bar in app.get("progress"))
+    assert overall.startswith("1 of 3 files")
+    assert at_hand.startswith("**one\\.txt**: indexing passage 64 of 256, about ")
+    assert rows(app) == [
+        ":gray[:material/schedule:] two\\.txt waits",
+        ":gray[:material/schedule:] three\\.txt waits",
+    ]
+    cancel = next(button for button in app.button if button.label == "Cancel")
+    cancel.click().run()
+    desk.files_gate.set()
+    settle(app)
+    assert rows(app) == [
+        ":green[:material/check_circle:] **one\\.txt** is ready: 1 passage, 0.0 s.",
+        ":gray[:material/do_not_disturb_on:] two\\.txt was not added",
+        ":gray[:material/do_not_disturb_on:] three\\.txt was not added",
+    ]
+    assert app.warning[0].value.startswith("Cancelled")
+    assert "one.txt" in names(app) and "two.txt" not in names(app)
+
+
+def test_the_list_of_results_stays_until_it_is_closed(open_documents: Visit) -> None:
+    app = open_documents()
+    drop(app, ("note.txt", b"Hello there."))
+    app.run()
+    assert len(rows(app)) == 1
+    next(button for button in app.button if button.label == "Close this list").click().run()
+    assert rows(app) == []
+
+
+def test_a_file_that_came_again_is_a_new_version(open_documents: Visit) -> None:
+    app = open_documents()
+    drop(app, ("note.txt", b"Hello there."))
+    drop(app, ("note.txt", b"Hello again."))
+    assert rows(app) == [
+        ":green[:material/check_circle:] **note\\.txt** is ready; it replaces the version before: "
+        "1 passage, 0.0 s."
+    ]
+
+
+def test_the_password_is_asked_for_and_used(open_documents: Visit) -> None:
+    app = open_documents()
+    drop(app, ("locked.pdf", password_pdf()), ("note.txt", b"Hello there."))
+    locked, _ = rows(app)
+    assert locked.startswith(":orange[:material/lock:] **locked\\.pdf** was not added.")
+    field = next(each for each in app.text_input if each.label.startswith("Password of"))
+    folder = Path(resources.jobs().of(visitor(app), "upload")[0].events_since(0)[0].folder.name)
+    assert folder.exists()
+    field.set_value("wrong")
+    settle(press(app, "Read again"))
+    assert "none of the passwords given opens it" in rows(app)[0]
+    field = next(each for each in app.text_input if each.label.startswith("Password of"))
+    field.set_value("secret")
+    settle(press(app, "Read again"))
+    assert rows(app)[0].startswith(":green[:material/check_circle:] **locked\\.pdf** is ready: ")
+    assert "locked.pdf" in names(app)
+    assert not folder.exists()
+
+
+def test_nothing_of_a_file_stays_behind(open_documents: Visit) -> None:
+    app = open_documents()
+    drop(app, ("note.txt", b"Hello there."))
+    upload = resources.jobs().of(visitor(app), "upload")[0].events_since(0)[0]
+    assert not Path(upload.folder.name).exists()
 
 
 def test_uploads_belong_to_their_visitor(open_documents: Visit, house: ScriptedHouse) -> None:

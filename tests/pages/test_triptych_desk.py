@@ -71,7 +71,7 @@ def test_uploads_and_removals_stay_with_the_visitor(base: Path, model: LanguageM
     note = tmp_path / "note.txt"
     note.write_text("The moon base opens in 2031.")
     assert not ada.private
-    results = list(ada.ingest([note], SETTINGS, silent, threading.Event()))
+    results = list(ada.ingest([note], SETTINGS, lambda step: None, threading.Event()))
     assert [(row.document, row.status) for row in results] == [("note.txt", "indexed")]
     assert ada.forget("lamps.txt").startswith("lamps.txt is gone from your copy: 1 version")
     assert [d.name for d in ada.documents()] == ["note.txt", "returns.md"]
