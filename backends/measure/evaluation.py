@@ -113,7 +113,7 @@ def carry_out(
         total = len(record.questions) * len(record.arms)
         record = replace(run.record, sittings=run.record.sittings + 1)
         archive.update(record)
-        worker = _Worker(subject, total, len(done), progress)
+        worker = _Worker(record, subject, total, len(done), progress)
         for question, arm in worker.order(record, done):
             if cancelled is not None and cancelled.is_set():
                 return archive.load(record.run)
@@ -125,8 +125,11 @@ def carry_out(
 class _Worker:
     """Works through one sitting of a run."""
 
-    def __init__(self, subject: Subject, total: int, done: int, progress: Progress) -> None:
+    def __init__(
+        self, record: RunRecord, subject: Subject, total: int, done: int, progress: Progress
+    ) -> None:
         self._subject = subject
+        self._settings = {arm.name: make_settings(**arm.settings) for arm in record.arms}
         self._total = total
         self._done = done
         self._progress = progress
@@ -139,7 +142,7 @@ class _Worker:
                 continue
             for arm in arms:
                 self._progress(self._done, self._total, f"Warming up {arm.name.replace('_', '-')}")
-                self._subject.warm_up([arm.backend], make_settings(**arm.settings))  # type: ignore[list-item]
+                self._subject.warm_up([arm.backend], self._settings[arm.name])  # type: ignore[list-item]
             for index, question in enumerate(record.questions):
                 self._found.clear()
                 turn = index % len(arms)
@@ -148,7 +151,7 @@ class _Worker:
                         yield question, arm
 
     def entry(self, question: Question, arm: Arm) -> Entry:
-        settings = make_settings(**arm.settings)
+        settings = self._settings[arm.name]
         try:
             answer = self._subject.answer(question, arm.backend, settings)  # type: ignore[arg-type]
         except UserError as error:
