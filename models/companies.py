@@ -258,6 +258,10 @@ def product(rng: random.Random) -> str:
     return f"{name} {code(rng)}"
 
 
+def city(rng: random.Random) -> str:
+    return rng.choice(_CITIES)
+
+
 def person(rng: random.Random) -> str:
     return f"{rng.choice(_FIRST)} {word(rng)}"
 
@@ -317,7 +321,7 @@ class Schema:
     questions: str
 
 
-def _plan(rng: random.Random) -> str:
+def plan(rng: random.Random) -> str:
     return rng.choice(["the {} plan", "{}", "the {} subscription", "the {} licence"]).format(
         rng.choice([rng.choice(_PLANS), word(rng) + " " + rng.choice(_PLANS)])
     )
@@ -327,11 +331,11 @@ def _the_product(rng: random.Random) -> str:
     return rng.choice(["the ", "", ""]) + product(rng)
 
 
-def _department(rng: random.Random) -> str:
+def department(rng: random.Random) -> str:
     return f"the {rng.choice(_DEPARTMENTS)} team"
 
 
-def _company(rng: random.Random) -> str:
+def company(rng: random.Random) -> str:
     return f"{word(rng)} {rng.choice(['Ltd', 'GmbH', 'Inc', 'AG', 'Group', 'Systems', 'Labs', 'Foods', 'Logistics', 'Energy'])}"
 
 
@@ -368,13 +372,13 @@ _task = _topic(
     "the filter replacement;the calibration;the password change;the safety inspection;the performance review;"
     "the backup test;the newsletter;the licence renewal"
 )
-_place = _topic(
+place = _topic(
     "head office;warehouse;laboratory;repair centre;main factory;training centre;data centre;showroom;call centre"
 )
-_material = _topic(
+material = _topic(
     "aluminium;stainless steel;recycled plastic;oak wood;carbon fibre;brass;ceramic;tempered glass;bamboo;titanium;wool;cork"
 )
-_colour = _topic("matte black;silver;dark green;sand;navy blue;white;orange;graphite;wine red;light grey")
+colour = _topic("matte black;silver;dark green;sand;navy blue;white;orange;graphite;wine red;light grey")
 
 SCHEMAS: tuple[Schema, ...] = (
     Schema(
@@ -386,14 +390,14 @@ SCHEMAS: tuple[Schema, ...] = (
     ),
     Schema(
         "Plans",
-        _plan,
+        plan,
         lambda r: f"{money(r)} {r.choice(_UNITS)}",
         "{S} costs {v}.|{S} is billed at {v}.|For {s} we charge {v}.|The fee for {s} is {v}.",
         "What does {s} cost?|How much is {s}?|What is the fee for {s}?|How much would I pay for {s}?|What do you charge for {s}?",
     ),
     Schema(
         "Plans",
-        _plan,
+        plan,
         lambda r: (
             f"{count(r)} {r.choice(['users', 'devices', 'projects', 'sites', 'seats', 'gigabytes', 'mailboxes', 'dashboards'])}"
         ),
@@ -416,7 +420,7 @@ SCHEMAS: tuple[Schema, ...] = (
     ),
     Schema(
         "Support",
-        _plan,
+        plan,
         span,
         "Customers with {s} receive a first reply within {v}.|The response time for {s} is {v}.|Support answers tickets from {s} within {v}.",
         "How fast does support reply on {s}?|What is the response time for {s}?|How long do customers of {s} wait for a first answer?|When will I hear back with {s}?",
@@ -440,7 +444,7 @@ SCHEMAS: tuple[Schema, ...] = (
     Schema(
         "Approvals",
         _request,
-        lambda r: r.choice([person(r), f"the {r.choice(_ROLES)}", _department(r)]),
+        lambda r: r.choice([person(r), f"the {r.choice(_ROLES)}", department(r)]),
         "{S} must be approved by {v}.|{v} approves {s}.|{S} need the consent of {v}.|Send {s} to {v} for approval.",
         "Who approves {s}?|Whose approval do {s} need?|Who must agree to {s}?|Who signs off {s}?|Who decides on {s}?",
     ),
@@ -453,21 +457,21 @@ SCHEMAS: tuple[Schema, ...] = (
     ),
     Schema(
         "Company",
-        _company,
+        company,
         lambda r: r.choice(_CITIES),
         "{S} is based in {v}.|{S} has its headquarters in {v}.|The head office of {s} is in {v}.|{S} was founded in {v}.",
         "Where is {s} based?|In which city is {s}?|Where does {s} have its office?|What is the location of {s}?",
     ),
     Schema(
         "Company",
-        _company,
+        company,
         count,
         "{S} employs {v} people.|{S} has a staff of {v}.|At the end of the year {s} had {v} employees.",
         "How many people work at {s}?|How large is the staff of {s}?|How many employees does {s} have?|What is the headcount of {s}?",
     ),
     Schema(
         "Locations",
-        _place,
+        place,
         lambda r: r.choice(_CITIES),
         "The {s} is in {v}.|The {s} moved to {v}.|Our {s} is located in {v}.|The {s} opened in {v}.",
         "Where is the {s}?|In which city is the {s}?|What is the location of the {s}?|Which town is the {s} in?",
@@ -505,7 +509,7 @@ SCHEMAS: tuple[Schema, ...] = (
     Schema(
         "Data sheet",
         _the_product,
-        lambda r: r.choice([_material(r), _colour(r)]),
+        lambda r: r.choice([material(r), colour(r)]),
         "The housing of {s} is {v}.|{S} comes in {v}.|{S} has a {v} case.",
         "What is the housing of {s} like?|In what finish does {s} come?|What case does {s} have?",
     ),
@@ -542,28 +546,28 @@ SCHEMAS: tuple[Schema, ...] = (
     ),
     Schema(
         "Contract",
-        lambda r: f"the agreement with {_company(r)}",
+        lambda r: f"the agreement with {company(r)}",
         lambda r: r.choice([span(r), span(r)]),
         "{S} may be terminated with {v} of notice.|The notice period of {s} is {v}.|Either party can end {s} by giving {v} of notice.",
         "What is the notice period of {s}?|How can {s} be ended?|How much notice is needed to leave {s}?",
     ),
     Schema(
         "Contract",
-        lambda r: f"the agreement with {_company(r)}",
+        lambda r: f"the agreement with {company(r)}",
         lambda r: r.choice([money(r), percent(r) + " of the annual fee"]),
         "Liability under {s} is limited to {v}.|The liability cap of {s} is {v}.|Under {s}, damages are capped at {v}.",
         "What is the liability limit of {s}?|How high can damages be under {s}?|To what amount is liability under {s} capped?",
     ),
     Schema(
         "Contract",
-        lambda r: f"invoices of {_company(r)}",
+        lambda r: f"invoices of {company(r)}",
         span,
         "{S} are due within {v}.|{S} must be paid within {v}.|The payment term for {s} is {v}.",
         "When are {s} due?|How soon must {s} be paid?|What is the payment term for {s}?",
     ),
     Schema(
         "Contract",
-        lambda r: f"the contract with {_company(r)}",
+        lambda r: f"the contract with {company(r)}",
         lambda r: r.choice(
             [
                 "the law of " + c
@@ -623,7 +627,7 @@ SCHEMAS: tuple[Schema, ...] = (
     Schema(
         "Results",
         lambda r: (
-            f"{_topic('revenue;profit;order intake;operating cost;export sales;service revenue')(r)} of {_company(r)}"
+            f"{_topic('revenue;profit;order intake;operating cost;export sales;service revenue')(r)} of {company(r)}"
         ),
         lambda r: r.choice(
             [
@@ -645,7 +649,7 @@ SCHEMAS: tuple[Schema, ...] = (
     ),
     Schema(
         "Contacts",
-        _department,
+        department,
         lambda r: r.choice(
             [
                 f"{word(r).lower()}@{word(r).lower()}.com",
@@ -713,8 +717,8 @@ def table(rng: random.Random) -> tuple[str, list[str], list[tuple[str, ...]]]:
         ("Launch", date),
         ("Margin", percent),
         ("Warranty", span),
-        ("Colour", _colour),
-        ("Material", _material),
+        ("Colour", colour),
+        ("Material", material),
         ("Order code", code),
         ("Users", count),
         ("Limit", money),

@@ -1,9 +1,11 @@
 """Turns public text and invented companies into packed training rows for the embedded language model.
 
 Enters: <data>/prose/*.jsonl.xz and <work>/qa_train.jsonl (made by score_sentences.py). Leaves in <work>:
-tokenizer/ (byte-level BPE with chat template) and stage1..3.npz (`tokens` uint16 [rows, length], `kind`
+tokenizer/ (byte-level BPE with chat template) and stage1..4.npz (`tokens` uint16 [rows, length], `kind`
 uint8: 0 padding, 1 context, 2 answer). The stages are a curriculum: copy a sentence, find it by its words,
-then answer real questions. Prompts are built by backends.language.prompts, the module that serves them later.
+answer real questions, then answer from evidence as serving shows it: several sentences of a document on a
+line, the best first, and more than one question about them. Prompts are built by backends.language.prompts,
+the module that serves them later.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ import argparse
 import json
 import lzma
 import random
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from companies import Fact, facts, table
+from families import Paper, Statement, Writer, capital, load_families
 from score_sentences import sentences_of
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -27,6 +32,8 @@ from backends.language.prompts import (
     NOT_IN_DOCUMENTS,
     NOT_KNOWN,
     build_messages,
+    build_question_request,
+    build_standalone_request,
     format_evidence,
 )
 
@@ -50,6 +57,10 @@ PROSE_SHARE = {
 }
 
 
+LEADS = 0.78  # share of evidence whose answering line, and within it sentence, comes first
+BUDGETS = (40, 60, 80, 80, 110, 140)  # words of evidence; serving shows 128 tokens unless set otherwise
+DECLINES = 0.07  # share of papers in which the answering sentence is missing
+
 # Public unanswerable questions are written to deceive: at full share a small model learns to decline all.
 UNANSWERABLE_KEPT = 0.2
 
@@ -62,6 +73,8 @@ class Example:
     answer: str
     evidence: tuple[str, ...] = ()
     short_first: bool = False
+    later: tuple[tuple[str, str], ...] = ()  # further questions about the same evidence, and their answers
+    request: str = ""  # a whole user message in place of evidence and question
 
 
 def train_tokenizer(texts: Iterator[str], vocabulary: int) -> PreTrainedTokenizerFast:
@@ -118,6 +131,11 @@ class Tasks:
 
     def __init__(self, prose: list[tuple[str, list[str]]], questions: list[dict], rng: random.Random) -> None:
         self.prose, self.questions, self.rng = prose, questions, rng
+        self.families = load_families()
+        by_context: dict[tuple[str, str], list[dict]] = defaultdict(list)
+        for row in questions:
+            by_context[row["title"], row["sentences"][0]].append(row)
+        self.contexts = list(by_context.values())
 
     def _lines(self, groups: list[tuple[str, list[str]]]) -> tuple[str, ...]:
         """Numbered lines; a title is shown for most prompts, as in service."""
@@ -232,7 +250,7 @@ class Tasks:
         )
 
     def _say(self, short: str, sentence: str, number: int, short_first: bool) -> str:
-        lead = f"{short[:1].upper() + short[1:].rstrip('.')}. " if short_first else ""
+        lead = f"{capital(short).rstrip('.')}. " if short_first and short else ""
         return f"{lead}{sentence} [{number}]"
 
     def two_facts(self) -> Example:
@@ -344,6 +362,196 @@ class Tasks:
                 )
         return out
 
+    # --- evidence as serving shows it ---
+
+    def _serve(
+        self,
+        gold: tuple[str, str],
+        others: list[tuple[str, list[str]]],
+        turns: list[tuple[str, str, str, str]],
+        short_first: bool,
+    ) -> Example:
+        """Lines of several sentences within a budget; the answering sentence mostly leads the first.
+
+        gold: (title, sentence) that answers the first turn. others: title and sentences of more text, the
+        gold document's first. turns: (question, sentence it is answered by, what the answer says, short).
+        """
+        rng = self.rng
+        lines: list[tuple[str, list[str]]] = []
+        for title, body in others:
+            body = list(body)
+            while body:
+                take, body = body[:3], body[rng.choice([1, 1, 2, 2, 3]) :]
+                lines.append((title, take[: rng.choice([1, 1, 2, 3])]))
+        own = [at for at, (title, _) in enumerate(lines) if title == gold[0]]
+        company = lines.pop(own[0])[1] if own and rng.random() < 0.6 else []
+        company = [s for s in company if s != gold[1]][:3]
+        company.insert(0 if rng.random() < LEADS else rng.randint(0, len(company)), gold[1])
+        rng.shuffle(lines)
+        at = 0 if rng.random() < LEADS else rng.randint(0, min(4, len(lines)))
+        lines.insert(at, (gold[0], company))
+        kept, room, seen = [], rng.choice(BUDGETS), set()
+        for position, (title, body) in enumerate(lines[:6]):
+            body = [s for s in dict.fromkeys(body) if s not in seen]
+            words = sum(len(s.split()) for s in body) + len(title.split())
+            if not body or (words > room and position > at):
+                continue
+            seen.update(body)
+            room -= words
+            kept.append((title, body))
+        number = {s: n for n, (_, body) in enumerate(kept, 1) for s in body}
+        answered = [
+            (question, self._say(short, says, number[sentence], short_first))
+            for question, sentence, says, short in turns
+            if sentence in number
+        ]
+        return Example(*answered[0], self._lines(kept), short_first, tuple(answered[1:4]))
+
+    def _turn(self, statement: Statement, named: bool = False) -> tuple[str, str, str, str]:
+        asked = statement.named if named and statement.named else statement.questions
+        says = statement.quotation
+        if statement.is_yes_no:
+            says = f"{statement.short}. {says}"
+        return (
+            self.rng.choice(asked),
+            statement.sentence,
+            says,
+            "" if statement.is_yes_no else statement.short,
+        )
+
+    def _papers(self) -> tuple[Paper, list[Paper]]:
+        """A paper and what retrieval would find beside it: its like about another subject, and strangers."""
+        rng = self.rng
+        family = rng.choice(self.families)
+        main = Writer(family, rng).paper(rng.randint(2, 6))
+        beside = [Writer(family, rng).paper(rng.randint(1, 3)) for _ in range(rng.choice([0, 0, 1, 1, 2]))]
+        beside = [p for p in beside if p.subject != main.subject]
+        for _ in range(rng.choice([0, 1, 1, 2])):
+            beside.append(Writer(rng.choice(self.families), rng).paper(rng.randint(1, 2)))
+        return main, beside
+
+    def paper(self, short_first: bool = False) -> Example:
+        """Questions about one paper; papers beside it state other things, or the same of other subjects."""
+        rng = self.rng
+        main, beside = self._papers()
+        shared = {s.about for p in beside for s in p.statements}
+        statements = [s for s in main.statements if s.about not in shared or s.named]
+        if not statements:
+            return self.paper(short_first)
+        rng.shuffle(statements)
+        body = [*(s.sentence for s in main.statements), *main.neighbours]
+        rng.shuffle(body)
+        others = [(main.title, body)] + [
+            (p.title, [s.sentence for s in p.statements] + list(p.neighbours[:1])) for p in beside
+        ]
+        turns = [self._turn(s, s.about in shared) for s in statements]
+        if rng.random() < DECLINES:
+            return self._missing(main, statements, others, turns, short_first)
+        return self._serve((main.title, statements[0].sentence), others, turns, short_first)
+
+    def _missing(
+        self,
+        main: Paper,
+        statements: list[Statement],
+        others: list[tuple[str, list[str]]],
+        turns: list[tuple[str, str, str, str]],
+        short_first: bool,
+    ) -> Example:
+        """The first statement is left out, so its question must be declined; the rest is there."""
+        gone = statements[0].sentence
+        left = [(title, [s for s in body if s != gone]) for title, body in others]
+        left = [(title, body) for title, body in left if body]
+        if not left:
+            return self.paper(short_first)
+        title, first = left[0][0], left[0][1][0]
+        shown = self._serve((title, first), left, [("", first, first, ""), *turns[1:]], short_first)
+        return replace(shown, question=turns[0][0], answer=NOT_IN_DOCUMENTS)
+
+    def paragraph(self, short_first: bool = False) -> Example:
+        """Public questions about one paragraph, among sentences of others."""
+        rng = self.rng
+        rows = rng.sample(group := rng.choice(self.contexts), min(4, len(group)))
+        turns = []
+        for row in rows:
+            sentences, scores = row["sentences"], row["scores"]
+            holding = [i for i, s in enumerate(sentences) if any(a in s for a in row["answers"])]
+            best = max(holding, key=lambda i: scores[i], default=None)
+            if best is not None and len(sentences[best].split()) <= 40:
+                short = next(a for a in row["answers"] if a in sentences[best])
+                turns.append((row["question"], sentences[best], sentences[best], short))
+        title = " ".join(rows[0]["title"].split()[:7])
+        if not turns:
+            return self.paragraph(short_first)
+        row, gold = rows[0], turns[0][1]
+        near = sorted(range(len(row["sentences"])), key=lambda i: -row["scores"][i])[: rng.randint(2, 6)]
+        body = [row["sentences"][i] for i in near if len(row["sentences"][i].split()) <= 45]
+        body = [*dict.fromkeys([*body, *(sentence for _, sentence, _, _ in turns[1:])])]
+        rng.shuffle(body)
+        stranger = rng.choice(self.questions)
+        others = [(title, body), (" ".join(stranger["title"].split()[:7]), stranger["sentences"][:1])]
+        others = [(t, [s for s in b if len(s.split()) <= 45]) for t, b in others[: rng.choice([1, 1, 2])]]
+        return self._serve((title, gold), others, turns, short_first)
+
+    def two_statements(self) -> Example:
+        """One message asks two things that different sentences answer."""
+        main, _ = self._papers()
+        usable = [s for s in main.statements if not s.is_yes_no]
+        if len(usable) < 2:
+            return self.two_statements()
+        one, two = self.rng.sample(usable, 2)
+        groups = [(main.title, [s.sentence]) for s in main.statements]
+        self.rng.shuffle(groups)
+        number = {body[0]: n for n, (_, body) in enumerate(groups, 1)}
+        first, second = self.rng.choice(one.questions), self.rng.choice(two.questions)
+        joined = (
+            f"{first} {second}" if first.endswith("?") else f"{first} and {second[0].lower() + second[1:]}"
+        )
+        says = " ".join(f"{s.quotation} [{number[s.sentence]}]" for s in (one, two))
+        return Example(joined, says, self._lines(groups))
+
+    def labels(self) -> Example:
+        """Values of a table row as JSON under given keys."""
+        rng = self.rng
+        title, header, rows = table(rng)
+        lines = self._lines(
+            [(title, ["; ".join(f"{h}: {v}" for h, v in zip(header, row, strict=True))]) for row in rows]
+        )
+        row = rng.choice(rows)
+        picked = sorted(rng.sample(range(1, len(header)), rng.randint(1, len(header) - 1)))
+        keys = [header[i].lower().replace(" ", "_") for i in picked]
+        form = rng.choice(["Give {k} of {n} as JSON.", "{n} as JSON with the keys {k}", "As JSON ({k}): {n}"])
+        answer = json.dumps({k: row[i] for k, i in zip(keys, picked, strict=True)}, ensure_ascii=False)
+        return Example(form.format(k=", ".join(keys), n=row[0]), answer, lines)
+
+    def ask_back(self) -> Example:
+        """Write the question that a piece of a passage answers."""
+        main, _ = self._papers()
+        statement = self.rng.choice(main.statements)
+        if statement.is_yes_no:
+            return self.ask_back()
+        body = [statement.sentence, *main.neighbours[: self.rng.choice([0, 0, 1])]]
+        self.rng.shuffle(body)
+        line = format_evidence(1, main.title, body)
+        question = self.rng.choice(statement.named or statement.questions)
+        return Example("", question, request=build_question_request(line, statement.short))
+
+    def standalone(self) -> Example:
+        """Write a follow-up question so that it can be understood alone."""
+        rng = self.rng
+        family = rng.choice(self.families)
+        writer = Writer(family, rng)
+        named = [q for fact in family["facts"] for q in fact["questions"] if "{s}" in q]
+        if len(named) < 2:
+            return self.standalone()
+        first, last = rng.sample(named, 2)
+        spoken = re.sub(r"\{s\}", rng.choice(["it", "that", "this one"]), last)
+        before = [capital(writer.fill(first))]
+        return Example(
+            "",
+            capital(writer.fill(last)),
+            request=build_standalone_request(before, capital(writer.fill(spoken))),
+        )
+
     def unknown(self) -> Example:
         return Example(self.rng.choice(facts(self.rng, 1)[0].questions), NOT_KNOWN)
 
@@ -366,6 +574,24 @@ STAGES: dict[str, dict] = {
             "reading": 0.05,
         },
     },
+    "stage4": {
+        "length": 512,
+        "mix": {
+            "paper": 0.38,
+            "paper_short": 0.1,
+            "paragraph": 0.2,
+            "paragraph_short": 0.05,
+            "fact": 0.04,
+            "cell": 0.05,
+            "cell_short": 0.02,
+            "two_statements": 0.03,
+            "labels": 0.03,
+            "ask_back": 0.04,
+            "standalone": 0.02,
+            "unknown": 0.02,
+            "reading": 0.02,
+        },
+    },
 }
 
 
@@ -377,16 +603,25 @@ def draw(tasks: Tasks, mix: dict[str, float]) -> Example:
 
 def encode(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[int], list[int]]:
     """Token ids and their kind; the answer (kind 2) includes the end token."""
-    if not example.question:
+    if not example.question and not example.request:
         ids = tokenizer.encode(example.answer, add_special_tokens=False)[:254]
         return [1, *ids], [1] * (len(ids) + 1)
     messages = build_messages(example.question, example.evidence)
+    if example.request:
+        messages = [{"role": "user", "content": example.request}]
     if example.short_first:
         messages[0]["content"] = INSTRUCTION + SHORT_FIRST
     prompt = "".join(f"<|{m['role']}|>{m['content']}" for m in messages) + "<|assistant|>"
-    before = tokenizer.encode(prompt, add_special_tokens=False)
-    answer = tokenizer.encode(example.answer + "<|end|>", add_special_tokens=False)
-    return before + answer, [1] * len(before) + [2] * len(answer)
+    ids: list[int] = []
+    kinds: list[int] = []
+    turns = [(prompt, example.answer)]
+    turns += [(f"<|user|>{build_messages(q)[-1]['content']}<|assistant|>", a) for q, a in example.later]
+    for asked, said in turns:
+        before = tokenizer.encode(asked, add_special_tokens=False)
+        answer = tokenizer.encode(said + "<|end|>", add_special_tokens=False)
+        ids += before + answer
+        kinds += [1] * len(before) + [2] * len(answer)
+    return ids, kinds
 
 
 def pack(
@@ -421,7 +656,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--vocabulary", type=int, default=4096)
-    parser.add_argument("--million", type=float, nargs=3, default=[5, 4, 16], help="tokens of each stage")
+    parser.add_argument("--million", type=float, nargs=4, default=[5, 4, 16, 16], help="tokens of each stage")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep-tokenizer", action="store_true")
     args = parser.parse_args()
@@ -442,6 +677,8 @@ def main() -> None:
         tokenizer.save_pretrained(args.work / "tokenizer")
     tasks = Tasks(prose, questions, rng)
     for (name, stage), million in zip(STAGES.items(), args.million, strict=True):
+        if not million:
+            continue
         tokens, kinds = pack(tokenizer, tasks, stage["mix"], stage["length"], int(million * 1e6))
         np.savez(args.work / f"{name}.npz", tokens=tokens, kind=kinds)
         print(

@@ -34,6 +34,17 @@ def build_messages(question: str, evidence: Sequence[str] = ()) -> list[dict[str
     ]
 
 
+def build_question_request(evidence: str, answer: str) -> str:
+    """User message that asks for the question which `answer`, a piece of the evidence line, answers."""
+    return f"{evidence}\n\nWrite the question that is answered by: {' '.join(answer.split())}"
+
+
+def build_standalone_request(earlier: Sequence[str], question: str) -> str:
+    """User message that asks to word a follow-up question so that it is understood without `earlier` ones."""
+    before = "\n".join(f"Earlier: {' '.join(each.split())}" for each in earlier)
+    return f"{before}\nNow: {' '.join(question.split())}\n\nWrite the last question so that it stands alone."
+
+
 def evidence_lines(sources: Sequence[Source]) -> list[str]:
     """The numbered lines of a prompt for these sources."""
     return [

