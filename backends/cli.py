@@ -1,4 +1,4 @@
-"""The command line: `triptych demo, ingest, documents, search, ask`.
+"""The command line: `triptych demo, ingest, documents, search, ask`, and verbs that other modules bring.
 
 Enters: arguments. Leaves: rows on stdout, progress on stderr, and an exit status: 0 done, 1 done but some
 item failed, 2 bad usage or input. Arguments are checked before anything is opened, so bad input changes
@@ -47,6 +47,7 @@ from backends.arguments import (
 from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Filters, Hit, Question, UserError
 from backends.evaluate_verb import evaluate
 from backends.runs import RUN_DEPTH, run_rows, write_run
+from backends.train_verb import adapters_app, train
 
 if TYPE_CHECKING:
     from backends.assemble import Triptych
@@ -83,6 +84,8 @@ app = typer.Typer(
 documents_app = typer.Typer(help="What is in the workspace: list, history, forget.")
 app.add_typer(documents_app, name="documents")
 app.command()(evaluate)
+app.command()(train)
+app.add_typer(adapters_app, name="adapters")
 
 
 @app.callback()

@@ -1,0 +1,369 @@
+"""Joins documents and training: rows from the library, examples as serving shows them, runs, stale adapters.
+
+Enters: a `Triptych`, chosen documents or rows. Leaves: a `Draft` of rows with its held-out part fixed, plans
+ready to train, and what has become of the documents that an adapter learned.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.datatypes import Source, TrainingRow, UserError
+from backends.language.adapters import Adapter, AdapterKind, LearnedDocument
+from backends.language.building import Built, Passage, Way, build_rows
+from backends.language.examples import (
+    FEWEST_ROWS,
+    Example,
+    HybridOptions,
+    check_rows,
+    closed_book,
+    load_rows,
+    split_held_out,
+    with_passages,
+)
+from backends.language.prompts import format_evidence
+from backends.language.quality import Change, at_risk, changes, leaking
+from backends.language.training import LoraParams
+from backends.language.training_runs import Plan, Run, TrainingRuns, write_json
+
+if TYPE_CHECKING:
+    from backends.assemble import Triptych
+
+HELD_OUT = 0.1
+KINDS: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")
+SAMPLE_ROWS = Path(__file__).resolve().parents[1] / "sample_corpus" / "training"
+Report = Callable[[int, int, str], None]
+
+
+def quiet(done: int, total: int, what: str) -> None:
+    """For who does not watch."""
+
+
+def default_params(kind: AdapterKind, model: str) -> LoraParams:
+    """What suits the model: the small embedded one learns facts by heart, larger ones want a gentle rate."""
+    if model != "embedded":
+        return LoraParams(rank=16, alpha=32, learning_rate=2e-4, epochs=3, question_noise=0.1)
+    if kind == "fine_tuned":
+        return LoraParams(
+            rank=64, alpha=128, learning_rate=3e-3, epochs=16, batch_tokens=1024, question_noise=0.2
+        )
+    return LoraParams(rank=32, alpha=64, learning_rate=3e-3, epochs=6, batch_tokens=1536)
+
+
+# --- drafts ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DraftRow:
+    """A training row with the way it came and the side of the split it is on."""
+
+    question: str
+    answer: str
+    documents: tuple[str, ...] = ()
+    way: Way = "yours"
+    held_out: bool = False
+
+    @property
+    def row(self) -> TrainingRow:
+        return TrainingRow(self.question.strip(), self.answer.strip(), self.documents)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Rows to train on. Which are held out was drawn when they came in, before anything was trained."""
+
+    rows: tuple[DraftRow, ...] = ()
+    rejected: int = 0  # questions of the model that it could not answer itself
+
+    @property
+    def held_out(self) -> set[int]:
+        return {index for index, each in enumerate(self.rows) if each.held_out}
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[TrainingRow, Way]], share: float = HELD_OUT, rejected: int = 0) -> Draft:
+        """Draw the held-out part: by the question alone, so the same one is held out every time."""
+        given = list(rows)
+        if not given:
+            return cls(rejected=rejected)
+        _, held = split_held_out([row for row, _ in given], share)
+        numbers = {number for number, _ in held}
+        return cls(
+            tuple(
+                DraftRow(row.question, row.answer, row.documents, way, number in numbers)
+                for number, (row, way) in enumerate(given, start=1)
+            ),
+            rejected,
+        )
+
+    def sides(self) -> tuple[list[tuple[int, TrainingRow]], list[tuple[int, TrainingRow]]]:
+        """(train, held out) with row numbers from 1, without empty rows and leaks of held-out questions."""
+        rows = [each.row for each in self.rows]
+        dropped = leaking(rows, self.held_out)
+        train: list[tuple[int, TrainingRow]] = []
+        held: list[tuple[int, TrainingRow]] = []
+        for index, (each, row) in enumerate(zip(self.rows, rows, strict=True)):
+            if row.question and row.answer and index not in dropped:
+                (held if each.held_out else train).append((index + 1, row))
+        return train, held
+
+
+# --- what became of learned documents ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """One document that an adapter learned and that is no longer what it was; `now` None: it is gone."""
+
+    document: str
+    learned: int
+    now: int | None
+    change: Change | None
+    at_risk: tuple[TrainingRow, ...]
+
+    @property
+    def words(self) -> str:
+        now = "is gone now" if self.now is None else f"now version {self.now}"
+        return f"{self.document}: learned version {self.learned}, {now}"
+
+
+# --- the workshop ----------------------------------------------------------------------------------
+
+
+class Workshop:
+    """Everything that is done about fine-tuning in one workspace, or in one visitor's private copy."""
+
+    def __init__(self, triptych: Triptych) -> None:
+        self.triptych = triptych
+        self.folder = triptych.library.workspace.path
+        self.adapters = triptych.adapters
+        self.runs = TrainingRuns(self.folder)
+
+    @property
+    def model_name(self) -> str:
+        return self.triptych.settings.model
+
+    # --- rows --------------------------------------------------------------------------------------
+
+    def build(
+        self,
+        documents: Sequence[str] | None,
+        ways: Sequence[Way],
+        *,
+        most: int = 400,
+        report: Report = quiet,
+        cancel: threading.Event | None = None,
+    ) -> Draft:
+        """Rows from these documents (all when None); raises UserError when there is nothing to ask for."""
+        built = self._built(self._passages(documents), ways, most, report, cancel)
+        if not built.rows:
+            raise UserError(
+                "Nothing in these documents could be made into a question: choose more documents or ways."
+            )
+        return Draft.of(((each.row, each.way) for each in built.rows), rejected=built.rejected)
+
+    def _built(
+        self,
+        passages: Sequence[Passage],
+        ways: Sequence[Way],
+        most: int,
+        report: Report = quiet,
+        cancel: threading.Event | None = None,
+    ) -> Built:
+        writer = self.triptych.model() if "model" in ways else None
+        return build_rows(passages, ways, writer=writer, most=most, report=report, cancel=cancel)
+
+    def _passages(self, names: Sequence[str] | None) -> list[Passage]:
+        wanted = None if names is None else set(names)
+        return [
+            Passage(document.name, document.title or document.name, document.text)
+            for document in self.triptych.library.documents(self.triptych.role)
+            if wanted is None or document.name in wanted
+        ]
+
+    def texts(self) -> dict[str, str]:
+        """The text of every document, to hold answers against."""
+        return {d.name: d.text for d in self.triptych.library.documents(self.triptych.role)}
+
+    def load_draft(self) -> Draft:
+        """The rows as they were left, after a restart too."""
+        path = self.folder / "training" / "draft.json"
+        if not path.is_file():
+            return Draft()
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        rows = tuple(DraftRow(**{**row, "documents": tuple(row["documents"])}) for row in raw["rows"])
+        return Draft(rows, raw["rejected"])
+
+    def save_draft(self, draft: Draft) -> None:
+        (self.folder / "training").mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "training" / "draft.json", asdict(draft))
+
+    # --- examples and plans ------------------------------------------------------------------------
+
+    def examples(
+        self,
+        rows: Sequence[tuple[int, TrainingRow]],
+        kind: AdapterKind,
+        options: HybridOptions | None = None,
+        report: Report = quiet,
+    ) -> list[Example]:
+        """The rows as this kind of adapter is asked: alone, or with the sources that serving would show."""
+        if kind == "fine_tuned":
+            return closed_book(rows)
+        settings, model = self.triptych.settings, self.triptych.model()
+        retriever = self.triptych.library.retriever(settings, role=self.triptych.role)
+        done = 0
+
+        def retrieve(question: str) -> Sequence[Source]:
+            nonlocal done
+            report(done, len(rows), "Finding passages for the rows")
+            done += 1
+            hits = retriever.search(question, top_k=settings.top_k, mode=settings.mode)
+            return retriever.select_evidence(
+                question,
+                hits,
+                budget=settings.context_tokens,
+                count_tokens=model.count_tokens,
+                rerank=settings.rerank,
+                format_line=format_evidence,
+            ).sources
+
+        return with_passages(rows, retrieve, options or HybridOptions(share_memorised=1.0))
+
+    def plan(
+        self,
+        draft: Draft,
+        kind: AdapterKind,
+        name: str,
+        params: LoraParams,
+        *,
+        options: HybridOptions | None = None,
+        owner: str = "",
+        replaces: str = "",
+        activate: bool = True,
+        report: Report = quiet,
+    ) -> Run:
+        """A run on disk, ready to be launched. Raises UserError when the rows or the name will not do."""
+        self.check_name(name)
+        train, held = draft.sides()
+        if len(train) < FEWEST_ROWS:
+            raise UserError(f"{len(train)} training rows are too few: at least {FEWEST_ROWS} are needed.")
+        warnings = check_rows([row for _, row in train])
+        dropped = len(draft.rows) - len(train) - len(held)
+        if dropped:
+            warnings.append(
+                f"{dropped} rows were left out: empty, or nearly the same as a held-out question."
+            )
+        plan = Plan(
+            name=name,
+            kind=kind,
+            model=self.model_name,
+            params=asdict(params),
+            documents=self.learned(row for _, row in [*train, *held]),
+            warnings=tuple(warnings),
+            owner=owner,
+            activate=activate,
+            replaces=replaces,
+        )
+        examples = [self.examples(side, kind, options, report) for side in (train, held)]
+        return self.runs.create(plan, [row for _, row in [*train, *held]], *examples)
+
+    def learned(self, rows: Iterable[TrainingRow]) -> tuple[LearnedDocument, ...]:
+        """The versions, as they are now, of the documents that these rows came from."""
+        named = {name for row in rows for name in row.documents}
+        return tuple(
+            LearnedDocument(document.name, document.version, document.content_hash)
+            for document in self.triptych.library.documents()
+            if document.name in named
+        )
+
+    def check_name(self, name: str) -> None:
+        """Raises UserError when no new adapter may bear this name."""
+        self.adapters.path_for(name)
+        if any(adapter.name == name for adapter in self.adapters.all()):
+            raise UserError(f"There is already an adapter {name!r}: choose another name.")
+
+    def free_name(self, like: str) -> str:
+        """A name like this one that is not taken: `mine`, `mine-2`, `mine-3`."""
+        stem = re.sub(r"-\d+$", "", like)[:56]
+        taken = {adapter.name for adapter in self.adapters.all()} | {run.plan.name for run in self.runs.all()}
+        number = next(n for n in range(1, len(taken) + 2) if _numbered(stem, n) not in taken)
+        return _numbered(stem, number)
+
+    # --- staleness ---------------------------------------------------------------------------------
+
+    def stale(self, adapter: Adapter) -> list[Staleness]:
+        """The documents this adapter learned that have changed or are gone, with the rows at risk."""
+        library = self.triptych.library
+        now = {document.name: document for document in library.documents()}
+        found = []
+        rows = None
+        for seen in adapter.card.documents:
+            current = now.get(seen.name)
+            if current is not None and current.content_hash == seen.content_hash:
+                continue
+            rows = self.rows_of(adapter) if rows is None else rows
+            change, risk = None, [row for row in rows if seen.name in row.documents]
+            try:
+                old = library.get(seen.name, seen.version)
+            except UserError:
+                old = None
+            if current is not None and old is not None and old.content_hash == seen.content_hash:
+                change = changes(old.text, current.text)
+                risk = at_risk(rows, seen.name, old.text, current.text)
+            found.append(
+                Staleness(seen.name, seen.version, current.version if current else None, change, tuple(risk))
+            )
+        return found
+
+    def rows_of(self, adapter: Adapter) -> list[TrainingRow]:
+        """The rows it learned from, as far as they are still here."""
+        if adapter.shipped:
+            return [row for path in sorted(SAMPLE_ROWS.glob("*.jsonl")) for row in load_rows(path)]
+        run = self.runs.of(adapter.name)
+        return run.rows() if run is not None else []
+
+    def renewed(self, adapter: Adapter, report: Report = quiet) -> Draft:
+        """The adapter's rows for a retrain: those at risk go, changed documents are asked anew."""
+        stale = self.stale(adapter)
+        names = {each.document for each in stale}
+        risky = {(row.question, row.answer) for each in stale for row in each.at_risk}
+        kept: list[tuple[TrainingRow, Way]] = [
+            (row, "yours") for row in self.rows_of(adapter) if (row.question, row.answer) not in risky
+        ]
+        asked = {row.question for row, _ in kept}
+        built = self._built(self._passages(sorted(names)), ("table", "gap"), 200, report)
+        fresh = [(each.row, each.way) for each in built.rows if each.row.question not in asked]
+        return Draft.of([*kept, *fresh])
+
+    def retrain(self, adapter: Adapter, owner: str = "", report: Report = quiet) -> Run:
+        """Plan the same training on the documents as they are now."""
+        given: Mapping[str, object] = adapter.card.parameters
+        known = {name: value for name, value in given.items() if name in LoraParams.__dataclass_fields__}
+        params = replace(default_params(adapter.card.kind, self.model_name), **known)  # type: ignore[arg-type]
+        draft = self.renewed(adapter, report)
+        name = self.free_name(adapter.name if self.adapters.owns(adapter) else f"{adapter.name}-own")
+        return self.plan(
+            draft, adapter.card.kind, name, params, owner=owner, replaces=adapter.name, report=report
+        )
+
+    def retraining_seconds(self) -> float:
+        """What all retrains of this workspace have taken."""
+        return sum(run.seconds for run in self.runs.all() if run.plan.replaces)
+
+    def forget(self, document: str) -> int:
+        """Remove what drafts and runs hold of a document; counts rows."""
+        draft = self.load_draft()
+        kept = tuple(row for row in draft.rows if document not in row.documents)
+        if len(kept) != len(draft.rows):
+            self.save_draft(replace(draft, rows=kept))
+        return len(draft.rows) - len(kept) + self.runs.forget(document)
+
+
+def _numbered(stem: str, number: int) -> str:
+    return stem if number == 1 else f"{stem}-{number}"
