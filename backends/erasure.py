@@ -21,11 +21,11 @@ from typing import Any
 
 from backends.datatypes import UserError
 from backends.scanning import SQLITE, Scan, scan
-from backends.store import Erasure, Workspace
+from backends.store import DERIVED_TABLES, Erasure, Workspace
 from backends.traces import Traces, spread
 
 SEARCHED = 48  # pieces that the scan looks for; redaction looks for all
-LIBRARY_TABLES = frozenset({"documents", "chunked", "chunks", "vectors", "history", "meta"})
+LIBRARY_TABLES = frozenset({"documents", "history", "meta", *DERIVED_TABLES})
 JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 PARTIAL_KEPT_SECONDS = 600
 

@@ -2,8 +2,8 @@
 
 Enters: records of `datatypes`. Leaves: the same records, after a restart too. It knows nothing of parsing,
 embedding or ranking. A collection is a set of documents within the workspace: "" is the library itself,
-other names are folders that took its place for a call. Chunks are stored as offsets into their document and
-vectors under the hash of what was embedded, so no text and no vector is stored twice.
+other names are folders that took its place for a call. Chunks and sentences are stored as offsets into their
+document and vectors under the hash of what was embedded, so no text and no vector is stored twice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 
 from backends.datatypes import Chunk, Document, Page, UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE documents (
@@ -37,6 +37,15 @@ CREATE TABLE documents (
     UNIQUE (collection, name, version)
 );
 CREATE UNIQUE INDEX one_current ON documents (collection, name) WHERE current;
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+    event TEXT NOT NULL, at TEXT NOT NULL, content_hash TEXT NOT NULL
+);
+CREATE INDEX history_by_name ON history (collection, name);
+"""
+# What can be made again from the documents; a workspace of an older format loses it and makes it anew.
+DERIVED = """
 CREATE TABLE chunked (
     document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
     scheme TEXT NOT NULL,
@@ -46,18 +55,23 @@ CREATE TABLE chunks (
     document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
     scheme TEXT NOT NULL, ordinal INTEGER NOT NULL,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, tokens INTEGER NOT NULL, page INTEGER,
-    heading TEXT NOT NULL, vector TEXT NOT NULL,
+    heading TEXT NOT NULL,
     PRIMARY KEY (document, scheme, ordinal)
 ) WITHOUT ROWID;
-CREATE INDEX chunks_by_vector ON chunks (vector);
-CREATE TABLE vectors (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE history (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    collection TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
-    event TEXT NOT NULL, at TEXT NOT NULL, content_hash TEXT NOT NULL
+CREATE TABLE readings (
+    document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    embedder TEXT NOT NULL, tokens BLOB NOT NULL, parts BLOB NOT NULL,
+    PRIMARY KEY (document, embedder)
 );
-CREATE INDEX history_by_name ON history (collection, name);
+CREATE TABLE windows (
+    document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    embedder TEXT NOT NULL, ordinal INTEGER NOT NULL, parts INTEGER NOT NULL, key TEXT NOT NULL,
+    PRIMARY KEY (document, embedder, ordinal)
+) WITHOUT ROWID;
+CREATE INDEX windows_by_key ON windows (key);
+CREATE TABLE vectors (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
+DERIVED_TABLES = ("chunked", "chunks", "windows", "readings", "vectors")
 
 _DOCUMENT_COLUMNS = (
     "id, name, version, title, type, text, content_hash, pages, roles, tags, date, source, language"
@@ -86,11 +100,12 @@ class StoredDocument:
 
 
 @dataclass(frozen=True)
-class StoredChunk:
-    """A chunk with the key of its vector."""
+class StoredReading:
+    """How a document was read: offsets of its tokens (t, 2) and parts (n, 2), and a vector for each part."""
 
-    chunk: Chunk
-    key: str
+    tokens: np.ndarray
+    parts: np.ndarray
+    means: np.ndarray  # (n, d) float16
 
 
 @dataclass(frozen=True)
@@ -145,8 +160,11 @@ class Workspace:
                     f"(format {version}; this one reads up to {SCHEMA_VERSION})."
                 )
             if version == 0:
-                for statement in SCHEMA.split(";\n"):
-                    db.execute(statement)
+                _create(db, SCHEMA)
+            if version < SCHEMA_VERSION:
+                for table in DERIVED_TABLES:
+                    db.execute(f"DROP TABLE IF EXISTS {table}")
+                _create(db, DERIVED)
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             columns = {row[1] for row in db.execute("PRAGMA table_info(documents)")}
             if "language" not in columns:  # workspaces made before documents told their language
@@ -275,6 +293,14 @@ class Workspace:
             )
         )
 
+    def restricted(self, collection: str = "") -> dict[str, tuple[str, ...]]:
+        """Who may read those current documents that not everyone may, without reading their texts."""
+        rows = self.connection().execute(
+            "SELECT name, roles FROM documents WHERE collection = ? AND current AND roles != '[]'",
+            (collection,),
+        )
+        return {name: tuple(json.loads(roles)) for name, roles in rows}
+
     def add_document(self, collection: str, document: Document) -> int:
         """Store a version as the current one and note it in the history; returns the row's id."""
         with self.transaction() as db:
@@ -334,13 +360,13 @@ class Workspace:
     @staticmethod
     def _remove_row(db: sqlite3.Connection, identifier: int) -> tuple[int, int]:
         """(chunks, vectors) removed with this row."""
-        keys = db.execute("SELECT DISTINCT vector FROM chunks WHERE document = ?", (identifier,)).fetchall()
+        keys = db.execute("SELECT DISTINCT key FROM windows WHERE document = ?", (identifier,)).fetchall()
         (chunks,) = db.execute("SELECT count(*) FROM chunks WHERE document = ?", (identifier,)).fetchone()
         db.execute("DELETE FROM documents WHERE id = ?", (identifier,))
         vectors = 0
         for key in keys:
             cursor = db.execute(
-                "DELETE FROM vectors WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM chunks WHERE vector = ?1)",
+                "DELETE FROM vectors WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM windows WHERE key = ?1)",
                 key,
             )
             vectors += cursor.rowcount
@@ -457,57 +483,83 @@ class Workspace:
         rows = self.connection().execute("SELECT document FROM chunked WHERE scheme = ?", (scheme,))
         return set(identifiers) & {row[0] for row in rows}
 
-    def add_chunks(
-        self,
-        identifier: int,
-        scheme: str,
-        chunks: Sequence[StoredChunk],
-        vectors: Mapping[str, np.ndarray],
-    ) -> None:
-        """Store a document's chunks of one scheme and the new vectors among theirs."""
+    def add_chunks(self, identifier: int, scheme: str, chunks: Sequence[Chunk]) -> None:
+        """Store a document's chunks of one scheme."""
         with self.transaction() as db:
             db.execute("INSERT OR IGNORE INTO chunked VALUES (?, ?)", (identifier, scheme))
             db.executemany(
-                "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (identifier, scheme, ordinal, c.start, c.end, c.tokens, c.page, c.heading, each.key)
-                    for ordinal, each in enumerate(chunks)
-                    for c in [each.chunk]
+                    (identifier, scheme, ordinal, c.start, c.end, c.tokens, c.page, c.heading)
+                    for ordinal, c in enumerate(chunks)
                 ],
             )
-            db.executemany(
-                "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
-                [(key, np.asarray(vector, np.float32).tobytes()) for key, vector in vectors.items()],
-            )
 
-    def chunks(self, stored: StoredDocument, scheme: str) -> list[StoredChunk]:
+    def chunks(self, stored: StoredDocument, scheme: str) -> list[Chunk]:
         """A document's chunks of one scheme, in order."""
         rows = self.connection().execute(
-            'SELECT start, "end", tokens, page, heading, vector FROM chunks'
+            'SELECT start, "end", tokens, page, heading FROM chunks'
             " WHERE document = ? AND scheme = ? ORDER BY ordinal",
             (stored.id, scheme),
         )
         document = stored.document
         return [
-            StoredChunk(
-                Chunk(
-                    document=document.name,
-                    version=document.version,
-                    start=start,
-                    end=end,
-                    text=document.text[start:end],
-                    page=page,
-                    tokens=tokens,
-                    title=document.title,
-                    heading=heading,
-                ),
-                key,
+            Chunk(
+                document=document.name,
+                version=document.version,
+                start=start,
+                end=end,
+                text=document.text[start:end],
+                page=page,
+                tokens=tokens,
+                title=document.title,
+                heading=heading,
             )
-            for start, end, tokens, page, heading, key in rows
+            for start, end, tokens, page, heading in rows
         ]
 
+    def add_reading(
+        self,
+        identifier: int,
+        embedder: str,
+        offsets: tuple[np.ndarray, np.ndarray],
+        windows: Sequence[tuple[str, int]],
+        means: Mapping[str, np.ndarray],
+    ) -> None:
+        """Store how a document was read: its tokens and parts, its windows (key, parts), the new means."""
+        with self.transaction() as db:
+            tokens, parts = (np.asarray(each, np.int32).tobytes() for each in offsets)
+            db.execute(
+                "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?)", (identifier, embedder, tokens, parts)
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)",
+                [(identifier, embedder, at, count, key) for at, (key, count) in enumerate(windows)],
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
+                [(key, np.asarray(rows, np.float16).tobytes()) for key, rows in means.items()],
+            )
+
+    def reading(self, identifier: int, embedder: str) -> StoredReading | None:
+        """How this embedder has read the document; None when it has not."""
+        db = self.connection()
+        row = db.execute(
+            "SELECT tokens, parts FROM readings WHERE document = ? AND embedder = ?", (identifier, embedder)
+        ).fetchone()
+        if row is None:
+            return None
+        data = db.execute(
+            "SELECT windows.parts, data FROM windows JOIN vectors USING (key)"
+            " WHERE document = ? AND embedder = ? ORDER BY ordinal",
+            (identifier, embedder),
+        )
+        means = [np.frombuffer(blob, np.float16).reshape(count, -1) for count, blob in data]
+        tokens, parts = (np.frombuffer(blob, np.int32).reshape(-1, 2) for blob in row)
+        return StoredReading(tokens, parts, np.concatenate(means) if means else np.zeros((0, 1), np.float16))
+
     def vectors(self, keys: Iterable[str]) -> dict[str, np.ndarray]:
-        """The stored vectors among these keys."""
+        """The stored means among these keys, each as one flat row."""
         found: dict[str, np.ndarray] = {}
         wanted = list(dict.fromkeys(keys))
         db = self.connection()
@@ -515,8 +567,18 @@ class Workspace:
             part = wanted[first : first + 500]
             marks = ",".join("?" * len(part))
             for key, data in db.execute(f"SELECT key, data FROM vectors WHERE key IN ({marks})", part):
-                found[key] = np.frombuffer(data, np.float32)
+                found[key] = np.frombuffer(data, np.float16)
         return found
+
+    def all_vectors(self) -> dict[str, np.ndarray]:
+        """Every stored mean by its key, each as one flat row."""
+        rows = self.connection().execute("SELECT key, data FROM vectors")
+        return {key: np.frombuffer(data, np.float16) for key, data in rows}
+
+
+def _create(db: sqlite3.Connection, schema: str) -> None:
+    for statement in schema.split(";\n"):
+        db.execute(statement)
 
 
 def _document(row: Sequence[Any]) -> StoredDocument:

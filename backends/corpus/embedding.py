@@ -54,11 +54,6 @@ class Embedder(Protocol):
         ...
 
 
-def vector_key(embedder: Embedder, text: str) -> str:
-    """Under which a vector is cached: what was embedded, by which model, in which precision."""
-    return hashlib.sha256(f"{embedder.name}\0{embedder.precision}\0{text}".encode()).hexdigest()
-
-
 class MiniLM:
     """all-MiniLM-L6-v2 on the CPU. Making one is cheap; tokenizer and weights load at first use."""
 

@@ -24,21 +24,31 @@ import numpy as np
 
 from backends.corpus.archives import unpacked
 from backends.corpus.chunking import chunk_document
-from backends.corpus.embedding import Embedder, vector_key
+from backends.corpus.embedding import Embedder
 from backends.corpus.isolation import parse_isolated
 from backends.corpus.parsing import check_size
-from backends.corpus.retrieval import Retriever, passage_text
+from backends.corpus.retrieval import Retriever
+from backends.corpus.sentences import Outline, Read, Reading, read
 from backends.corpus.shipped import shipped_vectors
-from backends.datatypes import Chunk, Document, ParsedFile, PasswordNeeded, UserError
+from backends.datatypes import (
+    Chunk,
+    Chunking,
+    Document,
+    ParsedFile,
+    PasswordNeeded,
+    Sentence,
+    UserError,
+)
 from backends.erasure import erase, finish_erasures
-from backends.store import HistoryEntry, StoredChunk, StoredDocument, Workspace
+from backends.store import HistoryEntry, StoredDocument, Workspace
 
 SAMPLE_CORPUS = Path(__file__).resolve().parents[2] / "sample_corpus"
 SHIPPED_ADAPTERS = Path(__file__).resolve().parents[2] / "models" / "adapters"
 RETRIEVERS_KEPT = 4
 SESSIONS_KEPT_SECONDS = 24 * 3600
 FOLDERS_KEPT = 20
-EMBEDDED_AT_ONCE = 64  # passages between two looks at progress and cancellation
+READINGS_KEPT = 128 * 2**20  # bytes of sentence vectors held in memory
+EMBEDDED_AT_ONCE = 64  # windows between two looks at progress and cancellation
 
 Status = Literal["indexed", "unchanged", "replaced", "rejected"]
 
@@ -102,14 +112,27 @@ class DocumentDetails:
     date: str = ""
 
 
+@dataclass(frozen=True)
+class Cut:
+    """How passages came to be: what was cut, out of how many sentences, and how much was embedded for it."""
+
+    passages: int
+    sentences: int
+    embedded: int  # windows of text; 0 when every sentence vector was there
+    seconds: float
+
+
 class ChunkSettings(Protocol):
-    """The two settings that passages depend on."""
+    """The settings that passages depend on."""
 
     @property
     def chunk_size(self) -> int: ...
 
     @property
     def chunk_overlap(self) -> int: ...
+
+    @property
+    def chunking(self) -> Chunking: ...
 
 
 OnProgress = Callable[[Progress], None]
@@ -127,7 +150,8 @@ class Library:
         self.workspace = workspace
         self.embedder = embedder
         self._collection = collection
-        self._retrievers: OrderedDict[tuple[Any, ...], Retriever] = OrderedDict()
+        self._retrievers: OrderedDict[tuple[Any, ...], tuple[Retriever, Cut]] = OrderedDict()
+        self._readings: OrderedDict[int, Reading] = OrderedDict()
         self._lock = threading.Lock()
 
     # --- reading -------------------------------------------------------------------------------
@@ -178,8 +202,8 @@ class Library:
         """The passages of a document; computed on the fly where they are not stored yet."""
         stored = self._get(name, None, role)
         if self.workspace.chunked([stored.id], self._scheme(settings)):
-            return [each.chunk for each in self.workspace.chunks(stored, self._scheme(settings))]
-        return self._split(stored.document, settings)
+            return self.workspace.chunks(stored, self._scheme(settings))
+        return self._split(stored.document, self._reading(stored), settings)
 
     @property
     def fingerprint(self) -> str:
@@ -192,7 +216,12 @@ class Library:
         if role is None:
             listing = self.workspace.current_hashes(self._collection)
         else:
-            listing = [(d.name, d.version, d.content_hash) for d in self.documents(role)]
+            kept_from = self.workspace.restricted(self._collection)
+            listing = [
+                row
+                for row in self.workspace.current_hashes(self._collection)
+                if role in kept_from.get(row[0], (role,))
+            ]
         return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
     def _visible(self, role: str | None) -> list[StoredDocument]:
@@ -294,50 +323,88 @@ class Library:
         self, document: Document, settings: ChunkSettings, report: _Reporter, cancel: threading.Event | None
     ) -> StoredDocument:
         """Everything slow happens before the transaction; then the version appears as a whole."""
-        chunks = self._keyed(self._split(document, settings))
-        vectors = self._vectors_of(chunks, report, cancel)
+        made = self._read(document, report, cancel)
+        chunks = self._split(document, made.reading, settings)
         with self.workspace.transaction():
             versions = self.workspace.version_hashes(self._collection, document.name)
             version = max(versions, default=0) + 1
             document = replace(document, version=version)
             identifier = self.workspace.add_document(self._collection, document)
-            self.workspace.add_chunks(identifier, self._scheme(settings), chunks, vectors)
+            self._keep_reading(identifier, made)
+            self.workspace.add_chunks(identifier, self._scheme(settings), chunks)
         return StoredDocument(identifier, document)
 
     # --- passages and vectors ------------------------------------------------------------------
 
-    def _split(self, document: Document, settings: ChunkSettings) -> list[Chunk]:
+    def _split(self, document: Document, reading: Reading, settings: ChunkSettings) -> list[Chunk]:
         return chunk_document(
             document,
             chunk_size=settings.chunk_size,
             chunk_overlap=settings.chunk_overlap,
-            tokenizer=self.embedder,
+            tokenizer=reading,
+            chunking=settings.chunking,
+            vectors_of=reading.vectors,
         )
 
-    def _keyed(self, chunks: Sequence[Chunk]) -> list[StoredChunk]:
-        return [StoredChunk(chunk, vector_key(self.embedder, passage_text(chunk))) for chunk in chunks]
+    def _read(self, document: Document, report: _Reporter, cancel: threading.Event | None) -> Read:
+        """The document's sentence vectors; only windows of text that are not known are embedded."""
 
-    def _vectors_of(
-        self, chunks: Sequence[StoredChunk], report: _Reporter, cancel: threading.Event | None
-    ) -> dict[str, np.ndarray]:
-        """The vector of every passage; only those the workspace does not know are computed."""
-        texts = {each.key: passage_text(each.chunk) for each in chunks}
-        vectors = self.workspace.vectors(texts)
-        vectors |= shipped_vectors(key for key in texts if key not in vectors)
-        missing = [key for key in texts if key not in vectors]
-        for first in range(0, len(missing), EMBEDDED_AT_ONCE):
+        def known(keys: Sequence[str]) -> dict[str, np.ndarray]:
+            found = self.workspace.vectors(keys)
+            return found | shipped_vectors(key for key in keys if key not in found)
+
+        def progress(done: int, total: int) -> None:
             if cancel is not None and cancel.is_set():
                 raise UserError("Cancelled.")
-            report.embedding(first, len(missing))
-            part = missing[first : first + EMBEDDED_AT_ONCE]
-            made = self.embedder.embed([texts[key] for key in part])
-            vectors |= dict(zip(part, made, strict=True))
-        return vectors
+            report.embedding(done, total)
+
+        return read(document, self.embedder, known, progress, EMBEDDED_AT_ONCE)
+
+    def _keep_reading(self, identifier: int, made: Read) -> None:
+        windows = [(window.key, len(window.parts)) for window in made.windows]
+        offsets = (made.outline.tokens, made.outline.parts)
+        self.workspace.add_reading(identifier, self._made_by, offsets, windows, made.means)
+
+    def _reading(
+        self,
+        stored: StoredDocument,
+        report: _Reporter | None = None,
+        cancel: threading.Event | None = None,
+        embedded: Callable[[int], None] = lambda _count: None,
+    ) -> Reading:
+        """How the document was read; where that is missing it is read now, and `embedded` is told the cost."""
+        reading = self._kept_reading(stored.id)
+        if reading is None:
+            made = self._read(stored.document, report or _Reporter(None, 0, 0, ""), cancel)
+            self._keep_reading(stored.id, made)
+            embedded(made.embedded)
+            reading = made.reading
+        return reading
+
+    def _kept_reading(self, identifier: int) -> Reading | None:
+        """From memory or the workspace; None when the document was not read by this embedder."""
+        with self._lock:
+            if identifier in self._readings:
+                self._readings.move_to_end(identifier)
+                return self._readings[identifier]
+        row = self.workspace.reading(identifier, self._made_by)
+        if row is None:
+            return None
+        reading = Reading(Outline(row.tokens, row.parts), row.means)
+        with self._lock:
+            self._readings[identifier] = reading
+            total = sum(each.nbytes for each in self._readings.values())
+            while total > READINGS_KEPT and len(self._readings) > 1:
+                total -= self._readings.popitem(last=False)[1].nbytes
+        return reading
+
+    @property
+    def _made_by(self) -> str:
+        return f"{self.embedder.name} {self.embedder.precision}"
 
     def _scheme(self, settings: ChunkSettings) -> str:
-        """Names how passages and their vectors were made; another model makes others."""
-        made_by = f"{self.embedder.name} {self.embedder.precision}"
-        return f"{settings.chunk_size}/{settings.chunk_overlap} {made_by}"
+        """Names how passages were made; another tokenizer makes others."""
+        return f"{settings.chunking} {settings.chunk_size}/{settings.chunk_overlap} {self._made_by}"
 
     def _ensure_chunks(
         self,
@@ -345,14 +412,13 @@ class Library:
         settings: ChunkSettings,
         report: _Reporter,
         cancel: threading.Event | None = None,
-    ) -> list[StoredChunk]:
+    ) -> list[Chunk]:
         """The document's passages for these settings, made and stored where they are missing."""
         scheme = self._scheme(settings)
         if self.workspace.chunked([stored.id], scheme):
             return self.workspace.chunks(stored, scheme)
-        chunks = self._keyed(self._split(stored.document, settings))
-        vectors = self._vectors_of(chunks, report, cancel)
-        self.workspace.add_chunks(stored.id, scheme, chunks, vectors)
+        chunks = self._split(stored.document, self._reading(stored, report, cancel), settings)
+        self.workspace.add_chunks(stored.id, scheme, chunks)
         return chunks
 
     def retriever(
@@ -363,18 +429,31 @@ class Library:
         cancel: threading.Event | None = None,
     ) -> Retriever:
         """What this role can search. New chunk settings split and embed only what is missing."""
+        return self._cut(settings, role, progress, cancel)[0]
+
+    def cut(self, settings: ChunkSettings, role: str | None = None) -> Cut:
+        """How the passages that this role can search were made, last time they were."""
+        return self._cut(settings, role, None, None)[1]
+
+    def _cut(
+        self,
+        settings: ChunkSettings,
+        role: str | None,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> tuple[Retriever, Cut]:
         visible = self._visible(role)
         key = (self._scheme(settings), tuple((each.id, each.document.version) for each in visible))
         with self._lock:
             if key in self._retrievers:
                 self._retrievers.move_to_end(key)
                 return self._retrievers[key]
-        retriever = self._build(visible, settings, progress, cancel)
+        made = self._build(visible, settings, progress, cancel)
         with self._lock:
-            self._retrievers[key] = retriever
+            self._retrievers[key] = made
             while len(self._retrievers) > RETRIEVERS_KEPT:
                 self._retrievers.popitem(last=False)
-        return retriever
+        return made
 
     def _build(
         self,
@@ -382,21 +461,52 @@ class Library:
         settings: ChunkSettings,
         progress: OnProgress | None,
         cancel: threading.Event | None,
-    ) -> Retriever:
-        ready = self.workspace.chunked((each.id for each in visible), self._scheme(settings))
-        chunks: list[StoredChunk] = []
+    ) -> tuple[Retriever, Cut]:
+        began = time.perf_counter()
+        scheme = self._scheme(settings)
+        ready = self.workspace.chunked((each.id for each in visible), scheme)
+        chunks: list[Chunk] = []
+        vectors: list[np.ndarray] = []
+        new: list[tuple[int, list[Chunk]]] = []
+        embedded: list[int] = []
+        sentences = 0
         for number, stored in enumerate(visible):
             report = _Reporter(progress, number, len(visible), stored.document.name)
+            reading = self._reading(stored, report, cancel, embedded.append)
             if stored.id in ready:
-                chunks += self.workspace.chunks(stored, self._scheme(settings))
+                own = self.workspace.chunks(stored, scheme)
             else:
                 report.reading("splitting")
-                chunks += self._ensure_chunks(stored, settings, report, cancel)
-        vectors = self.workspace.vectors(each.key for each in chunks)
-        rows = [vectors[each.key] for each in chunks]
-        matrix = np.stack(rows) if rows else np.zeros((0, 1), np.float32)
-        documents = [each.document for each in visible]
-        return Retriever([each.chunk for each in chunks], matrix, self.embedder, documents=documents)
+                own = self._split(stored.document, reading, settings)
+                new.append((stored.id, own))
+            chunks += own
+            vectors.append(reading.vectors([(chunk.start, chunk.end) for chunk in own]))
+            sentences += len(reading.outline.parts)
+        if new:
+            with self.workspace.transaction():
+                for identifier, own in new:
+                    self.workspace.add_chunks(identifier, scheme, own)
+        retriever = Retriever(
+            chunks,
+            np.concatenate(vectors) if chunks else np.zeros((0, 1), np.float32),
+            self.embedder,
+            documents=[each.document for each in visible],
+            stored=self._sentence_vectors({each.document.name: each.id for each in visible}),
+        )
+        return retriever, Cut(len(chunks), sentences, sum(embedded), time.perf_counter() - began)
+
+    def _sentence_vectors(
+        self, identifiers: Mapping[str, int]
+    ) -> Callable[[Chunk, Sequence[Sentence]], np.ndarray]:
+        """Vectors of a passage's sentences, from how its document was read."""
+
+        def of(chunk: Chunk, sentences: Sequence[Sentence]) -> np.ndarray:
+            reading = self._kept_reading(identifiers[chunk.document])
+            if reading is None:  # forgotten while the question was on its way
+                return self.embedder.embed([sentence.text for sentence in sentences])
+            return reading.vectors([(sentence.start, sentence.end) for sentence in sentences])
+
+        return of
 
     # --- forgetting ----------------------------------------------------------------------------
 
@@ -410,6 +520,7 @@ class Library:
             raise UserError(f"There is no document {name} in the library.")
         with self._lock:
             self._retrievers.clear()
+            self._readings.clear()
         gone = erase(self.workspace, erasure)
         return ForgetReport(
             document=name,

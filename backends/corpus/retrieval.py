@@ -45,6 +45,7 @@ MAY_DIFFER = 0.05  # share of words in which passages that say the same may diff
 _WORD = re.compile(r"\w+")
 _NEGATIONS = frozenset(["no", "nor", "not", "never", "none", "without", "except", "unless", "only", "cannot"])
 FormatLine = Callable[[int, str, Sequence[str]], str]
+StoredVectors = Callable[[Chunk, Sequence[Sentence]], np.ndarray]  # (n, d), rows of length 1
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], k: int = RRF_K) -> list[tuple[int, float]]:
@@ -72,14 +73,19 @@ class Retriever:
         embedder: Embedder,
         ranker: Ranker | None = None,
         documents: Sequence[Document] = (),
+        stored: StoredVectors | None = None,
     ) -> None:
-        """`documents` are those of the chunks, for `Filters`; their texts are not kept."""
+        """`documents` are those of the chunks, for `Filters`; their texts are not kept.
+
+        `stored` are the vectors of sentences made when their document was read; without, they are embedded.
+        """
         self.chunks = tuple(chunks)
         self._documents = {each.name: replace(each, text="", pages=()) for each in documents}
         self._embedder = embedder
         self._ranker = ranker
         self._index = PassageIndex([passage_text(chunk) for chunk in chunks], vectors)
         self._cache = SentenceVectors(embedder, CACHED_SENTENCES)
+        self._stored = stored
 
     def warm_up(self) -> None:
         """Load the model and build the indexes now rather than at the first question."""
@@ -249,8 +255,8 @@ class Retriever:
         """
         sentences = sentences_of(hit.chunk)
         texts = [sentence_text(hit.chunk, s) for s in sentences]
-        vectors = self._cache.of([question, *texts])
-        cosines = vectors[1:] @ vectors[0]
+        vectors = self._stored(hit.chunk, sentences) if self._stored else self._cache.of(texts)
+        cosines = vectors @ self._cache.of([question])[0]
         shares = self._index.shared_words(question, texts)
         scores = (cosines + PASSAGE_WEIGHT * (hit.dense or 0.0) + WORDS_WEIGHT * shares) / (
             1 + PASSAGE_WEIGHT + WORDS_WEIGHT

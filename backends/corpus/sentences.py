@@ -1,10 +1,10 @@
 """A document read once: the vectors of its sentences, from which every other vector of it is made.
 
 Enters: a document and an embedder. Leaves: a `Reading`, whose `vectors` of any spans (passages of any cut,
-single sentences) are a weighted sum, so that nothing of a document is embedded a second time. That is because
-the embedder's vector of a text is the mean over its tokens. The document is read in windows of whole sentences
-with title and heading in front, and for each sentence the mean of its tokens is kept in half precision.
-Against vectors of the passages themselves this costs nothing measurable (benchmarks/pooling.py).
+single sentences) are a weighted sum, so that nothing of a document is embedded a second time: the embedder's
+vector of a text is the mean over its tokens. The document is read in windows of whole sentences with title
+and heading in front, and for each sentence the mean of its tokens is kept in half precision. Against vectors
+of the passages themselves this costs nothing measurable (benchmarks/pooling.py).
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ class Reading:
 
     @property
     def nbytes(self) -> int:
-        return self.means.nbytes + self.outline.tokens.nbytes + self.outline.parts.nbytes
+        """Memory it takes once its sums are made."""
+        return 5 * self.means.nbytes + self.outline.tokens.nbytes + self.outline.parts.nbytes
 
     def token_spans(self, _text: str) -> list[tuple[int, int]]:
         """The document's tokens, as its tokenizer reported them when it was read."""
@@ -157,25 +158,39 @@ class Reading:
         return np.cumsum(weighted, axis=0) - weighted
 
 
+@dataclass(frozen=True)
+class Read:
+    """What reading a document gave: enough to store it, and how many windows had to be embedded."""
+
+    outline: Outline
+    windows: Sequence[Window]
+    means: Mapping[str, np.ndarray]  # by the window's key, float16
+    embedded: int
+
+    @property
+    def reading(self) -> Reading:
+        rows = [self.means[window.key].reshape(len(window.parts), -1) for window in self.windows]
+        return Reading(self.outline, np.concatenate(rows) if rows else np.zeros((0, 1), np.float16))
+
+
 def read(
     document: Document,
     embedder: Embedder,
     known: Callable[[Sequence[str]], Mapping[str, np.ndarray]],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     at_once: int = 64,
-) -> tuple[Outline, list[Window], dict[str, np.ndarray]]:
-    """Outline and windows of a document, and the means of those windows that are not `known` yet.
+) -> Read:
+    """Read a document; the means of windows that are `known` by their keys are not computed again.
 
     `progress` is told how many of the new windows are done before each `at_once` of them; it may raise.
     """
     outlined = outline(document, embedder)
     plan = windows(document, outlined, embedder)
-    there = known([window.key for window in plan])
-    missing = list({window.key: window for window in plan if window.key not in there}.values())
-    made: dict[str, np.ndarray] = {}
+    means = dict(known([window.key for window in plan]))
+    missing = list({window.key: window for window in plan if window.key not in means}.values())
     for first in range(0, len(missing), at_once):
         progress(first, len(missing))
         part = missing[first : first + at_once]
-        means = embedder.embed_parts([window.text for window in part], [window.parts for window in part])
-        made |= {window.key: rows.astype(np.float16) for window, rows in zip(part, means, strict=True)}
-    return outlined, plan, made
+        made = embedder.embed_parts([window.text for window in part], [window.parts for window in part])
+        means |= {window.key: rows.astype(np.float16) for window, rows in zip(part, made, strict=True)}
+    return Read(outlined, plan, means, len(missing))

@@ -1,8 +1,8 @@
 """Vectors that ship with the sample corpus, so that a new workspace need not compute them again.
 
-Enters: keys as of `embedding.vector_key`, which name a text, a model and a precision. Leaves: the vectors
-that are shipped under these keys. An edited text has another key and is embedded as ever.
-`sample_corpus/embed_passages.py` writes the file.
+Enters: keys as of `sentences.window_key`, which name a text, a model and a precision. Leaves: the sentence
+vectors that are shipped under these keys. A text that was edited has another key and is embedded as ever:
+nothing here can be stale. `sample_corpus/embed_documents.py` writes the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def shipped_vectors(keys: Iterable[str], file: Path = SHIPPED) -> dict[str, np.ndarray]:
-    """The vectors among `keys` that are shipped: float32 rows of length 1."""
+    """The vectors among `keys` that are shipped, float16; those of one key as one flat row."""
     if not (wanted := set(keys)) or not file.is_file():
         return {}
     try:
@@ -32,18 +32,21 @@ def shipped_vectors(keys: Iterable[str], file: Path = SHIPPED) -> dict[str, np.n
             about = opened.metadata() or {}
             if about.get("model_sha256") != MODEL_SHA256:
                 return {}
-            rows = opened.get_tensor("vectors")
+            places: dict[str, tuple[int, int]] = json.loads(about["keys"])
+            known = wanted & places.keys()
+            rows = opened.get_slice("vectors") if known else None
+            return {key: rows[slice(*places[key])] for key in known} if rows is not None else {}
     except SafetensorError as error:
         log.warning("%s cannot be read, its vectors are computed instead: %s", file.name, error)
         return {}
-    places = {key: row for row, key in enumerate(json.loads(about["keys"])) if key in wanted}
-    found = rows[list(places.values())].astype(np.float32)
-    found /= np.linalg.norm(found, axis=1, keepdims=True)
-    return dict(zip(places, found, strict=True))
 
 
 def save_vectors(vectors: Mapping[str, np.ndarray], file: Path = SHIPPED) -> None:
-    """Write these vectors, in half precision: their cosines change by less than 0.001."""
-    rows = np.stack([vectors[key] for key in sorted(vectors)]).astype(np.float16)
-    about = {"model_sha256": MODEL_SHA256, "keys": json.dumps(sorted(vectors))}
-    save_file({"vectors": rows}, file, about)
+    """Write these flat float16 rows."""
+    places: dict[str, tuple[int, int]] = {}
+    end = 0
+    for key in sorted(vectors):
+        places[key] = (end, end + len(vectors[key]))
+        end = places[key][1]
+    rows = np.concatenate([vectors[key] for key in sorted(vectors)]).astype(np.float16)
+    save_file({"vectors": rows}, file, {"model_sha256": MODEL_SHA256, "keys": json.dumps(places)})

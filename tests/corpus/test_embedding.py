@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backends.corpus import embedding
-from backends.corpus.embedding import WINDOW, MiniLM, vector_key
+from backends.corpus.embedding import WINDOW, MiniLM
 from backends.datatypes import UserError
 
 TEXTS = ["Lark One costs 149 EUR.", "", "Wie lange gilt die Garantie?", "long words " * 80, "How long is it?"]
@@ -59,8 +59,3 @@ def test_a_damaged_model_is_refused(monkeypatch):
     monkeypatch.setattr(embedding, "MODEL_SHA256", "0" * 64)
     with pytest.raises(UserError, match="damaged"):
         MiniLM("fp32").embed(["x"])
-
-
-def test_keys_tell_text_and_precision_apart():
-    keys = {vector_key(MiniLM(p), text) for p in ("fp32", "bf16") for text in ("a", "b")}
-    assert len(keys) == 4

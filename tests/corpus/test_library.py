@@ -16,8 +16,8 @@ from backends.datatypes import UserError
 from backends.store import Workspace
 from tests.fakes import HashingEmbedder
 
-SETTINGS = SimpleNamespace(chunk_size=32, chunk_overlap=8)
-OTHER = SimpleNamespace(chunk_size=64, chunk_overlap=0)
+SETTINGS = SimpleNamespace(chunk_size=32, chunk_overlap=8, chunking="sentences")
+OTHER = SimpleNamespace(chunk_size=64, chunk_overlap=0, chunking="semantic")
 
 
 @pytest.fixture
@@ -99,13 +99,51 @@ def test_no_text_is_embedded_twice(library, files):
     assert len(embedded) == len(set(embedded)) == 2
 
 
+def test_cutting_anew_embeds_nothing_and_says_so(library, files):
+    text = "# One\n\n" + " ".join(f"Sentence {n} is here." for n in range(60))
+    ingest(library, files(a=text, b="Other words."))
+    read = len(library.embedder.embedded)
+    for way in ("sentences", "sections", "semantic", "tokens"):
+        for size in (32, 48, 64):
+            settings = SimpleNamespace(chunk_size=size, chunk_overlap=8, chunking=way)
+            retriever, cut = library.retriever(settings), library.cut(settings)
+            assert (cut.passages, cut.embedded) == (len(retriever.chunks), 0)
+            assert cut.sentences >= 61
+    assert len(library.embedder.embedded) == read
+
+
+def test_choosing_sentences_embeds_only_the_question(library, files):
+    ingest(library, files(a="Lark One costs 149 EUR. It is white. The warranty lasts two years."))
+    retriever = library.retriever(SETTINGS)
+    library.embedder.embedded.clear()
+    question = "What does Lark One cost?"
+    hits = retriever.search(question, top_k=3, mode="hybrid")
+    (first, *_), _ = retriever.best_sentences(question, hits)
+    assert first[1].text == "Lark One costs 149 EUR."
+    assert library.embedder.embedded == [question]
+    library.forget("a.md")  # while the question is on its way
+    assert retriever.best_sentences(question, hits)[0][0][1].text == "Lark One costs 149 EUR."
+
+
+def test_an_older_workspace_keeps_its_documents_and_reads_them_anew(library, files):
+    ingest(library, files(a="One sentence here."))
+    db = library.workspace.connection()
+    for table in ("windows", "readings", "chunks", "chunked", "vectors"):
+        db.execute(f"DROP TABLE {table}")
+    db.execute("CREATE TABLE chunks (document INTEGER, vector TEXT)")
+    db.execute("PRAGMA user_version = 1")
+    again = Library(Workspace.open(library.workspace.path), HashingEmbedder())
+    assert [c.text for c in again.retriever(SETTINGS).chunks] == ["One sentence here."]
+    assert len(again.embedder.embedded) == 1
+
+
 def test_another_model_or_precision_does_not_share_vectors(library, files):
     ingest(library, files(a="One sentence here."))
     other = HashingEmbedder(32)
     other.precision = "bf16"
     retriever = Library(library.workspace, other).retriever(SETTINGS)
     assert other.embedded == ["A\nOne sentence here."]
-    (hit,) = retriever.search("A\nOne sentence here.", top_k=1, mode="dense")
+    (hit,) = retriever.search("One sentence here.", top_k=1, mode="dense")
     assert hit.dense == pytest.approx(1.0)
 
 

@@ -8,16 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.corpus.embedding import MiniLM
-from backends.corpus.sentences import PART, WINDOW, Outline, Reading, outline, read, windows
+from backends.corpus.sentences import PART, WINDOW, Outline, Reading, outline, read, window_key, windows
 from backends.datatypes import Document, Page
 from tests.corpus.test_chunking import TEXTS, document
 from tests.fakes import HashingEmbedder
 
 
 def reading_of(made: Document, embedder) -> Reading:
-    outlined, plan, means = read(made, embedder, lambda keys: {})
-    rows = [means[window.key] for window in plan]
-    return Reading(outlined, np.concatenate(rows) if rows else np.zeros((0, embedder.dimension), np.float16))
+    return read(made, embedder, lambda keys: {}).reading
 
 
 @settings(max_examples=80, deadline=None)
@@ -70,12 +68,13 @@ def test_known_windows_are_not_read_again_and_a_change_costs_only_its_own():
     def known(keys):
         return {key: store[key] for key in keys if key in store}
 
-    _, plan, made = read(document("\n\n".join(lines)), embedder, known)
-    store |= made
-    assert len(made) == len(plan) == len(embedder.embedded)
-    assert read(document("\n\n".join(lines)), embedder, known)[2] == {}
+    first = read(document("\n\n".join(lines)), embedder, known)
+    store |= first.means
+    assert first.embedded == len(first.windows) == len(embedder.embedded)
+    again = read(document("\n\n".join(lines)), embedder, known)
+    assert again.embedded == 0 and (again.reading.means == first.reading.means).all()
     lines[3] = lines[3].replace("Word3x7", "Changed")
-    assert len(read(document("\n\n".join(lines)), embedder, known)[2]) == 1
+    assert read(document("\n\n".join(lines)), embedder, known).embedded == 1
 
 
 def test_a_text_without_tokens_still_has_a_direction():
@@ -108,3 +107,13 @@ def test_parts_see_the_whole_text_they_stand_in(genuine):
     assert one.shape == (2, 384)
     assert one[0] @ other[0] / np.linalg.norm(one[0]) / np.linalg.norm(other[0]) < 0.99
     assert [a.shape for a in genuine.embed_parts(["x"], [[]])] == [(0, 384)]
+
+
+def test_keys_tell_text_cuts_and_precision_apart():
+    keys = {
+        window_key(MiniLM(precision), text, parts)
+        for precision in ("fp32", "bf16")
+        for text in ("a b", "a c")
+        for parts in ([(0, 3)], [(0, 1), (2, 3)])
+    }
+    assert len(keys) == 8

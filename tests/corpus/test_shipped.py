@@ -10,9 +10,9 @@ import pytest
 
 from backends.corpus import shipped
 from backends.corpus.bert import Precision
-from backends.corpus.embedding import MiniLM, vector_key
+from backends.corpus.embedding import MiniLM
 from backends.corpus.library import Library, open_library
-from backends.corpus.retrieval import passage_text
+from backends.corpus.sentences import read
 from backends.corpus.shipped import SHIPPED, save_vectors, shipped_vectors
 from backends.settings import Settings
 
@@ -20,10 +20,12 @@ from backends.settings import Settings
 class Refusing(MiniLM):
     """Splits and names, and computes nothing."""
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed_parts(
+        self, texts: Sequence[str], parts: Sequence[Sequence[tuple[int, int]]]
+    ) -> list[np.ndarray]:
         raise AssertionError(
-            f"{len(texts)} passages have no shipped vector, the first is {texts[0][:60]!r}: "
-            "run `python -m sample_corpus.embed_passages`"
+            f"{len(texts)} texts have no shipped vectors, the first is {texts[0][:60]!r}: "
+            "run `python -m sample_corpus.embed_documents`"
         )
 
 
@@ -36,30 +38,30 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_new_workspace_computes_no_vector_and_they_equal_computed_ones(library: Library) -> None:
     retriever = library.retriever(Settings())
-    some = [passage_text(chunk) for chunk in retriever.chunks[::40]]
-    embedder = MiniLM(library.embedder.precision)  # type: ignore[arg-type]
-    found = shipped_vectors(vector_key(embedder, text) for text in some)
-    stored = np.stack([found[vector_key(embedder, text)] for text in some])
     assert len(retriever.chunks) > 400
-    np.testing.assert_allclose(np.linalg.norm(stored, axis=1), 1, atol=1e-6)
-    # Half precision in the file, and bfloat16 rounds by how many texts are computed together.
-    assert (stored * embedder.embed(some)).sum(axis=1).min() > (
-        0.999 if embedder.precision == "bf16" else 0.999999
-    )
+    assert library.cut(Settings()).embedded == 0
+    embedder = MiniLM(library.embedder.precision)  # type: ignore[arg-type]
+    document = library.documents()[7]
+    made = read(document, embedder, lambda keys: {})
+    found = shipped_vectors(made.means)
+    assert found.keys() == made.means.keys()
+    for key, rows in made.means.items():
+        one, other = rows.astype(np.float32), found[key].reshape(rows.shape).astype(np.float32)
+        cosines = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+        # bfloat16 rounds by how many texts are computed together.
+        assert cosines.min() > (0.995 if embedder.precision == "bf16" else 0.99999)
 
 
-def test_edited_text_other_precision_and_other_model_are_not_found(
+def test_what_is_not_shipped_and_what_another_model_made_is_not_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "vectors.safetensors"
-    embedder = MiniLM("fp32")
-    key = vector_key(embedder, "The lamp costs 99 euros.")
-    save_vectors({key: np.eye(1, 384, dtype=np.float32)[0]}, file)
-    assert list(shipped_vectors([key], file)) == [key]
-    assert shipped_vectors([vector_key(embedder, "The lamp costs 98 euros.")], file) == {}
-    assert shipped_vectors([vector_key(MiniLM("bf16"), "The lamp costs 99 euros.")], file) == {}
+    save_vectors({"b": np.arange(768, dtype=np.float16), "a": np.ones(384, np.float16)}, file)
+    assert {key: rows.tolist() for key, rows in shipped_vectors(["b", "c"], file).items()} == {
+        "b": list(range(768))
+    }
     monkeypatch.setattr(shipped, "MODEL_SHA256", "another")
-    assert shipped_vectors([key], file) == {}
+    assert shipped_vectors(["a"], file) == {}
 
 
 def test_damaged_or_missing_file_only_costs_time(tmp_path: Path) -> None:
