@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, TypeVar
@@ -62,13 +63,13 @@ AskEvent = Token | Evidence | Answer | Failure
 class Status:
     """Whether a backend can answer, and what the user should know about it."""
 
-    state: Literal["ready", "untrained", "stale"]
+    state: Literal["ready", "untrained", "stale", "withheld"]
     reason: str = ""
     adapter: str | None = None
 
     @property
     def usable(self) -> bool:
-        return self.state != "untrained"
+        return self.state in ("ready", "stale")
 
 
 class Triptych:
@@ -118,6 +119,12 @@ class Triptych:
         library = shared_library(library, str(documents.resolve()) if documents is not None else "")
         return cls(workspace, settings, library, role=role, progress=progress)
 
+    def seen_by(self, role: str | None) -> Self:
+        """The same workspace as a reader of this role sees it; None sees everything."""
+        other = copy(self)
+        other.role = role
+        return other
+
     def model(self, settings: Settings | None = None) -> LanguageModel:
         """The language model of these settings; loading it takes a second or more, once per process."""
         return self._model or shared_model((settings or self.settings).model)
@@ -133,15 +140,18 @@ class Triptych:
         if name == "rag":
             return Rag(model, self._retriever(settings).fresh(), stop)
         adapter = self._adapter(name, model)
-        if adapter is None:
-            raise UserError(self.status(name, settings).reason)
+        status = self.status(name, settings)
+        if adapter is None or not status.usable:
+            raise UserError(status.reason)
         model.prepare(adapter.folder)
         if name == "fine_tuned":
             return FineTuned(model, adapter.folder, stop)
         return Hybrid(model, adapter.folder, self._retriever(settings).fresh(), stop)
 
     def status(self, name: BackendName, settings: Settings | None = None) -> Status:
-        """Ready, untrained (no adapter for this model) or stale (documents changed since it learned them)."""
+        """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
+        withheld: weights have no roles, so a role is answered only by those that learned what it may read.
+        """
         if name not in ("fine_tuned", "hybrid"):
             return Status("ready")
         model = self.model(settings)
@@ -149,7 +159,14 @@ class Triptych:
         if adapter is None:
             what = "fine-tuned" if name == "fine_tuned" else "hybrid"
             return Status("untrained", f"There is no {what} adapter for the model {model.name}: train one.")
-        current = {document.name: document.content_hash for document in self.library.documents()}
+        current = {document.name: document.content_hash for document in self.library.documents(self.role)}
+        if self.role is not None and any(seen.name not in current for seen in adapter.card.documents):
+            return Status(
+                "withheld",
+                f"The adapter {adapter.name} is not asked for the role {self.role}: it learned documents "
+                "that are not among those this role may read, and weights cannot leave anything out.",
+                adapter=adapter.name,
+            )
         changed = stale_documents(adapter.card, current.get)
         if not changed:
             return Status("ready", adapter=adapter.name)
@@ -231,7 +248,7 @@ class Triptych:
         if name in ("fine_tuned", "hybrid") and (adapter := self._adapter(name, model)):
             key += (str(adapter.folder), adapter.card.created)
         if name in ("rag", "hybrid"):
-            key += (self.library.fingerprint, self.role, settings.chunk_size, settings.chunk_overlap)
+            key += (self._fingerprint, self.role, settings.chunk_size, settings.chunk_overlap)
             key += (settings.mode, settings.rerank)
         with _warming:
             if key not in _warmed:
@@ -249,8 +266,12 @@ class Triptych:
             judge=lambda question, text: self._passages(f"{question} {text}", settings),
             prices=PriceBook.load(self._price_file()),
             page_of=self._page_of,
-            corpus=self.library.fingerprint,
+            corpus=self._fingerprint,
         )
+
+    @property
+    def _fingerprint(self) -> str:
+        return self.library.fingerprint_for(self.role)
 
     def _passages(self, text: str, settings: Settings) -> list[str]:
         """What the library finds for these words: the same yardstick whether a backend retrieves or not."""
@@ -264,7 +285,7 @@ class Triptych:
     def _page_of(self, source: Source, offset: int) -> int | None:
         chunk = source.hit.chunk
         try:
-            return self.library.get(chunk.document, chunk.version).page_at(offset)
+            return self.library.get(chunk.document, chunk.version, self.role).page_at(offset)
         except UserError:  # forgotten while the answer was being written
             return chunk.page
 

@@ -8,7 +8,6 @@ import pickle
 import sqlite3
 import zipfile
 import zlib
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -17,11 +16,12 @@ from hypothesis import strategies as st
 from backends import erasure
 from backends.corpus.library import Library, open_folder, open_library, open_session
 from backends.scanning import holds, needles_of, scan
+from backends.settings import make_settings
 from backends.store import Workspace
 from backends.traces import LONGEST_PIECE, REMOVED, Traces, pieces_of
 from tests.fakes import HashingEmbedder
 
-SETTINGS = SimpleNamespace(chunk_size=32, chunk_overlap=8)
+SETTINGS = make_settings(chunk_size=32, chunk_overlap=8)
 SECRET = "Zanzibar was chosen as the site of the second research station in May."
 KEPT = "The canteen opens at noon and closes at three on every working day."
 

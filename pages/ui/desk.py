@@ -13,9 +13,11 @@ from typing import Literal, Protocol
 
 from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, Token
 from backends.settings import Settings
+from backends.store import HistoryEntry
 
 Readiness = Literal["ready", "stale", "untrained"]
 Reporter = Callable[[int, int, str], None]  # done, total, what
+ROLE_MARK = "~"  # in a viewer's id: what follows is the role whose eyes are used; never in a visitor's own id
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,26 @@ class Desk(Protocol):
         """Whether this visitor has documents of their own."""
         ...
 
+    @property
+    def role(self) -> str | None:
+        """Whose eyes these are; None is the owner, who alone adds and removes documents."""
+        ...
+
+    def roles(self) -> Sequence[str]:
+        """Every role that some document is restricted to: what the owner can look through."""
+        ...
+
     def documents(self) -> Sequence[Document]: ...
 
     def document(self, name: str, version: int | None = None) -> Document | None: ...
+
+    def versions(self, name: str) -> Sequence[int]:
+        """Numbers of the versions that can be read, oldest first."""
+        ...
+
+    def history(self, name: str) -> Sequence[HistoryEntry]:
+        """What happened to a document, oldest first."""
+        ...
 
     def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]: ...
 

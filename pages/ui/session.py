@@ -15,6 +15,7 @@ import streamlit as st
 
 from backends.datatypes import BackendName, UserError
 from backends.settings import Settings, make_settings
+from pages.ui.desk import ROLE_MARK
 from pages.ui.look import COMPARED, Theme, in_order
 
 _KEY = "triptych"
@@ -35,7 +36,8 @@ EDITABLE = (
 
 @dataclass
 class Session:
-    visitor: str
+    person: str
+    role: str | None = None  # None: the owner, who sees everything
     settings: Settings = field(default_factory=make_settings)
     backends: tuple[BackendName, ...] = COMPARED
     rejected: str | None = None  # why the last change of a setting was not taken
@@ -46,11 +48,16 @@ class Session:
     notice: str | None = None  # one sentence about what was just done
     indexed: tuple[int, int] | None = None  # chunk size and overlap an indexing job was last started for
 
+    @property
+    def visitor(self) -> str:
+        """Who owns jobs and sees documents: another one for each role, so that no view shows another's."""
+        return self.person if self.role is None else f"{self.person}{ROLE_MARK}{self.role}"
+
 
 def current() -> Session:
     """This visitor's session, made on the first call."""
     if _KEY not in st.session_state:
-        st.session_state[_KEY] = Session(visitor=visitor_id())
+        st.session_state[_KEY] = Session(visitor_id())
     session: Session = st.session_state[_KEY]
     return session
 
@@ -90,7 +97,7 @@ def show_settings(*, only_missing: bool = False) -> None:
     """
     session = current()
     shown: dict[str, Any] = {name: getattr(session.settings, name) for name in EDITABLE}
-    for name, value in (shown | {"backends": list(session.backends)}).items():
+    for name, value in (shown | {"backends": list(session.backends), "role": session.role}).items():
         if not (only_missing and name in st.session_state):
             st.session_state[name] = value
 
@@ -115,6 +122,14 @@ def take_backends() -> None:
         st.session_state["backends"] = list(session.backends)
         return
     session.backends = in_order(chosen)
+
+
+def take_role() -> None:
+    """See everything as this role does; what was open in the other view is closed."""
+    session = current()
+    session.role = st.session_state["role"]
+    session.round_id = session.document = session.indexed = session.notice = session.question_problem = None
+    st.session_state.pop("question", None)
 
 
 def reset() -> None:

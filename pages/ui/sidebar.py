@@ -35,6 +35,8 @@ def draw(desk: Desk, model: str) -> None:
     st.divider()
     _writing()
     st.caption(_writing_effect(now.settings))
+    st.divider()
+    _reader(now, desk)
     st.button("Reset to defaults", on_click=session.reset, width="stretch", key="reset")
     st.caption(f"Model: {markdown(model)}")
 
@@ -49,6 +51,29 @@ def indexing(now: Session, desk: Desk) -> Job | None:
         newest.cancel()
     settings, now.indexed = now.settings, wanted
     return resources.jobs().start("index", now.visitor, lambda job: desk.prepare(settings, job.progress))
+
+
+def _reader(now: Session, desk: Desk) -> None:
+    """Whose eyes: nothing to choose while every document is open to everyone."""
+    roles = desk.roles()
+    if not roles and now.role is None:
+        return
+    choices = [None, *sorted({*roles, *([now.role] if now.role else [])})]
+    st.selectbox(
+        "View as",
+        choices,
+        index=choices.index(now.role),
+        format_func=lambda role: "Owner: every document" if role is None else str(role),
+        key="role",
+        on_change=session.take_role,
+        help="See documents and answers as a reader of this role would. What a role may not read is taken "
+        "out before anything is searched or counted.",
+    )
+    if now.role is not None:
+        st.caption(
+            f"Seen as {markdown(now.role)}: documents kept from this role do not exist in this view. "
+            "Adding and removing documents is for the owner."
+        )
 
 
 def _backends() -> None:

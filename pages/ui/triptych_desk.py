@@ -28,7 +28,8 @@ from backends.datatypes import (
     UserError,
 )
 from backends.settings import Settings, default_workspace, make_settings
-from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Reporter, Status
+from backends.store import HistoryEntry
+from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
 from pages.ui.text import plural
 
 COUNTS_KEPT = 64
@@ -72,44 +73,74 @@ class Observed(Triptych):
 
 
 class TriptychDesk:
-    """One visitor's desk. `open_copy` makes the visitor's private copy, or finds the one made earlier."""
+    """One visitor's desk, or what a reader of one `role` sees of it.
 
-    def __init__(self, shared: Observed, open_copy: Callable[[], Observed], *, private: bool = False) -> None:
+    `open_copy` makes the visitor's private copy, or finds the one made earlier; `made` tells whether there is
+    one: another view of the same visitor may have made it meanwhile.
+    """
+
+    def __init__(
+        self,
+        shared: Observed,
+        open_copy: Callable[[], Observed],
+        *,
+        made: Callable[[], bool] = lambda: False,
+        role: str | None = None,
+    ) -> None:
+        self.role = role
         self._open_copy = open_copy
+        self._made = made
         self._lock = threading.Lock()
         self._counts: OrderedDict[tuple[str, int, int], Mapping[str, int]] = OrderedDict()
-        self._triptych = open_copy() if private else shared
-        self.private = private
+        self._shared = shared.seen_by(role)
+        self._own: Observed | None = None
+
+    @property
+    def private(self) -> bool:
+        return self._own is not None or self._made()
+
+    @property
+    def _triptych(self) -> Observed:
+        return self._private_copy() if self.private else self._shared
 
     @property
     def model_name(self) -> str:
         return self._triptych.model().name
 
+    def roles(self) -> Sequence[str]:
+        return sorted({role for document in self._triptych.library.documents() for role in document.roles})
+
     def documents(self) -> Sequence[Document]:
-        return self._triptych.library.documents()
+        return self._triptych.library.documents(self.role)
 
     def document(self, name: str, version: int | None = None) -> Document | None:
         try:
-            return self._triptych.library.get(name, version)
+            return self._triptych.library.get(name, version, self.role)
         except UserError:
             return None
 
+    def versions(self, name: str) -> Sequence[int]:
+        return self._triptych.library.versions(name, self.role)
+
+    def history(self, name: str) -> Sequence[HistoryEntry]:
+        return self._triptych.library.history(name, self.role)
+
     def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]:
-        return self._triptych.library.chunks(name, settings)
+        return self._triptych.library.chunks(name, settings, self.role)
 
     def passages(self, settings: Settings) -> Mapping[str, int] | None:
         return self._counts.get(self._key(settings))
 
     def prepare(self, settings: Settings, report: Reporter) -> None:
         key = self._key(settings)
-        retriever = self._triptych.library.retriever(settings, progress=reporting(report))
+        retriever = self._triptych.library.retriever(settings, self.role, progress=reporting(report))
         self._counts[key] = Counter(chunk.document for chunk in retriever.chunks)
         while len(self._counts) > COUNTS_KEPT:
             self._counts.popitem(last=False)
 
     def status(self, backend: BackendName) -> Status:
         status = self._triptych.status(backend)
-        return Status(status.state, status.reason)
+        return Status("untrained" if status.state == "withheld" else status.state, status.reason)
 
     def ask(
         self, backend: BackendName, question: str, settings: Settings, stop: threading.Event
@@ -131,7 +162,8 @@ class TriptychDesk:
         cancelled: threading.Event,
         passwords: Sequence[str] = (),
     ) -> Iterator[FileResult]:
-        for item in self._own().library.ingest(
+        self._only_the_owner()
+        for item in self._private_copy().library.ingest(
             paths,
             settings=settings,
             source="upload",
@@ -151,21 +183,26 @@ class TriptychDesk:
             )
 
     def forget(self, name: str) -> str:
-        gone = self._own().library.forget(name)
+        self._only_the_owner()
+        gone = self._private_copy().library.forget(name)
         learned = f" What {' and '.join(gone.adapters)} learned from it stays there." if gone.adapters else ""
         return (
             f"{gone.document} is gone from your copy: {plural(gone.versions, 'version')}, "
             f"{plural(gone.chunks, 'passage')}.{learned}"
         )
 
-    def _own(self) -> Observed:
+    def _only_the_owner(self) -> None:
+        if self.role is not None:
+            raise UserError("Only the owner adds and removes documents: choose the owner's view first.")
+
+    def _private_copy(self) -> Observed:
         with self._lock:
-            if not self.private:
-                self._triptych, self.private = self._open_copy(), True
-            return self._triptych
+            if self._own is None:
+                self._own = self._open_copy().seen_by(self.role)
+            return self._own
 
     def _key(self, settings: Settings) -> tuple[str, int, int]:
-        return self._triptych.library.fingerprint, settings.chunk_size, settings.chunk_overlap
+        return self._triptych.library.fingerprint_for(self.role), settings.chunk_size, settings.chunk_overlap
 
 
 class TriptychHouse:
@@ -177,10 +214,11 @@ class TriptychHouse:
 
     def desk(self, visitor: str) -> TriptychDesk:
         settings = self._shared.settings
-        open_copy = partial(Observed.open, self._workspace, settings, session=visitor)
+        person, _, role = visitor.partition(ROLE_MARK)
+        open_copy = partial(Observed.open, self._workspace, settings, session=person)
         # A copy made before the server was started again is still the visitor's.
-        made = (self._workspace / "sessions" / visitor / "triptych.db").exists()
-        desk = TriptychDesk(self._shared, open_copy, private=made)
+        made = (self._workspace / "sessions" / person / "triptych.db").exists
+        desk = TriptychDesk(self._shared, open_copy, made=made, role=role or None)
         desk.prepare(settings, silent)
         return desk
 

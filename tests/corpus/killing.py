@@ -12,15 +12,15 @@ import shutil
 import signal
 import sqlite3
 from pathlib import Path
-from types import SimpleNamespace
 
 from backends.corpus import library as library_module
 from backends.corpus.library import Library, open_folder, open_library, open_session
 from backends.corpus.parsing import parse_file
+from backends.settings import make_settings
 from backends.store import Workspace
 from tests.fakes import HashingEmbedder
 
-SETTINGS = SimpleNamespace(chunk_size=16, chunk_overlap=4)
+SETTINGS = make_settings(chunk_size=32, chunk_overlap=4)
 INSTRUCTIONS = 40
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from backends.corpus.library import may_read
 from backends.corpus.parsing import parse_file
 from backends.datatypes import (
     Answer,
@@ -33,7 +34,8 @@ from backends.datatypes import (
     UserError,
 )
 from backends.settings import Settings
-from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Reporter, Status
+from backends.store import HistoryEntry
+from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
 
 TEXTS = {
     "returns-policy.md": (
@@ -80,6 +82,7 @@ def document(name: str, text: str, version: int = 1, source: str = "sample") -> 
 @dataclass
 class ScriptedDesk:
     visitor: str
+    role: str | None = None
     pause: float = 0.0
     broken: BackendName | None = None
     gate: threading.Event | None = None
@@ -91,13 +94,29 @@ class ScriptedDesk:
     library: dict[str, Document] = field(
         default_factory=lambda: {name: document(name, text) for name, text in TEXTS.items()}
     )
+    earlier: dict[str, list[Document]] = field(default_factory=dict)
+
+    def roles(self) -> Sequence[str]:
+        return sorted({role for found in self.library.values() for role in found.roles})
 
     def documents(self) -> Sequence[Document]:
-        return [self.library[name] for name in sorted(self.library)]
+        return [
+            self.library[name] for name in sorted(self.library) if may_read(self.library[name], self.role)
+        ]
 
     def document(self, name: str, version: int | None = None) -> Document | None:
-        found = self.library.get(name)
-        return found if found is not None and version in (None, found.version) else None
+        made = {d.version: d for d in [*self.earlier.get(name, ()), *filter(None, [self.library.get(name)])]}
+        found = made.get(version or max(made, default=0))
+        return found if found is not None and may_read(self.library[name], self.role) else None
+
+    def versions(self, name: str) -> Sequence[int]:
+        return [d.version for d in (*self.earlier.get(name, ()), self.library[name])]
+
+    def history(self, name: str) -> Sequence[HistoryEntry]:
+        return [
+            HistoryEntry(n, "indexed" if n == 1 else "replaced", "2026-09-01T10:00:00+00:00", "")
+            for n in self.versions(name)
+        ]
 
     def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]:
         found = self.library[name]
@@ -122,7 +141,7 @@ class ScriptedDesk:
     def passages(self, settings: Settings) -> Mapping[str, int] | None:
         key = (settings.chunk_size, settings.chunk_overlap)
         known = key == (128, 24) or key in self.prepared
-        return {name: len(self.chunks(name, settings)) for name in self.library} if known else None
+        return {d.name: len(self.chunks(d.name, settings)) for d in self.documents()} if known else None
 
     def prepare(self, settings: Settings, report: Reporter) -> None:
         key = (settings.chunk_size, settings.chunk_overlap)
@@ -164,7 +183,9 @@ class ScriptedDesk:
 
     def _hit(self, question: str, settings: Settings) -> Hit:
         words = set(question.lower().replace("?", "").split())
-        chunks = [chunk for name in self.library for chunk in self.chunks(name, settings)]
+        chunks = [
+            chunk for name in (d.name for d in self.documents()) for chunk in self.chunks(name, settings)
+        ]
         best = max(chunks, key=lambda chunk: len(words & set(chunk.text.lower().replace(".", "").split())))
         return Hit(best, 1, 0.031, 0.62, 7.1)
 
@@ -226,6 +247,8 @@ class ScriptedDesk:
                 continue
             known = self.library.get(path.name)
             version = 1 if known is None else known.version + 1
+            if known is not None:
+                self.earlier.setdefault(path.name, []).append(known)
             self.library[path.name] = replace(
                 document(path.name, parsed.text, version, "upload"), pages=parsed.pages, title=parsed.title
             )
@@ -246,6 +269,8 @@ class ScriptedHouse:
     desks: dict[str, ScriptedDesk] = field(default_factory=dict)
 
     def desk(self, visitor: str) -> ScriptedDesk:
-        return self.desks.setdefault(
-            visitor, ScriptedDesk(visitor, pause=self.pause, broken=self.broken, gate=self.gate)
+        person, _, role = visitor.partition(ROLE_MARK)
+        owner = self.desks.setdefault(
+            person, ScriptedDesk(person, pause=self.pause, broken=self.broken, gate=self.gate)
         )
+        return replace(owner, role=role) if role else owner
