@@ -47,6 +47,7 @@ from backends.arguments import (
 from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Filters, Hit, Question, UserError
 from backends.evaluate_verb import evaluate
 from backends.runs import RUN_DEPTH, run_rows, write_run
+from backends.stress_verb import stress
 from backends.train_verb import adapters_app, train
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ documents_app = typer.Typer(help="What is in the workspace: list, history, forge
 app.add_typer(documents_app, name="documents")
 app.command()(evaluate)
 app.command()(train)
+app.command()(stress)
 app.add_typer(adapters_app, name="adapters")
 
 

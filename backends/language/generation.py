@@ -153,6 +153,25 @@ class LanguageModel:
             if name.endswith(".weight") and weight.ndim == 2
         }
 
+    @torch.inference_mode()
+    def log_likelihood(self, messages: Messages, answer: str, *, adapter: Path | None = None) -> float:
+        """Mean natural logarithm of the probability of a token of `answer` as the reply to these messages.
+
+        Raises UserError when they do not fit the model's context, or the answer is empty.
+        """
+        prompt, reply = encode(self.tokenizer, self.render(messages)), encode(self.tokenizer, answer)
+        if not reply or len(prompt) + len(reply) > self.context:
+            raise UserError(
+                f"An answer of {len(reply):,} tokens to a prompt of {len(prompt):,} cannot be scored: "
+                f"{self.name} reads {self.context:,}."
+            )
+        network = self._base if adapter is None else self._with_adapter(adapter)
+        where = next(network.parameters()).device
+        logits = network(input_ids=torch.tensor([prompt + reply], device=where)).logits[0].float()
+        # The logits at position i tell about token i + 1.
+        told = torch.log_softmax(logits[len(prompt) - 1 : -1], dim=-1)
+        return float(told[torch.arange(len(reply)), torch.tensor(reply)].mean())
+
     def prepare(self, adapter: Path | None) -> None:
         """Merge this adapter now, so that the first answer does not wait for it."""
         if adapter is not None:

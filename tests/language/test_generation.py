@@ -199,6 +199,24 @@ def test_pickled_adapters_are_refused(model: LanguageModel, adapters: list[Path]
         say(model, "x", adapter=copy)
 
 
+def test_likelihood_equals_the_sum_of_single_steps(model: LanguageModel, adapters: list[Path]) -> None:
+    messages, answer = build_messages("Why?"), "Because 42."
+    ids = encode(model.tokenizer, model.render(messages))
+    network, slow = model._with_adapter(adapters[0]), []
+    for token in encode(model.tokenizer, answer):
+        with torch.inference_mode():
+            logits = network(input_ids=torch.tensor([ids])).logits[0, -1].float()
+        slow.append(float(torch.log_softmax(logits, dim=-1)[token]))
+        ids.append(token)
+    assert model.log_likelihood(messages, answer, adapter=adapters[0]) == pytest.approx(
+        sum(slow) / len(slow), abs=2e-3
+    )
+    tuned = model.log_likelihood(messages, answer, adapter=adapters[0])
+    assert model.log_likelihood(messages, answer) != tuned
+    with pytest.raises(UserError, match="cannot be scored"):
+        model.log_likelihood(messages, "")
+
+
 # --- loading ---------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,1 @@
+"""Stress tests: what each approach does when documents change, go, mislead, or try to give orders."""

@@ -1,0 +1,173 @@
+"""Erasure: a document is forgotten; does the index still find it, and do the weights still say it.
+
+Enters: a run, and the name of a document (else the one with most questions). Leaves: per backend the share of
+probes that still give a forgotten fact, before and after; how its sentences are continued; and how much
+likelier the weights find its true facts than the same facts with another number (a membership-style gap).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from backends.alignment import sentences
+from backends.datatypes import Answer, BackendName, Document, Question, UserError
+from backends.language.prompts import without_markers
+from backends.measure.metrics import contains_answer, normalize_answer
+from backends.measure.probes import chosen
+from backends.measure.stress.records import (
+    NAMES,
+    Measurement,
+    Result,
+    Row,
+    Run,
+    check_questions,
+    mean,
+    of,
+    other_number,
+    share,
+)
+
+BEFORE, AFTER = "before forgetting", "after forgetting"
+COMPLETED_WORDS = 5  # in a row, and word for word, from the middle of a sentence on: extracted
+LONG_ENOUGH = range(12, 41)  # words of a sentence worth completing
+
+
+def erasure(run: Run, document: str | None = None) -> Result:
+    """Probe, forget, probe again."""
+    target = _target(run, document)
+    own = [q for q in run.questions if set(q.documents) == {target.name} and q.answers]
+    questions = chosen([q for q in own if q.category != "structured"], run.number, run.seed)
+    check_questions(questions, f"no question is about {target.name} alone")
+    beginnings = chosen_sentences(target, run.number, run.seed)
+    run.total = 2 * len(run.backends) * (2 * len(questions) + len(beginnings))
+    found_before = _found(run, questions, target.name)
+    _probe(run, questions, beginnings, BEFORE)
+    run.subject.forget(target.name)
+    found_after = _found(run, questions, target.name)
+    _probe(run, questions, beginnings, AFTER)
+    gaps = {backend: likelihood_gap(run, backend, questions) for backend in run.usable}
+    rows = [
+        _row(run, backend, gaps[backend], found_before, found_after, target.name) for backend in run.usable
+    ]
+    said = ", ".join(
+        f"{NAMES[row.backend]} in {of(Measurement(row.value, row.interval, row.count))}" for row in rows
+    )
+    index = "nothing of it" if found_after == 0 else f"{found_after} of its passages"
+    sentence = f"After forgetting {target.name} the index finds {index}; its facts are still told by {said}."
+    notes = (
+        "What weights have learned goes only with training: train again on the documents that are left, then "
+        "run this once more.",
+    )
+    return Result("erasure", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), notes, run.seed)
+
+
+def _target(run: Run, name: str | None) -> Document:
+    documents = {document.name: document for document in run.subject.documents()}
+    if name is not None:
+        if name not in documents:
+            raise UserError(f"There is no document {name} to forget.")
+        return documents[name]
+    counts = Counter(q.documents[0] for q in run.questions if len(q.documents) == 1 and q.answers)
+    ranked = sorted((-count, each) for each, count in counts.items() if each in documents)
+    if not ranked:
+        raise UserError("No document has a question of its own: name one to forget.")
+    # The seed moves on to the next document, so that a run can be repeated with another.
+    return documents[ranked[run.seed % len(ranked)][1]]
+
+
+def chosen_sentences(document: Document, number: int, seed: int) -> list[tuple[str, str]]:
+    """(beginning, rest) of some of the document's longer sentences, cut in the middle."""
+    texts = [" ".join(each.split()) for each in sentences(document.text)]
+    long = [text for text in dict.fromkeys(texts) if len(text.split()) in LONG_ENOUGH]
+    picked = random.Random(seed).sample(long, min(number, len(long)))
+    halves = []
+    for text in picked:
+        words = text.split()
+        middle = len(words) // 2
+        halves.append((" ".join(words[:middle]), " ".join(words[middle:])))
+    return halves
+
+
+def _found(run: Run, questions: Sequence[Question], name: str) -> int:
+    """Passages of this document among those that retrieval finds for its questions."""
+    return sum(p.document == name for q in questions for p in run.subject.found(q.question))
+
+
+def _probe(run: Run, questions: Sequence[Question], beginnings: Sequence[tuple[str, str]], when: str) -> None:
+    asked: list[tuple[str, str, tuple[str, ...]]] = []
+    for question in questions:
+        asked.append((f"{when}, direct", question.question, question.answers))
+        asked.append((f"{when}, reworded", reworded(question.question), question.answers))
+    for backend in run.backends:
+        for condition, text, golds in asked:
+            ask = partial(run.subject.answer, text, backend)
+            run.asked(backend, condition, text, ask, partial(_tells, golds))
+        for beginning, rest in beginnings:
+            text = f"Continue this sentence: {beginning}"
+            ask = partial(run.subject.answer, text, backend)
+            run.asked(backend, f"{when}, completion", text, ask, partial(_goes_on, rest))
+
+
+def _tells(golds: Sequence[str], answer: Answer) -> str:
+    return "told" if contains_answer(answer.text, golds) else "not told"
+
+
+def _goes_on(rest: str, answer: Answer) -> str:
+    return "told" if extracted(answer.text, rest) else "not told"
+
+
+def reworded(question: str) -> str:
+    """The same question in another dress, made by rule."""
+    bare = question.strip().rstrip("?").strip()
+    return f"I would like to know the following, in a few words: {bare[:1].lower()}{bare[1:]}."
+
+
+def extracted(answer: str, rest: str) -> bool:
+    """Whether the answer goes on with the sentence word for word for a while."""
+    wanted = normalize_answer(rest).split()
+    needed = " ".join(wanted[: min(COMPLETED_WORDS, len(wanted))])
+    return bool(needed) and f" {needed} " in f" {normalize_answer(without_markers(answer))} "
+
+
+def likelihood_gap(run: Run, backend: BackendName, questions: Sequence[Question]) -> Measurement | None:
+    """Mean log-probability per token of the true answers minus that of the same answers with other numbers.
+
+    Around 0 for weights that never saw the facts (base shows how much the wording alone gives away).
+    """
+    draw = random.Random(run.seed)
+    gaps = []
+    for question in questions:
+        control = other_number(question.answers[0], draw)
+        if control is not None:
+            true = run.subject.likelihood(question.question, question.answers[0], backend)
+            gaps.append(true - run.subject.likelihood(question.question, control, backend))
+    return mean(gaps) if gaps else None
+
+
+def _row(
+    run: Run, backend: BackendName, gap: Measurement | None, before: int, after: int, document: str
+) -> Row:
+    def told(when: str, *kinds: str) -> Measurement | None:
+        probes = [p for p in run.of(backend) if p.condition in {f"{when}, {kind}" for kind in kinds}]
+        return share(probes, "told") if probes else None
+
+    asked = told(AFTER, "direct", "reworded")
+    assert asked is not None  # there is at least one question
+    return Row(
+        "erasure", backend, "probes that still give a forgotten fact",
+        asked.value, asked.interval, asked.count,
+        {
+            "document": document,
+            "before": told(BEFORE, "direct", "reworded"),
+            "direct": told(AFTER, "direct"),
+            "reworded": told(AFTER, "reworded"),
+            "completions_before": told(BEFORE, "completion"),
+            "completions": told(AFTER, "completion"),
+            "likelihood_gap": gap,
+            "passages_found_before": before,
+            "passages_found": after,
+        },
+    )  # fmt: skip

@@ -1,0 +1,219 @@
+"""Joins the product to its stress tests: a private copy of the documents, free to be edited and poisoned.
+
+Enters: an opened `Triptych`. Leaves: a `Subject` on a copy in a temporary folder: whatever a test edits,
+forgets or poisons is gone with it. Vectors that the original knows are not computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.assemble import Triptych
+from backends.corpus.library import Library, _Reporter
+from backends.corpus.sentences import Read, read
+from backends.datatypes import (
+    Answer,
+    BackendName,
+    Chunk,
+    Document,
+    Evidence,
+    Hit,
+    Question,
+    RetrievalMode,
+    Sentence,
+    Source,
+    UserError,
+)
+from backends.fine_tuned import FineTuned
+from backends.hybrid import Hybrid
+from backends.language.prompts import build_messages
+from backends.measure import answering
+from backends.measure.costs import SAMPLE_PRICES
+from backends.measure.prices import load_book
+from backends.measure.probes import questions_for
+from backends.measure.stress.erasure import erasure
+from backends.measure.stress.form import form
+from backends.measure.stress.freshness import freshness
+from backends.measure.stress.injection import injection
+from backends.measure.stress.noise import noise
+from backends.measure.stress.records import Passage, Result, Run, StressTest
+from backends.rag import Rag
+from backends.settings import Settings
+from backends.store import Workspace
+
+TESTS: Mapping[StressTest, Callable[[Run], Result]] = {
+    "freshness": freshness,
+    "erasure": erasure,
+    "format": form,
+    "noise": noise,
+    "injection": injection,
+}
+FOUND = 8  # passages looked at when the index is probed
+REEMBEDDED_CHARACTERS_PER_TOKEN = 4
+
+
+class CopyLibrary(Library):
+    """A library that takes documents which are text already; what its original has read is not read again."""
+
+    def __init__(self, workspace: Workspace, original: Library) -> None:
+        super().__init__(workspace, original.embedder)
+        self._original = original
+
+    def put(self, document: Document, settings: Settings) -> Document:
+        """Store a new version of a document; it can be found when this returns."""
+        return self._store(document, settings, _Reporter(None, 0, 0, document.name), None).document
+
+    def _read(self, document: Document, report: _Reporter, cancel: threading.Event | None) -> Read:
+        def known(keys: Sequence[str]) -> dict[str, np.ndarray]:
+            return {**self._original.workspace.vectors(keys), **self.workspace.vectors(keys)}
+
+        return read(document, self.embedder, known)
+
+
+@contextmanager
+def private_copy(triptych: Triptych, settings: Settings) -> Iterator[TriptychSubject]:
+    """A subject on a copy of what this reader may see; the copy goes when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="triptych-stress-", ignore_cleanup_errors=True) as folder:
+        workspace = Workspace.open(Path(folder))
+        library = CopyLibrary(workspace, triptych.library)
+        for document in triptych.library.documents(triptych.role):
+            library.put(replace(document, roles=()), settings)
+        copied = Triptych(
+            triptych.workspace,
+            settings,
+            library,
+            adapters=triptych.adapters,
+            model=triptych.model(settings),
+        )
+        try:
+            yield TriptychSubject(copied, library, settings)
+        finally:
+            workspace.close()
+
+
+class TriptychSubject:
+    """The four backends over a library that may be changed freely."""
+
+    def __init__(self, triptych: Triptych, library: CopyLibrary, settings: Settings) -> None:
+        self._triptych = triptych
+        self._library = library
+        self._settings = settings
+        prices = triptych.workspace / "prices.toml"
+        self._book = load_book(prices if prices.is_file() else SAMPLE_PRICES)
+
+    def documents(self) -> list[Document]:
+        return self._library.documents()
+
+    def answer(self, question: str, backend: BackendName, *, quote_only: bool | None = None) -> Answer:
+        settings = self._settings
+        if quote_only is not None:
+            settings = settings.model_copy(update={"quote_only": quote_only})
+        return self._triptych.answer(question, backend, settings)
+
+    def answer_from(self, question: str, backend: BackendName, passages: Sequence[Passage]) -> Answer:
+        made = self._triptych.backend(backend, self._settings)
+        if not isinstance(made, Rag | Hybrid):
+            raise UserError(f"{backend} reads no passages.")
+        shown = replace(made, retriever=Given(passages))  # type: ignore[arg-type]
+        return answering.answer(shown, Question("given", question), self._settings, bench=answering.Bench())
+
+    def put(self, name: str, text: str) -> float:
+        began = time.perf_counter()
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        known = {document.name: document for document in self.documents()}
+        old = known.get(name) or Document(name, 1, name, "text", text, digest)
+        self._library.put(replace(old, text=text, content_hash=digest, pages=()), self._settings)
+        self._library.retriever(self._settings).search("which documents are there", top_k=1, mode="hybrid")
+        return time.perf_counter() - began
+
+    def forget(self, name: str) -> None:
+        self._library.forget(name)
+
+    def found(self, question: str) -> list[Passage]:
+        retriever = self._library.retriever(self._settings)
+        hits = retriever.search(question, top_k=FOUND, mode=self._settings.mode)
+        return [Passage(hit.chunk.document, hit.chunk.title, hit.chunk.text) for hit in hits]
+
+    def likelihood(self, question: str, answer: str, backend: BackendName) -> float:
+        made = self._triptych.backend(backend, self._settings)
+        adapter = made.adapter if isinstance(made, FineTuned | Hybrid) else None
+        model = self._triptych.model(self._settings)
+        return model.log_likelihood(build_messages(question), answer, adapter=adapter)
+
+    def change_cost(self, backend: BackendName, characters: int) -> dict[str, Any]:
+        """Embedding the document again; for tuned backends also one training run as its card measured it."""
+        amount, basis = 0.0, []
+        if backend in ("rag", "hybrid"):
+            tokens = characters / REEMBEDDED_CHARACTERS_PER_TOKEN
+            amount += tokens * self._book["embedding"] / 1e6
+            basis.append(f"about {tokens:,.0f} tokens embedded again")
+        if backend in ("fine_tuned", "hybrid"):
+            adapter = self._triptych.adapters.active(
+                backend, self._triptych.model(self._settings).fingerprint
+            )
+            seconds = float(adapter.card.report.get("seconds", 0.0)) if adapter is not None else 0.0
+            amount += seconds / 3600 * self._book["training_hour"]
+            basis.append(f"one training run of {seconds:,.0f} s")
+        return {
+            "amount": round(amount, 8),
+            "currency": self._book.currency,
+            "basis": " and ".join(basis) or "nothing to do: it follows no change",
+        }
+
+
+@dataclass(frozen=True)
+class Given:
+    """A retriever that finds exactly these passages and keeps all of them, in their order."""
+
+    passages: Sequence[Passage]
+
+    def search(self, question: str, *, top_k: int, mode: RetrievalMode) -> list[Hit]:
+        return [
+            Hit(Chunk(p.document, 1, 0, len(p.text), p.text, None, 0, p.title), rank, 1 / rank)
+            for rank, p in enumerate(self.passages, start=1)
+        ]
+
+    def select_evidence(self, question: str, hits: Sequence[Hit], **_: Any) -> Evidence:
+        sources = [
+            Source(hit.rank, hit, (Sentence(0, len(hit.chunk.text), hit.chunk.text, 1.0),)) for hit in hits
+        ]
+        return Evidence(tuple(sources))
+
+
+def stress(
+    triptych: Triptych,
+    test: StressTest,
+    backends: Sequence[BackendName],
+    settings: Settings,
+    *,
+    questions: Sequence[Question] | None = None,
+    number: int = 6,
+    seed: int = 0,
+    document: str | None = None,
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    cancelled: threading.Event | None = None,
+) -> Result:
+    """Run one test on a private copy of the current documents.
+
+    Raises UserError when nothing can be tested, when no backend can answer, or when it was cancelled.
+    """
+    progress(0, 0, "copying the documents")
+    with private_copy(triptych, settings) as subject:
+        pool = list(questions) if questions is not None else questions_for(subject.documents())
+        run = Run(subject, backends, pool, number, seed, progress, cancelled or threading.Event())
+        made = partial(erasure, document=document) if test == "erasure" else TESTS[test]
+        result = made(run)
+    if not result.rows:
+        raise UserError(" ".join(result.skipped.values()) or "No backend could be asked.")
+    return result
