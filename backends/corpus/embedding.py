@@ -35,6 +35,9 @@ class Embedder(Protocol):
     @property
     def precision(self) -> str: ...
 
+    @property
+    def dimension(self) -> int: ...
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(n, d) float32, every row of length 1."""
         ...

@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -114,12 +114,36 @@ class DocumentDetails:
 
 @dataclass(frozen=True)
 class Cut:
-    """How passages came to be: what was cut, out of how many sentences, and how much was embedded for it."""
+    """The last cut: passages made, out of how many sentences, and how much was embedded for it."""
 
     passages: int
     sentences: int
     embedded: int  # windows of text; 0 when every sentence vector was there
     seconds: float
+
+
+@dataclass(frozen=True)
+class _Passages:
+    chunks: list[Chunk]
+    vectors: np.ndarray
+    sentences: int
+    embedded: int
+
+
+@dataclass
+class _Searchable:
+    """What can be searched, how it was made, and of which documents; it follows them as they change."""
+
+    retriever: Retriever
+    cut: Cut
+    documents: dict[tuple[int, int], str]  # (id, version): name
+    identifiers: dict[tuple[str, int], int]  # (name, version): id, also of versions a question may still read
+
+    def drop(self, name: str) -> None:
+        self.retriever.change({name})
+        self.documents = {key: each for key, each in self.documents.items() if each != name}
+        for key in [key for key in self.identifiers if key[0] == name]:
+            del self.identifiers[key]
 
 
 class ChunkSettings(Protocol):
@@ -150,9 +174,11 @@ class Library:
         self.workspace = workspace
         self.embedder = embedder
         self._collection = collection
-        self._retrievers: OrderedDict[tuple[Any, ...], tuple[Retriever, Cut]] = OrderedDict()
+        # By scheme and role: no two roles share one, because it changes with what its role may read.
+        self._retrievers: OrderedDict[tuple[str, str | None], _Searchable] = OrderedDict()
         self._readings: OrderedDict[int, Reading] = OrderedDict()
         self._lock = threading.Lock()
+        self._building = threading.RLock()
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -372,7 +398,7 @@ class Library:
         cancel: threading.Event | None = None,
         embedded: Callable[[int], None] = lambda _count: None,
     ) -> Reading:
-        """How the document was read; where that is missing it is read now, and `embedded` is told the cost."""
+        """How the document was read. Where that is missing it is read now; `embedded` is told the cost."""
         reading = self._kept_reading(stored.id)
         if reading is None:
             made = self._read(stored.document, report or _Reporter(None, 0, 0, ""), cancel)
@@ -442,18 +468,44 @@ class Library:
         progress: OnProgress | None,
         cancel: threading.Event | None,
     ) -> tuple[Retriever, Cut]:
-        visible = self._visible(role)
-        key = (self._scheme(settings), tuple((each.id, each.document.version) for each in visible))
-        with self._lock:
-            if key in self._retrievers:
+        key = (self._scheme(settings), role)
+        with self._building:
+            visible = self._visible(role)
+            with self._lock:
+                known = self._retrievers.get(key)
+            if known is None or not self._follow(known, visible, settings, progress, cancel):
+                known = self._build(visible, settings, progress, cancel)
+            with self._lock:
+                self._retrievers[key] = known
                 self._retrievers.move_to_end(key)
-                return self._retrievers[key]
-        made = self._build(visible, settings, progress, cancel)
-        with self._lock:
-            self._retrievers[key] = made
-            while len(self._retrievers) > RETRIEVERS_KEPT:
-                self._retrievers.popitem(last=False)
-        return made
+                while len(self._retrievers) > RETRIEVERS_KEPT:
+                    self._retrievers.popitem(last=False)
+            return known.retriever, known.cut
+
+    def _follow(
+        self,
+        known: _Searchable,
+        visible: Sequence[StoredDocument],
+        settings: ChunkSettings,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> bool:
+        """Let what was built follow the documents; False when building anew is the shorter way."""
+        current = {(each.id, each.document.version): each for each in visible}
+        gone = {name for key, name in known.documents.items() if key not in current}
+        come = [each for key, each in current.items() if key not in known.documents]
+        if not gone and not come:
+            return True
+        if known.retriever.worn or len(gone) + len(come) > max(2, len(known.documents) // 5):
+            return False
+        began = time.perf_counter()
+        parts = self._passages(come, settings, progress, cancel)
+        known.identifiers.update(_identifiers(come))
+        documents = [each.document for each in come]
+        known.retriever.change(gone, parts.chunks, parts.vectors, documents)
+        known.documents = {key: each.document.name for key, each in current.items()}
+        known.cut = Cut(len(parts.chunks), parts.sentences, parts.embedded, time.perf_counter() - began)
+        return True
 
     def _build(
         self,
@@ -461,17 +513,39 @@ class Library:
         settings: ChunkSettings,
         progress: OnProgress | None,
         cancel: threading.Event | None,
-    ) -> tuple[Retriever, Cut]:
+    ) -> _Searchable:
         began = time.perf_counter()
+        parts = self._passages(visible, settings, progress, cancel)
+        identifiers = _identifiers(visible)
+        retriever = Retriever(
+            parts.chunks,
+            parts.vectors,
+            self.embedder,
+            documents=[each.document for each in visible],
+            stored=self._sentence_vectors(identifiers),
+        )
+        retriever.build()
+        cut = Cut(len(parts.chunks), parts.sentences, parts.embedded, time.perf_counter() - began)
+        documents = {(each.id, each.document.version): each.document.name for each in visible}
+        return _Searchable(retriever, cut, documents, identifiers)
+
+    def _passages(
+        self,
+        documents: Sequence[StoredDocument],
+        settings: ChunkSettings,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> _Passages:
+        """The passages of these documents with their vectors; new ones are stored in one go."""
         scheme = self._scheme(settings)
-        ready = self.workspace.chunked((each.id for each in visible), scheme)
+        ready = self.workspace.chunked((each.id for each in documents), scheme)
         chunks: list[Chunk] = []
         vectors: list[np.ndarray] = []
         new: list[tuple[int, list[Chunk]]] = []
         embedded: list[int] = []
         sentences = 0
-        for number, stored in enumerate(visible):
-            report = _Reporter(progress, number, len(visible), stored.document.name)
+        for number, stored in enumerate(documents):
+            report = _Reporter(progress, number, len(documents), stored.document.name)
             reading = self._reading(stored, report, cancel, embedded.append)
             if stored.id in ready:
                 own = self.workspace.chunks(stored, scheme)
@@ -486,22 +560,17 @@ class Library:
             with self.workspace.transaction():
                 for identifier, own in new:
                     self.workspace.add_chunks(identifier, scheme, own)
-        retriever = Retriever(
-            chunks,
-            np.concatenate(vectors) if chunks else np.zeros((0, 1), np.float32),
-            self.embedder,
-            documents=[each.document for each in visible],
-            stored=self._sentence_vectors({each.document.name: each.id for each in visible}),
-        )
-        return retriever, Cut(len(chunks), sentences, sum(embedded), time.perf_counter() - began)
+        matrix = np.concatenate(vectors) if chunks else np.zeros((0, self.embedder.dimension), np.float32)
+        return _Passages(chunks, matrix, sentences, sum(embedded))
 
     def _sentence_vectors(
-        self, identifiers: Mapping[str, int]
+        self, identifiers: Mapping[tuple[str, int], int]
     ) -> Callable[[Chunk, Sequence[Sentence]], np.ndarray]:
         """Vectors of a passage's sentences, from how its document was read."""
 
         def of(chunk: Chunk, sentences: Sequence[Sentence]) -> np.ndarray:
-            reading = self._kept_reading(identifiers[chunk.document])
+            identifier = identifiers.get((chunk.document, chunk.version))
+            reading = self._kept_reading(identifier) if identifier is not None else None
             if reading is None:  # forgotten while the question was on its way
                 return self.embedder.embed([sentence.text for sentence in sentences])
             return reading.vectors([(sentence.start, sentence.end) for sentence in sentences])
@@ -518,9 +587,12 @@ class Library:
         erasure = self.workspace.set_aside(self._collection, name)
         if erasure is None:
             raise UserError(f"There is no document {name} in the library.")
-        with self._lock:
-            self._retrievers.clear()
-            self._readings.clear()
+        with self._building:
+            with self._lock:
+                self._readings.clear()
+                searchable = list(self._retrievers.values())
+            for each in searchable:
+                each.drop(name)
         gone = erase(self.workspace, erasure)
         return ForgetReport(
             document=name,
@@ -706,6 +778,10 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
             inner = item.relative_to(path)
             if item.is_file() and not any(part.startswith((".", "~$")) for part in inner.parts):
                 yield item, inner.as_posix()
+
+
+def _identifiers(documents: Iterable[StoredDocument]) -> dict[tuple[str, int], int]:
+    return {(each.document.name, each.document.version): each.id for each in documents}
 
 
 def _hash_file(path: Path) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from threading import Lock
+from threading import Lock, RLock
 
 import numpy as np
 
@@ -79,13 +79,47 @@ class Retriever:
 
         `stored` are the vectors of sentences made when their document was read; without, they are embedded.
         """
-        self.chunks = tuple(chunks)
+        self._lock = RLock()
+        self._chunks: list[Chunk | None] = list(chunks)  # by position; None where one was removed
         self._documents = {each.name: replace(each, text="", pages=()) for each in documents}
         self._embedder = embedder
         self._ranker = ranker
         self._index = PassageIndex([passage_text(chunk) for chunk in chunks], vectors)
         self._cache = SentenceVectors(embedder, CACHED_SENTENCES)
         self._stored = stored
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        return tuple(chunk for chunk in self._chunks if chunk is not None)
+
+    def build(self) -> None:
+        """Build the indexes now rather than at the first question."""
+        self._index.build()
+
+    @property
+    def worn(self) -> bool:
+        """Whether so much was removed that the indexes should be built anew."""
+        return len(self._chunks) > 2 * len(self.chunks) + 1000
+
+    def change(
+        self,
+        gone: Collection[str],
+        chunks: Sequence[Chunk] = (),
+        vectors: np.ndarray | None = None,
+        documents: Sequence[Document] = (),
+    ) -> None:
+        """Take the documents of these names out, then put passages in. No search sees half of it."""
+        with self._lock:
+            leaving = [at for at, chunk in enumerate(self._chunks) if chunk and chunk.document in gone]
+            self._index.remove(leaving)
+            for at in leaving:
+                self._chunks[at] = None
+            for name in gone:
+                self._documents.pop(name, None)
+            if vectors is not None and len(chunks):
+                self._index.add([passage_text(chunk) for chunk in chunks], vectors)
+                self._chunks += chunks
+            self._documents |= {each.name: replace(each, text="", pages=()) for each in documents}
 
     def warm_up(self) -> None:
         """Load the model and build the indexes now rather than at the first question."""
@@ -98,11 +132,22 @@ class Retriever:
 
         Passages that say the same are one hit, which lists the others in `also`.
         """
+        vector = self._cache.of([question])[0] if mode != "bm25" and self._chunks else None
+        with self._lock:
+            return self._search(question, vector, top_k, mode, filters)
+
+    def _search(
+        self,
+        question: str,
+        vector: np.ndarray | None,
+        top_k: int,
+        mode: RetrievalMode,
+        filters: Filters | None,
+    ) -> list[Hit]:
         allowed = self._allowed(filters)
-        if not self.chunks or (allowed is not None and not len(allowed)):
+        if not self._chunks or (allowed is not None and not len(allowed)):
             return []
         depth = max(DEPTH, 2 * top_k)
-        vector = self._cache.of([question])[0] if mode != "bm25" else None
         words = self._words(question, allowed) if mode != "dense" else None
         rankings: list[list[int]] = []
         if vector is not None:
@@ -118,16 +163,23 @@ class Retriever:
             dense = cosines[at] if cosines is not None else None
             bm25 = float(words[position]) if words is not None else None
             own = {"dense": dense, "bm25": bm25, "hybrid": score}[mode]
-            same = tuple(self.chunks[other] for other in also)
-            hits.append(Hit(self.chunks[position], at + 1, float(own or 0.0), dense, bm25, same))
+            same = tuple(self._at(other) for other in also)
+            hits.append(Hit(self._at(position), at + 1, float(own or 0.0), dense, bm25, same))
         return hits
+
+    def _at(self, position: int) -> Chunk:
+        chunk = self._chunks[position]
+        assert chunk is not None, "the index found a passage that was removed"
+        return chunk
 
     def _allowed(self, filters: Filters | None) -> np.ndarray | None:
         """Positions of the passages that may be found; None for all of them."""
         if filters is None or filters == Filters():
             return None
         names = {name for name, document in self._documents.items() if filters.admit(document)}
-        return np.array([at for at, chunk in enumerate(self.chunks) if chunk.document in names], np.int64)
+        return np.array(
+            [at for at, chunk in enumerate(self._chunks) if chunk and chunk.document in names], np.int64
+        )
 
     def _nearest(self, vector: np.ndarray, depth: int, allowed: np.ndarray | None) -> list[int]:
         if allowed is None:
@@ -150,7 +202,7 @@ class Retriever:
         kept: list[tuple[int, float, list[int]]] = []
         alike: dict[tuple[str, ...], list[tuple[list[str], int]]] = {}  # by what may not differ
         for position, score in ranked:
-            words = _WORD.findall(self.chunks[position].text)
+            words = _WORD.findall(self._at(position).text)
             rivals = alike.setdefault(tuple(filter(matters, words)), [])
             twin = next((at for other, at in rivals if says_the_same(words, other)), None)
             if twin is not None:

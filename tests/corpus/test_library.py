@@ -125,6 +125,46 @@ def test_choosing_sentences_embeds_only_the_question(library, files):
     assert retriever.best_sentences(question, hits)[0][0][1].text == "Lark One costs 149 EUR."
 
 
+def test_what_can_be_searched_follows_the_documents_without_being_built_anew(library, files):
+    paths = files(**{f"d{n}": f"Document {n} tells of thing{n}." for n in range(12)})
+    ingest(library, paths[:10])
+    retriever = library.retriever(SETTINGS)
+    ingest(library, paths[10:])
+    assert library.retriever(SETTINGS) is retriever
+    assert found(library, "thing11 thing3") >= {"d11.md", "d3.md"}
+    ingest(library, files(d3="Now it tells of another matter."))
+    assert library.retriever(SETTINGS) is retriever
+    (hit,) = retriever.search("matter", top_k=9, mode="bm25")
+    assert (hit.chunk.document, hit.chunk.version) == ("d3.md", 2)
+    assert retriever.search("thing3", top_k=9, mode="bm25") == []
+    library.forget("d11.md")
+    assert retriever.search("thing11", top_k=9, mode="bm25") == []  # at once, also for who holds it
+    assert "d11.md" not in {hit.chunk.document for hit in retriever.search("x", top_k=99, mode="dense")}
+    anew = Library(library.workspace, library.embedder).retriever(SETTINGS)
+    assert {(c.document, c.version) for c in retriever.chunks} == {
+        (c.document, c.version) for c in anew.chunks
+    }
+    for question in ("another matter", "thing5 tells"):
+        ours, theirs = (
+            {
+                (hit.chunk, round(hit.bm25 or 0, 4), round(hit.dense or 0, 4))
+                for hit in each.search(question, top_k=99, mode="hybrid")
+            }
+            for each in (retriever, anew)
+        )
+        assert ours == theirs
+
+
+def test_roles_never_share_what_can_be_searched(library, files):
+    ingest(library, files(a="Open to everyone."))
+    everyone, hr = library.retriever(SETTINGS, role="it"), library.retriever(SETTINGS, role="hr")
+    assert everyone is not hr
+    ingest(library, files(pay="Salaries are secret."), roles=("hr",))
+    assert library.retriever(SETTINGS, role="hr") is hr
+    assert {c.document for c in hr.chunks} == {"a.md", "pay.md"}
+    assert {c.document for c in everyone.chunks} == {"a.md"}
+
+
 def test_an_older_workspace_keeps_its_documents_and_reads_them_anew(library, files):
     ingest(library, files(a="One sentence here."))
     db = library.workspace.connection()

@@ -166,7 +166,10 @@ def test_the_cross_encoder_orders_the_sentences_that_the_blend_chose():
 
 def test_the_cross_encoder_orders_passages(retriever):
     judged = Retriever(
-        retriever.chunks, retriever._index._vectors, HashingEmbedder(512), ScriptedRanker("Soup")
+        retriever.chunks,
+        HashingEmbedder(512).embed([passage_text(c) for c in retriever.chunks]),
+        HashingEmbedder(512),
+        ScriptedRanker("Soup"),
     )
     hits = judged.search("Team plan", top_k=4, mode="dense")
     assert hits[0].chunk.document == "d0.md"

@@ -1,0 +1,184 @@
+"""BM25 over stemmed words, to which passages can be added and from which they can be taken.
+
+Enters: texts, at positions that count up. Leaves: scores by position. It knows no vectors and no documents.
+Scores are those of Lucene's BM25 (Kamphuis et al., ECIR 2020), computed when asked, so that they are the same
+whether a passage was there from the start or came later. (bm25s, which is fast too, keeps finished scores and
+must be built anew for every change: 9 s for 100,000 passages.)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+K1, B = 1.5, 0.75
+BUILT_AT_ONCE = 10_000  # passages of one segment
+SEGMENTS = 16  # beyond, the small ones are joined
+SMALL = 500_000  # postings
+
+_WORD = re.compile(r"\w+(?:[.,/:-]\w+)*")
+_PART = re.compile(r"[.,/:_-]")
+# Words that say nothing about what a passage is about; questions are full of them.
+_STOP_WORDS = frozenset(
+    """
+    a an and are as at be been but by can could did do does for from had has have how i if in into is it its
+    me my no not of on or our shall should so such tell than that the their them then there these they this to
+    us was we were what when where which who whom whose why will with would you your
+    """.split()  # noqa: SIM905  (a list of these would fill the page)
+)
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """Postings sorted by word, then position: word k stands in passages[starts[k]:starts[k + 1]]."""
+
+    words: np.ndarray  # (w,) int32, ascending
+    starts: np.ndarray  # (w + 1,)
+    passages: np.ndarray  # (p,) int32 positions
+    counts: np.ndarray  # (p,) uint16: how often the word stands there
+
+    def find(self, word: int) -> tuple[np.ndarray, np.ndarray]:
+        at = int(np.searchsorted(self.words, word))
+        if at == len(self.words) or self.words[at] != word:
+            return self.passages[:0], self.counts[:0]
+        span = slice(int(self.starts[at]), int(self.starts[at + 1]))
+        return self.passages[span], self.counts[span]
+
+    def postings(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return np.repeat(self.words, np.diff(self.starts)), self.passages, self.counts
+
+
+def _segment(words: np.ndarray, passages: np.ndarray, counts: np.ndarray) -> _Segment:
+    """From postings that are sorted by word, then position."""
+    known, starts = np.unique(words, return_index=True)
+    return _Segment(
+        known.astype(np.int32),
+        np.append(starts, len(words)),
+        passages.astype(np.int32),
+        np.minimum(counts, 65535).astype(np.uint16),
+    )
+
+
+class WordIndex:
+    """Positions are given in the order of arrival and never again."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}  # of stemmed words
+        self._seen: dict[str, tuple[int, ...]] = {}  # words as written -> numbers
+        self._stemmer: Any = None
+        self._segments: list[_Segment] = []
+        self._lengths = np.zeros(0, np.int32)  # words of each passage; 0 once it is removed
+        self._live = 0
+
+    def __len__(self) -> int:
+        """Positions given so far, the removed ones included."""
+        return len(self._lengths)
+
+    def add(self, texts: Sequence[str]) -> None:
+        """The texts take the next positions."""
+        for first in range(0, len(texts), BUILT_AT_ONCE):
+            self._add(texts[first : first + BUILT_AT_ONCE])
+        if len(self._segments) > SEGMENTS:
+            self._join()
+
+    def _add(self, texts: Sequence[str]) -> None:
+        rows = [self._words(text) for text in texts]
+        lengths = np.fromiter(map(len, rows), np.int32, len(rows))
+        words = np.fromiter((word for row in rows for word in row), np.int64, int(lengths.sum()))
+        passages = np.repeat(np.arange(len(self), len(self) + len(rows)), lengths)
+        keys, counts = np.unique((words << 32) | passages, return_counts=True)
+        self._segments.append(_segment(keys >> 32, keys & 0xFFFFFFFF, counts))
+        self._lengths = np.concatenate([self._lengths, lengths])
+        self._live += len(rows)
+
+    def remove(self, positions: Iterable[int]) -> None:
+        """Take passages out for good; their postings are dropped at once."""
+        gone = np.zeros(len(self), bool)
+        gone[list(positions)] = True
+        for at, segment in enumerate(self._segments):
+            hit = gone[segment.passages]
+            if hit.any():
+                words, passages, counts = segment.postings()
+                self._segments[at] = _segment(words[~hit], passages[~hit], counts[~hit])
+        self._lengths[gone] = 0
+        self._live -= int(gone.sum())
+
+    def _join(self) -> None:
+        small = [segment for segment in self._segments if len(segment.passages) < SMALL]
+        kept = [segment for segment in self._segments if len(segment.passages) >= SMALL]
+        words, passages, counts = (
+            np.concatenate(each) for each in zip(*(segment.postings() for segment in small), strict=True)
+        )
+        order = np.argsort((words.astype(np.int64) << 32) | passages, kind="stable")
+        self._segments = [*kept, _segment(words[order], passages[order], counts[order])]
+
+    def scores(self, question: str) -> np.ndarray:
+        """(positions,) float32 BM25; 0 where no word is shared and where a passage was removed.
+
+        Sum over the question's words w of ln(1 + (N - n + 0.5) / (n + 0.5)) tf / (tf + k1 (1 - b + b l / L))
+        for N passages, n of them with w, tf times in this one, l words long, L on average.
+        """
+        scores = np.zeros(len(self), np.float32)
+        if not self._live:
+            return scores
+        average = float(self._lengths.sum()) / self._live
+        for word, times in Counter(self._words(question, learn=False)).items():
+            found = [segment.find(word) for segment in self._segments]
+            holding = sum(len(passages) for passages, _ in found)
+            idf = math.log(1 + (self._live - holding + 0.5) / (holding + 0.5))
+            for passages, counts in found:
+                tf = counts.astype(np.float32)
+                norm = K1 * (1 - B + B * self._lengths[passages] / average)
+                scores[passages] += np.float32(times * idf) * tf / (tf + norm.astype(np.float32))
+        return scores
+
+    def shared(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        """Share of the question's distinct words that each text holds, weighted by rarity, 0 to 1.
+
+        A word's weight is log(1 + N / (1 + n)) for n of the index's N passages holding it.
+        """
+        wanted = set(self._stems(question))
+        weight = {word: math.log(1 + self._live / (1 + self._holding(word))) for word in wanted}
+        total = sum(weight.values())
+        if not total:
+            return np.zeros(len(texts), np.float32)
+        held = [sum(weight[word] for word in wanted & set(self._stems(text))) for text in texts]
+        return np.asarray(held, np.float32) / np.float32(total)
+
+    def _holding(self, stem: str) -> int:
+        number = self._numbers.get(stem)
+        return 0 if number is None else sum(len(each.find(number)[0]) for each in self._segments)
+
+    def _words(self, text: str, *, learn: bool = True) -> list[int]:
+        """Numbers of the stemmed words; unknown ones are numbered, or left out when not to be learned."""
+        result: list[int] = []
+        for word in _WORD.findall(text.lower()):
+            numbers = self._seen.get(word)
+            if numbers is None:
+                stems = self._stems(word)
+                if not learn:
+                    numbers = tuple(self._numbers[stem] for stem in stems if stem in self._numbers)
+                else:
+                    numbers = tuple(self._numbers.setdefault(s, len(self._numbers)) for s in stems)
+                    self._seen[word] = numbers
+            result += numbers
+        return result
+
+    def _stems(self, text: str) -> list[str]:
+        """Stemmed words; a word with inner marks (SB-42, 4.3) counts whole and in parts."""
+        if self._stemmer is None:
+            import Stemmer
+
+            self._stemmer = Stemmer.Stemmer("english")
+        words: list[str] = []
+        for word in _WORD.findall(text.lower()):
+            parts = _PART.split(word)
+            words += [word, *parts] if len(parts) > 1 else [word]
+        stems: list[str] = self._stemmer.stemWords([w for w in words if w and w not in _STOP_WORDS])
+        return stems
