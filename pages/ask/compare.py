@@ -70,6 +70,7 @@ def question_box(asked: str) -> None:
     ):
         st.text_input(
             "Ask a question about the documents",
+            value=asked,
             key="question",
             placeholder="Ask a question about the documents",
             label_visibility="collapsed",

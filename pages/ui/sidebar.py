@@ -21,19 +21,24 @@ POLL = 0.4
 
 
 def draw(desk: Desk, model: str) -> None:
-    """The whole sidebar."""
+    """The whole sidebar.
+
+    Every control is told its value as its default too. A value that only the session holds is sent once, with
+    the run that makes the control: a browser that has loaded the control's code only after the next run never
+    learns it, starts at the slider's left end, and sends that back as the visitor's choice.
+    """
     now = session.current()
     session.show_settings(only_missing=True)
     job = indexing(now, desk)
-    _backends()
+    _backends(now)
     st.divider()
     _passages(now)
     working = job is not None and not job.finished
     st.fragment(_index_effect, run_every=POLL if working else None)(desk, job, working)
-    _retrieval()
+    _retrieval(now.settings)
     st.caption(_retrieval_effect(now.settings))
     st.divider()
-    _writing()
+    _writing(now.settings)
     st.caption(_writing_effect(now.settings))
     st.divider()
     _reader(now, desk)
@@ -76,11 +81,12 @@ def _reader(now: Session, desk: Desk) -> None:
         )
 
 
-def _backends() -> None:
+def _backends(now: Session) -> None:
     st.pills(
         "Who answers",
         list(LOOKS),
         selection_mode="multi",
+        default=now.backends,
         format_func=lambda name: f"{LOOKS[name].mark} {LOOKS[name].label}",
         key="backends",
         on_change=session.take_backends,
@@ -94,6 +100,7 @@ def _passages(now: Session) -> None:
         32,
         512,
         step=16,
+        value=now.settings.chunk_size,
         key="chunk_size",
         format="%d tokens",
         on_change=session.take_settings,
@@ -104,6 +111,7 @@ def _passages(now: Session) -> None:
         0,
         256,
         step=8,
+        value=now.settings.chunk_overlap,
         key="chunk_overlap",
         format="%d tokens",
         on_change=session.take_settings,
@@ -139,11 +147,12 @@ def _index_effect(desk: Desk, job: Job | None, polled: bool) -> None:
     )
 
 
-def _retrieval() -> None:
+def _retrieval(settings: Settings) -> None:
     st.slider(
         "Passages per question (top-k)",
         1,
         20,
+        value=settings.top_k,
         key="top_k",
         on_change=session.take_settings,
         help="How many passages are looked at for one question; changing it never re-indexes.",
@@ -152,6 +161,7 @@ def _retrieval() -> None:
         "Find passages by",
         list(MODES),
         format_func=MODES.__getitem__,
+        default=settings.mode,
         key="mode",
         required=True,
         on_change=session.take_settings,
@@ -159,6 +169,7 @@ def _retrieval() -> None:
     )
     st.toggle(
         "Choose the best sentences",
+        value=settings.rerank,
         key="rerank",
         on_change=session.take_settings,
         help="Re-rank sentence by sentence, so that the prompt holds what fits the question best.",
@@ -171,12 +182,13 @@ def _retrieval_effect(settings: Settings) -> str:
     return f"{passages}, {order}, at most {settings.context_tokens} tokens of evidence per prompt."
 
 
-def _writing() -> None:
+def _writing(settings: Settings) -> None:
     st.slider(
         "Temperature",
         0.0,
         2.0,
         step=0.1,
+        value=settings.temperature,
         key="temperature",
         on_change=session.take_settings,
         help="How freely words are chosen; 0 always takes the likeliest word.",
@@ -186,6 +198,7 @@ def _writing() -> None:
         8,
         256,
         step=8,
+        value=settings.max_tokens,
         key="max_tokens",
         format="%d tokens",
         on_change=session.take_settings,
@@ -193,6 +206,7 @@ def _writing() -> None:
     )
     st.toggle(
         "Quote only",
+        value=settings.quote_only,
         key="quote_only",
         on_change=session.take_settings,
         help="Hold answers from documents to the words of their passages, joined by a few small words.",

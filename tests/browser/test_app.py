@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import docx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from reportlab.pdfgen import canvas
 
 from tests.pages.scripted import ANSWERS
@@ -116,6 +117,26 @@ def test_foreign_text_is_shown_and_never_run(visit: Visit, tmp_path: Path) -> No
     assert page.locator(".katex").count() == 0
     assert page.locator("img[src=x]").count() == 0
     assert "owned" not in page.title()
+
+
+def test_controls_that_load_late_show_and_send_the_settings(visit: Visit, address: str) -> None:
+    page = visit("_stcore/health")
+    held: list[Route] = []
+    page.route(
+        re.compile(r"/static/js/(Slider|Checkbox|ButtonGroup|TextInput)\b.*"),
+        lambda route: held.append(route),
+    )
+    page.goto(address)
+    answered(page)  # the page has run twice by now, and no control was drawn yet
+    assert held
+    for route in held:
+        route.continue_()
+    sliders = page.get_by_test_id("stSidebar").get_by_role("slider")
+    expect(sliders).to_have_count(5, timeout=WAIT)
+    page.get_by_text("Quote only").click()
+    expect(page.get_by_role("switch", name="Quote only")).to_be_checked()
+    values = "sliders => sliders.map(slider => slider.value ?? slider.ariaValueNow)"
+    assert sliders.evaluate_all(values) == ["128", "24", "8", "0", "96"]
 
 
 @pytest.mark.parametrize("path", ["", "documents"])

@@ -183,3 +183,19 @@ def test_exports_hold_every_answer_and_no_foreign_markup(visit: Visit) -> None:
     report = export.as_report(rounds)
     assert "<script>alert" not in report and "&lt;script&gt;alert" in report
     assert "http" not in report  # self-contained
+
+
+def test_controls_carry_their_value_in_every_run_for_a_browser_that_missed_the_first(visit: Visit) -> None:
+    app = visit()
+    app.slider(key="top_k").set_value(12).run()
+    app.toggle(key="quote_only").set_value(True).run()
+    app.segmented_control(key="mode").set_value("bm25").run()
+    app.pills(key="backends").set_value(["hybrid", "base"]).run()
+    told = {control.key: control.proto for control in [*app.slider, *app.toggle, *app.button_group]}
+    settings = state(app).settings
+    for name in ("chunk_size", "chunk_overlap", "top_k", "temperature", "max_tokens"):
+        assert list(told[name].default) == [getattr(settings, name)]
+    assert (told["rerank"].default, told["quote_only"].default) == (True, True)
+    assert list(told["mode"].default) == [2]
+    assert list(told["backends"].default) == [2, 3]
+    assert app.text_input(key="question").proto.default == asked(app)[0]
