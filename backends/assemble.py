@@ -33,6 +33,7 @@ from backends.fine_tuned import FineTuned
 from backends.hybrid import Hybrid
 from backends.language.adapters import Adapter, AdapterKind, Adapters, stale_documents
 from backends.language.generation import LanguageModel
+from backends.language.training_runs import TrainingRuns
 from backends.measure.answering import Bench, as_question, stream, warm_up
 from backends.measure.costs import SAMPLE_PRICES, PriceBook
 from backends.questions import check_question
@@ -40,6 +41,7 @@ from backends.rag import Rag
 from backends.settings import Settings
 
 MAX_MODELS = 2
+UNDER_LOAD = "Timed under load: an adapter was being trained on this machine meanwhile."
 MAX_LIBRARIES = 32
 JUDGE_PASSAGES = 10  # what groundedness is read against, for every backend alike
 MAX_WARMED = 128
@@ -107,7 +109,8 @@ class Triptych:
     ) -> Self:
         """The workspace's documents, or exactly those of the folder `documents`, or a visitor's private copy.
 
-        Adapters and prices are the workspace's in every case. The language model is loaded at first need.
+        Prices are the workspace's in every case, and so are adapters, but for those a visitor has trained on
+        the private copy. The language model is loaded at first need.
         """
         embedder = shared_embedder()
         if documents is not None:
@@ -117,7 +120,10 @@ class Triptych:
         else:
             library = open_library(workspace, embedder, settings, progress=progress)
         library = shared_library(library, str(documents.resolve()) if documents is not None else "")
-        return cls(workspace, settings, library, role=role, progress=progress)
+        adapters = Adapters(workspace / "adapters")
+        if session is not None:  # what is learned from private documents stays private
+            adapters = Adapters(library.workspace.path / "adapters", parent=adapters)
+        return cls(workspace, settings, library, role=role, adapters=adapters, progress=progress)
 
     def seen_by(self, role: str | None) -> Self:
         """The same workspace as a reader of this role sees it; None sees everything."""
@@ -159,7 +165,8 @@ class Triptych:
         if adapter is None:
             what = "fine-tuned" if name == "fine_tuned" else "hybrid"
             return Status("untrained", f"There is no {what} adapter for the model {model.name}: train one.")
-        current = {document.name: document.content_hash for document in self.library.documents(self.role)}
+        documents = {document.name: document for document in self.library.documents(self.role)}
+        current = {name: document.content_hash for name, document in documents.items()}
         if self.role is not None and any(seen.name not in current for seen in adapter.card.documents):
             return Status(
                 "withheld",
@@ -170,10 +177,14 @@ class Triptych:
         changed = stale_documents(adapter.card, current.get)
         if not changed:
             return Status("ready", adapter=adapter.name)
-        shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        learned = {seen.name: seen.version for seen in adapter.card.documents}
+        now = {name: documents[name].version for name in changed if name in documents}
+        words = [f"{name} ({_since(learned[name], now.get(name))})" for name in changed[:3]]
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         return Status(
             "stale",
-            f"The adapter {adapter.name} learned documents that have changed or are gone here: {shown}.",
+            f"The adapter {adapter.name} learned documents that have changed or are gone here: "
+            f"{', '.join(words)}{more}.",
             adapter=adapter.name,
         )
 
@@ -239,6 +250,8 @@ class Triptych:
         self._warm(name, settings)
         status = self.status(name, settings)
         notes = [status.reason] if status.state == "stale" else []
+        if TrainingRuns(self.workspace).running() or TrainingRuns(self.library.workspace.path).running():
+            notes.append(UNDER_LOAD)
         yield from stream(backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop)
 
     def _warm(self, name: BackendName, settings: Settings) -> None:
@@ -288,6 +301,13 @@ class Triptych:
             return self.library.get(chunk.document, chunk.version, self.role).page_at(offset)
         except UserError:  # forgotten while the answer was being written
             return chunk.page
+
+
+def _since(learned: int, now: int | None) -> str:
+    """What became of a learned version. In a folder that takes the library's place numbers begin anew."""
+    if now is None:
+        return "gone"
+    return f"learned version {learned}, now " + (f"version {now}" if now != learned else "another")
 
 
 # --- shared by the process -----------------------------------------------------------------------

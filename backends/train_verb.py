@@ -267,7 +267,7 @@ def list_adapters(ctx: typer.Context, as_json: Json = False, workspace: Workspac
     from backends.language.registry import score_words, size_of
 
     known = _known(workspace)
-    active = {adapter.name for kind in ("fine_tuned", "hybrid") if (adapter := known.active(kind))}  # type: ignore[arg-type]
+    active = {adapter.name for kind in ("fine_tuned", "hybrid") if (adapter := known.active(kind))}
     with printing(as_json or bool(ctx.obj)) as (out, _):
         if out.as_json:
             for adapter in known.all():

@@ -19,7 +19,7 @@ DOORS = {
     "sentence_transformers": {"backends.corpus.embedding"},
     "transformers": {"backends.language.generation", "backends.language.training"},
     "peft": {"backends.language.generation", "backends.language.training", "backends.language.adapters"},
-    "plotly": {"pages.ui.charts", "pages.ui.cost_charts"},
+    "plotly": {"pages.ui.charts", "pages.ui.cost_charts", "pages.ui.tuning_charts"},
 }
 
 

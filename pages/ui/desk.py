@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, Token
 from backends.settings import Settings
 from backends.store import HistoryEntry
+
+if TYPE_CHECKING:
+    from backends.tuning import Workshop
 
 Readiness = Literal["ready", "stale", "untrained"]
 Reporter = Callable[[int, int, str], None]  # done, total, what
@@ -119,6 +122,10 @@ class Desk(Protocol):
         passwords: Sequence[str] = (),
     ) -> Iterator[FileResult]:
         """Add files, folders and zips; one result per file as it is done."""
+        ...
+
+    def workshop(self) -> Workshop:
+        """Where adapters are trained and kept. Raises UserError for who looks through a role's eyes."""
         ...
 
     def forget(self, name: str) -> str:

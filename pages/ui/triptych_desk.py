@@ -29,6 +29,7 @@ from backends.datatypes import (
 )
 from backends.settings import Settings, default_workspace, make_settings
 from backends.store import HistoryEntry
+from backends.tuning import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
 from pages.ui.text import plural
 
@@ -184,12 +185,18 @@ class TriptychDesk:
 
     def forget(self, name: str) -> str:
         self._only_the_owner()
+        Workshop(self._private_copy()).forget(name)
         gone = self._private_copy().library.forget(name)
         learned = f" What {' and '.join(gone.adapters)} learned from it stays there." if gone.adapters else ""
         return (
             f"{gone.document} is gone from your copy: {plural(gone.versions, 'version')}, "
             f"{plural(gone.chunks, 'passage')}.{learned}"
         )
+
+    def workshop(self) -> Workshop:
+        if self.role is not None:
+            raise UserError("Only the owner trains adapters: choose the owner's view first.")
+        return Workshop(self._triptych)
 
     def _only_the_owner(self) -> None:
         if self.role is not None:

@@ -35,6 +35,7 @@ from backends.datatypes import (
 )
 from backends.settings import Settings
 from backends.store import HistoryEntry
+from backends.tuning import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
 
 TEXTS = {
@@ -254,6 +255,9 @@ class ScriptedDesk:
             )
             chunks = len(self.chunks(path.name, settings))
             yield FileResult(path.name, "indexed" if known is None else "replaced", 0, chunks, 0.01)
+
+    def workshop(self) -> Workshop:
+        raise UserError("The scripted product trains nothing.")
 
     def forget(self, name: str) -> str:
         self.private = True

@@ -1,0 +1,132 @@
+"""The fine-tuning page: rows are made, brought and kept; a run is trained, judged, found stale."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from backends.language.adapters import Adapters
+from backends.tuning import Workshop
+from pages.ui import resources
+from tests.pages.conftest import APP, settle
+from tests.pages.tuning_house import TuningHouse
+
+PAGE = "pages/tune/fine_tune.py"
+Visit = Callable[[], AppTest]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tuning")
+
+
+@pytest.fixture
+def open_page(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+    monkeypatch.setenv("TRIPTYCH_WORKSPACE", str(tmp_path))
+    house = TuningHouse(home)
+    st.cache_resource.clear()
+    resources.use(lambda report: house)
+
+    def come() -> AppTest:
+        app = AppTest.from_file(str(APP), default_timeout=120)
+        app.run()
+        assert resources.opening().wait(60)
+        app.run()
+        return settle(app.switch_page(str(APP.parent / PAGE)))
+
+    yield come
+    resources.use(resources.open_product)
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def workshop(home: Path) -> Workshop:
+    return TuningHouse(home).desk("anyone").workshop()
+
+
+def said(app: AppTest) -> str:
+    kinds = (app.caption, app.info, app.success, app.warning, app.error, app.markdown)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Workshop, home: Path) -> None:
+    app = open_page()
+    assert "No rows yet" in said(app)
+    app.multiselect(key="tune-documents").set_value(["prices.csv", "returns.md", "service.txt"])
+    app.button(key="tune-build").click()
+    settle(app)
+    draft = workshop.load_draft()
+    assert len(draft.rows) > 20
+    assert {each.way for each in draft.rows} == {"table", "gap"}
+    assert 0 < len(draft.held_out) < len(draft.rows)
+    assert "under 200, tuning tends to hurt" in said(app)
+
+    app.pills(key="tune-kinds").set_value(["fine_tuned"])
+    app.text_input(key="tune-name").set_value("mine")
+    app.run()
+    app.number_input(key="tune-epochs-fine_tuned").set_value(2)
+    app.button(key="tune-train").click()
+    settle(app)
+    assert "**mine** is trained and answers now" in said(app)
+    adapter = workshop.adapters.get("mine")
+    assert adapter.card.report["epochs_done"] == 2
+    assert {seen.name for seen in adapter.card.documents} == set(workshop.texts())
+    shelf = app.dataframe[0].value
+    assert list(shelf["Name"]) == ["mine"]
+    assert list(shelf["Answers"]) == ["yes"]
+    assert list(shelf["State"]) == ["fresh"]
+    assert "of" in shelf["Right after"][0]
+
+    changed = home / "documents" / "returns.md"
+    changed.write_text(changed.read_text().replace("30 days", "14 days"))
+    stale = Workshop(TuningHouse(home).desk("anyone").triptych())  # type: ignore[attr-defined]
+    list(stale.triptych.library.ingest([changed], settings=stale.triptych.settings))
+    settle(app)
+    assert list(app.dataframe[0].value["State"]) == ["stale"]
+    found = stale.stale(adapter)
+    assert [(each.document, each.learned, each.now) for each in found] == [("returns.md", 1, 2)]
+    assert ["30 days" in row.answer for row in found[0].at_risk] == [True]
+    renewed = stale.renewed(adapter)
+    assert not any("30 days" in each.answer for each in renewed.rows)
+    assert any("14 days" in each.answer for each in renewed.rows)
+
+
+def test_a_file_of_rows_comes_in_and_a_bad_one_says_why(open_page: Visit, workshop: Workshop) -> None:
+    app = open_page()
+    before = len(workshop.load_draft().rows)
+    app.file_uploader[0].set_value([("wrong.csv", b"Frage,Antwort\na,b\n", "text/csv")])
+    settle(app)
+    assert "needs the columns question and answer" in said(app)
+    rows = [{"question": f"What is room {n}?", "answer": f"Room {n} is a kitchen."} for n in range(30)]
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    app.file_uploader[0].set_value([("rows.jsonl", content, "application/json")])
+    settle(app)
+    draft = workshop.load_draft()
+    assert len(draft.rows) == before + 30
+    assert draft.rows[-1].way == "yours"
+    assert open_page is not None
+    again = open_page()  # a new visit finds the rows as they were left
+    assert workshop.load_draft() == draft
+    assert "to learn" in said(again)
+
+
+def test_a_taken_name_is_refused_before_anything_is_planned(open_page: Visit, workshop: Workshop) -> None:
+    app = open_page()
+    runs = len(workshop.runs.all())
+    app.text_input(key="tune-name").set_value("not a name!")
+    app.pills(key="tune-kinds").set_value(["fine_tuned"])
+    app.run()
+    app.button(key="tune-train").click()
+    settle(app)
+    assert "cannot name an adapter" in said(app)
+    assert len(workshop.runs.all()) == runs
+
+
+def test_the_workshop_belongs_to_its_folder(workshop: Workshop, home: Path) -> None:
+    assert isinstance(workshop.adapters, Adapters)
+    assert workshop.runs.folder == home / "workspace" / "training"
