@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import email.message
 import json
 import re
-import unicodedata
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from backends.corpus import limits
+from backends.corpus.isolation import Readers
 from backends.corpus.parsers.common import table_lines
 from backends.corpus.parsing import SUPPORTED, parse_file
 from backends.datatypes import UserError
+from tests.corpus.real_files import FORMATS, manifest, read
 
-FORMATS = Path(__file__).resolve().parents[3] / "shared" / "data" / "formats"
 PARAGRAPH = (
     "The monitor measures carbon dioxide every minute and sends the readings to the gateway, which keeps "
     "them for seventy-two hours when the connection is lost and delivers them afterwards."
@@ -349,33 +348,17 @@ def test_no_file_of_any_suffix_crashes_the_reader(tmp_path, suffix):
 
 # --- real files, where they are at hand ------------------------------------------------------------
 
-# Read later or not at all; each is still refused with a sentence.
-NOT_READ = {"unstructured/password.pdf"}
 
-
-def real_files() -> list[tuple[str, str]]:
-    manifest = FORMATS / "MANIFEST.tsv"
-    if not manifest.exists():
-        return []
-    with manifest.open(encoding="utf-8") as file:
-        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        return [(row[0], row[5]) for row in rows[1:]]
-
-
-def normal(text: str) -> str:
-    """For comparing: white space, ligatures and the marks we put between cells do not count."""
-    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text)).strip()
+@pytest.fixture(scope="module")
+def readers():
+    made = Readers()
+    yield made
+    made.close()
 
 
 @pytest.mark.skipif(not FORMATS.exists(), reason="the collection of real files is not here")
-@pytest.mark.parametrize(("name", "expected"), real_files())
-def test_real_files(name, expected):
-    if expected == "(nothing)" or name in NOT_READ:
-        with pytest.raises(UserError):
-            parse_file(FORMATS / name)
-        return
-    text = normal(parse_file(FORMATS / name).text)
-    if name.endswith("csv"):  # rows come out as "Header: cell; Header: cell": look for the cells one by one
-        expected = expected.replace(",", "||").replace("amet consectetur", "amet || consectetur")
-    alternatives = [[normal(phrase) for phrase in each.split("||")] for each in expected.split(" OR ")]
-    assert any(all(phrase in text for phrase in phrases) for phrases in alternatives)
+@pytest.mark.parametrize("row", manifest(FORMATS), ids=lambda row: row.file)
+def test_real_files(row, readers):
+    """Each is read as the manifest says, or refused with a sentence: see `real_files` for the table."""
+    outcome = read(row, FORMATS, readers)
+    assert outcome.as_expected, outcome.words

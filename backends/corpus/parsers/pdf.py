@@ -404,9 +404,9 @@ def _continues(before: _Line, line: _Line, lines: Sequence[_Line], body: float) 
         return False
     if next_column and re.search(r"[.!?:]$", before.text):
         return False
-    if _BROKEN_WORD.search(before.text) and line.text[:1].islower():
+    if re.search(r"\w[-\u00ad\u2010]$", before.text) and line.text[:1].isalnum():
         return True
-    if line.text[:1].islower() and not next_column and before.right - before.left > 15 * body:
+    if line.text[:1].islower() and not next_column and before.right - before.left > 12 * body:
         return not re.search(r"[.!?:;]$", before.text)
     # A line that stopped short of its column's right edge ended its paragraph.
     peers = [
