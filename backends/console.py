@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -160,10 +161,8 @@ def duration(seconds: float) -> str:
 
 
 def money(amount: float, currency: str) -> str:
-    """An amount with two significant digits below a cent: `$0.00011`."""
-    digits = f"{amount:.2g}" if amount and amount < 0.01 else f"{amount:.2f}"
-    if "e" in digits:
-        digits = f"{amount:.8f}".rstrip("0")
+    """Two decimals; below a cent two significant digits, never in powers of ten: `$0.00011`, `$0.000033`."""
+    digits = f"{Decimal(f'{amount:.1e}'):f}" if 0 < abs(amount) < 0.01 else f"{amount:.2f}"
     return f"${digits}" if currency == "USD" else f"{digits} {currency}"
 
 
