@@ -193,6 +193,8 @@ def _show_ingested(out: Output, result: IngestResult) -> None:
     else:
         pages = f"{result.pages} pages, " if result.pages else ""
         detail = result.error or f"{pages}{result.chunks} passages, {duration(result.seconds)}"
+        detail += " --password opens it." if result.needs_password else ""
+        detail += f", the same contents as {result.same_as}" if result.same_as else ""
         out.text(f"{result.status:9}  {result.document}  ({detail})")
     if result.error and out.as_json:
         say(f"triptych: {result.document}: {result.error}")
