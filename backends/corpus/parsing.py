@@ -24,6 +24,7 @@ _FAMILIES: Mapping[str, tuple[str, str]] = {
     ".txt": ("text", "text"),
     ".text": ("text", "text"),
     ".log": ("text", "text"),
+    ".sql": ("text", "text"),
     ".rst": ("text", "text"),
     ".org": ("text", "text"),
     ".rtf": ("rtf", "text"),

@@ -62,7 +62,10 @@ def _limit(which: str, amount: int) -> None:
     kind = getattr(resource, which)
     _, hard = resource.getrlimit(kind)
     most = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
-    resource.setrlimit(kind, (most, hard))
+    try:
+        resource.setrlimit(kind, (most, hard))
+    except (ValueError, OSError):  # macOS knows the limit of memory and refuses it
+        return
 
 
 def _memory() -> int:

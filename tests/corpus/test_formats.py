@@ -137,6 +137,34 @@ def test_what_cannot_be_read_gets_one_sentence(tmp_path: Path, name: str, conten
     assert words in str(caught.value) and str(caught.value).endswith(".")
 
 
+def test_an_encrypted_msg_is_refused(tmp_path: Path) -> None:
+    streams = {
+        "__properties_version1.0": b"\0" * 32,
+        "__attach_version1.0_#00000000/__substg1.0_3707001F": "encrypted.asc".encode("utf-16-le"),
+    }
+    with pytest.raises(UserError, match="encrypted"):
+        parse(tmp_path, "a.msg", compound(streams))
+
+
+def test_docx_comments_and_text_boxes_are_read_once(tmp_path: Path) -> None:
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    compatible = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    boxed = "<w:txbxContent><w:p><w:r><w:t>In a box</w:t></w:r></w:p></w:txbxContent>"
+    body = (
+        '<w:p><w:r><w:t>Thirty days.</w:t></w:r><w:r><w:commentReference w:id="7"/></w:r></w:p>'
+        f"<w:p><w:r><mc:AlternateContent><mc:Choice>{boxed}</mc:Choice><mc:Fallback>{boxed}</mc:Fallback>"
+        "</mc:AlternateContent></w:r></w:p>"
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        root = f"<w:document {space} {compatible}><w:body>{body}</w:body></w:document>"
+        archive.writestr("word/document.xml", root)
+        comment = '<w:comment w:id="7"><w:p><w:r><w:t>Is that so?</w:t></w:r></w:p></w:comment>'
+        archive.writestr("word/comments.xml", f"<w:comments {space}>{comment}</w:comments>")
+    text = parse(tmp_path, "a.docx", out.getvalue()).text
+    assert text.split("\n\n") == ["Thirty days.", "Comment: Is that so?", "In a box"]
+
+
 # --- databases, sheets, tables -----------------------------------------------------------------------
 
 

@@ -118,6 +118,9 @@ def _outlook(path: Path, name: str) -> ParsedFile:
             body = _html(_property(container, _HTML))
         folders = sorted({each[0] for each in container.listdir() if each[0].startswith("__attach")})
         attachments = [_outlook_attachment(container, folder) for folder in folders]
+    sealed = not body.strip() and any(each.endswith((".asc", ".p7m", ".pgp", ".gpg")) for each in attachments)
+    if sealed or "-----BEGIN PGP MESSAGE-----" in body:
+        raise UserError(f"{name} is encrypted; its text cannot be read.")
     if not body.strip() and not attachments:
         raise UserError(f"{name} holds no text that can be read (its body may be kept as rich text only).")
     text = clean("\n\n".join(["\n".join(headers), body, *filter(None, attachments)]))

@@ -17,6 +17,8 @@ from backends.datatypes import ParsedFile, UserError
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_REFERENCES = tuple(f"{_W}{kind}Reference" for kind in ("footnote", "endnote", "comment"))
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _GAPS = {f"{_W}tab", f"{_W}br", f"{_W}cr"}
 _M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 
@@ -67,7 +69,7 @@ def _docx(path: Path, name: str) -> ParsedFile:
 
 @dataclass(frozen=True)
 class _Word:
-    """What paragraphs refer to: heading levels of styles, texts of foot- and endnotes by (kind, id)."""
+    """What paragraphs refer to: heading levels of styles, texts of notes and comments by (kind, id)."""
 
     levels: dict[str, int]
     notes: dict[tuple[str, str], str]
@@ -77,7 +79,7 @@ def _notes(archive: zipfile.ZipFile) -> dict[tuple[str, str], str]:
     from lxml import etree
 
     notes: dict[tuple[str, str], str] = {}
-    for kind in ("footnote", "endnote"):
+    for kind in ("footnote", "endnote", "comment"):
         member = f"word/{kind}s.xml"
         if member in archive.namelist():
             for note in etree.fromstring(archive.read(member)).iter(f"{_W}{kind}"):
@@ -141,10 +143,10 @@ def _word_blocks(parent: Any, word: _Word) -> Iterator[str]:
                 style is not None and style.get(f"{_W}val", "").lower().startswith("list")
             )
             yield f"\n{'#' * level} {text}\n" if level else f"- {text}" if listed else f"{text}\n"
-            for reference in element.iter(f"{_W}footnoteReference", f"{_W}endnoteReference"):
+            for reference in element.iter(*_REFERENCES):
                 kind = reference.tag[len(_W) : -len("Reference")]
                 if note := word.notes.get((kind, reference.get(f"{_W}id", ""))):
-                    yield f"Note: {note}\n"
+                    yield f"{'Comment' if kind == 'comment' else 'Note'}: {note}\n"
         elif element.tag == f"{_W}tbl":
             rows = [_word_row(row) for row in element.iter(f"{_W}tr") if _owner(row) is element]
             yield "\n" + "\n".join(table_lines(rows, has_header=_header_flag(element))) + "\n"
@@ -162,7 +164,7 @@ def _owner(row: Any) -> Any:
 
 def _word_text(element: Any) -> str:
     parts: list[str] = []
-    for item in element.iter():
+    for item in _shown_items(element):
         if item.tag in (f"{_W}t", f"{_M}t"):
             parts.append(item.text or "")
         elif item.tag in _GAPS and item.getparent().tag == f"{_W}r":  # tab stops of styles are tabs too
@@ -170,6 +172,14 @@ def _word_text(element: Any) -> str:
         elif item.tag == f"{_W}noBreakHyphen":
             parts.append("-")
     return "".join(parts)
+
+
+def _shown_items(element: Any) -> Iterator[Any]:
+    """An element and all in it, but not what older programs are to show instead: it says the same again."""
+    for item in element:
+        if item.tag != _FALLBACK:
+            yield item
+            yield from _shown_items(item)
 
 
 def _word_row(row: Any) -> list[str]:
