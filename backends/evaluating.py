@@ -42,15 +42,16 @@ class TriptychSubject:
 
     def describe(self, settings: Settings) -> Setting:
         model = self._triptych.model(settings)
-        adapters = {}
+        adapters: dict[str, dict[str, str]] = {}
         for kind in ADAPTER_KINDS:
             adapter = self._triptych.adapters.active(kind, model.fingerprint)
             if adapter is not None:
                 adapters[kind] = {"name": adapter.name, "fingerprint": _digest(adapter.folder)}
-        library = self._triptych.library
+        library, role = self._triptych.library, self._triptych.role
         return Setting(
-            corpus=library.fingerprint,
-            documents={document.name: document.version for document in library.documents()},
+            corpus=library.fingerprint_for(role),
+            role=role or "",
+            documents={document.name: document.version for document in library.documents(role)},
             model=model.name,
             model_fingerprint=model.fingerprint,
             adapters=adapters,

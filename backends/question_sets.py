@@ -8,12 +8,17 @@ question, so it goes through a review table before it is asked.
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from backends.datatypes import Question
+from backends.alignment import sentences
+from backends.datatypes import Document, Question
+from backends.language.building import Passage, Report, Way, Writer, build_rows
 from backends.questions import load_questions
 
+CATEGORIES: dict[Way, str] = {"table": "table", "gap": "gap", "model": "in its own words"}
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_corpus" / "questions"
 Split = Literal["dev", "test"]
 
@@ -25,3 +30,31 @@ def sample_questions(split: Split) -> list[Question]:
         splits = [json.loads(line)["split"] for line in path.read_text("utf8").splitlines() if line.strip()]
         chosen += [q for q, s in zip(load_questions(path), splits, strict=True) if s == split]
     return chosen
+
+
+def proposed(
+    documents: Sequence[Document],
+    writer: Writer | None,
+    count: int,
+    *,
+    seed: int = 0,
+    report: Report = lambda done, total, what: None,
+    cancel: threading.Event | None = None,
+) -> list[Question]:
+    """At most `count` questions from table rows and, with a writer, from sentences in its own words.
+
+    They come from where training rows come from; the short answer of a row is the gold answer.
+    """
+    passages = [Passage(d.name, d.title or d.name, d.text) for d in documents]
+    ways: tuple[Way, ...] = ("table", "model") if writer is not None else ("table", "gap")
+    built = build_rows(passages, ways, writer=writer, most=count, seed=seed, report=report, cancel=cancel)
+    return [
+        Question(
+            id=f"proposed-{number}",
+            question=made.row.question,
+            answers=(sentences(made.row.answer)[0].removesuffix("."),),
+            documents=made.row.documents,
+            category=CATEGORIES[made.way],
+        )
+        for number, made in enumerate(built.rows, start=1)
+    ]

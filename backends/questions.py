@@ -1,17 +1,22 @@
-"""Reads question files: one JSON object a line, `{"id", "question", "answers", "documents", "category"}`.
+"""Reads question files: `{"id", "question", "answers", "documents", "category"}` a line, or the same as CSV.
 
-Enters: a path. Leaves: validated `Question` records, or a UserError that names the line.
+Enters: a path. Leaves: validated `Question` records, or a UserError that names the line. In a CSV file the
+columns carry the same names, and several answers or documents in one cell are parted by " | ".
 """
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backends.datatypes import Question, UserError
 from backends.settings import MAX_QUESTION_CHARACTERS
+
+Reader = Callable[[], Mapping[str, Any]]
 
 
 def check_question(text: str) -> str:
@@ -28,14 +33,13 @@ def check_question(text: str) -> str:
 
 
 def load_questions(path: Path) -> list[Question]:
-    """Questions of a JSONL file, in order. A row without an id is called after its line (`line-3`)."""
+    """Questions of a JSONL or CSV file, in order; a row without an id is called after its line (`line-3`)."""
     questions: list[Question] = []
     lines_by_id: dict[str, int] = {}
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
+    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path)
+    for number, read in rows:
         try:
-            question = _question(_json_object(line), default_id=f"line-{number}")
+            question = _question(read(), default_id=f"line-{number}")
         except UserError as error:
             raise UserError(f"{path.name}, line {number}: {error}") from error
         if question.id in lines_by_id:
@@ -63,6 +67,37 @@ def read_lines(path: Path) -> list[str]:
         raise UserError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Reader]]:
+    """(line, how to read it) of every line that is not blank."""
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.strip():
+            yield number, partial(_json_object, line)
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, Reader]]:
+    """(line, how to read it); commas, semicolons and tabs are told apart by the head line."""
+    lines = read_lines(path)
+    mark = max(",;\t", key=lines[0].count)
+    reader = csv.DictReader((f"{line}\n" for line in lines), delimiter=mark, strict=True)
+    if "question" not in (reader.fieldnames or ()):
+        raise UserError(f'{path.name} has no column "question" in its first line.')
+    try:
+        for row in reader:
+            yield reader.line_num, partial(_csv_object, row)
+    except csv.Error as error:
+        raise UserError(f"{path.name}, line {reader.line_num}: {error}.") from error
+
+
+def _csv_object(row: Mapping[str | None, Any]) -> Mapping[str, Any]:
+    if None in row:
+        raise UserError("the line has more cells than the head line.")
+    cells: dict[str, Any] = {str(name): value for name, value in row.items() if value}
+    for name in ("answers", "documents"):
+        if name in cells:
+            cells[name] = [part.strip() for part in cells[name].split("|") if part.strip()]
+    return cells
 
 
 def _json_object(line: str) -> Mapping[str, Any]:

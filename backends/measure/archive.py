@@ -40,6 +40,7 @@ class Setting:
     """Where a run happened: all that may explain why two runs differ."""
 
     corpus: str = ""  # fingerprint of the documents
+    role: str = ""  # as whom they were read; empty is the owner
     documents: Mapping[str, int] = field(default_factory=dict)  # name -> version
     model: str = ""
     model_fingerprint: str = ""
@@ -94,11 +95,15 @@ class Run:
         return {entry.question: entry for entry in self.entries if entry.arm == arm}
 
 
+@dataclass(frozen=True)
 class Archive:
     """The runs of one workspace."""
 
-    def __init__(self, workspace: Path) -> None:
-        self.folder = workspace / FOLDER
+    workspace: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.workspace / FOLDER
 
     def begin(self, record: RunRecord) -> RunRecord:
         """Store a new run; `record.run` and `record.created` are filled in. Old runs beyond 200 go."""

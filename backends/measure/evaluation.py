@@ -23,7 +23,7 @@ from backends.measure.scoring import SCORES_VERSION, Judged, Passage, scores_of
 from backends.settings import Settings, make_settings
 
 RETRIEVING = frozenset({"rag", "hybrid"})
-INDEXED_BY = ("chunk_size", "chunk_overlap")  # a change of these cuts all documents anew
+INDEXED_BY = ("chunk_size", "chunk_overlap", "chunking")  # a change of these cuts all documents anew
 
 Progress = Callable[[int, int, str], None]  # done, total, what
 

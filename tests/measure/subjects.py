@@ -118,7 +118,14 @@ class ScriptedSubject:
     def describe(self, settings: Settings) -> Setting:
         documents = {f"d{number}.md": 1 for number in range(10)}
         adapters = {"fine_tuned": {"name": "fine_tuned", "fingerprint": self.adapter}}
-        return Setting("c" * 64, documents, "scripted", "f" * 16, adapters, {"processor": "test"})
+        return Setting(
+            corpus="c" * 64,
+            documents=documents,
+            model="scripted",
+            model_fingerprint="f" * 16,
+            adapters=adapters,
+            machine={"processor": "test"},
+        )
 
 
 def without_times(answer: Answer | None) -> Answer | None:
