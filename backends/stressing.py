@@ -125,7 +125,7 @@ class TriptychSubject:
         made = self._triptych.backend(backend, self._settings)
         if not isinstance(made, Rag | Hybrid):
             raise UserError(f"{backend} reads no passages.")
-        shown = replace(made, retriever=Given(passages))  # type: ignore[arg-type]
+        shown = replace(made, retriever=Given(passages))
         return answering.answer(shown, Question("given", question), self._settings, bench=answering.Bench())
 
     def put(self, name: str, text: str) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from backends.alignment import sentences
-from backends.datatypes import Answer, BackendName, Cost, Document, Usage, UserError
-from backends.measure.stress.records import Passage
+from backends.datatypes import Answer, BackendName, Cost, Document, Question, Usage, UserError
+from backends.measure.stress.records import Passage, Result, Run, StressTest
+from backends.stressing import TESTS
 
 TEXTS = {
     "lamp.md": "The Lark lamp costs 99 euros in every shop.\nThe Lark lamp weighs 340 grams with its cable.\n"
@@ -100,4 +102,15 @@ def made(question: str, backend: BackendName, text: str, seconds: float = 0.25) 
     )  # fmt: skip
 
 
-__all__ = ["TEXTS", "FakeSubject", "replace"]
+QUESTIONS = [
+    Question("price", "What does the Lark lamp cost in every shop?", ("99 euros",), ("lamp.md",)),
+    Question("weight", "What does the Lark lamp weigh with its cable?", ("340 grams",), ("lamp.md",)),
+    Question("return", "Within how many days may a customer return goods?", ("30 days",), ("rules.md",)),
+]
+
+
+def scripted_stress(
+    test: StressTest, backends: Sequence[BackendName], number: int, seed: int, report: Any, cancelled: Any
+) -> Result:
+    """A real stress test of the fake subject: what a scripted desk runs."""
+    return TESTS[test](Run(FakeSubject(), backends, QUESTIONS, number, seed, report, cancelled))

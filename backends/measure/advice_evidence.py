@@ -1,0 +1,69 @@
+"""Turns stored evaluation runs and priced answers into what the advisor rests on.
+
+Enters: the scoreboards of a run, and its answers priced as a `Case`. Leaves: `Evidence` whose findings name
+the run. What only some approaches were asked does not count: none is blamed for what nobody measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from backends.measure.advisor import APPROACHES, Evidence, Finding, Prefilled
+from backends.measure.archive import RunRecord
+from backends.measure.comparison import Board
+from backends.measure.crossover import Case, Plan, fixed, measured_of, per_answer
+from backends.measure.prices import Book
+from backends.measure.statistics import bootstrap_interval
+from backends.store import HistoryEntry
+
+SCORED = {"right": "right", "format": "json_valid"}  # finding -> measure of the evaluation
+
+
+def fitting(records: Sequence[RunRecord]) -> RunRecord | None:
+    """The newest finished run, no sweep, that asked every approach."""
+    for record in records:
+        asked = {arm.backend for arm in record.arms}
+        if record.complete and not record.sweep and set(APPROACHES) <= asked:
+            return record
+    return None
+
+
+def evidence_of(board: Board, book: Book, plan: Plan) -> Evidence:
+    """What one run says about every approach: right answers, form, time, cost."""
+    return Evidence((*_scored(board), *_priced(board, book, plan)))
+
+
+def _scored(board: Board) -> Iterator[Finding]:
+    run = board.run.record.run
+    for name in APPROACHES:
+        arm = board.arms.get(name)
+        if arm is None:
+            continue
+        for key, measure in SCORED.items():
+            if (score := arm.scores.get(measure)) is not None:
+                yield Finding(key, name, score.value, *score.interval, run)
+        total = arm.latency_ms.get("total", {})
+        if 90 in total:
+            yield Finding("seconds", name, total[90] / 1000, None, None, run)
+
+
+def _priced(board: Board, book: Book, plan: Plan) -> Iterator[Finding]:
+    record = board.run.record
+    case = Case(measured_of(e.answer for e in board.run.entries if e.answer is not None), book, plan)
+    for name in APPROACHES:
+        if name in case.measured:
+            each = per_answer(case, name)
+            yield Finding("cost_fixed", name, fixed(case, name), None, None, record.run)
+            yield Finding(
+                "cost_answer", name, float(each.mean()), *bootstrap_interval(each.tolist()), record.run
+            )
+
+
+def change_rate(histories: Sequence[Sequence[HistoryEntry]], months: float) -> Prefilled | None:
+    """Documents replaced in a month, over the time the library exists (at least one month)."""
+    replaced = sum(entry.event == "replaced" for history in histories for entry in history)
+    if not replaced:
+        return None
+    span = max(1.0, months)
+    said = f"{replaced} replacements of {len(histories)} documents"
+    return Prefilled(replaced / span, f"{said} in the library's history, over {span:.0f} month(s)")

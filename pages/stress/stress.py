@@ -1,0 +1,180 @@
+"""Stress tests: documents change, go, mislead or give orders; what each approach then does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from backends.console import plain
+from backends.jobs import Job, JobContext
+from backends.measure.stress.records import Measurement, Result, StressTest
+from pages.ui import charts, resources, session, stress_charts
+from pages.ui.look import LOOKS, label
+from pages.ui.text import listing, markdown
+
+KIND = "stress"
+POLL = 0.5
+CARDS: dict[StressTest, tuple[str, str]] = {
+    "freshness": ("Freshness", "Facts in the documents are edited: who gives the new fact, and how soon?"),
+    "erasure": ("Erasure", "A document is forgotten: does the index, or a model's weights, still tell it?"),
+    "format": ("Format and voice", "Who keeps a JSON schema with the right fields, and the house style?"),
+    "noise": ("Noise", "The right passage among wrong ones, missing, or contradicted: who is misled?"),
+    "injection": ("Injection", "A document carries an order to the model: who obeys it?"),
+}  # fmt: skip
+SECONDS_PER_ANSWER = 0.5  # on two processor cores, for the estimate on the button's help
+ANSWERS: dict[StressTest, int] = {"freshness": 2, "erasure": 6, "format": 2, "noise": 5, "injection": 4}
+
+
+def running(test: StressTest, now: session.Session, number: int, seed: int) -> Callable[[JobContext], Result]:
+    """The job: one test on a copy of what this visitor sees."""
+    desk, backends, settings = resources.desk(now.visitor), now.backends, now.settings
+
+    def run(context: JobContext) -> Result:
+        context.emit(test)
+        return desk.stress(
+            test, backends, settings,
+            number=number, seed=seed, report=context.progress, cancelled=context.cancelled,
+        )  # fmt: skip
+
+    return run
+
+
+def start(test: StressTest) -> None:
+    now = session.current()
+    number, seed = int(session.read("stress-number", 6)), int(session.read("stress-seed", 0))
+    resources.jobs().start(KIND, now.visitor, running(test, now, number, seed))
+
+
+def jobs_by_test(visitor: str) -> dict[str, Job]:
+    """The newest job of each test; one that has not begun does not count yet."""
+    found: dict[str, Job] = {}
+    for job in reversed(resources.jobs().of(visitor, KIND)):
+        if events := job.events_since(0):
+            found[events[0]] = job
+    return found
+
+
+# --- one card --------------------------------------------------------------------------------------
+
+
+def card(test: StressTest, job: Job | None, busy: bool, now: session.Session, number: int) -> None:
+    title, what = CARDS[test]
+    with st.container(border=True):
+        words, button = st.columns([4, 1], vertical_alignment="center")
+        words.markdown(f"**{title}.** {what}")
+        seconds = ANSWERS[test] * number * len(now.backends) * SECONDS_PER_ANSWER
+        with button:
+            st.button(
+                "Run", key=f"run-{test}", on_click=start, args=(test,), disabled=busy, width="stretch",
+                icon=":material/play_arrow:",
+                help="Asks the backends that are switched on; about "
+                f"{max(5, round(seconds / 5) * 5)} s on two processor cores.",
+            )  # fmt: skip
+        if job is None:
+            return
+        working = not job.finished
+        st.fragment(progress, run_every=POLL if working else None)(job, working)
+        if isinstance(job.result, Result):
+            show(job.result)
+
+
+def progress(job: Job, polled: bool) -> None:
+    if polled and job.finished:
+        st.rerun()
+    if not job.finished:
+        done, total, what = job.progress
+        left = job.seconds_left
+        rest = f", about {max(1, round(left))} s left" if left is not None and total else ""
+        text = f"{markdown(what)}: {done:,} of {total:,}{rest}" if total else markdown(what) or "Waiting"
+        st.progress(job.fraction, text=text)
+        st.button("Cancel", on_click=job.cancel, key=f"cancel-{job.id}", icon=":material/close:")
+    elif job.state == "failed":
+        st.error(markdown(job.error or "The test failed."))
+    elif job.state == "cancelled":
+        st.warning("Cancelled.")
+
+
+def show(result: Result) -> None:
+    charts.show(stress_charts.chart(result, session.theme()))
+    for name, reason in result.skipped.items():
+        st.warning(f"{label(name)} was left out. {markdown(reason)}")
+    for note in result.notes:
+        st.caption(markdown(note))
+    details(result)
+    st.caption(
+        f"Thin lines: 95 % intervals over {min(row.count for row in result.rows)} or more answers. "
+        f"Drawn with seed {result.seed}."
+    )
+    with st.expander("Every answer and its verdict"):
+        frame = pd.DataFrame([plain(probe) for probe in result.probes])
+        st.dataframe(frame, hide_index=True, alt="Every question of this test with its answer and verdict.")
+    st.download_button(
+        "Result as JSON",
+        json.dumps(plain(result), ensure_ascii=False, indent=1),
+        file_name=f"triptych-stress-{result.test}.json",
+        key=f"json-{result.test}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )
+
+
+def details(result: Result) -> None:
+    """What else was measured, one line a backend, as a table."""
+    rows = [
+        {"Backend": LOOKS[row.backend].label, **{_title(k): _cell(v) for k, v in row.details.items()}}
+        for row in result.rows
+    ]
+    frame = pd.DataFrame(rows).set_index("Backend").T
+    if not frame.empty:
+        st.dataframe(frame.fillna("-"), alt="What else was measured, by backend.")
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Measurement):
+        if value.interval[0] >= 0 and value.interval[1] <= 1:
+            return f"{value.value:.0%} ({value.interval[0]:.0%}-{value.interval[1]:.0%})"
+        return f"{value.value:.2f} ({value.interval[0]:.2f} to {value.interval[1]:.2f})"
+    if isinstance(value, dict) and "amount" in value:
+        return f"{value['amount']:.2g} {value['currency']}: {value['basis']}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_cell(item).split(' (')[0]}" for name, item in value.items())
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# --- the page --------------------------------------------------------------------------------------
+
+
+def page() -> None:
+    now = session.current()
+    st.title("Stress tests", anchor=False)
+    said = listing([label(name) for name in now.backends])
+    st.caption(
+        f"Each test works on a private copy of the documents; what you see elsewhere stays. Asked: {said}."
+    )
+    left, right, _ = st.columns([1, 1, 2])
+    with left:
+        number = st.slider(
+            "Questions per test", 2, 20, 6, key="stress-number",
+            help="More questions take longer and narrow the intervals.",
+        )  # fmt: skip
+    with right:
+        st.number_input(
+            "Seed", 0, 10_000, 0, key="stress-seed",
+            help="Draws the questions, the edits and the disturbances; another seed, another sample.",
+        )  # fmt: skip
+    jobs = jobs_by_test(now.visitor)
+    busy = any(not job.finished for job in resources.jobs().of(now.visitor, KIND))
+    for test in CARDS:
+        card(test, jobs.get(test), busy, now, number)
+
+
+page()

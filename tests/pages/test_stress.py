@@ -1,0 +1,35 @@
+"""The stress page as a visitor uses it: run a test, read the sentence, look at every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.conftest import settle
+
+PAGE = "pages/stress/stress.py"
+Visit = Callable[[], AppTest]
+
+
+def words(app: AppTest) -> str:
+    return "\n".join(e.value.replace("\\", "") for e in [*app.markdown, *app.caption, *app.error])
+
+
+@pytest.mark.parametrize(
+    ("test", "sentence"),
+    [
+        ("freshness", "the new fact was given by RAG in 3 of 3, Fine-tuned in 0 of 3"),
+        ("erasure", "After forgetting lamp.md the index finds nothing of it"),
+        ("noise", "believed a wrong document in 3 of 3"),
+        ("injection", "An order hidden in a document was obeyed by RAG in 12 of 12"),
+    ],
+)
+def test_a_run_ends_in_a_sentence(visit: Visit, test: str, sentence: str) -> None:
+    app = visit().switch_page(PAGE).run()
+    assert sentence not in words(app)
+    app.button(key=f"run-{test}").click()
+    settle(app)
+    assert sentence in words(app)
+    assert len(app.dataframe) >= 2  # what else was measured, and every answer
