@@ -157,11 +157,10 @@ def drop_zone(now: session.Session) -> None:
         f"Add documents: {SUPPORTED}",
         accept_multiple_files="directory" if tree else True,
         key=f"drop-{'folder' if tree else 'files'}-{now.uploads}",
-        max_upload_size=limits.MAX_ZIP_BYTES // limits.MB,
         label_visibility="collapsed",
     )
     st.caption(
-        f"{SUPPORTED}. Up to {limits.MAX_BYTES // limits.MB} MB a file, {limits.MAX_ZIP_FILES:,} in a zip. "
+        f"{SUPPORTED} ({limits.MAX_ZIP_FILES:,} files at most). "
         "They are added to your own copy of the documents; no other visitor sees them. "
         "A file of a known name becomes the document's next version."
     )
