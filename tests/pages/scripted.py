@@ -237,8 +237,9 @@ class ScriptedDesk:
                 return
             on_step(FileStep(path.name, "reading", number, len(paths)))
             time.sleep(self.pause)
+            on_step(FileStep(path.name, "embedding", number, len(paths), 64, 256))
+            time.sleep(self.pause)
             if self.files_gate is not None:
-                on_step(FileStep(path.name, "embedding", number, len(paths), 64, 256))
                 assert self.files_gate.wait(20)
             try:
                 parsed = parse_file(path, passwords=passwords)
