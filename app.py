@@ -17,6 +17,8 @@ page = st.navigation(
     [
         st.Page(HERE / "pages/ask/compare.py", title="Compare", icon=":material/view_column:", default=True),
         st.Page(HERE / "pages/library/documents.py", title="Documents", icon=":material/folder_open:"),
+        st.Page(HERE / "pages/library/versions.py", title="Versions", visibility="hidden"),
+        st.Page(HERE / "pages/library/health.py", title="Library health", icon=":material/monitor_heart:"),
         st.Page(HERE / "pages/tune/fine_tune.py", title="Fine-tune", icon=":material/model_training:"),
         st.Page(HERE / "pages/costs/costs.py", title="Costs", icon=":material/payments:"),
     ]

@@ -93,6 +93,7 @@ class Triptych:
         self.library = library
         self.role = role
         self.adapters = adapters or Adapters(workspace / "adapters")
+        self.log: Callable[[Answer, Evidence | None], None] | None = None  # told of every answer
         self._model = model
         self._progress = progress
 
@@ -252,7 +253,15 @@ class Triptych:
         notes = [status.reason] if status.state == "stale" else []
         if TrainingRuns(self.workspace).running() or TrainingRuns(self.library.workspace.path).running():
             notes.append(UNDER_LOAD)
-        yield from stream(backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop)
+        evidence = None
+        for event in stream(
+            backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop
+        ):
+            if isinstance(event, Evidence):
+                evidence = event
+            elif isinstance(event, Answer) and self.log is not None:
+                self.log(event, evidence)
+            yield event
 
     def _warm(self, name: BackendName, settings: Settings) -> None:
         """Answer once, unmeasured, whenever something is about to be used for the first time."""

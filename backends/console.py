@@ -172,7 +172,8 @@ def show_answer(out: Output, answer: Answer) -> None:
         Text(answer.backend.replace("_", "-"), style="bold"), Text("  " + (answer.text or "(no answer)"))
     )
     for citation in answer.citations:
-        page = f", page {citation.page}" if citation.page is not None else ""
+        page = f", version {citation.version}" if citation.version > 1 else ""
+        page += f", page {citation.page}" if citation.page is not None else ""
         quote = " ".join(citation.text.split())
         quote = quote if len(quote) <= 160 else quote[:157] + "..."
         out.text(Text(f"  [{citation.marker}] {citation.document}{page}: {quote}", style="dim"))

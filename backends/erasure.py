@@ -76,10 +76,11 @@ def _erase(workspace: Workspace, erasure: Erasure, prove: bool) -> Erased:
     sessions = _in_sessions(workspace.path, {document.content_hash for document in waiting})
     texts = list(dict.fromkeys(document.text for document in waiting))
     traces = Traces.of(erasure.name, texts, _staying(workspace) if waiting else ())
-    records = _in_records(workspace.path, traces) if waiting else 0
+    places = [workspace.path, *(Path(folder) for folder in erasure.elsewhere)]
+    records = sum(_in_records(place, traces) for place in places) if waiting else 0
     purged = workspace.remove_set_aside(erasure)
     workspace.clean()
-    proof = scan(workspace.path, spread(traces.pieces, SEARCHED)) if prove else NOTHING_READ
+    proof = scan(places, spread(traces.pieces, SEARCHED)) if prove else NOTHING_READ
     workspace.finish(erasure)
     return Erased(
         versions=erasure.versions,

@@ -201,12 +201,16 @@ class Jobs:
             jobs = [job for job in self._jobs.values() if job.owner == owner]
         return [job for job in reversed(jobs) if kind is None or job.kind == kind]
 
+    def discard(self, job: Job) -> None:
+        """Cancel a job and drop it with all its events."""
+        job.cancel()
+        with self._lock:
+            self._jobs.pop(job.id, None)
+
     def forget(self, owner: str) -> None:
         """Cancel the owner's jobs and drop them all, for a session that has ended."""
         for job in self.of(owner):
-            job.cancel()
-            with self._lock:
-                self._jobs.pop(job.id, None)
+            self.discard(job)
 
     def _dispatch(self, kind: str) -> None:
         with self._lock:

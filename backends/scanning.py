@@ -1,6 +1,6 @@
 """Reads every file below a folder for pieces of text: the proof that something is gone.
 
-Enters: a folder and pieces. Leaves: a `Scan` with the files that hold one. Bytes are searched as they lie on
+Enters: folders and pieces. Leaves: a `Scan` with the files that hold one. Bytes are searched as they lie on
 the disk (so also in free pages and journals), in UTF-8, UTF-16 and as JSON writes them; gzip and zip files
 are unpacked, and SQLite files are read value by value, because long values are scattered over pages.
 """
@@ -36,16 +36,17 @@ class Scan:
     found_in: tuple[str, ...] = ()
 
 
-def scan(folder: Path, pieces: Sequence[str]) -> Scan:
-    """Look for every piece in every file."""
+def scan(folders: Sequence[Path], pieces: Sequence[str]) -> Scan:
+    """Look for every piece in every file; names are relative to the first folder where they can be."""
     needles = needles_of(pieces)
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     size, found = 0, []
     for path in files:
         try:
             size += path.stat().st_size
             if holds(path, needles):
-                found.append(path.relative_to(folder).as_posix())
+                inside = path.is_relative_to(folders[0])
+                found.append((path.relative_to(folders[0]) if inside else path).as_posix())
         except FileNotFoundError:  # a journal that its owner has just removed
             continue
     return Scan(len(files), size, len(pieces), tuple(found))

@@ -117,6 +117,7 @@ class Erasure:
     name: str
     versions: int = 0
     folders: tuple[str, ...] = ()  # collections of folders that held a copy
+    elsewhere: tuple[str, ...] = ()  # folders beside the workspace's own that hold records made from it
 
 
 @dataclass(frozen=True)
@@ -374,7 +375,7 @@ class Workspace:
 
     # --- erasing -------------------------------------------------------------------------------
 
-    def set_aside(self, collection: str, name: str) -> Erasure | None:
+    def set_aside(self, collection: str, name: str, elsewhere: Sequence[str] = ()) -> Erasure | None:
         """Take a document with all its versions out of sight, at once and for good; None when there is none.
 
         Copies of the same files in the folder collections go with it. The rows wait for `remove_set_aside`,
@@ -393,8 +394,10 @@ class Workspace:
                 )
             folders = tuple(dict.fromkeys(folder for folder, _ in copies))
             self._note(db, collection, name, max(hashes), "forgotten", "")
-            self.set_meta(f"{ERASING}{ticket}", json.dumps([collection, name, len(hashes), folders]))
-        return Erasure(ticket, collection, name, len(hashes), folders)
+            self.set_meta(
+                f"{ERASING}{ticket}", json.dumps([collection, name, len(hashes), folders, list(elsewhere)])
+            )
+        return Erasure(ticket, collection, name, len(hashes), folders, tuple(elsewhere))
 
     @staticmethod
     def _copies(db: sqlite3.Connection, hashes: Iterable[str]) -> list[tuple[str, str]]:
@@ -411,9 +414,9 @@ class Workspace:
         """What was set aside and is not yet erased: after a crash, work to be finished."""
         rows = self.connection().execute("SELECT key, value FROM meta WHERE key LIKE ?", (f"{ERASING}%",))
         return [
-            Erasure(key.removeprefix(ERASING), collection, name, versions, tuple(folders))
+            Erasure(key.removeprefix(ERASING), collection, name, versions, tuple(folders), tuple(elsewhere))
             for key, value in rows.fetchall()
-            for collection, name, versions, folders in [json.loads(value)]
+            for collection, name, versions, folders, elsewhere in [json.loads(value)]
         ]
 
     def set_aside_documents(self, erasure: Erasure) -> list[StoredDocument]:

@@ -124,6 +124,15 @@ def test_records_lose_what_quotes_it_and_keep_the_rest(library):
     assert rows[0] == ("Where?", "[]", REMOVED) and rows[1][2] == other["record"]["text"]
 
 
+def test_records_that_a_visitor_keeps_outside_the_own_copy_are_reached(library, tmp_path):
+    ada = open_session(library.workspace.path, "ada", HashingEmbedder())
+    outside = tmp_path / "ada's runs"
+    outside.mkdir()
+    (outside / "answers.jsonl").write_text(json.dumps(answer("gone.md", SECRET)) + "\n")
+    assert ada.forget("gone.md", [outside]).found_in == ()
+    assert "Zanzibar" not in (outside / "answers.jsonl").read_text()
+
+
 def test_a_document_of_the_same_name_from_elsewhere_keeps_its_records():
     traces = Traces.of("gone.md", [SECRET], [])
     record = answer("gone.md", "Quite another text of another folder.")
@@ -200,7 +209,7 @@ def test_the_scan_finds_a_text_however_it_is_stored(tmp_path):
     db.commit()
     db.close()
     (tmp_path / "other.txt").write_text("Nothing of the kind.")
-    found = set(scan(tmp_path, list(pieces_of(text))).found_in)
+    found = set(scan([tmp_path], list(pieces_of(text))).found_in)
     assert found == {path.name for path in tmp_path.iterdir()} - {"other.txt"}
 
 
@@ -212,7 +221,7 @@ def test_the_scan_sees_text_in_free_pages_and_journals(tmp_path):
     db.execute("INSERT INTO t VALUES (?)", (SECRET,))
     db.execute("PRAGMA secure_delete = OFF")
     db.execute("DELETE FROM t")
-    assert scan(tmp_path, [SECRET]).found_in == ("loose.db-wal",)
+    assert scan([tmp_path], [SECRET]).found_in == ("loose.db-wal",)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     assert holds(path, needles_of([SECRET]))

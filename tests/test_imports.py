@@ -6,9 +6,9 @@ import ast
 from pathlib import Path
 
 import pytest
+from tests.readme_tree import purpose
 
 from tests import readme_tree
-from tests.readme_tree import purpose
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*ROOT.glob("app.py"), *ROOT.glob("backends/**/*.py"), *ROOT.glob("pages/**/*.py")])
@@ -19,7 +19,12 @@ DOORS = {
     "sentence_transformers": {"backends.corpus.embedding"},
     "transformers": {"backends.language.generation", "backends.language.training"},
     "peft": {"backends.language.generation", "backends.language.training", "backends.language.adapters"},
-    "plotly": {"pages.ui.charts", "pages.ui.cost_charts", "pages.ui.tuning_charts"},
+    "plotly": {
+        "pages.ui.charts",
+        "pages.ui.cost_charts",
+        "pages.ui.health_charts",
+        "pages.ui.tuning_charts",
+    },
 }
 
 

@@ -579,12 +579,14 @@ class Library:
 
     # --- forgetting ----------------------------------------------------------------------------
 
-    def forget(self, name: str) -> ForgetReport:
+    def forget(self, name: str, elsewhere: Sequence[Path] = ()) -> ForgetReport:
         """Remove every version of a document and every trace of it below the workspace's folder.
 
-        It is out of sight with the first step; what a crash leaves undone is finished at the next opening.
+        `elsewhere` are other folders with records that were made from it. It is out of sight with the first
+        step; what a crash leaves undone is finished at the next opening.
         """
-        erasure = self.workspace.set_aside(self._collection, name)
+        folders = [str(folder.absolute()) for folder in elsewhere]
+        erasure = self.workspace.set_aside(self._collection, name, folders)
         if erasure is None:
             raise UserError(f"There is no document {name} in the library.")
         with self._building:

@@ -9,12 +9,13 @@ import streamlit as st
 
 from backends.datatypes import Document, UserError
 from pages.ui import resources, session, uploading
-from pages.ui.asking import KIND, round_of
+from pages.ui.asking import KIND, drop_quoting, round_of
 from pages.ui.boundaries import boundaries
-from pages.ui.desk import Desk
+from pages.ui.desk import ROLE_MARK, Desk
 from pages.ui.text import block, markdown, marked_html, plural
 
 LONGEST = 60_000  # characters of a document drawn at once
+VERSIONS = "pages/library/versions.py"
 
 
 # --- the list ------------------------------------------------------------------------------------------
@@ -83,8 +84,11 @@ def opened(document: Document, desk: Desk, now: session.Session) -> None:
         st.html(block(marked_html(text, boundaries(len(text), chunks, hits(now, document)))))
     if len(document.text) > LONGEST:
         st.caption(f"The first {LONGEST:,} of {len(document.text):,} characters.")
-    if st.button("Remove this document", icon=":material/delete:", key="remove"):
-        confirm_removal(document.name)
+    with st.container(horizontal=True):
+        if document.version > 1 or len(desk.versions(document.name)) > 1:
+            st.page_link(VERSIONS, label="Compare versions", icon=":material/difference:")
+        if desk.role is None and st.button("Remove this document", icon=":material/delete:", key="remove"):
+            confirm_removal(document.name)
 
 
 def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
@@ -106,7 +110,8 @@ def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
 def confirm_removal(name: str) -> None:
     st.markdown(
         f"**{markdown(name)}**, all its versions and its passages will be removed from your copy. "
-        "Other visitors keep theirs. What an adapter has learned from it stays in the adapter."
+        "Your earlier answers that quote it go too. Other visitors keep theirs. What an adapter has learned "
+        "from it stays in the adapter."
     )
     with st.container(horizontal=True):
         if st.button("Remove", type="primary", key="confirm-remove", on_click=remove, args=(name,)):
@@ -117,10 +122,17 @@ def confirm_removal(name: str) -> None:
 
 def remove(name: str) -> None:
     now = session.current()
+    desk = resources.desk(now.visitor)
+    viewers = [now.visitor, *(f"{now.person}{ROLE_MARK}{role}" for role in desk.roles())]
     try:
-        now.notice = resources.desk(now.visitor).forget(name)
+        now.notice = desk.forget(name)
     except UserError as error:
         now.notice = str(error)
+        return
+    dropped = sum(drop_quoting(resources.jobs(), viewer, name) for viewer in viewers)
+    if dropped:
+        now.notice += f" {plural(dropped, 'earlier question')} whose answers quoted it went too."
+    now.round_id = None
     now.document = now.indexed = None  # the rest is a new set of passages
 
 
@@ -133,8 +145,9 @@ def page() -> None:
     st.title("Documents", anchor=False)
     whose = "Your own copy" if desk.private else "The sample company, shared until you change something"
     st.caption(f"{whose}.")
-    uploading.drop_zone(now)
-    uploading.panels(now)
+    if desk.role is None:
+        uploading.drop_zone(now)
+        uploading.panels(now)
     if now.notice:
         st.success(markdown(now.notice))
         now.notice = None

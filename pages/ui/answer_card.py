@@ -91,6 +91,7 @@ def _citations(answer: Answer, look: Look) -> None:
 def _short(citation: Citation, longest: int = 26) -> str:
     name = citation.document
     name = name if len(name) <= longest else f"{name[: longest - 10]}…{name[-9:]}"
+    name += f", v{citation.version}" if citation.version > 1 else ""
     return f"{name}, p. {citation.page}" if citation.page is not None else name
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from backends.datatypes import Answer, BackendName, Evidence, Token, UserError
-from backends.jobs import Job, JobContext
+from backends.jobs import Job, JobContext, Jobs
 from backends.settings import Settings
 from pages.ui.desk import Desk, Prompt
 
@@ -131,6 +131,25 @@ def _ended(column: Column, error: str | None) -> Column:
     if column.state in ("done", "failed"):
         return column
     return replace(column, state="failed" if error else "stopped", failure=error)
+
+
+def drop_quoting(jobs: Jobs, viewer: str, document: str) -> int:
+    """Drop the viewer's jobs that show text of this document: answers, evidence, prompts. How many went."""
+    quoting = [job for job in jobs.of(viewer) if any(quotes(e, document) for e in job.events_since(0))]
+    for job in quoting:
+        jobs.discard(job)
+    return len(quoting)
+
+
+def quotes(event: object, document: str) -> bool:
+    """Whether an event of a job holds a passage of this document."""
+    what = event.what if isinstance(event, Said) else event
+    if isinstance(what, Answer):
+        return document in {*(s.document for s in what.sources), *(c.document for c in what.citations)}
+    if isinstance(what, Evidence):
+        hits = [*(source.hit for source in what.sources), *what.left_out]
+        return document in {chunk.document for hit in hits for chunk in (hit.chunk, *hit.also)}
+    return False
 
 
 def rounds_of(jobs: Iterable[Job]) -> list[Round]:

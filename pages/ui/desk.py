@@ -12,6 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, Token
+from backends.monitoring import Health
 from backends.settings import Settings
 from backends.store import HistoryEntry
 
@@ -129,5 +130,20 @@ class Desk(Protocol):
         ...
 
     def forget(self, name: str) -> str:
-        """Remove a document; returns one sentence about what disappeared."""
+        """Remove a document; returns what disappeared and what the scan for its text found, in words."""
+        ...
+
+    def health(self, days: int) -> Health:
+        """This visitor's questions of the last days in numbers."""
+        ...
+
+    @property
+    def logging(self) -> bool:
+        """Whether this visitor's questions are logged."""
+        ...
+
+    def switch_logging(self, on: bool) -> None: ...
+
+    def clear_log(self) -> int:
+        """Delete this visitor's log; how many retrievals it held."""
         ...

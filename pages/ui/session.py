@@ -21,6 +21,8 @@ from pages.ui.look import COMPARED, Theme, in_order
 _KEY = "triptych"
 _XSRF_COOKIE = "_streamlit_xsrf"
 
+OWNER = ""  # the choice of the owner's view among the roles
+
 # Widget keys of the settings the sidebar edits; each is named after its field.
 EDITABLE = (
     "chunk_size",
@@ -97,7 +99,7 @@ def show_settings(*, only_missing: bool = False) -> None:
     """
     session = current()
     shown: dict[str, Any] = {name: getattr(session.settings, name) for name in EDITABLE}
-    for name, value in (shown | {"backends": list(session.backends), "role": session.role}).items():
+    for name, value in (shown | {"backends": list(session.backends), "role": session.role or OWNER}).items():
         if not (only_missing and name in st.session_state):
             st.session_state[name] = value
 
@@ -127,7 +129,7 @@ def take_backends() -> None:
 def take_role() -> None:
     """See everything as this role does; what was open in the other view is closed."""
     session = current()
-    session.role = st.session_state["role"]
+    session.role = st.session_state["role"] or None
     session.round_id = session.document = session.indexed = session.notice = session.question_problem = None
     st.session_state.pop("question", None)
 

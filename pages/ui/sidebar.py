@@ -63,12 +63,13 @@ def _reader(now: Session, desk: Desk) -> None:
     roles = desk.roles()
     if not roles and now.role is None:
         return
-    choices = [None, *sorted({*roles, *([now.role] if now.role else [])})]
+    own = now.role or session.OWNER
+    choices = [session.OWNER, *sorted({*roles, own} - {session.OWNER})]
     st.selectbox(
         "View as",
         choices,
-        index=choices.index(now.role),
-        format_func=lambda role: "Owner: every document" if role is None else str(role),
+        index=choices.index(own),
+        format_func=lambda role: role or "Owner: every document",
         key="role",
         on_change=session.take_role,
         help="See documents and answers as a reader of this role would. What a role may not read is taken "

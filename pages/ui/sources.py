@@ -89,6 +89,9 @@ def in_document(found: Found, desk: Desk) -> None:
         f"{markdown(found.where)}, version {source.version}, characters {source.start:,} to {source.end:,}, "
         f"score {source.score:.3f}"
     )
+    newest = desk.document(source.document)
+    if newest is not None and newest.version > source.version:
+        st.caption(f"Version {newest.version} has replaced it since.")
     if document is None or document.text[source.start : source.end] != source.text:
         st.caption("The document has changed or is gone since; this is the passage as it was read.")
         st.html(block(marked_html(source.text, _spans(found, source.start))))

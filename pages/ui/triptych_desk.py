@@ -6,6 +6,8 @@ add or remove one; from then on they work on a private copy, so that nobody sees
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.assemble import Triptych
-from backends.corpus.library import Progress
+from backends.corpus.library import ForgetReport, Progress
 from backends.datatypes import (
     Answer,
     Backend,
@@ -27,13 +29,15 @@ from backends.datatypes import (
     Token,
     UserError,
 )
+from backends.monitoring import Health, Monitor, Reader
 from backends.settings import Settings, default_workspace, make_settings
 from backends.store import HistoryEntry
 from backends.tuning import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
-from pages.ui.text import plural
+from pages.ui.text import listing, plural
 
 COUNTS_KEPT = 64
+log = logging.getLogger(__name__)
 STAGES = {"reading": "Reading", "embedding": "Indexing"}
 
 
@@ -86,14 +90,17 @@ class TriptychDesk:
         open_copy: Callable[[], Observed],
         *,
         made: Callable[[], bool] = lambda: False,
+        person: str = "",
         role: str | None = None,
     ) -> None:
         self.role = role
+        self._reader = Reader(person, role)
+        self._monitor = Monitor(shared.workspace)
         self._open_copy = open_copy
         self._made = made
         self._lock = threading.Lock()
         self._counts: OrderedDict[tuple[str, int, int], Mapping[str, int]] = OrderedDict()
-        self._shared = shared.seen_by(role)
+        self._shared = self._seen(shared)
         self._own: Observed | None = None
 
     @property
@@ -187,11 +194,8 @@ class TriptychDesk:
         self._only_the_owner()
         Workshop(self._private_copy()).forget(name)
         gone = self._private_copy().library.forget(name)
-        learned = f" What {' and '.join(gone.adapters)} learned from it stays there." if gone.adapters else ""
-        return (
-            f"{gone.document} is gone from your copy: {plural(gone.versions, 'version')}, "
-            f"{plural(gone.chunks, 'passage')}.{learned}"
-        )
+        logged = self._monitor.forget(self._reader.person, name)
+        return account(gone, logged)
 
     def workshop(self) -> Workshop:
         if self.role is not None:
@@ -205,8 +209,32 @@ class TriptychDesk:
     def _private_copy(self) -> Observed:
         with self._lock:
             if self._own is None:
-                self._own = self._open_copy().seen_by(self.role)
+                self._own = self._seen(self._open_copy())
             return self._own
+
+    def _seen(self, triptych: Observed) -> Observed:
+        seen = triptych.seen_by(self.role)
+        seen.log = self._log
+        return seen
+
+    def _log(self, answer: Answer, evidence: Evidence | None) -> None:
+        try:
+            self._monitor.record(self._reader, answer, evidence)
+        except sqlite3.Error:  # a full disk must not cost the visitor the answer
+            log.exception("The retrieval could not be logged")
+
+    def health(self, days: int) -> Health:
+        return self._monitor.health(self._reader, days)
+
+    @property
+    def logging(self) -> bool:
+        return self._monitor.enabled(self._reader.person)
+
+    def switch_logging(self, on: bool) -> None:
+        self._monitor.switch(self._reader.person, on)
+
+    def clear_log(self) -> int:
+        return self._monitor.clear(self._reader.person)
 
     def _key(self, settings: Settings) -> tuple[str, int, int]:
         return self._triptych.library.fingerprint_for(self.role), settings.chunk_size, settings.chunk_overlap
@@ -225,7 +253,7 @@ class TriptychHouse:
         open_copy = partial(Observed.open, self._workspace, settings, session=person)
         # A copy made before the server was started again is still the visitor's.
         made = (self._workspace / "sessions" / person / "triptych.db").exists
-        desk = TriptychDesk(self._shared, open_copy, made=made, role=role or None)
+        desk = TriptychDesk(self._shared, open_copy, made=made, person=person, role=role or None)
         desk.prepare(settings, silent)
         return desk
 
@@ -263,6 +291,27 @@ def stepping(on_step: OnStep) -> Callable[[Progress], None]:
             on_step(FileStep(step.item, step.stage, *place, step.done, step.total))
 
     return pass_on
+
+
+def account(gone: ForgetReport, logged: int) -> str:
+    """What disappeared with a document, how that was checked, and what stays."""
+    questions = f", {plural(logged, 'logged question')}" if logged else ""
+    parts = [
+        f"{gone.document} is gone from your copy: {plural(gone.versions, 'version')}, "
+        f"{plural(gone.chunks, 'passage')}, {plural(gone.vectors, 'vector')}{questions}."
+    ]
+    if gone.searched_for:
+        where = f"still found in {listing(gone.found_in)}" if gone.found_in else "found nowhere"
+        read = f"{gone.scanned_files:,}, {gone.scanned_bytes / 1e6:.1f} MB"
+        parts.append(
+            f"Every file of your copy ({read}) was searched for {plural(gone.searched_for, 'piece')} of its "
+            f"text: {where}."
+        )
+    if gone.also_in:
+        parts.append(f"Some of the same text stands in {listing(gone.also_in)} and stays.")
+    if gone.adapters:
+        parts.append(f"What {listing(gone.adapters)} learned from it stays in the weights.")
+    return " ".join(parts)
 
 
 def silent(_done: int, _total: int, _what: str) -> None:

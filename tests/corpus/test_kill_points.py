@@ -116,7 +116,7 @@ def check(folder: Path) -> None:
         assert texts[""]["gone.md"] == texts["ada"]["gone.md"] == GONE[1]
     else:
         assert "gone.md" not in texts["ada"] and "gone.md" not in texts["bob"]
-        assert scan(base, SECRETS).found_in == ()
+        assert scan([base], SECRETS).found_in == ()
         for path in base.rglob("*"):
             assert not path.is_file() or b"Zanzibar" not in path.read_bytes(), path
     for opened in (library, session, visitor):

@@ -33,7 +33,8 @@ from backends.datatypes import (
     Usage,
     UserError,
 )
-from backends.settings import Settings
+from backends.monitoring import Health, Monitor, Reader
+from backends.settings import Settings, default_workspace
 from backends.store import HistoryEntry
 from backends.tuning import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
@@ -180,7 +181,9 @@ class ScriptedDesk:
         yield Prompt(
             f"<|system|>Answer briefly.\n<|user|>{'[1] ' + hit.chunk.text if looks_up else ''}\n{question}"
         )
-        yield self._record(backend, question, settings, hit.chunk if looks_up else None)
+        answer = self._record(backend, question, settings, hit.chunk if looks_up else None)
+        self.monitor.record(Reader(self.visitor, self.role), answer, Evidence(sources) if looks_up else None)
+        yield answer
 
     def _hit(self, question: str, settings: Settings) -> Hit:
         words = set(question.lower().replace("?", "").split())
@@ -264,6 +267,23 @@ class ScriptedDesk:
         self.private = True
         del self.library[name]
         return f"{name} is gone from your copy."
+
+    def health(self, days: int) -> Health:
+        return self.monitor.health(Reader(self.visitor, self.role), days)
+
+    @property
+    def logging(self) -> bool:
+        return self.monitor.enabled(self.visitor)
+
+    def switch_logging(self, on: bool) -> None:
+        self.monitor.switch(self.visitor, on)
+
+    def clear_log(self) -> int:
+        return self.monitor.clear(self.visitor)
+
+    @property
+    def monitor(self) -> Monitor:
+        return Monitor(default_workspace())
 
 
 @dataclass

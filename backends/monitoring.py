@@ -1,0 +1,236 @@
+"""Monitoring: what each question found, kept in the workspace for the visitor who asked it.
+
+Enters: an answer and its evidence, and who asked through whose eyes. Leaves: a `Health` made of that
+visitor's own questions alone; a role's view counts only what was asked in it. A visitor can switch the log
+off and delete it. It lies in a file of its own, so that no copy of the library carries questions along.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.datatypes import Answer, Evidence, Hit
+
+FILE = "monitoring.db"
+KEPT_DAYS = 90
+ONE_ASKING = timedelta(minutes=10)  # the same question to another backend within this time was asked once
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS retrievals (
+    id INTEGER PRIMARY KEY, asking INTEGER NOT NULL, person TEXT NOT NULL, role TEXT NOT NULL,
+    at TEXT NOT NULL, question TEXT NOT NULL, backend TEXT NOT NULL, milliseconds REAL NOT NULL,
+    hits TEXT NOT NULL, best REAL, found INTEGER NOT NULL, fits INTEGER NOT NULL, declined INTEGER NOT NULL,
+    warnings TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS retrievals_by_person ON retrievals (person, at);
+CREATE TABLE IF NOT EXISTS switched_off (person TEXT PRIMARY KEY);
+"""
+RETRIEVAL_STAGES = ("rewrite", "retrieve", "rerank")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who asks, and through whose eyes; role None is the owner's view."""
+
+    person: str
+    role: str | None = None
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """A question the documents did not answer, and what happened."""
+
+    question: str
+    at: datetime
+    reason: str
+    best: float | None  # cosine of the best passage
+
+
+@dataclass(frozen=True)
+class Health:
+    """A visitor's questions of some days in numbers. Shares are of questions; times are of retrievals."""
+
+    questions: int
+    retrievals: int
+    per_day: tuple[tuple[str, int], ...]  # ISO day, oldest first, days without a question included
+    median_ms: float | None
+    p95_ms: float | None
+    low: int  # questions for which something was found and nothing fitted well
+    empty: int  # questions for which nothing was found
+    most_asked: tuple[tuple[str, int], ...]
+    unanswered: tuple[Unanswered, ...]  # newest first
+
+
+class Monitor:
+    """The log of one workspace. Safe to use from several threads and processes."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.path = workspace / FILE
+
+    def enabled(self, person: str) -> bool:
+        with self._open() as db:
+            return db.execute("SELECT 1 FROM switched_off WHERE person = ?", (person,)).fetchone() is None
+
+    def switch(self, person: str, on: bool) -> None:
+        """Log this visitor's questions from now on, or no longer; what is there stays until it is deleted."""
+        with self._open() as db:
+            if on:
+                db.execute("DELETE FROM switched_off WHERE person = ?", (person,))
+            else:
+                db.execute("INSERT OR IGNORE INTO switched_off VALUES (?)", (person,))
+
+    def record(
+        self, reader: Reader, answer: Answer, evidence: Evidence | None, now: datetime | None = None
+    ) -> None:
+        """Log the retrieval behind an answer; nothing for backends that look nothing up."""
+        if evidence is None or not self.enabled(reader.person):
+            return
+        at = now or datetime.now(UTC)
+        hits = sorted([*(s.hit for s in evidence.sources), *evidence.left_out], key=lambda hit: hit.rank)
+        similarities = [hit.dense for hit in hits if hit.dense is not None]
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")  # committed whole, or gone when the connection closes
+            db.execute("DELETE FROM retrievals WHERE at < ?", (_stamp(at - timedelta(days=KEPT_DAYS)),))
+            db.execute(
+                "INSERT INTO retrievals (asking, person, role, at, question, backend, milliseconds, hits,"
+                " best, found, fits, declined, warnings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self._asking(db, reader, answer, at),
+                    reader.person,
+                    reader.role or "",
+                    _stamp(at),
+                    answer.question,
+                    answer.backend,
+                    sum(answer.latency_ms.get(stage, 0.0) for stage in RETRIEVAL_STAGES),
+                    json.dumps([_row(hit) for hit in hits], ensure_ascii=False),
+                    max(similarities, default=None),
+                    bool(hits),
+                    bool(hits) and not evidence.warnings,
+                    answer.abstained,
+                    json.dumps(answer.warnings, ensure_ascii=False),
+                ),
+            )
+            db.execute("COMMIT")
+
+    @staticmethod
+    def _asking(db: sqlite3.Connection, reader: Reader, answer: Answer, at: datetime) -> int:
+        """The number of the question: the same one when only another backend answers it."""
+        same = db.execute(
+            "SELECT asking FROM retrievals WHERE person = ? AND role = ? AND question = ? AND at >= ?"
+            " ORDER BY id DESC LIMIT 1",
+            (reader.person, reader.role or "", answer.question, _stamp(at - ONE_ASKING)),
+        ).fetchone()
+        if same is not None:
+            backends = db.execute("SELECT backend FROM retrievals WHERE asking = ?", same)
+            if answer.backend not in {row[0] for row in backends}:
+                return int(same[0])
+        (last,) = db.execute("SELECT coalesce(max(asking), 0) FROM retrievals").fetchone()
+        return int(last) + 1
+
+    def clear(self, person: str) -> int:
+        """Delete a visitor's log; how many rows went."""
+        return self._delete("person = ?", person)
+
+    def forget(self, person: str, document: str) -> int:
+        """Delete the visitor's questions that found this document; how many rows went."""
+        holds = "EXISTS (SELECT 1 FROM json_each(hits) WHERE json_extract(value, '$.document') = ?)"
+        return self._delete(f"person = ? AND {holds}", person, document)
+
+    def _delete(self, where: str, *values: str) -> int:
+        with self._open() as db:
+            gone = db.execute(f"DELETE FROM retrievals WHERE {where}", values).rowcount
+        with self._open() as db:
+            db.execute("VACUUM")
+        return gone
+
+    # --- looking at it -------------------------------------------------------------------------
+
+    def health(self, reader: Reader, days: int, now: datetime | None = None, most: int = 10) -> Health:
+        """The last `days` days of this visitor; a role sees what was asked in its own view only."""
+        today = now or datetime.now(UTC)
+        first = (today - timedelta(days=days - 1)).date()
+        query = "SELECT * FROM retrievals WHERE person = ? AND at >= ?"
+        with self._open() as db:
+            db.row_factory = sqlite3.Row
+            rows = db.execute(f"{query} ORDER BY id", (reader.person, first.isoformat())).fetchall()
+        rows = [row for row in rows if reader.role is None or row["role"] == reader.role]
+        askings: dict[int, list[sqlite3.Row]] = {}
+        for row in rows:
+            askings.setdefault(row["asking"], []).append(row)
+        asked = [each[0] for each in askings.values()]
+        times = [row["milliseconds"] for row in rows]
+        dates = [(first + timedelta(days=number)).isoformat() for number in range(days)]
+        return Health(
+            questions=len(asked),
+            retrievals=len(rows),
+            per_day=tuple((day, sum(row["at"].startswith(day) for row in asked)) for day in dates),
+            median_ms=float(np.median(times)) if times else None,
+            p95_ms=float(np.percentile(times, 95)) if times else None,
+            low=sum(any(row["found"] and not row["fits"] for row in each) for each in askings.values()),
+            empty=sum(all(not row["found"] for row in each) for each in askings.values()),
+            most_asked=_most_asked([row["question"] for row in asked], most),
+            unanswered=tuple(reversed([made for each in askings.values() if (made := _unanswered(each))])),
+        )
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A connection for one transaction."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+        try:
+            db.execute("PRAGMA secure_delete = ON")
+            for statement in SCHEMA.split(";\n"):
+                db.execute(statement)
+            yield db
+        finally:
+            db.close()
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _row(hit: Hit) -> dict[str, Any]:
+    """What is kept of a hit: where it stands and its scores, never its text."""
+    chunk = hit.chunk
+    return {
+        "document": chunk.document,
+        "version": chunk.version,
+        "start": chunk.start,
+        "end": chunk.end,
+        "score": round(hit.score, 4),
+        "dense": None if hit.dense is None else round(hit.dense, 4),
+        "bm25": None if hit.bm25 is None else round(hit.bm25, 4),
+    }
+
+
+def _most_asked(questions: Sequence[str], most: int) -> tuple[tuple[str, int], ...]:
+    """Questions asked more than once; capitals, spaces and the mark at the end make no difference."""
+    counts: dict[str, tuple[str, int]] = {}
+    for question in questions:
+        key = " ".join(question.casefold().rstrip(" ?.!").split())
+        counts[key] = (question, counts.get(key, ("", 0))[1] + 1)
+    repeated = [pair for pair in counts.values() if pair[1] > 1]
+    return tuple(sorted(repeated, key=lambda pair: -pair[1])[:most])
+
+
+def _unanswered(rows: Sequence[sqlite3.Row]) -> Unanswered | None:
+    """Why none of the backends answered this question; None when one did."""
+    if any(row["fits"] and not row["declined"] for row in rows):
+        return None
+    last = rows[-1]
+    if not any(row["found"] for row in rows):
+        reason = "Nothing was found"
+    elif not any(row["fits"] for row in rows):
+        reason = "Nothing fitted well"
+    else:
+        reason = "The answer was declined"
+    return Unanswered(last["question"], datetime.fromisoformat(last["at"]), reason, last["best"])

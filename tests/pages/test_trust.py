@@ -1,0 +1,120 @@
+"""What a visitor can trust: a role's view, versions, removal that reaches answers, the log of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from backends.corpus.differences import compare
+from pages.ui import resources
+from pages.ui.differences import folded, row_html, summary
+from tests.pages.conftest import APP, settle
+from tests.pages.scripted import TEXTS, ScriptedHouse, document
+
+Visit = Callable[[], AppTest]
+SECRET = "price-list-2026.csv"
+
+
+def go(app: AppTest, page: str) -> AppTest:
+    return settle(app.switch_page(str(APP.parent / "pages" / page)))
+
+
+@pytest.fixture
+def visitor(visit: Visit, house: ScriptedHouse) -> AppTest:
+    """Has asked the first example; one document is for finance only, one has an earlier version."""
+    app = visit()
+    desk = house.desks[app.session_state["triptych"].person]
+    desk.library[SECRET] = replace(desk.library[SECRET], roles=("finance",))
+    name = "returns-policy.md"
+    desk.earlier[name] = [document(name, TEXTS[name].replace("30 days", "14 days"))]
+    desk.library[name] = replace(desk.library[name], version=2)
+    return settle(app)
+
+
+def names(app: AppTest) -> list[str]:
+    return list(app.dataframe[0].value["Name"])
+
+
+def see_as(app: AppTest, role: str) -> AppTest:
+    app.selectbox(key="role").set_value(role)
+    return settle(app)
+
+
+def test_a_role_sees_its_documents_only_and_none_of_the_owners_questions(visitor: AppTest) -> None:
+    visitor.text_input(key="question").set_value("What does the Lark Pro cost?")
+    visitor.button("FormSubmitter:ask-Ask").click()
+    settle(visitor)
+    see_as(visitor, "finance")
+    assert SECRET in names(go(visitor, "library/documents.py"))
+    assert len(visitor.file_uploader) == 0 and "remove" not in [b.key for b in visitor.button]
+    see_as(visitor, "")
+    assert len(visitor.file_uploader) == 1
+    now = visitor.session_state["triptych"]
+    owners = resources.jobs().of(now.person, "ask")
+    assert owners and not set(owners) & set(resources.jobs().of(f"{now.person}~finance", "ask"))
+
+
+def test_what_is_kept_from_a_role_is_not_counted(visitor: AppTest, house: ScriptedHouse) -> None:
+    desk = house.desks[visitor.session_state["triptych"].person]
+    name = "lark-pro-data-sheet.pdf"
+    desk.library[name] = replace(desk.library[name], roles=("hr",))
+    settle(visitor)
+    see_as(visitor, "hr")
+    assert any("2 documents, 3 passages" in caption.value for caption in visitor.caption) or any(
+        ": 2 documents" in caption.value for caption in visitor.caption
+    )
+    assert SECRET not in names(go(visitor, "library/documents.py"))
+    assert "3" not in next(c.value for c in visitor.caption if "Choose a row" in c.value)
+
+
+def test_versions_are_compared(visitor: AppTest) -> None:
+    go(visitor, "library/versions.py")
+    assert [box.value for box in visitor.selectbox][:3] == ["returns-policy.md", 1, 2]
+    assert "0 came and 0 went between version 1 and version 2" in visitor.markdown[0].value
+    drawn = "".join(element.proto.body for element in visitor.get("html"))
+    assert ">14</del>" in drawn and ">30</ins>" in drawn
+
+
+def test_removal_takes_the_answers_that_quote_it(visitor: AppTest) -> None:
+    now = visitor.session_state["triptych"]
+    (job,) = resources.jobs().of(now.visitor, "ask")
+    go(visitor, "library/documents.py")
+    quoted = next(
+        source.document
+        for event in job.events_since(1)
+        if event.backend == "rag" and hasattr(event.what, "citations")
+        for source in event.what.sources
+    )
+    visitor.text_input(key="filter").set_value(quoted).run()
+    visitor.button(key="remove").click().run()
+    visitor.button(key="confirm-remove").click().run()
+    assert job not in resources.jobs().of(now.visitor, "ask")
+    assert any("whose answers quoted it" in success.value for success in visitor.success)
+
+
+def test_the_log_is_the_visitors_own_and_can_be_switched_off_and_deleted(
+    visitor: AppTest, visit: Visit
+) -> None:
+    go(visitor, "library/health.py")
+    assert visitor.metric[0].value == "1"
+    visitor.toggle(key="logging").set_value(False)
+    settle(visitor)
+    desk = resources.desk(visitor.session_state["triptych"].visitor)
+    assert not desk.logging
+    visitor.button(key="delete-log").click()
+    settle(visitor)
+    assert "Logging is switched off" in visitor.info[0].value
+    bob = go(visit(), "library/health.py")
+    assert bob.metric[0].value == "1"  # his own first example, and nothing of hers
+
+
+def test_differences_read_without_colour_and_show_text_as_text() -> None:
+    rows = compare("same\nthe <b>old</b> price of lamps\nx", "same\nthe <b>new</b> price of lamps\nx\nlast")
+    assert summary(rows, 1, 2) == "1 line changed, 1 came and 0 went between version 1 and version 2"
+    drawn = [row_html(item) for item in folded(rows, 0)]
+    assert drawn[0].endswith("… 1 unchanged line</div>")
+    assert "~" in drawn[1] and "&lt;b&gt;old&lt;/b&gt;</del>" in drawn[1] and "+" in drawn[3]
+    assert "<b>" not in "".join(drawn)
