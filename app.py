@@ -20,6 +20,7 @@ page = st.navigation(
         st.Page(HERE / "pages/library/versions.py", title="Versions", visibility="hidden"),
         st.Page(HERE / "pages/library/health.py", title="Library health", icon=":material/monitor_heart:"),
         st.Page(HERE / "pages/tune/fine_tune.py", title="Fine-tune", icon=":material/model_training:"),
+        st.Page(HERE / "pages/evaluate/evaluate.py", title="Evaluate", icon=":material/analytics:"),
         st.Page(HERE / "pages/costs/costs.py", title="Costs", icon=":material/payments:"),
     ]
 )

@@ -23,6 +23,7 @@ DOORS = {
         "pages.ui.charts",
         "pages.ui.cost_charts",
         "pages.ui.health_charts",
+        "pages.ui.score_charts",
         "pages.ui.tuning_charts",
     },
 }

@@ -15,6 +15,7 @@ from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, T
 from backends.monitoring import Health
 from backends.settings import Settings
 from backends.store import HistoryEntry
+from pages.ui.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from backends.tuning import Workshop
@@ -127,6 +128,10 @@ class Desk(Protocol):
 
     def workshop(self) -> Workshop:
         """Where adapters are trained and kept. Raises UserError for who looks through a role's eyes."""
+        ...
+
+    def evaluator(self, visitor: str) -> Evaluator:
+        """What is evaluated for this visitor, and where the runs are kept."""
         ...
 
     def forget(self, name: str) -> str:

@@ -29,11 +29,14 @@ from backends.datatypes import (
     Token,
     UserError,
 )
+from backends.evaluating import TriptychSubject
+from backends.measure.archive import Archive
 from backends.monitoring import Health, Monitor, Reader
 from backends.settings import Settings, default_workspace, make_settings
 from backends.store import HistoryEntry
 from backends.tuning import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
+from pages.ui.evaluator import Evaluator, visitors_archive
 from pages.ui.text import listing, plural
 
 COUNTS_KEPT = 64
@@ -201,6 +204,14 @@ class TriptychDesk:
         if self.role is not None:
             raise UserError("Only the owner trains adapters: choose the owner's view first.")
         return Workshop(self._triptych)
+
+    def evaluator(self, visitor: str) -> Evaluator:
+        triptych = self._triptych
+        apart = self.private or self.role is not None
+        own = visitors_archive(triptych.library.workspace.path, visitor)
+        # What a role may not read must not reach it through the runs of others.
+        shared = own if self.role is not None else Archive(self._shared.workspace)
+        return Evaluator(TriptychSubject(triptych), shared, own, apart, triptych.model)
 
     def _only_the_owner(self) -> None:
         if self.role is not None:

@@ -33,11 +33,14 @@ from backends.datatypes import (
     Usage,
     UserError,
 )
+from backends.measure.archive import Archive
 from backends.monitoring import Health, Monitor, Reader
 from backends.settings import Settings, default_workspace
 from backends.store import HistoryEntry
 from backends.tuning import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
+from pages.ui.evaluator import Evaluator, visitors_archive
+from tests.measure.subjects import ScriptedSubject
 
 TEXTS = {
     "returns-policy.md": (
@@ -92,6 +95,7 @@ class ScriptedDesk:
     files_gate: threading.Event | None = None  # holds every file of an upload before it is read
     model_name: str = "scripted"
     asked: list[tuple[str, BackendName]] = field(default_factory=list)
+    subject: ScriptedSubject = field(default_factory=ScriptedSubject)
     prepared: list[tuple[int, int]] = field(default_factory=list)
     library: dict[str, Document] = field(
         default_factory=lambda: {name: document(name, text) for name, text in TEXTS.items()}
@@ -262,6 +266,10 @@ class ScriptedDesk:
 
     def workshop(self) -> Workshop:
         raise UserError("The scripted product trains nothing.")
+
+    def evaluator(self, visitor: str) -> Evaluator:
+        own = visitors_archive(default_workspace(), visitor)
+        return Evaluator(self.subject, Archive(default_workspace()), own, self.private, lambda: None)
 
     def forget(self, name: str) -> str:
         self.private = True

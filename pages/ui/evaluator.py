@@ -1,0 +1,142 @@
+"""What the evaluation page needs of a desk: what is evaluated, and where its runs are kept.
+
+Enters: a subject and archives. Leaves: runs of all archives as one list, and the job that carries one out.
+Runs about the shared documents are everybody's; those about a visitor's own questions or documents are kept
+apart and shown to nobody else.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from backends.datatypes import BackendName, Document, Question
+from backends.jobs import JobContext
+from backends.language.building import Writer
+from backends.measure.archive import Archive, RunRecord
+from backends.measure.comparison import Board
+from backends.measure.evaluation import Subject, carry_out, plain_arms, plan, sweep_arms
+from backends.question_sets import proposed
+from backends.settings import Settings
+
+KIND = "evaluate"
+PROPOSE = "propose"
+VISITORS = "visitors"
+KEPT_SECONDS = 30 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run that somebody wants."""
+
+    questions: tuple[Question, ...]
+    question_set: str
+    backends: tuple[BackendName, ...]
+    settings: Settings
+    name: str = ""
+    own: bool = False  # the questions are the visitor's own
+    grid: tuple[Mapping[str, Any], ...] = ()  # settings to try: a sweep
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """One visitor's evaluations."""
+
+    subject: Subject
+    shared: Archive
+    own: Archive
+    private: bool  # the documents are the visitor's own
+    writer: Callable[[], Writer | None]  # the language model, for proposed questions
+
+    def runs(self) -> list[RunRecord]:
+        """All that this visitor may see, newest first."""
+        found = {r.run: r for archive in (self.shared, self.own) for r in archive.records()}
+        return sorted(found.values(), key=lambda record: record.run, reverse=True)
+
+    def board(self, run: str) -> Board:
+        """The run's numbers, computed once for as long as the run does not change."""
+        archive = self._archive_with(run)
+        files = (archive.folder / run).glob("*.json*")
+        return _board(archive, run, max(file.stat().st_mtime_ns for file in files))
+
+    def delete(self, run: str) -> None:
+        self.own.delete(run)
+
+    def is_own(self, run: str) -> bool:
+        return (self.own.folder / run).is_dir()
+
+    def ordered(self, order: Order) -> Callable[[JobContext], str]:
+        """The job: begins the run, or goes on with the same one; its event and result are the run's id."""
+
+        def work(context: JobContext) -> str:
+            context.progress(0, 0, "Preparing")
+            arms = (
+                sweep_arms(order.backends, order.settings, order.grid)
+                if order.grid
+                else plain_arms(order.backends, order.settings)
+            )
+            planned = plan(
+                self.subject, order.questions, arms,
+                question_set=order.question_set, name=order.name, sweep=bool(order.grid),
+            )  # fmt: skip
+            archive = self.own if order.own or self.private else self.shared
+            record = archive.unfinished(planned) or archive.begin(planned)
+            return self._carry_out(archive, record, context)
+
+        return work
+
+    def proposing(self, documents: Sequence[Document], count: int) -> Callable[[JobContext], list[Question]]:
+        """The job that proposes questions about these documents."""
+
+        def work(context: JobContext) -> list[Question]:
+            context.progress(0, 0, "Preparing")
+            return proposed(
+                documents, self.writer(), count, report=context.progress, cancel=context.cancelled
+            )
+
+        return work
+
+    def continued(self, run: str) -> Callable[[JobContext], str]:
+        """The job that goes on with an interrupted run."""
+
+        def work(context: JobContext) -> str:
+            archive = self._archive_with(run)
+            return self._carry_out(archive, archive.find(run), context)
+
+        return work
+
+    def _carry_out(self, archive: Archive, record: RunRecord, context: JobContext) -> str:
+        context.emit(record.run)
+        carry_out(archive, record, self.subject, progress=context.progress, cancelled=context.cancelled)
+        return record.run
+
+    def _archive_with(self, run: str) -> Archive:
+        return self.own if self.is_own(run) else self.shared
+
+
+@lru_cache(maxsize=12)
+def _board(archive: Archive, run: str, _changed: int) -> Board:
+    return Board(archive.load(run))
+
+
+def visitors_archive(workspace: Path, visitor: str) -> Archive:
+    """Where the runs of one visitor's own questions lie; folders untouched for 30 days are removed."""
+    folder = workspace / VISITORS
+    if folder.is_dir():
+        for old in folder.iterdir():
+            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+    return Archive(folder / visitor)
+
+
+def grid_of(axes: Mapping[str, Sequence[Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Every combination of the values."""
+    points: list[dict[str, Any]] = [{}]
+    for name, values in axes.items():
+        points = [{**point, name: value} for point in points for value in values]
+    return tuple(points)

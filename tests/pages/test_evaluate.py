@@ -1,0 +1,174 @@
+"""The evaluation page: a run, its numbers, what differs, a baseline, a sweep, the visitor's own questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from backends.datatypes import BACKEND_NAMES
+from backends.measure.archive import Archive, RunRecord
+from backends.measure.comparison import Board
+from backends.measure.evaluation import carry_out, plain_arms, plan
+from backends.measure.reports import rows
+from backends.settings import Settings
+from pages.ui import resources
+from pages.ui.evaluator import KIND
+from tests.measure.subjects import ScriptedSubject, make_questions
+from tests.pages.conftest import APP, settle
+from tests.pages.scripted import ScriptedHouse
+
+Visit = Callable[[], AppTest]
+QUESTIONS = make_questions(40)
+
+
+@pytest.fixture
+def open_page(visit: Visit) -> Visit:
+    def come() -> AppTest:
+        return settle(visit().switch_page(str(APP.parent / "pages/evaluate/evaluate.py")))
+
+    return come
+
+
+@pytest.fixture
+def archive(house: ScriptedHouse, tmp_path: Path) -> Archive:
+    return Archive(tmp_path)
+
+
+def stored(archive: Archive, subject: ScriptedSubject | None = None, **settings: object) -> RunRecord:
+    subject = subject or ScriptedSubject()
+    chosen = Settings(**{"top_k": 4, **settings})  # type: ignore[arg-type]
+    arms = plain_arms(BACKEND_NAMES, chosen)
+    planned = plan(subject, QUESTIONS, arms, question_set="test", name=f"top {chosen.top_k}")
+    return carry_out(archive, archive.begin(planned), subject).record
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.success)
+    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
+
+
+def test_an_empty_page_says_what_to_do(open_page: Visit) -> None:
+    app = open_page()
+    assert "No run yet" in words(app)
+    assert [b.label for b in app.button if b.key == "run"] == ["Run"]
+
+
+def test_a_run_from_the_browser(open_page: Visit, archive: Archive) -> None:
+    app = open_page()
+    app.slider(key="many-test").set_value(20)
+    settle(app)
+    app.text_input(key="run_name").set_value("first")
+    app.button(key="run").click()
+    settle(app)
+    (record,) = archive.records()
+    assert (record.name, len(record.questions), record.complete) == ("first", 20, True)
+    assert "Scoreboard" in [s.value for s in app.subheader]
+    assert "questions" in words(app)
+
+
+def test_the_page_shows_the_figures_of_the_command_line(open_page: Visit, archive: Archive) -> None:
+    record = stored(archive)
+    app = open_page()
+    board = Board(archive.load(record.run))
+    right = next(r for r in rows(board) if r.get("metric") == "right" and r["backend"] == "hybrid")
+    low, high = right["interval"]
+    table = next(d.value for d in app.dataframe if "measure" in d.value)
+    cell = table.loc[table["measure"] == "Answered right", "Hybrid"].item()
+    assert cell == f"{100 * right['value']:.0f} % ({100 * low:.0f}-{100 * high:.0f})"
+    assert all(line in words(app) for line in board.verdicts()[:3])
+
+
+def test_questions_that_differ_side_by_side(open_page: Visit, archive: Archive) -> None:
+    record = stored(archive)
+    app = open_page()
+    table = next(d.value for d in app.dataframe if "question" in d.value)
+    run = archive.load(record.run)
+    right = {q.id: {run.of(arm)[q.id].scores["right"] for arm in BACKEND_NAMES} for q in QUESTIONS}
+    assert list(table["question"]) == [q.question for q in QUESTIONS if len(right[q.id]) > 1]
+    assert "Gold answer:" in words(app)
+
+
+def test_a_regression_is_said_in_words_first(open_page: Visit, archive: Archive) -> None:
+    good = stored(archive)
+    stored(archive, top_k=1)
+    app = open_page()
+    app.selectbox(key="baseline").set_value(good.run)
+    settle(app)
+    assert "Recall at k" in "\n".join(e.value for e in app.error)
+    assert "Settings changed: top k 4 -> 1." in words(app)
+
+
+def test_an_identical_run_shows_no_regression(open_page: Visit, archive: Archive) -> None:
+    first = stored(archive)
+    stored(archive)
+    app = open_page()
+    app.selectbox(key="baseline").set_value(first.run)
+    settle(app)
+    assert not app.error
+    assert "No significant change" in words(app)
+
+
+def test_own_questions_stay_with_their_visitor(open_page: Visit, archive: Archive) -> None:
+    ada = open_page()
+    ada.segmented_control(key="question_set").set_value("own")
+    settle(ada)
+    lines = [{"question": q.question, "answers": q.answers, "documents": q.documents} for q in QUESTIONS[:8]]
+    content = "\n".join(json.dumps(line) for line in lines).encode()
+    ada.file_uploader[0].set_value([("mine.jsonl", content, "application/json")])
+    settle(ada)
+    ada.button(key="run").click()
+    settle(ada)
+    assert "Scoreboard" in [s.value for s in ada.subheader]
+    assert archive.records() == []
+    assert "No run yet" in words(settle(open_page()))
+
+
+def test_a_bad_file_is_explained(open_page: Visit) -> None:
+    app = open_page()
+    app.segmented_control(key="question_set").set_value("own")
+    settle(app)
+    app.file_uploader[0].set_value([("mine.csv", b"frage;antwort\nWas?;Das\n", "text/csv")])
+    settle(app)
+    assert 'no column "question"' in words(app)
+
+
+def test_proposed_questions_are_reviewed_before_they_are_asked(open_page: Visit) -> None:
+    app = open_page()
+    app.segmented_control(key="question_set").set_value("made")
+    settle(app)
+    app.button(key="propose").click()
+    settle(app)
+    table = next(d.value for d in app.dataframe if "made from" in d.value)
+    assert "What is the price of Lark Pro?" in table["question"].tolist()
+    assert table.loc[table["question"] == "What is the price of Lark Pro?", "answers"].item() == "$189"
+
+
+def test_a_sweep_draws_what_pays(open_page: Visit, archive: Archive) -> None:
+    app = open_page()
+    app.slider(key="many-test").set_value(10)
+    app.toggle(key="sweep").set_value(True)
+    settle(app)
+    app.button(key="run").click()
+    settle(app)
+    (record,) = archive.records()
+    assert record.sweep
+    assert len(record.arms) == 9
+    assert "Which settings pay" in [s.value for s in app.subheader]
+    assert "combinations are worth having" in words(app)
+
+
+def test_an_interrupted_run_goes_on(open_page: Visit, archive: Archive) -> None:
+    subject = ScriptedSubject()
+    planned = plan(subject, QUESTIONS, plain_arms(BACKEND_NAMES, Settings()), question_set="test")
+    record = archive.begin(planned)
+    app = open_page()
+    assert "0 of 160 answers are there" in words(app)
+    app.button(key="go-on").click()
+    settle(app)
+    assert archive.find(record.run).complete
+    jobs = resources.jobs().of(app.session_state["triptych"].visitor, KIND)
+    assert [job.state for job in jobs] == ["done"]
