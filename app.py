@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import opening, resources, session, sidebar
+from pages.ui import opening, resources, session, sidebar, training_note
 
 HERE = Path(__file__).resolve().parent
 LOGO = str(HERE / "pages/ui/logo.svg")
@@ -29,4 +29,5 @@ opening.wait_until_open()
 desk = resources.desk(session.current().visitor)
 with st.sidebar:
     sidebar.draw(desk, desk.model_name)
+    training_note.draw(desk, session.current())
 page.run()

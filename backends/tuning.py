@@ -11,8 +11,10 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from backends.datatypes import Source, TrainingRow, UserError
 from backends.language.adapters import Adapter, AdapterKind, LearnedDocument
@@ -39,6 +41,9 @@ HELD_OUT = 0.1
 KINDS: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")
 SAMPLE_ROWS = Path(__file__).resolve().parents[1] / "sample_corpus" / "training"
 Report = Callable[[int, int, str], None]
+Schedule = Literal["never", "daily", "weekly", "on change"]
+SCHEDULES: tuple[Schedule, ...] = ("never", "daily", "weekly", "on change")
+PERIODS = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
 
 
 def quiet(done: int, total: int, what: str) -> None:
@@ -190,18 +195,21 @@ class Workshop:
         """The text of every document, to hold answers against."""
         return {d.name: d.text for d in self.triptych.library.documents(self.triptych.role)}
 
-    def load_draft(self) -> Draft:
-        """The rows as they were left, after a restart too."""
-        path = self.folder / "training" / "draft.json"
+    def load_draft(self, owner: str) -> Draft:
+        """The rows as this visitor left them, before a restart too."""
+        path = self._draft(owner)
         if not path.is_file():
             return Draft()
         raw = json.loads(path.read_text(encoding="utf-8"))
         rows = tuple(DraftRow(**{**row, "documents": tuple(row["documents"])}) for row in raw["rows"])
         return Draft(rows, raw["rejected"])
 
-    def save_draft(self, draft: Draft) -> None:
+    def save_draft(self, draft: Draft, owner: str) -> None:
         (self.folder / "training").mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / "training" / "draft.json", asdict(draft))
+        write_json(self._draft(owner), asdict(draft))
+
+    def _draft(self, owner: str) -> Path:
+        return self.folder / "training" / f"draft-{owner}.json"
 
     # --- examples and plans ------------------------------------------------------------------------
 
@@ -291,9 +299,13 @@ class Workshop:
     def free_name(self, like: str) -> str:
         """A name like this one that is not taken: `mine`, `mine-2`, `mine-3`."""
         stem = re.sub(r"-\d+$", "", like)[:56]
-        taken = {adapter.name for adapter in self.adapters.all()} | {run.plan.name for run in self.runs.all()}
-        number = next(n for n in range(1, len(taken) + 2) if _numbered(stem, n) not in taken)
+        number = next(n for n in count(1) if not self.is_taken(_numbered(stem, n)))
         return _numbered(stem, number)
+
+    def is_taken(self, name: str) -> bool:
+        """Whether an adapter or a run has this name, or one of the two made from it for both kinds."""
+        taken = {adapter.name for adapter in self.adapters.all()} | {run.plan.name for run in self.runs.all()}
+        return not taken.isdisjoint({name, *(name_for(name, kind) for kind in KINDS)})
 
     # --- staleness ---------------------------------------------------------------------------------
 
@@ -352,17 +364,64 @@ class Workshop:
             draft, adapter.card.kind, name, params, owner=owner, replaces=adapter.name, report=report
         )
 
+    # --- the schedule ------------------------------------------------------------------------------
+
+    @property
+    def schedule(self) -> Schedule:
+        """How often stale adapters are retrained by themselves."""
+        every = str(self._scheduled().get("every", "never"))
+        return next((each for each in SCHEDULES if each == every), "never")
+
+    def set_schedule(self, every: Schedule) -> None:
+        self._schedule({**self._scheduled(), "every": every})
+
+    def note_retrain(self, now: datetime) -> None:
+        """Remember that the schedule was followed, whatever comes of it: a failing run must not repeat."""
+        state = {"last": now.isoformat(timespec="seconds"), "documents": self.triptych.library.fingerprint}
+        self._schedule({**self._scheduled(), **state})
+
+    def due(self, now: datetime) -> list[Adapter]:
+        """The active adapters that the schedule wants retrained now."""
+        state, every = self._scheduled(), self.schedule
+        if every == "never":
+            return []
+        if every == "on change" and state.get("documents") == self.triptych.library.fingerprint:
+            return []
+        last = state.get("last")
+        if every in PERIODS and last and now - datetime.fromisoformat(str(last)) < PERIODS[every]:
+            return []
+        fingerprint = self.triptych.model().fingerprint
+        active = [self.adapters.active(kind, fingerprint) for kind in KINDS]
+        return [adapter for adapter in active if adapter is not None and self.stale(adapter)]
+
+    def _scheduled(self) -> dict[str, object]:
+        path = self.folder / "training" / "schedule.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    def _schedule(self, state: Mapping[str, object]) -> None:
+        (self.folder / "training").mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "training" / "schedule.json", state)
+
     def retraining_seconds(self) -> float:
         """What all retrains of this workspace have taken."""
         return sum(run.seconds for run in self.runs.all() if run.plan.replaces)
 
     def forget(self, document: str) -> int:
         """Remove what drafts and runs hold of a document; counts rows."""
-        draft = self.load_draft()
-        kept = tuple(row for row in draft.rows if document not in row.documents)
-        if len(kept) != len(draft.rows):
-            self.save_draft(replace(draft, rows=kept))
-        return len(draft.rows) - len(kept) + self.runs.forget(document)
+        gone = self.runs.forget(document)
+        for path in (self.folder / "training").glob("draft-*.json"):
+            owner = path.stem.removeprefix("draft-")
+            draft = self.load_draft(owner)
+            kept = tuple(row for row in draft.rows if document not in row.documents)
+            if len(kept) != len(draft.rows):
+                self.save_draft(replace(draft, rows=kept), owner)
+            gone += len(draft.rows) - len(kept)
+        return gone
+
+
+def name_for(name: str, kind: AdapterKind) -> str:
+    """What an adapter of this kind is called when both kinds are trained under one name."""
+    return f"{name}-{kind.replace('_', '-')}"
 
 
 def _numbered(stem: str, number: int) -> str:

@@ -21,14 +21,14 @@ from backends.language.examples import FEWEST_ROWS, HybridOptions, load_rows
 from backends.language.quality import count_advice, review
 from backends.language.training import LoraParams
 from backends.language.training_runs import ENDED, Run
-from backends.tuning import Draft, DraftRow, Workshop, default_params
+from backends.tuning import Draft, DraftRow, Workshop, default_params, name_for
 from pages.ui import adapter_shelf, charts, resources, session, training, tuning_charts
 from pages.ui.desk import Desk
 from pages.ui.look import LOOKS
 from pages.ui.text import markdown, plural
 
 POLL = 1.0
-WAY_WORDS: dict[str, str] = {
+WAY_WORDS: dict[Way, str] = {
     "table": "Table cells",
     "gap": "Gaps in sentences",
     "model": "Questions by the model",
@@ -52,22 +52,24 @@ def rows_step(workshop: Workshop, desk: Desk, now: session.Session) -> Draft:
     with made:
         _maker(workshop, desk, now)
     with brought:
-        _importer(workshop)
+        _importer(workshop, now.visitor)
     job = next(iter(resources.jobs().of(now.visitor, training.BUILD)), None)
     if job is not None:
         working = not job.finished
         st.fragment(_building, run_every=POLL if working else None)(job, working)
-    draft = workshop.load_draft()
+    draft = workshop.load_draft(now.visitor)
     if not draft.rows:
         st.info("No rows yet: make some from your documents, or bring a file.", icon=":material/table_rows:")
         return draft
-    return _table(workshop, draft)
+    done = job.id[:8] if job is not None and job.finished else ""
+    return _table(workshop, draft, now.visitor, f"{session.read('tune-version', 0)}-{done}")
 
 
 def _maker(workshop: Workshop, desk: Desk, now: session.Session) -> None:
     names = [document.name for document in desk.documents()]
     uploaded = [document.name for document in desk.documents() if document.source == "upload"]
-    session.restore("tune-documents", uploaded or names[:3])
+    kept = [name for name in session.read("tune-documents", uploaded or names[:3]) if name in names]
+    session.put("tune-documents", kept)
     chosen = st.multiselect("Documents", names, key="tune-documents", placeholder="Choose documents")
     left, right = st.columns([3, 2])
     ways = left.pills(
@@ -94,13 +96,11 @@ def _maker(workshop: Workshop, desk: Desk, now: session.Session) -> None:
 
 
 def _build(workshop: Workshop, visitor: str, names: Sequence[str], ways: Sequence[Way], most: int) -> None:
-    resources.jobs().start(training.BUILD, visitor, training.building(workshop, names, ways, most))
-    session.put("tune-version", session.read("tune-version", 0) + 1)
+    resources.jobs().start(training.BUILD, visitor, training.building(workshop, visitor, names, ways, most))
 
 
 def _building(job: Any, polled: bool) -> None:
     if polled and job.finished:
-        session.put("tune-version", session.read("tune-version", 0) + 1)
         st.rerun()
     if not job.finished:
         left = job.seconds_left
@@ -116,7 +116,7 @@ def _building(job: Any, polled: bool) -> None:
         )
 
 
-def _importer(workshop: Workshop) -> None:
+def _importer(workshop: Workshop, visitor: str) -> None:
     st.caption(
         'JSONL with "question", "answer" and, if you like, "documents"; or chat rows with "messages"; '
         "or CSV with the columns question and answer."
@@ -134,17 +134,19 @@ def _importer(workshop: Workshop) -> None:
             st.error(markdown(str(error)))
             return
     brought = Draft.of((row, "yours") for row in rows)
-    old = workshop.load_draft().rows if add else ()
-    workshop.save_draft(Draft((*old, *brought.rows)))
+    old = workshop.load_draft(visitor).rows if add else ()
+    workshop.save_draft(Draft((*old, *brought.rows)), visitor)
     session.put("tune-version", session.read("tune-version", 0) + 1)
     session.current().notice = f"{plural(len(rows), 'row')} came in from {file.name}."
     st.rerun()
 
 
-def _table(workshop: Workshop, draft: Draft) -> Draft:
-    """The rows to edit; what is edited is kept at once, what stands out is noted beside its row."""
-    version = session.read("tune-version", 0)
-    base: tuple[int, Draft] = session.read("tune-base", (-1, draft))
+def _table(workshop: Workshop, draft: Draft, visitor: str, version: str) -> Draft:
+    """The rows to edit; what is edited is kept at once, what stands out is noted beside its row.
+
+    The table starts from the rows as they were when this version of them came: Streamlit keeps the edits.
+    """
+    base: tuple[str, Draft] = session.read("tune-base", ("", draft))
     if base[0] != version:
         base = (version, draft)
         session.put("tune-base", base)
@@ -176,23 +178,23 @@ def _table(workshop: Workshop, draft: Draft) -> Draft:
         },
     )
     draft = replace(shown, rows=tuple(_row(raw) for raw in edited.to_dict("records")))
-    if draft != workshop.load_draft():
-        workshop.save_draft(draft)
+    if draft != workshop.load_draft(visitor):
+        workshop.save_draft(draft, visitor)
     _summary(draft, len(findings))
     return draft
 
 
 def _row(raw: dict[str, Any]) -> DraftRow:
     """A row as the table holds it; one that was typed in has no side yet and is trained on."""
-    way = next((way for way, words in WAY_WORDS.items() if words == raw["Made"]), "yours")
-    documents = tuple(name.strip() for name in str(raw["Documents"] or "").split(";") if name.strip())
-    return DraftRow(
-        str(raw["Question"] or ""),
-        str(raw["Answer"] or ""),
-        documents,
-        way,
-        raw["Held out"] is True,  # type: ignore[arg-type]
-    )
+    way: Way = next((way for way, words in WAY_WORDS.items() if words == raw["Made"]), "yours")
+    documents = tuple(name.strip() for name in _text(raw["Documents"]).split(";") if name.strip())
+    held_out = raw["Held out"] in (True,)  # a new row holds no value here
+    return DraftRow(_text(raw["Question"]), _text(raw["Answer"]), documents, way, held_out)
+
+
+def _text(value: Any) -> str:
+    """What stands in a cell; an empty one of a new row is no string."""
+    return value if isinstance(value, str) else ""
 
 
 def _summary(draft: Draft, findings: int) -> None:
@@ -231,13 +233,9 @@ def train_step(workshop: Workshop, draft: Draft, now: session.Session) -> None:
     working = job is not None and not job.finished
     if not working:
         _planner(workshop, draft, now)
-    if (
-        job is not None
-        and job.state == "failed"
-        and not any(run.state == "interrupted" for run in workshop.runs.all()[:1])
-    ):
-        st.error(markdown(job.error or "Training failed."))
     run = next((r for r in workshop.runs.all() if r.plan.owner == now.visitor), None)
+    if job is not None and job.state == "failed" and not (run is not None and run.state == "interrupted"):
+        st.error(markdown(job.error or "Training failed."))
     if job is not None and working:
         st.fragment(_live, run_every=POLL)(workshop, job)
     elif run is not None:
@@ -255,7 +253,8 @@ def _planner(workshop: Workshop, draft: Draft, now: session.Session) -> None:
         key="tune-kinds",
         help="; ".join(f"{LOOKS[kind].label}: learns {words}" for kind, words in LEARNS.items()) + ".",
     )
-    session.restore("tune-name", workshop.free_name("mine"))
+    if workshop.is_taken(session.read("tune-name", "mine")) or not session.read("tune-name"):
+        session.put("tune-name", workshop.free_name(session.read("tune-name") or "mine"))
     name = right.text_input("Name", key="tune-name", help="Letters, digits, dots and dashes.") or "mine"
     chosen: list[AdapterKind] = [kind for kind in KINDS if kind in kinds]
     params = {kind: default_params(kind, workshop.model_name) for kind in KINDS}
@@ -265,7 +264,7 @@ def _planner(workshop: Workshop, draft: Draft, now: session.Session) -> None:
         if "hybrid" in chosen:
             options = _options(options)
     few = len(draft.sides()[0]) < FEWEST_ROWS
-    names = {kind: name if len(chosen) == 1 else f"{name}-{kind.replace('_', '-')}" for kind in chosen}
+    names = {kind: name if len(chosen) == 1 else name_for(name, kind) for kind in chosen}
     st.button(
         "Train",
         type="primary",
@@ -377,7 +376,6 @@ def _train(
         for kind, name in names.items()
     ]
     resources.jobs().start(training.TRAIN, visitor, training.training(plans))
-    session.put("tune-name", workshop.free_name(next(iter(names.values()))))
 
 
 def _plan(
@@ -399,7 +397,7 @@ def _live(workshop: Workshop, job: Any) -> None:
         st.rerun()
     runs = [run for run in workshop.runs.all() if run.id in set(job.events_since(0))]
     run = runs[0] if runs else None
-    if run is None:
+    if run is None or run.state in ENDED:
         st.progress(job.fraction, text=markdown(job.progress[2]) or "Waiting for the training before it")
         st.button("Cancel", key="cancel-train", on_click=job.cancel, icon=":material/close:")
         return

@@ -20,7 +20,7 @@ from backends.language.adapters import Adapter, AdapterKind
 from backends.language.registry import compare, import_adapter, pack, same_rows, size_of, training_cost
 from backends.measure.costs import SAMPLE_PRICES
 from backends.measure.prices import load_book
-from backends.tuning import Staleness, Workshop
+from backends.tuning import SCHEDULES, Staleness, Workshop
 from pages.ui import charts, resources, session, training, tuning_charts
 from pages.ui.look import LOOKS
 from pages.ui.text import listing, markdown, plural
@@ -48,6 +48,7 @@ def draw(workshop: Workshop, now: session.Session) -> None:
         watts = _power()
         chosen = _table(workshop, adapters, stale, watts)
         _roll_backs(workshop)
+        _schedule(workshop)
         if chosen is not None:
             _card(workshop, chosen, adapters, stale[chosen.name], now)
     _importer(workshop)
@@ -129,6 +130,23 @@ def _roll_backs(workshop: Workshop) -> None:
                     on_click=_act,
                     args=(partial(workshop.adapters.roll_back, kind),),
                 )
+
+
+def _schedule(workshop: Workshop) -> None:
+    session.restore("tune-schedule", workshop.schedule)
+    st.segmented_control(
+        "Retrain stale adapters by themselves",
+        list(SCHEDULES),
+        key="tune-schedule",
+        required=True,
+        on_change=_take_schedule,
+        args=(workshop,),
+        help="Looked at while the app is in use. Each retrain is a new adapter; you can always go back.",
+    )
+
+
+def _take_schedule(workshop: Workshop) -> None:
+    workshop.set_schedule(session.read("tune-schedule", "never"))
 
 
 def _act(action: Any, said: str = "") -> None:

@@ -23,13 +23,13 @@ LOOK = 0.3
 
 
 def building(
-    workshop: Workshop, documents: Sequence[str], ways: Sequence[Way], most: int
+    workshop: Workshop, visitor: str, documents: Sequence[str], ways: Sequence[Way], most: int
 ) -> Callable[[JobContext], Draft]:
     """The job that turns documents into rows; what was made before a cancel is kept."""
 
     def run(context: JobContext) -> Draft:
         draft = workshop.build(documents, ways, most=most, report=context.progress, cancel=context.cancelled)
-        workshop.save_draft(draft)
+        workshop.save_draft(draft, visitor)
         return draft
 
     return run

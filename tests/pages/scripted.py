@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backends.corpus.library import may_read
 from backends.corpus.parsing import parse_file
@@ -37,8 +38,10 @@ from backends.measure.archive import Archive
 from backends.monitoring import Health, Monitor, Reader
 from backends.settings import Settings, default_workspace
 from backends.store import HistoryEntry
-from backends.tuning import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
+
+if TYPE_CHECKING:
+    from backends.tuning import Workshop
 from pages.ui.evaluator import Evaluator, visitors_archive
 from tests.measure.subjects import ScriptedSubject
 

@@ -49,6 +49,10 @@ def workshop(home: Path) -> Workshop:
     return TuningHouse(home).desk("anyone").workshop()
 
 
+def visitor(app: AppTest) -> str:
+    return str(app.session_state["triptych"].visitor)
+
+
 def said(app: AppTest) -> str:
     kinds = (app.caption, app.info, app.success, app.warning, app.error, app.markdown)
     return "\n".join(element.value for kind in kinds for element in kind)
@@ -60,7 +64,7 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Wor
     app.multiselect(key="tune-documents").set_value(["prices.csv", "returns.md", "service.txt"])
     app.button(key="tune-build").click()
     settle(app)
-    draft = workshop.load_draft()
+    draft = workshop.load_draft(visitor(app))
     assert len(draft.rows) > 20
     assert {each.way for each in draft.rows} == {"table", "gap"}
     assert 0 < len(draft.held_out) < len(draft.rows)
@@ -98,7 +102,7 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Wor
 
 def test_a_file_of_rows_comes_in_and_a_bad_one_says_why(open_page: Visit, workshop: Workshop) -> None:
     app = open_page()
-    before = len(workshop.load_draft().rows)
+    before = len(workshop.load_draft(visitor(app)).rows)
     app.file_uploader[0].set_value([("wrong.csv", b"Frage,Antwort\na,b\n", "text/csv")])
     settle(app)
     assert "needs the columns question and answer" in said(app)
@@ -106,13 +110,13 @@ def test_a_file_of_rows_comes_in_and_a_bad_one_says_why(open_page: Visit, worksh
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
     app.file_uploader[0].set_value([("rows.jsonl", content, "application/json")])
     settle(app)
-    draft = workshop.load_draft()
+    draft = workshop.load_draft(visitor(app))
     assert len(draft.rows) == before + 30
     assert draft.rows[-1].way == "yours"
-    assert open_page is not None
-    again = open_page()  # a new visit finds the rows as they were left
-    assert workshop.load_draft() == draft
-    assert "to learn" in said(again)
+    app.switch_page(str(APP.parent / "pages/ask/compare.py")).run()
+    settle(app.switch_page(str(APP.parent / PAGE)))  # who comes back finds the rows as they were left
+    assert workshop.load_draft(visitor(app)) == draft
+    assert "to learn" in said(app)
 
 
 def test_a_taken_name_is_refused_before_anything_is_planned(open_page: Visit, workshop: Workshop) -> None:

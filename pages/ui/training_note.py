@@ -1,0 +1,60 @@
+"""What every page says about training: how far a run is, which adapter is stale, and the retrain that is due.
+
+Enters: the visitor's session and desk. Leaves: a few lines in the sidebar, and a training job when the
+schedule asks for one. It is looked at whenever a page is drawn, so a schedule works while the app is in use.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from backends.datatypes import UserError
+from backends.jobs import Job
+from backends.tuning import Workshop
+from pages.ui import resources, session, training
+from pages.ui.desk import Desk
+from pages.ui.look import LOOKS
+from pages.ui.text import listing, markdown
+
+POLL = 2.0
+PAGE = str(Path(__file__).resolve().parents[1] / "tune" / "fine_tune.py")
+
+
+def draw(desk: Desk, now: session.Session) -> None:
+    """Nothing at all while nothing trains and nothing is stale."""
+    job = training.current(now.visitor)
+    working = job is not None and not job.finished
+    if job is not None and working:
+        st.fragment(_progress, run_every=POLL)(job)
+        return
+    stale = [LOOKS[kind].label for kind in ("fine_tuned", "hybrid") if desk.status(kind).state == "stale"]
+    if stale:
+        st.caption(f":material/history: {listing(stale)}: learned from documents that have changed since.")
+        st.page_link(PAGE, label="See what changed, and retrain")
+        _retrain_if_due(desk, now)
+
+
+def _progress(job: Job) -> None:
+    if job.finished:
+        st.rerun()
+    st.progress(job.fraction, text=f"Training {markdown(job.progress[2])}")
+
+
+def _retrain_if_due(desk: Desk, now: session.Session) -> None:
+    try:
+        workshop = desk.workshop()
+    except UserError:  # a role's view, which trains nothing
+        return
+    due = workshop.due(datetime.now(UTC))
+    if due:
+        workshop.note_retrain(datetime.now(UTC))
+        plans = [partial(_plan, workshop, adapter.name, now.visitor) for adapter in due]
+        resources.jobs().start(training.TRAIN, now.visitor, training.training(plans))
+
+
+def _plan(workshop: Workshop, name: str, visitor: str, report: training.Report) -> training.Run:
+    return workshop.retrain(workshop.adapters.get(name), visitor, report)

@@ -1,0 +1,81 @@
+"""From documents to an adapter in the browser; a server killed in mid-training; resume."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from backends.language.adapters import Adapters
+from tests.browser.serving import free_port, running
+
+pytestmark = pytest.mark.browser
+HERE = Path(__file__).resolve().parent
+WAIT = 240_000  # milliseconds
+
+
+def serving(home: Path, port: int) -> AbstractContextManager[tuple[str, object]]:
+    command = [sys.executable, "-m", "streamlit", "run", str(HERE / "tuning_app.py"), f"--server.port={port}"]
+    command += ["--server.address=127.0.0.1", "--server.headless=true"]
+    environment = {"TRIPTYCH_TUNING_HOME": str(home), "TRIPTYCH_WORKSPACE": str(home), "OMP_NUM_THREADS": "1"}
+    return running(command, environment, home / "log.txt", f"http://127.0.0.1:{port}")
+
+
+def pick_settings(page: Page, *, name: str, epochs: int) -> None:
+    """Only the fine-tuned kind, under this name, for so many epochs."""
+    hybrid = page.get_by_test_id("stMain").get_by_role("button", name="Hybrid")
+    if hybrid.get_attribute("aria-pressed") == "true" or "Active" in (hybrid.get_attribute("kind") or ""):
+        hybrid.click()
+    box = page.get_by_label("Name", exact=True).first
+    box.fill(name)
+    box.press("Enter")
+    page.get_by_text("Settings of the training").click()
+    field = page.get_by_label("Epochs", exact=True)
+    expect(field).to_have_count(1, timeout=WAIT)
+    field.fill(str(epochs))
+    field.press("Enter")
+
+
+def test_documents_become_an_adapter_and_a_killed_server_loses_nothing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    port = free_port()
+    serve: Callable[[], AbstractContextManager[tuple[str, object]]] = partial(serving, tmp_path, port)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(WAIT)
+    page = context.new_page()
+    with serve() as (address, process):
+        page.goto(f"{address}/fine_tune")
+        page.get_by_role("button", name="Make rows").click()
+        expect(page.get_by_text("rows to learn")).to_be_visible(timeout=WAIT)
+        pick_settings(page, name="first", epochs=2)
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.get_by_text("first is trained and answers now")).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text("held-out questions right before training")).to_be_visible(timeout=WAIT)
+
+        pick_settings(page, name="second", epochs=150)
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.get_by_text("Loss so far")).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text("second: epoch")).to_be_visible(timeout=WAIT)
+        process.kill()  # type: ignore[attr-defined]
+        process.wait()  # type: ignore[attr-defined]
+    with serve() as (address, _):
+        page.goto(f"{address}/fine_tune")
+        expect(page.get_by_text("did not come to its end")).to_be_visible(timeout=WAIT)
+        page.get_by_role("button", name="Resume").click()
+        page.get_by_role("button", name="Stop and keep the best so far").click()
+        expect(page.get_by_text("second is trained and answers now")).to_be_visible(timeout=WAIT)
+    context.close()
+    made = Adapters(tmp_path / "workspace" / "adapters", tmp_path / "none")
+    active = made.active("fine_tuned")
+    assert [adapter.name for adapter in made.all()] == ["first", "second"]
+    assert active is not None
+    assert active.name == "second"
+    previous = made.previous("fine_tuned")
+    assert previous is not None
+    assert previous.name == "first"
