@@ -91,18 +91,26 @@ def question_box(asked: str) -> None:
 
 
 def answers(job: Job, statuses: Statuses, polled: bool) -> None:
-    """The columns; run again and again while the job works, then once more with the whole page."""
-    if polled and job.finished:
-        # Asked again at every look until the page has taken it: Streamlit may drop one of two reruns.
-        st.rerun()
+    """The columns and what is said of them; run again and again while the job works, then with the page.
+
+    The verdict is drawn here, at every look: Streamlit may drop a rerun of the page or part of what it sent.
+    """
+    finished = job.finished  # read before the round: whatever came earlier is in it
     made = round_of(job)
-    if made is None:
-        if job.finished:
-            st.error(markdown(job.error or "The question was stopped before it began."))
-        else:
-            st.caption("Another question is being answered; yours is next, so that each is timed alone.")
-        return
-    columns(made, statuses)
+    if made is not None:
+        columns(made, statuses)
+    elif finished:
+        st.error(markdown(job.error or "The question was stopped before it began."))
+    else:
+        st.caption("Another question is being answered; yours is next, so that each is timed alone.")
+    # A place of its own: what is drawn while answers are made never stands where the verdict will.
+    with st.container():
+        if not finished:
+            running_line(job)
+        elif made is not None:
+            verdict_line(made)
+    if polled and finished:
+        st.rerun()  # the rest of the page; asked again at every look until the page has taken it
 
 
 def columns(made: Round, statuses: Statuses) -> None:
@@ -166,17 +174,9 @@ def page() -> None:
     question_box(begun.asked.question if begun else "")
     statuses = {name: desk.status(name) for name in LOOKS}  # once here, not at every look at the job
     st.fragment(answers, run_every=POLL if working else None)(job, statuses, working)
-    # A place of its own: what is drawn while answers are made never stands where the verdict will.
-    with st.container():
-        if working:
-            running_line(job)
-    if working:
-        return
-    made = round_of(job)
-    if made is None:
-        return
-    verdict_line(made)
-    behind.draw(made, rounds_of(reversed(jobs)), desk)
+    made = None if working else round_of(job)
+    if made is not None:
+        behind.draw(made, rounds_of(reversed(jobs)), desk)
 
 
 page()

@@ -6,7 +6,10 @@ import os
 import runpy
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import streamlit as st
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -25,5 +28,17 @@ def open_scripted(report: Reporter) -> ScriptedHouse:
     return ScriptedHouse(pause=float(os.environ.get("TRIPTYCH_SCRIPTED_PAUSE", "0.05")))
 
 
+def rerun_that_may_be_dropped(rerun: Callable[..., None]) -> Callable[..., None]:
+    """Streamlit drops a rerun at times; here it drops every one that the home page asks for."""
+
+    def ask(*scope: str) -> None:
+        if not sys._getframe(1).f_code.co_filename.endswith("compare.py"):
+            rerun(*scope)
+
+    return ask
+
+
 resources.use(open_scripted)
+if os.environ.get("TRIPTYCH_SCRIPTED_DROPS_RERUNS") and st.rerun.__module__ != __name__:
+    st.rerun = rerun_that_may_be_dropped(st.rerun)  # type: ignore[assignment]
 runpy.run_path(str(ROOT / "app.py"), run_name="__main__")

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import docx
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from reportlab.pdfgen import canvas
 
+from tests.browser.conftest import HERE
+from tests.browser.serving import served
 from tests.pages.scripted import ANSWERS
 
 pytestmark = pytest.mark.browser
@@ -137,6 +139,21 @@ def test_controls_that_load_late_show_and_send_the_settings(visit: Visit, addres
     expect(page.get_by_role("switch", name="Quote only")).to_be_checked()
     values = "sliders => sliders.map(slider => slider.value ?? slider.ariaValueNow)"
     assert sliders.evaluate_all(values) == ["128", "24", "8", "0", "96"]
+
+
+def test_verdict_comes_where_streamlit_drops_the_rerun_of_the_page(browser: Browser, tmp_path: Path) -> None:
+    environment = {
+        "TRIPTYCH_WORKSPACE": str(tmp_path),
+        "TRIPTYCH_SCRIPTED_PAUSE": "0.05",
+        "TRIPTYCH_SCRIPTED_OPENING": "0.1",
+        "TRIPTYCH_SCRIPTED_DROPS_RERUNS": "1",
+    }
+    with served(HERE / "scripted_app.py", environment, tmp_path / "log.txt") as url:
+        page = browser.new_page()
+        page.goto(url)
+        answered(page)
+        expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+        page.close()
 
 
 @pytest.mark.parametrize("path", ["", "documents"])
