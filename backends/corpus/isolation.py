@@ -11,6 +11,7 @@ import atexit
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +25,8 @@ from backends.corpus import limits
 from backends.datatypes import Page, ParsedFile, PasswordNeeded, UserError
 
 POLL = 0.05  # seconds between two looks at the clock and the cancel button while a file is read
+WAIT = 5  # times a file's seconds that may pass on the clock
+STARTING = 300.0  # seconds until a new process answers; only a machine in trouble takes that long
 KEPT = 1  # warm processes that wait for work; more are started when several files are read at once
 AT_ONCE = 3
 MODULE = "backends.corpus.reader"
@@ -32,7 +35,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Limits:
-    """What reading one file may take; the rest is checked by the readers themselves (`limits`)."""
+    """What reading one file may take; the rest is checked by the readers themselves (`limits`).
+
+    A busy machine is no fault of the file: the process may compute for `seconds`, and wait WAIT times that.
+    """
 
     seconds: float = limits.MAX_SECONDS
     memory: int = limits.MAX_MEMORY  # bytes of address space
@@ -61,6 +67,7 @@ class Reader:
             env=environment,
             start_new_session=True,  # Ctrl-C in the terminal is for the app, which then ends this process
         )
+        self._ready = False  # has said that it can begin
         self._leaving = False  # has said that it will end, having grown large
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
@@ -76,20 +83,29 @@ class Reader:
             "seconds": seconds,
         }
         try:
+            if not self._ready:
+                self._ready = bool(self._answer(STARTING, cancel))
             self._to.write(json.dumps(request).encode() + b"\n")
             self._to.flush()
-            reply = json.loads(self._answer(name, seconds, cancel))
+            reply = json.loads(self._answer(WAIT * seconds, cancel))
         except (_Crashed, BrokenPipeError, ValueError) as error:
             ended = self._ended()
             self.close()
-            raise UserError(f"{name} could not be read: {ended}. The file may be damaged.") from error
+            if ended == _OUT_OF_TIME:
+                raise _too_long(name, seconds) from error
+            raise UserError(
+                f"{name} could not be read: the program that reads it {ended}. The file may be damaged."
+            ) from error
+        except TimeoutError as error:
+            self.close()
+            raise _too_long(name, seconds) from error
         except UserError:
             self.close()  # it is busy with a file that nobody waits for any longer
             raise
         self._leaving = bool(reply.get("leaving"))
         return _parsed(reply["answer"])
 
-    def _answer(self, name: str, seconds: float, cancel: threading.Event | None) -> bytes:
+    def _answer(self, seconds: float, cancel: threading.Event | None) -> bytes:
         """One line, as long as it may take."""
         deadline = time.monotonic() + seconds
         parts: list[bytes] = []
@@ -100,9 +116,7 @@ class Reader:
                     raise Cancelled("Cancelled.")
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise UserError(
-                        f"{name} takes longer than {seconds:g} seconds to read, the most that is allowed."
-                    )
+                    raise TimeoutError
                 if selector.select(min(left, POLL)):
                     part = os.read(self._from.fileno(), 1 << 20)
                     if not part:
@@ -123,9 +137,10 @@ class Reader:
         try:
             code = self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
-            return "the program that reads it gave no proper answer"
-        how = f"crashed (signal {-code})" if code < 0 else f"ended (status {code})"
-        return f"the program that reads it {how}"
+            return "gave no proper answer"
+        if code == -signal.SIGXCPU:
+            return _OUT_OF_TIME
+        return f"crashed (signal {-code})" if code < 0 else f"ended (status {code})"
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -136,6 +151,13 @@ class Reader:
                 pipe.close()
             except BrokenPipeError:  # what was still to be sent has nobody to go to
                 continue
+
+
+_OUT_OF_TIME = "ran out of time"
+
+
+def _too_long(name: str, seconds: float) -> UserError:
+    return UserError(f"{name} takes longer than {seconds:g} seconds to read, the most that is allowed.")
 
 
 def _parsed(reply: dict[str, Any]) -> ParsedFile:

