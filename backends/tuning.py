@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from backends.datatypes import Source, TrainingRow, UserError
 from backends.language.adapters import Adapter, AdapterKind, LearnedDocument
@@ -201,7 +201,11 @@ class Workshop:
         if not path.is_file():
             return Draft()
         raw = json.loads(path.read_text(encoding="utf-8"))
-        rows = tuple(DraftRow(**{**row, "documents": tuple(row["documents"])}) for row in raw["rows"])
+        rows = tuple(
+            DraftRow(**{**row, "documents": tuple(row["documents"])})
+            for row in raw["rows"]
+            if row["way"] in get_args(Way)  # an erasure blanks the rows of what was forgotten
+        )
         return Draft(rows, raw["rejected"])
 
     def save_draft(self, draft: Draft, owner: str) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from backends.datatypes import TrainingRow, UserError
-from backends.language.adapters import AdapterKind, LearnedDocument
+from backends.language.adapters import ADAPTER_KINDS, AdapterKind, LearnedDocument
 from backends.language.examples import Example
 
 RunState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
@@ -198,11 +198,12 @@ class TrainingRuns:
         return Run(folder)
 
     def all(self) -> list[Run]:
-        """Newest first."""
+        """Newest first; a plan that an erasure has blanked is no run any more."""
         if not self.folder.is_dir():
             return []
         found = [path for path in self.folder.glob("*/plan.json") if not path.parent.name.startswith(".")]
-        return [Run(path.parent) for path in sorted(found, reverse=True)]
+        runs = [Run(path.parent) for path in sorted(found, reverse=True)]
+        return [run for run in runs if run.plan.kind in ADAPTER_KINDS]
 
     def of(self, adapter: str) -> Run | None:
         """The newest run that made the adapter of this name."""

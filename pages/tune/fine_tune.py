@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,10 @@ WAY_WORDS: dict[Way, str] = {
     "yours": "Yours",
 }
 KINDS: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")
-LEARNS = {"fine_tuned": "by heart, no documents at hand", "hybrid": "to answer from retrieved passages"}
+LEARNS: dict[AdapterKind, str] = {
+    "fine_tuned": "by heart, no documents at hand",
+    "hybrid": "to answer from retrieved passages",
+}
 NOTE = "What stands out"
 
 
@@ -184,7 +187,7 @@ def _table(workshop: Workshop, draft: Draft, visitor: str, version: str) -> Draf
     return draft
 
 
-def _row(raw: dict[str, Any]) -> DraftRow:
+def _row(raw: Mapping[Any, Any]) -> DraftRow:
     """A row as the table holds it; one that was typed in has no side yet and is trained on."""
     way: Way = next((way for way, words in WAY_WORDS.items() if words == raw["Made"]), "yours")
     documents = tuple(name.strip() for name in _text(raw["Documents"]).split(";") if name.strip())
@@ -242,6 +245,10 @@ def train_step(workshop: Workshop, draft: Draft, now: session.Session) -> None:
         _past(run, now)
 
 
+def _kind_words(kind: AdapterKind) -> str:
+    return f"{LOOKS[kind].mark} {LOOKS[kind].label}"
+
+
 def _planner(workshop: Workshop, draft: Draft, now: session.Session) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     kinds = left.pills(
@@ -249,7 +256,7 @@ def _planner(workshop: Workshop, draft: Draft, now: session.Session) -> None:
         list(KINDS),
         selection_mode="multi",
         default=list(KINDS),
-        format_func=lambda kind: f"{LOOKS[kind].mark} {LOOKS[kind].label}",
+        format_func=_kind_words,
         key="tune-kinds",
         help="; ".join(f"{LOOKS[kind].label}: learns {words}" for kind, words in LEARNS.items()) + ".",
     )
