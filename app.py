@@ -21,7 +21,9 @@ page = st.navigation(
         st.Page(HERE / "pages/library/health.py", title="Library health", icon=":material/monitor_heart:"),
         st.Page(HERE / "pages/tune/fine_tune.py", title="Fine-tune", icon=":material/model_training:"),
         st.Page(HERE / "pages/evaluate/evaluate.py", title="Evaluate", icon=":material/analytics:"),
+        st.Page(HERE / "pages/stress/stress.py", title="Stress tests", icon=":material/bolt:"),
         st.Page(HERE / "pages/costs/costs.py", title="Costs", icon=":material/payments:"),
+        st.Page(HERE / "pages/advise/advise.py", title="Advise", icon=":material/signpost:"),
     ]
 )
 

@@ -6,9 +6,9 @@ import ast
 from pathlib import Path
 
 import pytest
-from tests.readme_tree import purpose
 
 from tests import readme_tree
+from tests.readme_tree import purpose
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*ROOT.glob("app.py"), *ROOT.glob("backends/**/*.py"), *ROOT.glob("pages/**/*.py")])
@@ -24,6 +24,7 @@ DOORS = {
         "pages.ui.cost_charts",
         "pages.ui.health_charts",
         "pages.ui.score_charts",
+        "pages.ui.stress_charts",
         "pages.ui.tuning_charts",
     },
 }

@@ -18,6 +18,7 @@ from backends.store import HistoryEntry
 from pages.ui.evaluator import Evaluator
 
 if TYPE_CHECKING:
+    from backends.measure.stress.records import Result, StressTest
     from backends.tuning import Workshop
 
 Readiness = Literal["ready", "stale", "untrained"]
@@ -145,6 +146,20 @@ class Desk(Protocol):
     @property
     def logging(self) -> bool:
         """Whether this visitor's questions are logged."""
+        ...
+
+    def stress(
+        self,
+        test: StressTest,
+        backends: Sequence[BackendName],
+        settings: Settings,
+        *,
+        number: int,
+        seed: int,
+        report: Reporter,
+        cancelled: Event,
+    ) -> Result:
+        """Run a stress test on a copy of what this visitor sees. Raises UserError when it cannot be run."""
         ...
 
     def switch_logging(self, on: bool) -> None: ...

@@ -31,9 +31,11 @@ from backends.datatypes import (
 )
 from backends.evaluating import TriptychSubject
 from backends.measure.archive import Archive
+from backends.measure.stress.records import Result, StressTest
 from backends.monitoring import Health, Monitor, Reader
 from backends.settings import Settings, default_workspace, make_settings
 from backends.store import HistoryEntry
+from backends.stressing import stress
 from backends.tuning import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
 from pages.ui.evaluator import Evaluator, visitors_archive
@@ -212,6 +214,28 @@ class TriptychDesk:
         # What a role may not read must not reach it through the runs of others.
         shared = own if self.role is not None else Archive(self._shared.workspace)
         return Evaluator(TriptychSubject(triptych), shared, own, apart, triptych.model)
+
+    def stress(
+        self,
+        test: StressTest,
+        backends: Sequence[BackendName],
+        settings: Settings,
+        *,
+        number: int,
+        seed: int,
+        report: Reporter,
+        cancelled: threading.Event,
+    ) -> Result:
+        return stress(
+            self._triptych,
+            test,
+            backends,
+            settings,
+            number=number,
+            seed=seed,
+            progress=report,
+            cancelled=cancelled,
+        )
 
     def _only_the_owner(self) -> None:
         if self.role is not None:

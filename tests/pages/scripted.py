@@ -43,6 +43,7 @@ from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Repor
 if TYPE_CHECKING:
     from backends.tuning import Workshop
 from pages.ui.evaluator import Evaluator, visitors_archive
+from tests.measure.stress_subject import scripted_stress
 from tests.measure.subjects import ScriptedSubject
 
 TEXTS = {
@@ -266,6 +267,9 @@ class ScriptedDesk:
             )
             chunks = len(self.chunks(path.name, settings))
             yield FileResult(path.name, "indexed" if known is None else "replaced", 0, chunks, 0.01)
+
+    def stress(self, test, backends, settings, *, number, seed, report, cancelled):  # type: ignore[no-untyped-def]
+        return scripted_stress(test, backends, number, seed, report, cancelled)
 
     def workshop(self) -> Workshop:
         raise UserError("The scripted product trains nothing.")
