@@ -18,6 +18,7 @@ from typing import Literal, Self, TypeVar
 from backends.base import Base
 from backends.corpus.embedding import MiniLM
 from backends.corpus.library import Library, Progress, open_folder, open_library, open_session
+from backends.corpus.reranker import shipped
 from backends.corpus.retrieval import Retriever
 from backends.datatypes import (
     Answer,
@@ -120,6 +121,7 @@ class Triptych:
             library = open_session(workspace, session, embedder)
         else:
             library = open_library(workspace, embedder, settings, progress=progress)
+        library.ranker = shipped()
         library = shared_library(library, str(documents.resolve()) if documents is not None else "")
         adapters = Adapters(workspace / "adapters")
         if session is not None:  # what is learned from private documents stays private
@@ -254,9 +256,7 @@ class Triptych:
         if TrainingRuns(self.workspace).running() or TrainingRuns(self.library.workspace.path).running():
             notes.append(UNDER_LOAD)
         evidence = None
-        for event in stream(
-            backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop
-        ):
+        for event in stream(backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop):
             if isinstance(event, Evidence):
                 evidence = event
             elif isinstance(event, Answer) and self.log is not None:
@@ -271,6 +271,7 @@ class Triptych:
             key += (str(adapter.folder), adapter.card.created)
         if name in ("rag", "hybrid"):
             key += (self._fingerprint, self.role, settings.chunk_size, settings.chunk_overlap)
+            key += (settings.chunking,)
             key += (settings.mode, settings.rerank)
         with _warming:
             if key not in _warmed:

@@ -555,10 +555,14 @@ def open_library(
     from backends.corpus.embedding import MiniLM
     from backends.corpus.library import open_folder
     from backends.corpus.library import open_library as open_workspace
+    from backends.corpus.reranker import shipped
 
     if documents is not None:
-        return open_folder(workspace, documents, MiniLM(), settings, progress=reporter(progress))
-    return open_workspace(workspace, MiniLM(), settings, progress=reporter(progress))
+        library = open_folder(workspace, documents, MiniLM(), settings, progress=reporter(progress))
+    else:
+        library = open_workspace(workspace, MiniLM(), settings, progress=reporter(progress))
+    library.ranker = shipped()
+    return library
 
 
 def open_triptych(

@@ -7,10 +7,11 @@ forgets or poisons is gone with it. Vectors that the original knows are not comp
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.alignment import sentences
 from backends.assemble import Triptych
 from backends.corpus.library import Library, _Reporter
 from backends.corpus.sentences import Read, read
@@ -40,25 +42,17 @@ from backends.hybrid import Hybrid
 from backends.language.prompts import build_messages
 from backends.measure import answering
 from backends.measure.costs import SAMPLE_PRICES
+from backends.measure.metrics import is_json
 from backends.measure.prices import load_book
 from backends.measure.probes import questions_for
 from backends.measure.stress.erasure import erasure
-from backends.measure.stress.form import form
-from backends.measure.stress.freshness import freshness
-from backends.measure.stress.injection import injection
-from backends.measure.stress.noise import noise
+from backends.measure.stress.every import TESTS
 from backends.measure.stress.records import Passage, Result, Run, StressTest
 from backends.rag import Rag
 from backends.settings import Settings
 from backends.store import Workspace
 
-TESTS: Mapping[StressTest, Callable[[Run], Result]] = {
-    "freshness": freshness,
-    "erasure": erasure,
-    "format": form,
-    "noise": noise,
-    "injection": injection,
-}
+TRAINING = Path(__file__).resolve().parents[1] / "sample_corpus" / "training"
 FOUND = 8  # passages looked at when the index is probed
 REEMBEDDED_CHARACTERS_PER_TOKEN = 4
 
@@ -68,6 +62,7 @@ class CopyLibrary(Library):
 
     def __init__(self, workspace: Workspace, original: Library) -> None:
         super().__init__(workspace, original.embedder)
+        self.ranker = original.ranker
         self._original = original
 
     def put(self, document: Document, settings: Settings) -> Document:
@@ -191,6 +186,25 @@ class Given:
         return Evidence(tuple(sources))
 
 
+def learned_questions(folder: Path = TRAINING) -> list[Question]:
+    """The sample's training rows as questions; an answer's first sentence is its short answer."""
+    rows = [
+        json.loads(line)
+        for path in sorted(folder.glob("*.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
+        if line.strip()
+    ]
+    return [
+        Question(f"row-{n}", row["question"], (short_answer(row["answer"]),), tuple(row["documents"]))
+        for n, row in enumerate(rows)
+        if row.get("documents") and not is_json(row["answer"])
+    ]
+
+
+def short_answer(answer: str) -> str:
+    return sentences(answer)[0].rstrip(".")
+
+
 def stress(
     triptych: Triptych,
     test: StressTest,
@@ -211,7 +225,8 @@ def stress(
     progress(0, 0, "copying the documents")
     with private_copy(triptych, settings) as subject:
         pool = list(questions) if questions is not None else questions_for(subject.documents())
-        run = Run(subject, backends, pool, number, seed, progress, cancelled or threading.Event())
+        learned = learned_questions() if test == "erasure" else []
+        run = Run(subject, backends, pool, number, seed, learned, progress, cancelled or threading.Event())
         made = partial(erasure, document=document) if test == "erasure" else TESTS[test]
         result = made(run)
     if not result.rows:

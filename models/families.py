@@ -18,6 +18,7 @@ from typing import Any
 import companies
 
 FOLDER = Path(__file__).parent / "families"
+LONGEST_ROW = 30  # words of a table row that is quoted whole
 _SLOT = re.compile(r"\{(\w+)\}")
 _ROW = re.compile(r"^[^:;]{1,80}: [^;]*(; [^:;]{1,80}: [^;]*)+$")
 _ROLE_WORDS = [
@@ -103,8 +104,8 @@ class Statement:
 
     @property
     def quotation(self) -> str:
-        """What an answer says: the sentence, or of a table row the first cell and the one asked for."""
-        if not _ROW.match(self.sentence):
+        """What an answer says: the sentence; of a long table row the first cell and the one asked for."""
+        if not _ROW.match(self.sentence) or len(self.sentence.split()) <= LONGEST_ROW:
             return self.sentence
         cells = self.sentence.split("; ")
         asked = next((cell for cell in cells[1:] if self.short.lower() in cell.lower()), None)

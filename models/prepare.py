@@ -1,7 +1,7 @@
 """Turns public text and invented companies into packed training rows for the embedded language model.
 
 Enters: <data>/prose/*.jsonl.xz and <work>/qa_train.jsonl (made by score_sentences.py). Leaves in <work>:
-tokenizer/ (byte-level BPE with chat template) and stage1..4.npz (`tokens` uint16 [rows, length], `kind`
+tokenizer/ (byte-level BPE with chat template) and stage1..5.npz (`tokens` uint16 [rows, length], `kind`
 uint8: 0 padding, 1 context, 2 answer). The stages are a curriculum: copy a sentence, find it by its words,
 answer real questions, then answer from evidence as serving shows it: several sentences of a document on a
 line, the best first, and more than one question about them. Prompts are built by backends.language.prompts,
@@ -57,7 +57,7 @@ PROSE_SHARE = {
 }
 
 
-LEADS = 0.78  # share of evidence whose answering line, and within it sentence, comes first
+LEADS = {"stage4": 0.78, "stage5": 0.96}  # share with the answering line, and in it the sentence, first
 BUDGETS = (40, 60, 80, 80, 110, 140)  # words of evidence; serving shows 128 tokens unless set otherwise
 DECLINES = 0.07  # share of papers in which the answering sentence is missing
 
@@ -132,6 +132,7 @@ class Tasks:
     def __init__(self, prose: list[tuple[str, list[str]]], questions: list[dict], rng: random.Random) -> None:
         self.prose, self.questions, self.rng = prose, questions, rng
         self.families = load_families()
+        self.leads = LEADS["stage4"]
         by_context: dict[tuple[str, str], list[dict]] = defaultdict(list)
         for row in questions:
             by_context[row["title"], row["sentences"][0]].append(row)
@@ -301,7 +302,7 @@ class Tasks:
             )
         return Example(
             question[:1].upper() + question[1:],
-            self._say(value, f"The {field} of {name} is {value}.", number, short_first),
+            self._say(value, texts[at], number, short_first),
             self._lines(placed),
             short_first,
         )
@@ -386,9 +387,9 @@ class Tasks:
         own = [at for at, (title, _) in enumerate(lines) if title == gold[0]]
         company = lines.pop(own[0])[1] if own and rng.random() < 0.6 else []
         company = [s for s in company if s != gold[1]][:3]
-        company.insert(0 if rng.random() < LEADS else rng.randint(0, len(company)), gold[1])
+        company.insert(0 if rng.random() < self.leads else rng.randint(0, len(company)), gold[1])
         rng.shuffle(lines)
-        at = 0 if rng.random() < LEADS else rng.randint(0, min(4, len(lines)))
+        at = 0 if rng.random() < self.leads else rng.randint(0, min(4, len(lines)))
         lines.insert(at, (gold[0], company))
         kept, room, seen = [], rng.choice(BUDGETS), set()
         for position, (title, body) in enumerate(lines[:6]):
@@ -593,6 +594,8 @@ STAGES: dict[str, dict] = {
         },
     },
 }
+# The reranker knows better than this model which sentence answers: at the end it learns to trust the order.
+STAGES["stage5"] = STAGES["stage4"]
 
 
 def draw(tasks: Tasks, mix: dict[str, float]) -> Example:
@@ -656,7 +659,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--vocabulary", type=int, default=4096)
-    parser.add_argument("--million", type=float, nargs=4, default=[5, 4, 16, 16], help="tokens of each stage")
+    parser.add_argument(
+        "--million", type=float, nargs=5, default=[5, 4, 16, 16, 2], help="tokens of each stage"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep-tokenizer", action="store_true")
     args = parser.parse_args()
@@ -679,6 +684,7 @@ def main() -> None:
     for (name, stage), million in zip(STAGES.items(), args.million, strict=True):
         if not million:
             continue
+        tasks.leads = LEADS.get(name, tasks.leads)
         tokens, kinds = pack(tokenizer, tasks, stage["mix"], stage["length"], int(million * 1e6))
         np.savez(args.work / f"{name}.npz", tokens=tokens, kind=kinds)
         print(

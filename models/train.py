@@ -4,7 +4,7 @@ Enters: <work>/tokenizer and <work>/stage*.npz. Leaves: <work>/checkpoint.pt (to
 and, at the end, <out> in Hugging Face format (bf16 safetensors, shards under 15 MB). A stage ends when its
 answer loss is low enough or its tokens are used up; the last stage ends with a linear decay of the learning
 rate. A file named <work>/cool starts that decay early, so that a run fits the time there is. `--start FOLDER
---first 4` goes on with a finished model and the last stage alone.
+--first 5` goes on with a finished model and the last stage alone.
 """
 
 from __future__ import annotations
@@ -216,19 +216,23 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4096, help="tokens of one step")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument(
-        "--million", type=float, nargs=4, default=[6, 5, 18, 16], help="most tokens of each stage"
+        "--million", type=float, nargs=5, default=[6, 5, 18, 16, 2], help="most tokens of each stage"
     )
     parser.add_argument(
-        "--enough", type=float, nargs=4, default=[0.35, 0.25, 0.12, 0.0], help="answer loss that ends a stage"
+        "--enough",
+        type=float,
+        nargs=5,
+        default=[0.35, 0.25, 0.12, 0.0, 0.0],
+        help="answer loss that ends a stage",
     )
     parser.add_argument("--decay-million", type=float, default=4)
     parser.add_argument("--start", type=Path, help="a finished model to go on with")
-    parser.add_argument("--first", type=int, default=1, choices=[1, 2, 3, 4], help="stage to begin with")
+    parser.add_argument("--first", type=int, default=1, choices=[1, 2, 3, 4, 5], help="stage to begin with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     args = parser.parse_args()
     run = Run(args)
-    for number in range(run.stage, 4):
+    for number in range(run.stage, 5):
         data = np.load(args.work / f"stage{number + 1}.npz")
         stage = Stage(
             f"stage{number + 1}",
@@ -237,8 +241,8 @@ def main() -> None:
             int(args.million[number] * 1e6),
             args.enough[number],
         )
-        run.train_stage(stage, last=number == 3)
-        if number < 3:
+        run.train_stage(stage, last=number == 4)
+        if number < 4:
             run.stage, run.spent = number + 1, 0
             run.save()
     run.finish()

@@ -11,6 +11,7 @@ of each candidate (does it answer at all?), so that scores order well and can al
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import time
@@ -25,6 +26,8 @@ from peft import LoraConfig, TaskType, get_peft_model
 from prepare import Tasks
 from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from backends.corpus.embedding import MODEL_SHA256
 
 CANDIDATES = 5
 LONGEST = 96  # tokens of question and candidate together
@@ -229,8 +232,15 @@ def main() -> None:
             model.save_pretrained(args.out)
             saved = time.time()
     model.save_pretrained(args.out)
-    card = {"base": "all-MiniLM-L6-v2", "questions": seen, "minutes": round((time.time() - started) / 60, 1),
-            "loss": round(sum(losses[-200:]) / len(losses[-200:]), 3)}  # fmt: skip
+    weights = (args.out / "adapter_model.safetensors").read_bytes()
+    card = {
+        "base": "all-MiniLM-L6-v2",
+        "base_sha256": MODEL_SHA256,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "questions": seen,
+        "minutes": round((time.time() - started) / 60, 1),
+        "loss": round(sum(losses[-200:]) / len(losses[-200:]), 3),
+    }
     (args.out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
 
 

@@ -27,6 +27,7 @@ from backends.corpus.chunking import chunk_document
 from backends.corpus.embedding import Embedder
 from backends.corpus.isolation import parse_isolated
 from backends.corpus.parsing import check_size
+from backends.corpus.reranker import Ranker
 from backends.corpus.retrieval import Retriever
 from backends.corpus.sentences import Outline, Read, Reading, read
 from backends.corpus.shipped import shipped_vectors
@@ -164,7 +165,11 @@ OnProgress = Callable[[Progress], None]
 
 def may_read(document: Document, role: str | None) -> bool:
     """No role reads everything (the owner's view); a role reads what is open or names it."""
-    return role is None or not document.roles or role in document.roles
+    return _admits(document.roles, role)
+
+
+def _admits(roles: Sequence[str], role: str | None) -> bool:
+    return role is None or not roles or role in roles
 
 
 class Library:
@@ -173,6 +178,7 @@ class Library:
     def __init__(self, workspace: Workspace, embedder: Embedder, collection: str = "") -> None:
         self.workspace = workspace
         self.embedder = embedder
+        self.ranker: Ranker | None = None  # who opens the library says which; None orders without one
         self._collection = collection
         # By scheme and role: no two roles share one, because it changes with what its role may read.
         self._retrievers: OrderedDict[tuple[str, str | None], _Searchable] = OrderedDict()
@@ -230,6 +236,14 @@ class Library:
         if self.workspace.chunked([stored.id], self._scheme(settings)):
             return self.workspace.chunks(stored, self._scheme(settings))
         return self._split(stored.document, self._reading(stored), settings)
+
+    def preview(self, settings: ChunkSettings, role: str | None = None) -> list[Chunk]:
+        """All passages as these settings would cut them, from the kept readings; nothing is stored."""
+        return [
+            chunk
+            for stored in self._visible(role)
+            for chunk in self._split(stored.document, self._reading(stored), settings)
+        ]
 
     @property
     def fingerprint(self) -> str:
@@ -457,9 +471,11 @@ class Library:
         """What this role can search. New chunk settings split and embed only what is missing."""
         return self._cut(settings, role, progress, cancel)[0]
 
-    def cut(self, settings: ChunkSettings, role: str | None = None) -> Cut:
-        """How the passages that this role can search were made, last time they were."""
-        return self._cut(settings, role, None, None)[1]
+    def cut(self, settings: ChunkSettings, role: str | None = None) -> Cut | None:
+        """How the passages that this role can search were last made; None when they are not at hand."""
+        with self._lock:
+            known = self._retrievers.get((self._scheme(settings), role))
+        return known.cut if known else None
 
     def _cut(
         self,
@@ -470,11 +486,10 @@ class Library:
     ) -> tuple[Retriever, Cut]:
         key = (self._scheme(settings), role)
         with self._building:
-            visible = self._visible(role)
             with self._lock:
                 known = self._retrievers.get(key)
-            if known is None or not self._follow(known, visible, settings, progress, cancel):
-                known = self._build(visible, settings, progress, cancel)
+            if known is None or not self._follow(known, role, settings, progress, cancel):
+                known = self._build(self._visible(role), settings, progress, cancel)
             with self._lock:
                 self._retrievers[key] = known
                 self._retrievers.move_to_end(key)
@@ -485,25 +500,29 @@ class Library:
     def _follow(
         self,
         known: _Searchable,
-        visible: Sequence[StoredDocument],
+        role: str | None,
         settings: ChunkSettings,
         progress: OnProgress | None,
         cancel: threading.Event | None,
     ) -> bool:
         """Let what was built follow the documents; False when building anew is the shorter way."""
-        current = {(each.id, each.document.version): each for each in visible}
-        gone = {name for key, name in known.documents.items() if key not in current}
-        come = [each for key, each in current.items() if key not in known.documents]
-        if not gone and not come:
+        readers = self.workspace.current_readers(self._collection)
+        current = {(at, version): name for at, version, name, roles in readers if _admits(roles, role)}
+        if current == known.documents:
             return True
-        if known.retriever.worn or len(gone) + len(come) > max(2, len(known.documents) // 5):
+        gone = {name for key, name in known.documents.items() if key not in current}
+        new = [name for key, name in current.items() if key not in known.documents]
+        if known.retriever.worn or len(gone) + len(new) > max(2, len(known.documents) // 5):
             return False
+        found = (self.workspace.document(self._collection, name) for name in new)
+        come = [each for each in found if each is not None and (each.id, each.document.version) in current]
         began = time.perf_counter()
         parts = self._passages(come, settings, progress, cancel)
         known.identifiers.update(_identifiers(come))
         documents = [each.document for each in come]
         known.retriever.change(gone, parts.chunks, parts.vectors, documents)
-        known.documents = {key: each.document.name for key, each in current.items()}
+        known.documents = {key: name for key, name in known.documents.items() if key in current}
+        known.documents |= {(each.id, each.document.version): each.document.name for each in come}
         known.cut = Cut(len(parts.chunks), parts.sentences, parts.embedded, time.perf_counter() - began)
         return True
 
@@ -521,6 +540,7 @@ class Library:
             parts.chunks,
             parts.vectors,
             self.embedder,
+            self.ranker,
             documents=[each.document for each in visible],
             stored=self._sentence_vectors(identifiers),
         )

@@ -11,7 +11,7 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Lock, RLock
 
 import numpy as np
@@ -38,7 +38,7 @@ PASSAGE_WEIGHT = 0.3  # of the passage beside its sentence, and below of shared 
 WORDS_WEIGHT = 0.4
 SENTENCES = 8  # most sentences shown together
 JUDGED = 16  # sentences that the cross-encoder reads: the best by blended score
-BLEND = 3.0  # of the blended score beside the cross-encoder's logit
+BLEND = 16.0  # of the blended score beside the logit; fitted on the sample's development questions
 RELEVANT = 0.30  # below this best cosine nothing fits; calibrated on the sample questions
 MAY_DIFFER = 0.05  # share of words in which passages that say the same may differ
 
@@ -57,10 +57,31 @@ def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], k: int = RRF_K) ->
     return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
+def highest(scores: np.ndarray, count: int) -> list[int]:
+    """Positions of the `count` highest scores above 0, best first; ties go to the smaller position."""
+    least = np.partition(scores, len(scores) - count)[-count] if count < len(scores) else 0.0
+    found = np.flatnonzero((scores >= least) & (scores > 0))
+    return [int(at) for at in found[np.argsort(-scores[found], kind="stable")][:count]]
+
+
 def passage_text(chunk: Chunk) -> str:
     """What is embedded and indexed for a passage: where it stands, then its text."""
     context = [part for part in (chunk.title, chunk.heading) if part and part not in chunk.text]
     return "\n".join([*context, chunk.text])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well the best sentence of a search fits the question; `logit` is None without a cross-encoder."""
+
+    cosine: float
+    logit: float | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if self.cosine >= RELEVANT:
+            return ()
+        return (f"No passage fits this question well (best similarity {self.cosine:.2f}).",)
 
 
 class Retriever:
@@ -110,7 +131,8 @@ class Retriever:
     ) -> None:
         """Take the documents of these names out, then put passages in. No search sees half of it."""
         with self._lock:
-            leaving = [at for at, chunk in enumerate(self._chunks) if chunk and chunk.document in gone]
+            chunks_now = enumerate(self._chunks) if gone else ()
+            leaving = [at for at, chunk in chunks_now if chunk and chunk.document in gone]
             self._index.remove(leaving)
             for at in leaving:
                 self._chunks[at] = None
@@ -153,8 +175,7 @@ class Retriever:
         if vector is not None:
             rankings.append(self._nearest(vector, depth, allowed))
         if words is not None:
-            best = np.argsort(-words, kind="stable")[:depth]
-            rankings.append([int(position) for position in best if words[position] > 0])
+            rankings.append(highest(words, depth))
         fused = self._collapsed(reciprocal_rank_fusion(rankings), top_k)
         positions = [position for position, _, _ in fused]
         cosines = self._index.similarity(vector, positions) if vector is not None and positions else None
@@ -237,8 +258,8 @@ class Retriever:
 
     def best_sentences(
         self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True
-    ) -> tuple[list[tuple[Hit, Sentence]], float]:
-        """The sentences of all hits, best first and each once, and the best cosine among them.
+    ) -> tuple[list[tuple[Hit, Sentence]], Fit]:
+        """The sentences of all hits, best first and each once, and how well the best of them fits.
 
         The blended score orders them; where there is a cross-encoder and it is wanted, it reads the first
         JUDGED of them, whose order is then its logit + BLEND x blended score, and the others are left out.
@@ -252,16 +273,17 @@ class Retriever:
                 key = (hit.chunk.document, sentence.start, sentence.end)
                 if key not in found or found[key][1].score < sentence.score:
                     found[key] = (hit, sentence)
-        ranked = sorted(found.values(), key=_best_first)
+        ranked, logit = sorted(found.values(), key=_best_first), None
         if self._ranker is not None and cross_encoder and ranked:
             ranked = ranked[:JUDGED]
             logits = self._ranker.score(question, [sentence_text(hit.chunk, s) for hit, s in ranked])
+            logit = float(logits.max())
             judged = [
-                (hit, replace(s, score=float(logit) + BLEND * s.score))
-                for logit, (hit, s) in zip(logits, ranked, strict=True)
+                (hit, replace(s, score=float(own) + BLEND * s.score))
+                for own, (hit, s) in zip(logits, ranked, strict=True)
             ]
             ranked = sorted(judged, key=_best_first)
-        return ranked, closest
+        return ranked, Fit(closest, logit)
 
     def select_evidence(
         self,
@@ -290,13 +312,12 @@ class Retriever:
                     if not chooser.add(hit, sentence):
                         break
             return chooser.evidence(hits, ())
-        ranked, closest = self.best_sentences(question, hits, cross_encoder=cross_encoder)
+        ranked, fit = self.best_sentences(question, hits, cross_encoder=cross_encoder)
         for hit, sentence in ranked:
             if chooser.sentences >= SENTENCES:
                 break
             chooser.add(hit, sentence)
-        poor = f"No passage fits this question well (best similarity {closest:.2f})."
-        return chooser.evidence(hits, (poor,) if closest < RELEVANT else ())
+        return chooser.evidence(hits, fit.warnings)
 
     def _blended(self, question: str, hit: Hit) -> tuple[list[Sentence], float]:
         """The passage's sentences with their blended score, in document order, and their best cosine.
