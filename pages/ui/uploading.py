@@ -24,7 +24,7 @@ from pages.ui.text import markdown, plural
 
 UPLOAD = "upload"
 POLL = 0.3
-LONG_LIST = 8  # rows; a longer list scrolls
+LONG_LIST = 12  # rows; a longer list scrolls
 WAITING_SHOWN = 5
 SUPPORTED = (
     "PDF, Word, PowerPoint, Excel, OpenDocument, CSV, HTML, e-book, e-mail, Markdown, text, JSON, SQLite, "
@@ -193,10 +193,11 @@ def panel(job: Job, polled: bool) -> None:
             _ended(job, results)
         else:
             _working(job, upload.meter)
-        rows = [_row(result) for result in results.values()]
+        # What needs a decision comes first: a long list scrolls.
+        rows = [_row(result) for result in sorted(results.values(), key=lambda r: r.status != "rejected")]
         rows += _waiting(job, upload, results)
         if rows:
-            with st.container(height=300 if len(rows) > LONG_LIST else "content", border=False, gap="xsmall"):
+            with st.container(height=400 if len(rows) > LONG_LIST else "content", border=False, gap="xsmall"):
                 for row in rows:
                     st.markdown(row)
         if job.finished:
@@ -276,7 +277,10 @@ def _row(result: FileResult) -> str:
         if result.error == CANCELLED:
             return f":gray[:material/do_not_disturb_on:] {name} was not added: cancelled."
         icon = ":orange[:material/lock:]" if result.needs_password else ":red[:material/block:]"
-        return f"{icon} {name} was not added. {markdown(result.error or '')}"
+        why = result.error or ""
+        if why.startswith(f"{result.document} "):  # the sentence begins with the name
+            return f"{icon} {name} {markdown(why.removeprefix(result.document))} It was not added."
+        return f"{icon} {name} was not added. {markdown(why)}"
     words = {
         "indexed": "is ready",
         "replaced": "is ready; it replaces the version before",
