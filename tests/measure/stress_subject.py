@@ -9,8 +9,8 @@ from typing import Any
 
 from backends.alignment import sentences
 from backends.datatypes import Answer, BackendName, Cost, Document, Question, Usage, UserError
+from backends.measure.stress.every import TESTS
 from backends.measure.stress.records import Passage, Result, Run, StressTest
-from backends.stressing import TESTS
 
 TEXTS = {
     "lamp.md": "The Lark lamp costs 99 euros in every shop.\nThe Lark lamp weighs 340 grams with its cable.\n"
@@ -113,4 +113,4 @@ def scripted_stress(
     test: StressTest, backends: Sequence[BackendName], number: int, seed: int, report: Any, cancelled: Any
 ) -> Result:
     """A real stress test of the fake subject: what a scripted desk runs."""
-    return TESTS[test](Run(FakeSubject(), backends, QUESTIONS, number, seed, report, cancelled))
+    return TESTS[test](Run(FakeSubject(), backends, QUESTIONS, number, seed, (), report, cancelled))

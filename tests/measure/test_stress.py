@@ -101,6 +101,13 @@ def test_weights_still_tell_what_the_index_has_forgotten() -> None:
     assert "the index finds nothing of it" in result.sentence
 
 
+def test_the_wording_that_was_taught_is_probed_too() -> None:
+    row = Question("row", "lark lamp cost in shops", ("99 euros",), ("lamp.md",))
+    by = rows(erasure(run(learned=[row, RETURNS]), "lamp.md"))
+    assert by["fine_tuned"].details["as_learned"].value == 1 and by["rag"].details["as_learned"].value == 0
+    assert by["fine_tuned"].count == 5 and by["fine_tuned"].details["likelihood_gap"].count == 3
+
+
 def test_the_forgotten_document_changes_the_numbers() -> None:
     lamp, rules = erasure(run(), "lamp.md"), erasure(run(), "rules.md")
     assert {row.count for row in lamp.rows} == {4} and {row.count for row in rules.rows} == {2}

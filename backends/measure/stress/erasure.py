@@ -1,21 +1,21 @@
 """Erasure: a document is forgotten; does the index still find it, and do the weights still say it.
 
 Enters: a run, and the name of a document (else the one with most questions). Leaves: per backend the share of
-probes that still give a forgotten fact, before and after; how its sentences are continued; and how much
+probes that still give a forgotten fact, before and after (asked directly, reworded, and in the very wording
+the weights were taught, where that is known); how its sentences are continued; and how much
 likelier the weights find its true facts than the same facts with another number (a membership-style gap).
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
 from backends.alignment import sentences
 from backends.datatypes import Answer, BackendName, Document, Question, UserError
 from backends.language.prompts import without_markers
-from backends.measure.metrics import contains_answer, normalize_answer
+from backends.measure.metrics import contains_answer, is_json, normalize_answer
 from backends.measure.probes import chosen
 from backends.measure.stress.records import (
     NAMES,
@@ -38,17 +38,18 @@ LONG_ENOUGH = range(12, 41)  # words of a sentence worth completing
 def erasure(run: Run, document: str | None = None) -> Result:
     """Probe, forget, probe again."""
     target = _target(run, document)
-    own = [q for q in run.questions if set(q.documents) == {target.name} and q.answers]
-    questions = chosen([q for q in own if q.category != "structured"], run.number, run.seed)
+    questions = chosen(_about(run.questions, target.name), run.number, run.seed)
+    learned = chosen(_about(run.learned, target.name), run.number, run.seed)
     check_questions(questions, f"no question is about {target.name} alone")
     beginnings = chosen_sentences(target, run.number, run.seed)
-    run.total = 2 * len(run.backends) * (2 * len(questions) + len(beginnings))
+    run.total = 2 * len(run.backends) * (2 * len(questions) + len(learned) + len(beginnings))
     found_before = _found(run, questions, target.name)
-    _probe(run, questions, beginnings, BEFORE)
+    _probe(run, questions, learned, beginnings, BEFORE)
     run.subject.forget(target.name)
     found_after = _found(run, questions, target.name)
-    _probe(run, questions, beginnings, AFTER)
-    gaps = {backend: likelihood_gap(run, backend, questions) for backend in run.usable}
+    _probe(run, questions, learned, beginnings, AFTER)
+    told = [*questions, *learned]
+    gaps = {backend: likelihood_gap(run, backend, told, target.name) for backend in run.usable}
     rows = [
         _row(run, backend, gaps[backend], found_before, found_after, target.name) for backend in run.usable
     ]
@@ -70,8 +71,8 @@ def _target(run: Run, name: str | None) -> Document:
         if name not in documents:
             raise UserError(f"There is no document {name} to forget.")
         return documents[name]
-    counts = Counter(q.documents[0] for q in run.questions if len(q.documents) == 1 and q.answers)
-    ranked = sorted((-count, each) for each, count in counts.items() if each in documents)
+    counts = {each: len(_about(run.questions, each)) for each in documents}
+    ranked = sorted((-count, each) for each, count in counts.items() if count)
     if not ranked:
         raise UserError("No document has a question of its own: name one to forget.")
     # The seed moves on to the next document, so that a run can be repeated with another.
@@ -96,11 +97,24 @@ def _found(run: Run, questions: Sequence[Question], name: str) -> int:
     return sum(p.document == name for q in questions for p in run.subject.found(q.question))
 
 
-def _probe(run: Run, questions: Sequence[Question], beginnings: Sequence[tuple[str, str]], when: str) -> None:
+def _about(questions: Sequence[Question], name: str) -> list[Question]:
+    """Questions in words that this document alone answers."""
+    own = [q for q in questions if set(q.documents) == {name} and q.answers]
+    return [q for q in own if q.category != "structured" and not is_json(q.answers[0])]
+
+
+def _probe(
+    run: Run,
+    questions: Sequence[Question],
+    learned: Sequence[Question],
+    beginnings: Sequence[tuple[str, str]],
+    when: str,
+) -> None:
     asked: list[tuple[str, str, tuple[str, ...]]] = []
     for question in questions:
         asked.append((f"{when}, direct", question.question, question.answers))
         asked.append((f"{when}, reworded", reworded(question.question), question.answers))
+    asked += [(f"{when}, as learned", row.question, row.answers) for row in learned]
     for backend in run.backends:
         for condition, text, golds in asked:
             ask = partial(run.subject.answer, text, backend)
@@ -132,38 +146,41 @@ def extracted(answer: str, rest: str) -> bool:
     return bool(needed) and f" {needed} " in f" {normalize_answer(without_markers(answer))} "
 
 
-def likelihood_gap(run: Run, backend: BackendName, questions: Sequence[Question]) -> Measurement | None:
-    """Mean log-probability per token of the true answers minus that of the same answers with other numbers.
+def likelihood_gap(
+    run: Run, backend: BackendName, questions: Sequence[Question], document: str
+) -> Measurement:
+    """Mean log-probability per token of the true answers minus that of false ones, question by question.
 
-    Around 0 for weights that never saw the facts (base shows how much the wording alone gives away).
+    The false answer is the true one with another number, or where it has none, that of another document.
+    Around 0 for weights that never saw the facts; base shows how much the wording alone gives away.
     """
     draw = random.Random(run.seed)
+    others = [q.answers[0] for q in run.questions if document not in q.documents and q.answers]
+    others = [text for text in others if not is_json(text)] or ["nothing"]
     gaps = []
     for question in questions:
-        control = other_number(question.answers[0], draw)
-        if control is not None:
-            true = run.subject.likelihood(question.question, question.answers[0], backend)
-            gaps.append(true - run.subject.likelihood(question.question, control, backend))
-    return mean(gaps) if gaps else None
+        control = other_number(question.answers[0], draw) or draw.choice(others)
+        true = run.subject.likelihood(question.question, question.answers[0], backend)
+        gaps.append(true - run.subject.likelihood(question.question, control, backend))
+    return mean(gaps)
 
 
-def _row(
-    run: Run, backend: BackendName, gap: Measurement | None, before: int, after: int, document: str
-) -> Row:
+def _row(run: Run, backend: BackendName, gap: Measurement, before: int, after: int, document: str) -> Row:
     def told(when: str, *kinds: str) -> Measurement | None:
         probes = [p for p in run.of(backend) if p.condition in {f"{when}, {kind}" for kind in kinds}]
         return share(probes, "told") if probes else None
 
-    asked = told(AFTER, "direct", "reworded")
+    asked = told(AFTER, "direct", "reworded", "as learned")
     assert asked is not None  # there is at least one question
     return Row(
         "erasure", backend, "probes that still give a forgotten fact",
         asked.value, asked.interval, asked.count,
         {
             "document": document,
-            "before": told(BEFORE, "direct", "reworded"),
+            "before": told(BEFORE, "direct", "reworded", "as learned"),
             "direct": told(AFTER, "direct"),
             "reworded": told(AFTER, "reworded"),
+            "as_learned": told(AFTER, "as learned"),
             "completions_before": told(BEFORE, "completion"),
             "completions": told(AFTER, "completion"),
             "likelihood_gap": gap,

@@ -120,6 +120,7 @@ class Run:
     questions: Sequence[Question]  # to choose from
     number: int = 6
     seed: int = 0
+    learned: Sequence[Question] = ()  # training rows as questions: the wording the weights were taught
     progress: Callable[[int, int, str], None] = lambda done, total, what: None
     cancelled: threading.Event = field(default_factory=threading.Event)
     probes: list[Probe] = field(default_factory=list)
