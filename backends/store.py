@@ -294,6 +294,14 @@ class Workspace:
             )
         )
 
+    def current_readers(self, collection: str = "") -> list[tuple[int, int, str, tuple[str, ...]]]:
+        """(id, version, name, roles) of the current documents, without reading their texts."""
+        rows = self.connection().execute(
+            "SELECT id, version, name, roles FROM documents WHERE collection = ? AND current ORDER BY name",
+            (collection,),
+        )
+        return [(at, version, name, tuple(json.loads(roles))) for at, version, name, roles in rows]
+
     def restricted(self, collection: str = "") -> dict[str, tuple[str, ...]]:
         """Who may read those current documents that not everyone may, without reading their texts."""
         rows = self.connection().execute(

@@ -143,7 +143,7 @@ def _cells(rows: np.ndarray) -> Any:
     index.cp.niter = 8
     sample = np.random.default_rng(0).choice(len(rows), min(len(rows), 40 * cells), replace=False)
     index.train(rows[sample])
-    index.set_direct_map_type(faiss.DirectMap.Hashtable)  # vectors can be looked up and removed
+    index.set_direct_map_type(faiss.DirectMap.Hashtable)  # type: ignore[attr-defined]  # for removal
     return index
 
 

@@ -9,12 +9,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backends.corpus.index import PassageIndex
 from backends.corpus.retrieval import (
     JUDGED,
     Retriever,
     SentenceVectors,
+    highest,
     passage_text,
     reciprocal_rank_fusion,
     says_the_same,
@@ -61,6 +64,13 @@ def retriever() -> Retriever:
         for at, text in enumerate(TEXTS)
     ]
     return Retriever(chunks, embedder.embed([passage_text(c) for c in chunks]), embedder)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=20), st.integers(1, 25))
+def test_the_highest_scores_are_those_of_a_full_sort(scores, count):
+    array = np.array(scores, np.float32)
+    expected = [int(at) for at in np.argsort(-array, kind="stable")[:count] if array[at] > 0]
+    assert highest(array, count) == expected
 
 
 def test_reciprocal_rank_fusion_is_the_sum_of_inverse_ranks():
