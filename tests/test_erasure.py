@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from backends import erasure
 from backends.corpus.library import Library, open_folder, open_library, open_session
+from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, Usage
+from backends.measure.archive import Archive, Arm, Entry, RunRecord, Setting
 from backends.scanning import holds, needles_of, scan
 from backends.settings import make_settings
 from backends.store import Workspace
@@ -122,6 +124,32 @@ def test_records_lose_what_quotes_it_and_keep_the_rest(library):
     assert [json.loads(line) for line in packed.splitlines()] == [asked, quoting, other, prompt]
     rows = list(sqlite3.connect(base / "log.db").execute("SELECT question, sources, text FROM asked"))
     assert rows[0] == ("Where?", "[]", REMOVED) and rows[1][2] == other["record"]["text"]
+
+
+def test_an_evaluation_run_can_still_be_read_when_its_quotations_are_gone(library):
+    archive = Archive(library.workspace.path)
+    questions = (
+        Question("q1", "Where is it?", ("Zanzibar",), ("gone.md",)),
+        Question("q2", "When is lunch?"),
+    )
+    arms = (Arm("rag", "rag", {}), Arm("base", "base", {}))
+    run = archive.begin(RunRecord("", "", "", "own", questions, arms, Setting())).run
+    for number, (document, text) in enumerate((("gone.md", SECRET), ("keep.md", KEPT)), start=1):
+        source = SourceRecord(1, document, 1, None, 0, len(text), 0.5, text)
+        cited = Citation(1, document, 1, None, 0, len(text), text)
+        made = Answer(
+            f"q{number}", "Where?", "rag", f"It says: {text}", (cited,), (source,), {"total": 3.0},
+            Usage(9, 9), Cost(0.0, "USD", ""), "model", None, False, 0.9,
+        )  # fmt: skip
+        archive.add(run, Entry(f"q{number}", "rag", made, {"right": 1.0}))
+    assert library.forget("gone.md").found_in == ()
+    asked, other = archive.load(run).record.questions
+    assert (asked.id, asked.question, asked.answers) == ("q1", REMOVED, (REMOVED,))
+    assert other == questions[1]
+    quoting, kept = archive.load(run).entries
+    assert quoting.answer is not None and kept.answer is not None
+    assert (quoting.answer.text, quoting.answer.sources, quoting.answer.citations) == (REMOVED, (), ())
+    assert quoting.scores == {"right": 1.0} and KEPT in kept.answer.text
 
 
 def test_records_that_a_visitor_keeps_outside_the_own_copy_are_reached(library, tmp_path):
