@@ -461,11 +461,13 @@ def side_by_side(question: Question, entries: dict[str, Entry], board: Board, de
         for arm, entry in entries.items()
         if arm in LOOKS
     }
-    for cell, (arm, column) in zip(st.columns(len(columns)), columns.items(), strict=True):
-        with cell:
-            others = [o.text for name, o in columns.items() if name not in (arm, "base") and o.text]
-            card(column, others, Status("ready"))
-            st.caption(markdown(f"{_mark(entries[arm])}: {_scores_line(entries[arm])}"))
+    names = list(columns)
+    for first in range(0, len(names), 2):  # two in a row: four are too narrow for their numbers
+        for cell, arm in zip(st.columns(2), names[first : first + 2], strict=False):
+            with cell:
+                others = [o.text for name, o in columns.items() if name not in (arm, "base") and o.text]
+                card(columns[arm], others, Status("ready"))
+                st.caption(markdown(f"{_mark(entries[arm])}: {_scores_line(entries[arm])}"))
     record = board.run.record
     asked = Asked(question.question, tuple(columns), session.current().settings, datetime.now())
     made = Round(f"{record.run}-{question.id}", asked, columns, finished=True)
