@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from backends.datatypes import Document, UserError
-from pages.ui import resources, session, uploading
+from backends.settings import Settings
+from pages.ui import cutting, resources, session, uploading
 from pages.ui.asking import KIND, drop_quoting, round_of
 from pages.ui.boundaries import boundaries
 from pages.ui.desk import ROLE_MARK, Desk
@@ -65,8 +66,8 @@ def listing(documents: Sequence[Document], counts: Mapping[str, int]) -> Documen
 # --- one document ----------------------------------------------------------------------------------------
 
 
-def opened(document: Document, desk: Desk, now: session.Session) -> None:
-    chunks = desk.chunks(document.name, now.settings)
+def opened(document: Document, desk: Desk, now: session.Session, cut: Settings) -> None:
+    chunks = desk.chunks(document.name, cut)
     st.subheader(markdown(document.title or document.name), anchor=False)
     facts = [markdown(document.name), document.type, f"version {document.version}"]
     facts += [plural(len(document.pages), "page")] if document.pages else []
@@ -75,8 +76,9 @@ def opened(document: Document, desk: Desk, now: session.Session) -> None:
     facts += [f"tags {markdown(', '.join(document.tags))}"] if document.tags else []
     facts += [f"for {', '.join(document.roles)} only"] if document.roles else []
     st.caption(" · ".join(facts))
+    which = "as the documents are cut now" if cut == now.settings else "of the cut that is being tried"
     st.caption(
-        f"{plural(len(chunks), 'passage')} at the current chunk size: each tint is one passage, "
+        f"{plural(len(chunks), 'passage')} {which}: each tint is one passage, "
         "what two passages share is darker, and a line marks what the last question found."
     )
     with st.container(height=560, border=True):
@@ -152,12 +154,13 @@ def page() -> None:
         st.success(markdown(now.notice))
         now.notice = None
     documents = desk.documents()
+    cut = cutting.draw(now, desk) if documents else now.settings
     left, right = st.columns([1, 1], gap="large")
     with left:
         document = listing(documents, desk.passages(now.settings) or {})
     if document is not None:
         with right:
-            opened(document, desk, now)
+            opened(document, desk, now, cut)
 
 
 page()

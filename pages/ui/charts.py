@@ -6,8 +6,10 @@ that imports plotly; it measures nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -307,6 +309,45 @@ def _per_question(frame: pd.DataFrame, field: str, theme: Theme, shown: str) -> 
 
 
 # --- shared ------------------------------------------------------------------------------------------
+
+
+# --- passages --------------------------------------------------------------------------------------
+
+
+def passage_sizes(now: Sequence[int], tried: Sequence[int] | None, theme: Theme) -> Chart:
+    """Histogram of how many tokens passages hold; with another cut that is being tried beside it."""
+    width = max(8, -(-max([*now, *(tried or []), 1]) // 16))
+    figure = go.Figure()
+    cuts = [("Now", now, LOOKS["rag"].colour(theme), "")]
+    cuts += [("Tried", tried, LOOKS["hybrid"].colour(theme), "/")] if tried is not None else []
+    rows = []
+    for name, sizes, colour, pattern in cuts:
+        counts = Counter(size // width for size in sizes)
+        bins = range(max(counts, default=0) + 1)
+        words = [f"{at * width} to {at * width + width - 1} tokens" for at in bins]
+        figure.add_bar(
+            x=[(at + 0.5) * width for at in bins],
+            y=[counts[at] for at in bins],
+            name=name,
+            customdata=words,
+            hovertemplate=f"{name}: %{{y}} passages of %{{customdata}}<extra></extra>",
+            marker={"color": colour, "pattern": {"shape": pattern, "bgcolor": _page(theme)}},
+        )
+        rows += [
+            {"cut": name, "tokens": w, "passages": counts[at]} for at, w in zip(bins, words, strict=True)
+        ]
+    figure.update_layout(_layout(height=230) | {"barmode": "group", "bargap": 0.08})
+    figure.update_xaxes(title="tokens in a passage", rangemode="tozero")
+    figure.update_yaxes(title="passages", rangemode="tozero")
+    title = f"Now: {_sizes_in_words(now)}"
+    title += f"; tried: {_sizes_in_words(tried)}" if tried is not None else ""
+    return Chart(title, figure, f"How long passages are. {title}.", pd.DataFrame(rows), "passage-sizes")
+
+
+def _sizes_in_words(sizes: Sequence[int]) -> str:
+    if not sizes:
+        return "no passages"
+    return f"{plural(len(sizes), 'passage')}, half of them longer than {round(median(sizes))} tokens"
 
 
 def _legend(figure: go.Figure, words: str, pattern: str, theme: Theme) -> None:

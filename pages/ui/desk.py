@@ -68,6 +68,16 @@ class FileStep:
 OnStep = Callable[[FileStep], None]
 
 
+@dataclass(frozen=True)
+class Recut:
+    """How passages were last made: out of how many sentences, and how many texts were embedded for it."""
+
+    passages: int
+    sentences: int
+    embedded: int
+    seconds: float
+
+
 class Desk(Protocol):
     @property
     def model_name(self) -> str: ...
@@ -104,6 +114,14 @@ class Desk(Protocol):
         """Passages of each document with these chunk settings; None while they are not indexed."""
         ...
 
+    def preview(self, settings: Settings) -> Sequence[Chunk]:
+        """All passages as these chunk settings would cut them; nothing is stored or indexed."""
+        ...
+
+    def recut(self, settings: Settings) -> Recut | None:
+        """How the passages of these settings were made; None while they are not."""
+        ...
+
     def prepare(self, settings: Settings, report: Reporter) -> None:
         """Index what is missing for these chunk settings."""
         ...
@@ -131,10 +149,6 @@ class Desk(Protocol):
         """Where adapters are trained and kept. Raises UserError for who looks through a role's eyes."""
         ...
 
-    def evaluator(self, visitor: str) -> Evaluator:
-        """What is evaluated for this visitor, and where the runs are kept."""
-        ...
-
     def forget(self, name: str) -> str:
         """Remove a document; returns what disappeared and what the scan for its text found, in words."""
         ...
@@ -146,6 +160,10 @@ class Desk(Protocol):
     @property
     def logging(self) -> bool:
         """Whether this visitor's questions are logged."""
+        ...
+
+    def evaluator(self, visitor: str) -> Evaluator:
+        """What is evaluated for this visitor, and where the runs are kept."""
         ...
 
     def stress(

@@ -27,6 +27,7 @@ OWNER = ""  # the choice of the owner's view among the roles
 EDITABLE = (
     "chunk_size",
     "chunk_overlap",
+    "chunking",
     "top_k",
     "mode",
     "rerank",
@@ -48,7 +49,7 @@ class Session:
     document: str | None = None  # open on the documents page
     uploads: int = 0  # makes the drop zone a new, empty one after each upload
     notice: str | None = None  # one sentence about what was just done
-    indexed: tuple[int, int] | None = None  # chunk size and overlap an indexing job was last started for
+    indexed: tuple[int, int, str] | None = None  # size, overlap and way an indexing job was last started for
 
     @property
     def visitor(self) -> str:

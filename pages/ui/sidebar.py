@@ -16,6 +16,12 @@ from pages.ui.look import LOOKS
 from pages.ui.session import Session
 from pages.ui.text import markdown, plural
 
+CHUNKINGS = {
+    "sentences": "Whole sentences",
+    "sections": "Sections, by headings",
+    "semantic": "Where the subject changes",
+    "tokens": "A fixed count of tokens",
+}
 MODES = {"hybrid": "Both", "dense": "Meaning", "bm25": "Words"}
 POLL = 0.4
 
@@ -49,7 +55,7 @@ def draw(desk: Desk, model: str) -> None:
 def indexing(now: Session, desk: Desk) -> Job | None:
     """The visitor's newest indexing job; it is started here when passages of the chosen size are missing."""
     newest = next(iter(resources.jobs().of(now.visitor, "index")), None)
-    wanted = (now.settings.chunk_size, now.settings.chunk_overlap)
+    wanted = (now.settings.chunk_size, now.settings.chunk_overlap, now.settings.chunking)
     if desk.passages(now.settings) is not None or now.indexed == wanted:
         return newest
     if newest is not None:
@@ -118,6 +124,15 @@ def _passages(now: Session) -> None:
         on_change=session.take_settings,
         help="How much of a passage its neighbour repeats, so that nothing is cut off at a border.",
     )
+    st.selectbox(
+        "Passages end",
+        list(CHUNKINGS),
+        index=list(CHUNKINGS).index(now.settings.chunking),
+        format_func=CHUNKINGS.__getitem__,
+        key="chunking",
+        on_change=session.take_settings,
+        help="Where a document may be cut; a fixed count is the naive way and cuts through sentences.",
+    )
     if now.rejected:
         st.error(markdown(now.rejected))
 
@@ -141,10 +156,21 @@ def _index_effect(desk: Desk, job: Job | None, polled: bool) -> None:
     if counts is None:
         st.caption("These passages are indexed when you ask.")
         return
-    took = f"; the last indexing took {job.seconds:.1f} s" if job is not None else ""
     st.caption(
         f"{plural(sum(counts.values()), 'passage')} of at most {settings.chunk_size} tokens, "
-        f"{settings.chunk_overlap} shared{took}."
+        f"{settings.chunk_overlap} shared.{_reuse(desk, settings)}"
+    )
+
+
+def _reuse(desk: Desk, settings: Settings) -> str:
+    """What making these passages cost, and what it did not cost."""
+    made = desk.recut(settings)
+    if made is None:
+        return ""
+    new = f"{made.embedded:,} newly embedded" if made.embedded else "nothing newly embedded"
+    return (
+        f" The last cut made {plural(made.passages, 'passage')} from {made.sentences:,} sentence vectors in "
+        f"{made.seconds:.2f} s; {new}."
     )
 
 

@@ -37,8 +37,8 @@ from backends.settings import Settings, default_workspace, make_settings
 from backends.store import HistoryEntry
 from backends.stressing import stress
 from backends.tuning import Workshop
-from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
-from pages.ui.evaluator import Evaluator, visitors_archive
+from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
+from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
 from pages.ui.text import listing, plural
 
 COUNTS_KEPT = 64
@@ -104,7 +104,7 @@ class TriptychDesk:
         self._open_copy = open_copy
         self._made = made
         self._lock = threading.Lock()
-        self._counts: OrderedDict[tuple[str, int, int], Mapping[str, int]] = OrderedDict()
+        self._counts: OrderedDict[tuple[str, int, int, str], Mapping[str, int]] = OrderedDict()
         self._shared = self._seen(shared)
         self._own: Observed | None = None
 
@@ -143,6 +143,13 @@ class TriptychDesk:
 
     def passages(self, settings: Settings) -> Mapping[str, int] | None:
         return self._counts.get(self._key(settings))
+
+    def preview(self, settings: Settings) -> Sequence[Chunk]:
+        return self._triptych.library.preview(settings, self.role)
+
+    def recut(self, settings: Settings) -> Recut | None:
+        made = self._triptych.library.cut(settings, self.role)
+        return Recut(made.passages, made.sentences, made.embedded, made.seconds) if made else None
 
     def prepare(self, settings: Settings, report: Reporter) -> None:
         key = self._key(settings)
@@ -198,7 +205,12 @@ class TriptychDesk:
     def forget(self, name: str) -> str:
         self._only_the_owner()
         Workshop(self._private_copy()).forget(name)
-        gone = self._private_copy().library.forget(name)
+        own_runs = [
+            folder
+            for folder in (self._shared.workspace / VISITORS).glob("*")
+            if folder.name.partition(ROLE_MARK)[0] == self._reader.person
+        ]
+        gone = self._private_copy().library.forget(name, own_runs)
         logged = self._monitor.forget(self._reader.person, name)
         return account(gone, logged)
 
@@ -271,8 +283,9 @@ class TriptychDesk:
     def clear_log(self) -> int:
         return self._monitor.clear(self._reader.person)
 
-    def _key(self, settings: Settings) -> tuple[str, int, int]:
-        return self._triptych.library.fingerprint_for(self.role), settings.chunk_size, settings.chunk_overlap
+    def _key(self, settings: Settings) -> tuple[str, int, int, str]:
+        fingerprint = self._triptych.library.fingerprint_for(self.role)
+        return fingerprint, settings.chunk_size, settings.chunk_overlap, settings.chunking
 
 
 class TriptychHouse:

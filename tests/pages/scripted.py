@@ -38,7 +38,7 @@ from backends.measure.archive import Archive
 from backends.monitoring import Health, Monitor, Reader
 from backends.settings import Settings, default_workspace
 from backends.store import HistoryEntry
-from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Reporter, Status
+from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
 
 if TYPE_CHECKING:
     from backends.tuning import Workshop
@@ -152,6 +152,14 @@ class ScriptedDesk:
         key = (settings.chunk_size, settings.chunk_overlap)
         known = key == (128, 24) or key in self.prepared
         return {d.name: len(self.chunks(d.name, settings)) for d in self.documents()} if known else None
+
+    def preview(self, settings: Settings) -> Sequence[Chunk]:
+        chunks = [chunk for d in self.documents() for chunk in self.chunks(d.name, settings)]
+        return [replace(chunk, tokens=min(chunk.tokens, settings.chunk_size)) for chunk in chunks]
+
+    def recut(self, settings: Settings) -> Recut | None:
+        counts = self.passages(settings)
+        return Recut(sum(counts.values()), 9, 0, 0.01) if counts is not None else None
 
     def prepare(self, settings: Settings, report: Reporter) -> None:
         key = (settings.chunk_size, settings.chunk_overlap)
