@@ -1,7 +1,8 @@
 """`make bench`: how long the steps take on this machine, on the sample corpus, in a workspace of its own.
 
 Prints one JSON row per step on stdout. Times are wall-clock milliseconds after a warm-up; each row names
-its median, its 10th and 90th percentile, and how many times it was measured.
+its median, its 10th and 90th percentile, and how many times it was measured. Beside other tools:
+`python -m benchmarks.ingest`; among 100,000 passages: `.large`; what pooled vectors cost: `.pooling`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,15 @@ def main() -> None:
             retriever.search(question.question, top_k=settings.top_k, mode=settings.mode)
             times.append(_since(began))
         row("search", times)
+        times = []
+        for size in (64, 96, 160, 192, 256):
+            other = settings.model_copy(update={"chunk_size": size})
+            began = time.perf_counter()
+            triptych.library.retriever(other)
+            times.append(_since(began))
+            cut = triptych.library.cut(other)
+            assert cut is not None and cut.embedded == 0
+        row("cut the sample corpus anew, ready to be searched (nothing embedded)", times)
         for backend in BACKEND_NAMES:
             status = triptych.status(backend)
             if not status.usable:
