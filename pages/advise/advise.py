@@ -81,7 +81,8 @@ def questionnaire(found: dict[str, Prefilled]) -> Answers:
     answers = prefill(found)
     for ask in ASKS:
         value = _level(ask, answers) if ask.levels else _number(ask, answers)
-        answers = replace(answers, **{ask.key: value})
+        changed: dict[str, Any] = {ask.key: value}
+        answers = replace(answers, **changed)
         if ask.key in found and value == getattr(prefill(found), ask.key):
             st.caption(f"From {markdown(found[ask.key].source)}.")
     return answers
