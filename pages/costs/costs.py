@@ -12,6 +12,7 @@ import streamlit as st
 from backends.console import money, plain
 from backends.datatypes import Answer, UserError
 from backends.jobs import Job
+from backends.measure.advice_evidence import fitting
 from backends.measure.crossover import (
     CLAIMED_VOLUME,
     Case,
@@ -44,12 +45,16 @@ BYTES_PER_PASSAGE = 384 * 4 + 1_000  # a vector and its text
 
 def measured_so_far(now: session.Session) -> list[Answer]:
     """What there is, how much of it, and the button that measures more."""
-    answers = measuring.measured_answers(now.visitor)
+    run, stored = stored_answers(now)
+    answers = [*stored, *measuring.measured_answers(now.visitor)]
     counts = {name: len(m.ids) for name, m in measured_of(answers).items()}
     if counts:
         said = listing([f"{label(name)} {count:,}" for name, count in counts.items()])
-        st.caption(f"Measured in this session, different questions: {said}. Tokens and times are measured; "
-                   "every price is an input.")  # fmt: skip
+        where = f"in this session and in the evaluation run {markdown(run)}" if run else "in this session"
+        st.caption(
+            f"Measured {where}, different questions: {said}. Tokens and times are measured; every price is "
+            "an input."
+        )
     job = next(iter(resources.jobs().of(now.visitor, measuring.KIND)), None)
     working = job is not None and not job.finished
     if job is not None:
@@ -64,6 +69,16 @@ def measured_so_far(now: session.Session) -> list[Answer]:
             "takes about half a minute on two processor cores.",
         )
     return answers
+
+
+def stored_answers(now: session.Session) -> tuple[str, list[Answer]]:
+    """The newest evaluation of every approach: its id and answers; nothing where there is none."""
+    evaluator = resources.desk(now.visitor).evaluator(now.visitor)
+    record = fitting(evaluator.runs())
+    if record is None:
+        return "", []
+    entries = evaluator.board(record.run).run.entries
+    return record.run, [entry.answer for entry in entries if entry.answer is not None]
 
 
 def measure() -> None:
