@@ -52,7 +52,7 @@ def test_documents_become_an_adapter_and_a_killed_server_loses_nothing(
     with serve() as (address, process):
         page.goto(f"{address}/fine_tune")
         page.get_by_role("button", name="Make rows").click()
-        expect(page.get_by_text("rows to learn")).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text("rows to learn,")).to_be_visible(timeout=WAIT)
         pick_settings(page, name="first", epochs=2)
         page.get_by_role("button", name="Train", exact=True).click()
         expect(page.get_by_text("first is trained and answers now")).to_be_visible(timeout=WAIT)

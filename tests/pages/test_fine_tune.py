@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from backends.language.adapters import Adapters
 from backends.tuning import Workshop
-from pages.ui import resources
+from pages.ui import resources, training
 from tests.pages.conftest import APP, settle
 from tests.pages.tuning_house import TuningHouse
 
@@ -49,6 +49,14 @@ def workshop(home: Path) -> Workshop:
     return TuningHouse(home).desk("anyone").workshop()
 
 
+def settle_training(app: AppTest) -> AppTest:
+    """Training takes a process of its own, which needs seconds to start and gives way to everything else."""
+    job = training.current(visitor(app))
+    assert job is not None
+    assert job.wait(240)
+    return settle(app)
+
+
 def visitor(app: AppTest) -> str:
     return str(app.session_state["triptych"].visitor)
 
@@ -73,9 +81,9 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Wor
     app.pills(key="tune-kinds").set_value(["fine_tuned"])
     app.text_input(key="tune-name").set_value("mine")
     app.run()
-    app.number_input(key="tune-epochs-fine_tuned").set_value(2)
-    app.button(key="tune-train").click()
-    settle(app)
+    app.number_input(key="tune-epochs-fine_tuned").set_value(2).run()
+    app.button(key="tune-train").click().run()
+    settle_training(app)
     assert "**mine** is trained and answers now" in said(app)
     adapter = workshop.adapters.get("mine")
     assert adapter.card.report["epochs_done"] == 2
@@ -122,11 +130,13 @@ def test_a_file_of_rows_comes_in_and_a_bad_one_says_why(open_page: Visit, worksh
 def test_a_taken_name_is_refused_before_anything_is_planned(open_page: Visit, workshop: Workshop) -> None:
     app = open_page()
     runs = len(workshop.runs.all())
+    content = "question,answer\n" + "".join(f"What is room {n}?,Room {n} is a kitchen.\n" for n in range(30))
+    app.file_uploader[0].set_value([("rows.csv", content.encode(), "text/csv")])
+    settle(app)
     app.text_input(key="tune-name").set_value("not a name!")
     app.pills(key="tune-kinds").set_value(["fine_tuned"])
     app.run()
-    app.button(key="tune-train").click()
-    settle(app)
+    app.button(key="tune-train").click().run()
     assert "cannot name an adapter" in said(app)
     assert len(workshop.runs.all()) == runs
 
