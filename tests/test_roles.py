@@ -114,7 +114,7 @@ def view(library: Library, names: list[str], role: str, question: str) -> list[A
 
 
 @given(corpora, st.sampled_from(ROLES), st.lists(st.sampled_from(WORDS), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_role_sees_the_library_as_if_the_rest_did_not_exist(tmp_path_factory, corpus, role, words):
     base = tmp_path_factory.mktemp("roles")
     named = {name_of(number): made for number, made in enumerate(corpus)}

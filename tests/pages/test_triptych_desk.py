@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def desk_of(visitor: str, base: Path, model: LanguageModel) -> TriptychDesk:
         return Observed(base, SETTINGS, library, model=model)
 
     shared = on(Library(Workspace.open(base), HashingEmbedder()))
-    return TriptychDesk(shared, lambda: on(open_session(base, visitor, HashingEmbedder())))
+    return TriptychDesk(shared, lambda: on(open_session(base, visitor, HashingEmbedder())), person=visitor)
 
 
 def test_an_answer_comes_with_the_prompt_that_was_sent(base: Path, model: LanguageModel) -> None:
@@ -77,6 +78,20 @@ def test_uploads_and_removals_stay_with_the_visitor(base: Path, model: LanguageM
     assert [d.name for d in ada.documents()] == ["note.txt", "returns.md"]
     assert [d.name for d in bob.documents()] == ["lamps.txt", "returns.md"]
     assert (ada.private, bob.private) == (True, False)
+
+
+def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: LanguageModel) -> None:
+    ada = desk_of("ada", base, model)
+    list(ada.ask("rag", "What does the lamp cost?", SETTINGS, threading.Event()))
+    assert ada.health(7).questions == 1
+    text = ada.document("lamps.txt").text  # type: ignore[union-attr]
+    runs = base / "visitors" / "ada" / "evaluations"
+    runs.mkdir(parents=True)
+    (runs / "answers.jsonl").write_text(json.dumps({"text": text}) + "\n")
+    said = ada.forget("lamps.txt")
+    assert "1 logged question." in said and "found nowhere" in said
+    assert ada.health(7).questions == 0
+    assert "99 euros" not in (runs / "answers.jsonl").read_text()
 
 
 def test_passages_are_counted_once_they_are_indexed(base: Path, model: LanguageModel) -> None:
