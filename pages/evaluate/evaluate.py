@@ -578,8 +578,9 @@ def shown_run(
         sweep_section(board)
     else:
         scoreboard(board)
-    names = ["Where they differ", "By category", "Time by stage", "Tests", "Made with"]
-    tabs = st.tabs(names[2:] if record.sweep else names, key=f"tabs-{record.sweep}", on_change="rerun")
+    names = [] if record.sweep else ["Where they differ", "By category", "Time by stage"]
+    names += ["Tests", "Made with"]
+    tabs = st.tabs(names, key=f"tabs-{record.sweep}", on_change="rerun")
     drawings = {
         "Where they differ": lambda: differences_tab(board, desk),
         "By category": lambda: by_category(board),
@@ -587,7 +588,7 @@ def shown_run(
         "Tests": lambda: tests_table(board.differences),
         "Made with": lambda: made_with(board, ev),
     }
-    for tab, name in zip(tabs, names[2:] if record.sweep else names, strict=True):
+    for tab, name in zip(tabs, names, strict=True):
         if tab.open:
             with tab:
                 drawings[name]()
