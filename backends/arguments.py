@@ -55,6 +55,7 @@ HELP = {
     "mode": "How passages are found: by meaning (dense), by words (bm25), or both.",
     "rerank": "Order and trim the passages sentence by sentence.",
     "cross_encoder": "Reranking lets a trained model read each question and sentence together.",
+    "multi_step": "Look up the parts of a question with several parts one by one, then join them.",
     "quote_only": "Answers from documents use only words of their passages and a few joining words.",
 }
 ChunkSize = Annotated[int | None, _option("chunk_size", "TOKENS")]
@@ -70,6 +71,7 @@ Rerank = Annotated[bool | None, typer.Option("--rerank/--no-rerank", help=HELP["
 CrossEncoder = Annotated[
     bool | None, typer.Option("--cross-encoder/--no-cross-encoder", help=HELP["cross_encoder"])
 ]
+MultiStep = Annotated[bool | None, typer.Option("--multi-step/--no-multi-step", help=HELP["multi_step"])]
 QuoteOnly = Annotated[bool | None, typer.Option("--quote-only/--no-quote-only", help=HELP["quote_only"])]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from backends.corpus.steps import decompose, join
 from backends.datatypes import (
     BackendName,
     Event,
@@ -73,8 +74,12 @@ def find_evidence(
 ) -> Generator[Event, None, Evidence]:
     """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
     budget = evidence_budget(question, model, settings)
+    parts: list[str] = []
+    if settings.multi_step:
+        yield Stage("rewrite")
+        parts = decompose(question)
     yield Stage("retrieve")
-    hits = retriever.search(question, top_k=settings.top_k, mode=settings.mode)
+    hits = search_steps(question, parts, retriever, settings)
     if settings.rerank:
         yield Stage("rerank")
     evidence = retriever.select_evidence(
@@ -88,6 +93,14 @@ def find_evidence(
     )
     yield evidence
     return evidence
+
+
+def search_steps(question: str, parts: Sequence[str], retriever: Retriever, settings: Settings) -> list[Hit]:
+    """The hits of the question, joined with those of its parts where it has any."""
+    searches = [
+        retriever.search(each, top_k=settings.top_k, mode=settings.mode) for each in (question, *parts)
+    ]
+    return join(searches, settings.top_k) if parts else searches[0]
 
 
 def evidence_budget(question: str, model: LanguageModel, settings: Settings) -> int:

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     cross_encoder: bool = Field(
         True, description="Reranking lets a trained model read each question and sentence together."
     )
+    multi_step: bool = Field(
+        False, description="Look up the parts of a question with several parts one by one, then join them."
+    )
     context_tokens: int = Field(128, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     quote_only: bool = Field(
         False,

@@ -104,6 +104,15 @@ def test_evidence_comes_before_generation_and_only_where_something_is_retrieved(
         assert (stages, evidence) == (["generate"], [])
 
 
+def test_the_parts_of_a_question_are_looked_up_one_by_one_when_asked_to(triptych: Triptych) -> None:
+    settings = SETTINGS.model_copy(update={"multi_step": True, "top_k": 2})
+    question = "How long may customers return goods and what does the Lark lamp cost?"
+    events = list(triptych.backend("rag", settings).run(question, settings))
+    assert [e.name for e in events if isinstance(e, Stage)] == ["rewrite", "retrieve", "rerank", "generate"]
+    [evidence] = [event for event in events if isinstance(event, Evidence)]
+    assert {source.hit.chunk.document for source in evidence.sources} == {"returns.md", "lamps.txt"}
+
+
 def test_the_prompt_is_the_one_that_training_builds(triptych: Triptych, name: BackendName) -> None:
     events = run(triptych, name)
     sources = next((event.sources for event in events if isinstance(event, Evidence)), ())

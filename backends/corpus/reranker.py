@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from backends.corpus.bert import Bert, Precision, best_precision
-from backends.corpus.embedding import MODEL_SHA256, Embedder, MiniLM, checked_weights, load_tokenizer
+from backends.corpus.embedding import MODEL_SHA256, checked_weights, load_tokenizer
 from backends.datatypes import UserError
 
 if TYPE_CHECKING:
@@ -147,8 +147,3 @@ def merged_weights(folder: Path) -> dict[str, torch.Tensor]:
 def shipped() -> CrossEncoder:
     """The reranker of this process."""
     return CrossEncoder()
-
-
-def reranker_of(embedder: Embedder) -> Ranker | None:
-    """The shipped reranker is an adapter of MiniLM: another embedder has none."""
-    return shipped() if isinstance(embedder, MiniLM) else None

@@ -8,9 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from backends.corpus.reranker import LONGEST, CrossEncoder, reranker_of
+from backends.corpus.reranker import LONGEST, CrossEncoder
 from backends.datatypes import UserError
-from tests.fakes import HashingEmbedder
 
 QUESTION = "What does Lark One cost?"
 TEXTS = [
@@ -131,7 +130,3 @@ def test_an_adapter_of_another_shape_is_refused(folder, tmp_path):
     save_file({**weights, name: weights[name][:10]}, copy / "adapter_model.safetensors")
     with pytest.raises(UserError, match="does not fit"):
         CrossEncoder(copy).score(QUESTION, TEXTS)
-
-
-def test_only_the_model_it_was_trained_on_has_a_reranker():
-    assert reranker_of(HashingEmbedder()) is None
