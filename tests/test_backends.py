@@ -254,7 +254,8 @@ def test_an_adapter_is_stale_once_its_documents_change(home: Path, tmp_path: Pat
     status = later.status("fine_tuned")
     assert status.state == "stale"
     assert status.reason == (
-        "The adapter fine_tuned learned documents that have changed or are gone here: returns.md."
+        "The adapter fine_tuned learned documents that have changed or are gone here: "
+        "returns.md (learned version 1, now another)."
     )
     assert status.reason in later.answer(QUESTION, "fine_tuned").warnings
 

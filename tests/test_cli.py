@@ -72,6 +72,16 @@ class Row:
     chunks: int = 0
     seconds: float = 0.01
     error: str | None = None
+    needs_password: bool = False
+    same_as: str | None = None
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    document: str
+    chunks: int
+    adapters: tuple[str, ...]
+    found_in: tuple[str, ...] = ()
 
 
 class FakeRetriever:
@@ -104,9 +114,9 @@ class FakeLibrary:
     def history(self, name: str) -> list[dict[str, Any]]:
         return [{"version": 1}, {"version": 2}] if name == "returns.md" else []
 
-    def forget(self, name: str) -> dict[str, Any]:
+    def forget(self, name: str) -> Forgotten:
         self.forgotten.append(name)
-        return {"document": name, "chunks": 3, "adapters": ["fine_tuned"]}
+        return Forgotten(name, 3, ("fine_tuned",))
 
     def retriever(self, settings: Settings, role: str | None = None) -> FakeRetriever:
         return FakeRetriever()
@@ -291,6 +301,8 @@ def test_ingest_rows_and_status_tell_what_happened(library: FakeLibrary, tmp_pat
             "chunks": 5,
             "seconds": 0.01,
             "error": None,
+            "needs_password": False,
+            "same_as": None,
         },
         {
             "document": "empty.md",
@@ -299,6 +311,8 @@ def test_ingest_rows_and_status_tell_what_happened(library: FakeLibrary, tmp_pat
             "chunks": 0,
             "seconds": 0.01,
             "error": "empty.md is empty.",
+            "needs_password": False,
+            "same_as": None,
         },
     ]
     assert "empty.md is empty." in stderr
@@ -323,7 +337,9 @@ def test_history_and_forget(library: FakeLibrary) -> None:
     status, stdout, _ = run("documents", "forget", "returns.md", "--json")
     assert status == 0
     assert library.forgotten == ["returns.md"]
-    assert rows(stdout) == [{"document": "returns.md", "chunks": 3, "adapters": ["fine_tuned"]}]
+    assert rows(stdout) == [
+        {"document": "returns.md", "chunks": 3, "adapters": ["fine_tuned"], "found_in": []}
+    ]
     assert "adapters: fine_tuned" in run("documents", "forget", "returns.md")[1]
 
 
