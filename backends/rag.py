@@ -40,6 +40,7 @@ class Retriever(Protocol):
         count_tokens: Callable[[str], int],
         rerank: bool,
         cross_encoder: bool,
+        parts: Sequence[str],
         format_line: Callable[[int, str, Sequence[str]], str],
     ) -> Evidence: ...
 
@@ -89,6 +90,7 @@ def find_evidence(
         count_tokens=model.count_tokens,
         rerank=settings.rerank,
         cross_encoder=settings.cross_encoder,
+        parts=parts,
         format_line=format_evidence,
     )
     yield evidence

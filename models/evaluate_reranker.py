@@ -32,6 +32,7 @@ from backends.corpus.embedding import MiniLM
 from backends.corpus.library import open_library
 from backends.corpus.reranker import RERANKER, CrossEncoder
 from backends.corpus.retrieval import Retriever, passage_text, sentences_of
+from backends.corpus.steps import decompose, join
 from backends.datatypes import Chunk, Document, Hit, Question
 from backends.language.generation import LanguageModel
 from backends.language.prompts import evidence_lines, format_evidence
@@ -45,6 +46,7 @@ QUESTIONS = Path(__file__).resolve().parents[1] / "sample_corpus" / "questions"
 DEPTH = 20  # passages whose documents are ranked; CISI: CISI_DEPTH
 CISI_DEPTH = 50
 RESAMPLES = 5_000
+PARTS = ["sample", "qa", "cisi", "separation", "steps"]
 
 
 @dataclass
@@ -247,6 +249,43 @@ def separation(workspace: Path, data: Path, ranker: CrossEncoder) -> list[dict[s
     return rows
 
 
+def two_in_one(workspace: Path, ranker: CrossEncoder, number: int = 80) -> dict[str, Any]:
+    """Pairs of development questions asked as one: whole or by parts, is the evidence for both there?
+
+    The sample corpus has hardly any question of two parts, so pairs stand in for them.
+    """
+    settings = make_settings()
+    model = LanguageModel.load("embedded")
+    library = open_library(workspace, MiniLM(), settings)
+    library.ranker = ranker
+    retriever = library.retriever(settings)
+    questions = development_questions()
+    random.Random(4).shuffle(questions)
+    both: dict[str, list[float]] = {"whole": [], "parts": []}
+    documents: dict[str, list[float]] = {"whole": [], "parts": []}
+    for one, two in zip(questions[::2], questions[1::2], strict=False):
+        asked = f"{one.question.rstrip('?')}? And {two.question[:1].lower()}{two.question[1:]}"
+        if len(parts := decompose(asked)) != 2 or len(both["whole"]) == number:
+            continue
+        searches = [
+            retriever.search(each, top_k=settings.top_k, mode=settings.mode) for each in (asked, *parts)
+        ]
+        for way, hits in (("whole", searches[0]), ("parts", join(searches, settings.top_k))):
+            evidence = retriever.select_evidence(
+                asked, hits, budget=2 * settings.context_tokens, count_tokens=model.count_tokens,
+                format_line=format_evidence, rerank=True, parts=parts if way == "parts" else (),
+            )  # fmt: skip
+            shown = "\n".join(evidence_lines(evidence.sources))
+            both[way].append(all(contains_answer(shown, q.answers) for q in (one, two)))
+            names = {hit.chunk.document for hit in hits}
+            documents[way].append(all(names & set(q.documents) for q in (one, two)))
+    row: dict[str, Any] = {"set": "two development questions in one", "questions": len(both["whole"])}
+    for measure, values in (("both answers in the evidence", both), ("both documents found", documents)):
+        row[measure] = {way: round(float(np.mean(own)), 3) for way, own in values.items()}
+        row[measure]["parts - whole"] = interval(np.subtract(values["parts"], values["whole"], dtype=float))
+    return row
+
+
 def strangers(path: Path, number: int) -> list[str]:
     """Questions about other papers; those about stories would fit anywhere (who did what?)."""
     with lzma.open(path, "rt", encoding="utf8") as file:
@@ -276,16 +315,18 @@ def main() -> None:
     parser.add_argument("--reranker", type=Path, default=RERANKER)
     parser.add_argument("--workspace", type=Path, help="kept between runs, so that a second one starts fast")
     parser.add_argument("--limit", type=int, default=200, help="questions of each public source")
-    parser.add_argument("--part", action="append", choices=["sample", "qa", "cisi", "separation"])
+    parser.add_argument("--part", action="append", choices=["sample", "qa", "cisi", "separation", "steps"])
     parser.add_argument("--json", type=Path, help="where the rows go")
     args = parser.parse_args()
-    parts = args.part or ["sample", "qa", "cisi", "separation"]
+    parts = args.part or PARTS
     ranker = CrossEncoder(args.reranker)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         if "sample" in parts:
             rows += sample_corpus(args.workspace or Path(folder), ranker).rows()
         apart = separation(args.workspace or Path(folder), args.data, ranker) if "separation" in parts else []
+        if "steps" in parts:
+            apart.append(two_in_one(args.workspace or Path(folder), ranker))
     if "qa" in parts:
         for scores in public_questions(args.data / "qa" / "dev.jsonl.xz", args.limit, ranker):
             rows += scores.rows()

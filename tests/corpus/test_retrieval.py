@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from backends.corpus.index import PassageIndex
 from backends.corpus.retrieval import (
     JUDGED,
+    Fit,
     Retriever,
     SentenceVectors,
     highest,
@@ -172,6 +173,31 @@ def test_the_cross_encoder_orders_the_sentences_that_the_blend_chose():
     ranker.read.clear()
     plain = retriever.select_evidence(question, hits, budget=40, rerank=True, cross_encoder=False, **SELECT)
     assert ranker.read == [] and plain.sources
+
+
+def test_each_part_of_a_question_gets_its_best_sentence(retriever):
+    parts = ["What does the Team plan cost a month?", "What does Lark One cost?"]
+    hits = retriever.search(" ".join(parts), top_k=4, mode="dense")
+    evidence = retriever.select_evidence(
+        " ".join(parts), hits, budget=500, rerank=True, parts=parts, **SELECT
+    )
+    first, second, *_ = evidence.sources
+    assert first.sentences[0].text == "The Team plan costs 24 EUR a month."
+    assert second.hit.chunk.document == "d1.md"
+
+
+@pytest.mark.parametrize(
+    ("fit", "warned"),
+    [
+        (Fit(0.2), "similarity 0.20"),
+        (Fit(0.6), ""),
+        (Fit(0.6, -3.0), "odds: 5%"),
+        (Fit(0.2, 3.0), "similarity 0.20"),
+        (Fit(0.6, 0.0), ""),
+    ],
+)
+def test_a_poor_fit_is_said(fit, warned):
+    assert len(fit.warnings) == bool(warned) and all(warned in warning for warning in fit.warnings)
 
 
 def test_the_cross_encoder_orders_passages(retriever):
