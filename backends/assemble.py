@@ -272,7 +272,7 @@ class Triptych:
         if name in ("rag", "hybrid"):
             key += (self._fingerprint, self.role, settings.chunk_size, settings.chunk_overlap)
             key += (settings.chunking,)
-            key += (settings.mode, settings.rerank)
+            key += (settings.mode, settings.rerank, settings.cross_encoder)
         with _warming:
             if key not in _warmed:
                 warm_up(self.backend(name, settings), settings)
