@@ -14,7 +14,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,9 +106,12 @@ class Archive:
         return self.workspace / FOLDER
 
     def begin(self, record: RunRecord) -> RunRecord:
-        """Store a new run; `record.run` and `record.created` are filled in. Old runs beyond 200 go."""
+        """Store a new run; `record.run` and `record.created` are filled in. Old runs beyond 200 go.
+
+        Ids sort by the time of their beginning, to the microsecond: their order is the order of the runs.
+        """
         at = datetime.now(UTC)
-        run = f"{at:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        run = f"{at:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
         made = replace(record, run=run, created=at.isoformat(timespec="seconds"))
         (self.folder / run).mkdir(parents=True)
         self.update(made)
@@ -152,6 +155,15 @@ class Archive:
     def unfinished(self, record: RunRecord) -> RunRecord | None:
         """The newest interrupted run of exactly this work."""
         return next((r for r in self.records() if not r.complete and r.same_work(record)), None)
+
+    def state(self, run: str) -> tuple[int, ...]:
+        """Differs whenever the run's record or answers have changed; empty when the run is gone."""
+        found: list[int] = []
+        for name in ("run.json", "answers.jsonl"):  # partial files come and go
+            with suppress(FileNotFoundError):
+                status = (self.folder / run / name).stat()
+                found += [status.st_mtime_ns, status.st_size]
+        return tuple(found)
 
     def load(self, run: str) -> Run:
         record = read_record(self.folder / run / "run.json")

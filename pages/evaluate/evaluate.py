@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -266,12 +267,19 @@ def run_label(record: RunRecord) -> str:
     name = record.name or record.question_set
     kind = "sweep, " if record.sweep else ""
     state = "" if record.complete else ", interrupted"
-    return f"{name} ({kind}{plural(len(record.questions), 'question')}, {at:%d %b %H:%M}{state})"
+    return f"{name} ({kind}{plural(len(record.questions), 'question')}, {at:%d %b %H:%M:%S}{state})"
+
+
+def run_labels(runs: Sequence[RunRecord]) -> dict[str, str]:
+    """A label for each run, no two the same: a list picks its options by their labels."""
+    labels = {record.run: run_label(record) for record in runs}
+    often = Counter(labels.values())
+    return {run: f"{said}, {run}" if often[said] > 1 else said for run, said in labels.items()}
 
 
 def chosen_runs(runs: Sequence[RunRecord], now: session.Session) -> tuple[RunRecord, RunRecord | None]:
     """The run that is shown, and the baseline it is held against."""
-    labels = {record.run: run_label(record) for record in runs}
+    labels = run_labels(runs)
     made = [e for job in resources.jobs().of(now.visitor, KIND) for e in job.events_since(0)]
     first = made[0] if made and made[0] in labels else runs[0].run
     left, right = st.columns(2, gap="large")
@@ -281,13 +289,20 @@ def chosen_runs(runs: Sequence[RunRecord], now: session.Session) -> tuple[RunRec
             key=f"shown-{first}",
         )  # fmt: skip
     shown = next(record for record in runs if record.run == run)
-    others = [r.run for r in runs if r.run != run and r.sweep == shown.sweep and r.complete]
+    kept = session.read("baseline", "")  # stays an option whatever is shown: the list must not lose it
+    others = [
+        r.run for r in runs
+        if r.run == kept or (r.run != run and r.sweep == shown.sweep and r.complete)
+    ]  # fmt: skip
     with right:
         baseline = st.selectbox(
             "Compare with a baseline", ["", *others], key="baseline",
             format_func=lambda each: labels[each] if each else "No baseline",
             help="An earlier run: what got significantly worse since then is flagged.",
         )  # fmt: skip
+    if baseline == run:
+        st.caption("This run is the baseline itself: choose another run to see what changed.")
+        return shown, None
     return shown, next((record for record in runs if record.run == baseline), None)
 
 

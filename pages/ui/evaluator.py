@@ -61,8 +61,7 @@ class Evaluator:
     def board(self, run: str) -> Board:
         """The run's numbers, computed once for as long as the run does not change."""
         archive = self._archive_with(run)
-        files = (archive.folder / run).glob("*.json*")
-        return _board(archive, run, max(file.stat().st_mtime_ns for file in files))
+        return _board(archive, run, archive.state(run))
 
     def delete(self, run: str) -> None:
         self.own.delete(run)
@@ -120,7 +119,7 @@ class Evaluator:
 
 
 @lru_cache(maxsize=12)
-def _board(archive: Archive, run: str, _changed: int) -> Board:
+def _board(archive: Archive, run: str, _state: tuple[int, ...]) -> Board:
     return Board(archive.load(run))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,37 @@ def test_an_identical_run_shows_no_regression(open_page: Visit, archive: Archive
     settle(app)
     assert not app.error
     assert "No significant change" in words(app)
+
+
+def test_a_chosen_baseline_stays_an_option(open_page: Visit, archive: Archive) -> None:
+    runs = [stored(archive).run for _ in range(3)]
+    app = open_page()
+    assert len(set(app.selectbox(key="baseline").options)) == 3
+    app.selectbox(key="baseline").set_value(runs[0])
+    settle(app)
+    app.selectbox(key=f"shown-{runs[-1]}").set_value(runs[0])
+    settle(app)
+    assert app.selectbox(key="baseline").value == runs[0]
+    assert len(app.selectbox(key="baseline").options) == 4
+    assert "This run is the baseline itself" in words(app)
+
+
+def test_the_newest_run_is_shown_even_within_one_second(open_page: Visit, archive: Archive) -> None:
+    runs = [stored(archive).run for _ in range(6)]
+    assert [record.run for record in archive.records()] == runs[::-1]
+    assert open_page().selectbox(key=f"shown-{runs[-1]}").value == runs[-1]
+
+
+def test_files_that_come_and_go_do_not_disturb_the_page(
+    house: ScriptedHouse, archive: Archive, tmp_path: Path
+) -> None:
+    record = stored(archive)
+    evaluator = house.desk("ada").evaluator("ada")
+    (archive.folder / record.run / ".run.json.1").symlink_to(tmp_path / "gone")
+    board = evaluator.board(record.run)
+    assert evaluator.board(record.run) is board
+    archive.update(replace(record, name="renamed"))
+    assert evaluator.board(record.run).run.record.name == "renamed"
 
 
 def test_own_questions_stay_with_their_visitor(open_page: Visit, archive: Archive) -> None:
