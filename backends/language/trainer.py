@@ -1,8 +1,8 @@
 """The process of one training run: `python -m backends.language.trainer RUN_FOLDER PARENT_PID`.
 
 Enters: a run's folder. Leaves: events and a state in it, and the finished adapter beside it. It stops in
-order when asked to, writes a checkpoint and leaves when the process that started it is gone, and gives way
-to whoever answers questions meanwhile.
+order when asked to, writes a checkpoint and leaves when the process that started it is gone (after its last
+step it comes to its end all the same), and gives way to whoever answers questions meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,26 +33,24 @@ from backends.language.training_runs import Run
 
 NICE = 10
 TELL = 0.25  # seconds between two steps that are told
-LOOK = 0.3  # seconds between two looks at the wish to stop
 log = logging.getLogger(__name__)
 
 
 def work(run: Run, parent: int) -> None:
     """Train what the run plans, and note what became of it."""
-    cancel, pause, ended = threading.Event(), threading.Event(), threading.Event()
+    cancel, pause = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: pause.set())
     signal.signal(signal.SIGINT, lambda *_: pause.set())
 
-    def watch() -> None:
-        while not ended.wait(LOOK):
-            if (run.folder / "stop").exists():
-                cancel.set()
-            if os.getppid() != parent:
-                pause.set()
+    def look() -> None:
+        """Whether to stop, asked after every step: the next one does not begin then."""
+        if (run.folder / "stop").exists():
+            cancel.set()
+        if os.getppid() != parent:
+            pause.set()
 
-    threading.Thread(target=watch, daemon=True).start()
     try:
-        _train(run, cancel, pause)
+        _train(run, cancel, pause, look)
     except TrainingPaused as error:
         run.set_state("interrupted", str(error))
     except UserError as error:
@@ -61,11 +60,9 @@ def work(run: Run, parent: int) -> None:
         log.exception("Training failed")
         kind = type(error).__name__
         run.set_state("interrupted", f"Training stopped with an error: {error or 'no details'} ({kind}).")
-    finally:
-        ended.set()
 
 
-def _train(run: Run, cancel: threading.Event, pause: threading.Event) -> None:
+def _train(run: Run, cancel: threading.Event, pause: threading.Event, look: Callable[[], None]) -> None:
     train, held_out = run.examples()
     plan = run.plan
     adapters, told = Adapters(run.adapters), 0.0
@@ -73,10 +70,12 @@ def _train(run: Run, cancel: threading.Event, pause: threading.Event) -> None:
 
         def tell(event: TrainingProgress | EpochDone | Measuring) -> None:
             nonlocal told
-            now = time.monotonic()
-            if isinstance(event, TrainingProgress) and event.step < event.steps and now - told < TELL:
-                return
-            told = now
+            look()
+            if isinstance(event, TrainingProgress):
+                now = time.monotonic()
+                if event.step < event.steps and now - told < TELL:
+                    return
+                told = now
             row: dict[str, Any] = {"event": type(event).__name__, **asdict(event)}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()

@@ -332,7 +332,7 @@ def _params(kind: AdapterKind, given: LoraParams) -> LoraParams:
         key=f"tune-modules-{kind}",
         help="all-linear, or names such as q_proj, v_proj.",
     )
-    seed = second.number_input(
+    seed = first.number_input(
         "Seed",
         0,
         10_000,

@@ -77,20 +77,30 @@ def test_killed_with_its_server_it_is_interrupted_and_goes_on(base: Path, tmp_pa
         import time
         from pathlib import Path
         from backends.language.training_runs import Run
-        Run(Path({str(run.folder)!r})).launch()
+        print(Run(Path({str(run.folder)!r})).launch().pid, flush=True)
         time.sleep(600)
     """
-    server = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT)
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    trainer = int(server.stdout.readline())
     wait(lambda: any(event["event"] == "TrainingProgress" for event in run.events()))
-    assert (run.state, runs.running()) == ("running", True)
-    with pytest.raises(UserError, match="being trained already"):
-        run.launch()
-    os.kill(server.pid, signal.SIGKILL)
-    server.wait()
+    os.kill(trainer, signal.SIGSTOP)  # it must not come to its end while the rest is looked at
+    try:
+        assert (run.state, runs.running()) == ("running", True)
+        with pytest.raises(UserError, match="being trained already"):
+            run.launch()
+        server.kill()
+        server.communicate()
+        assert (run.state, runs.running()) == ("running", True)  # its process outlives the server, to save
+    finally:
+        os.kill(trainer, signal.SIGCONT)
     wait(lambda: run.state != "running")
     assert run.state == "interrupted"
     assert "it can go on there" in run.error
     steps = [event for event in run.events() if event["event"] == "TrainingProgress"]
+    assert steps[0]["step"] == 1  # the first step is told at once, however short the epochs are
+    assert steps[-1]["step"] < steps[-1]["steps"]
 
     process = run.launch()
     assert process.wait(PATIENCE) == 0

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -61,6 +62,13 @@ def visitor(app: AppTest) -> str:
     return str(app.session_state["triptych"].visitor)
 
 
+def shelf(app: AppTest) -> pd.DataFrame:
+    """The table of adapters; the one above it holds the rows."""
+    frames = [frame.value for frame in app.dataframe]
+    (found,) = [frame for frame in frames if {"Name", "State"} <= set(frame.columns)]
+    return found
+
+
 def said(app: AppTest) -> str:
     kinds = (app.caption, app.info, app.success, app.warning, app.error, app.markdown)
     return "\n".join(element.value for kind in kinds for element in kind)
@@ -88,18 +96,18 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Wor
     adapter = workshop.adapters.get("mine")
     assert adapter.card.report["epochs_done"] == 2
     assert {seen.name for seen in adapter.card.documents} == set(workshop.texts())
-    shelf = app.dataframe[0].value
-    assert list(shelf["Name"]) == ["mine"]
-    assert list(shelf["Answers"]) == ["yes"]
-    assert list(shelf["State"]) == ["fresh"]
-    assert "of" in shelf["Right after"][0]
+    table = shelf(app)
+    assert list(table["Name"]) == ["mine"]
+    assert list(table["Answers"]) == ["yes"]
+    assert list(table["State"]) == ["fresh"]
+    assert "of" in table["Right after"][0]
 
     changed = home / "documents" / "returns.md"
     changed.write_text(changed.read_text().replace("30 days", "14 days"))
     stale = Workshop(TuningHouse(home).desk("anyone").triptych())  # type: ignore[attr-defined]
     list(stale.triptych.library.ingest([changed], settings=stale.triptych.settings))
     settle(app)
-    assert list(app.dataframe[0].value["State"]) == ["stale"]
+    assert list(shelf(app)["State"]) == ["stale"]
     found = stale.stale(adapter)
     assert [(each.document, each.learned, each.now) for each in found] == [("returns.md", 1, 2)]
     assert ["30 days" in row.answer for row in found[0].at_risk] == [True]
