@@ -56,7 +56,7 @@ def default_params(kind: AdapterKind, model: str) -> LoraParams:
         return LoraParams(rank=16, alpha=32, learning_rate=2e-4, epochs=3, question_noise=0.1)
     if kind == "fine_tuned":
         return LoraParams(
-            rank=64, alpha=128, learning_rate=3e-3, epochs=16, batch_tokens=1024, question_noise=0.2
+            rank=64, alpha=128, learning_rate=2e-3, epochs=14, batch_tokens=1024, question_noise=0.1
         )
     return LoraParams(rank=32, alpha=64, learning_rate=3e-3, epochs=6, batch_tokens=1536)
 

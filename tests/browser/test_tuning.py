@@ -61,7 +61,7 @@ def test_documents_become_an_adapter_and_a_killed_server_loses_nothing(
         pick_settings(page, name="second", epochs=150)
         page.get_by_role("button", name="Train", exact=True).click()
         expect(page.get_by_text("Loss so far")).to_be_visible(timeout=WAIT)
-        expect(page.get_by_text("second: epoch")).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text("second: epoch").first).to_be_visible(timeout=WAIT)
         process.kill()  # type: ignore[attr-defined]
         process.wait()  # type: ignore[attr-defined]
     with serve() as (address, _):
