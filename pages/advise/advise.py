@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -39,6 +40,7 @@ from pages.ui.evaluator import KIND, Order
 from pages.ui.look import LOOKS
 from pages.ui.text import listing, markdown
 
+EVALUATE = str(Path(__file__).resolve().parents[1] / "evaluate" / "evaluate.py")
 POLL = 0.6
 QUESTIONS = 24
 STRUCTURED = 6
@@ -143,16 +145,18 @@ def marks_table(advice: Advice) -> None:
     rows: list[dict[str, Any]] = [
         {
             "Point": s.criterion.label + ("" if s.measured else " (assumed)"),
-            "Weight": s.weight,
+            "Weight": f"{s.weight:g}",
             **{NAMES[name]: s.marks[name] for name in APPROACHES},
         }
         for s in advice.scores
     ]
-    rows.append({"Point": "Weighted mean", **{NAMES[n]: advice.totals[n] for n in APPROACHES}})
-    columns = {
-        NAMES[n]: st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.2f")
+    rows.append({"Point": "Weighted mean", "Weight": "", **{NAMES[n]: advice.totals[n] for n in APPROACHES}})
+    columns: dict[str, Any] = {
+        NAMES[n]: st.column_config.ProgressColumn(width=104, min_value=0.0, max_value=1.0, format="%.2f")
         for n in APPROACHES
     }
+    columns["Point"] = st.column_config.TextColumn(width=170)
+    columns["Weight"] = st.column_config.TextColumn(width=56, alignment="right")
     frame = pd.DataFrame(rows)
     st.dataframe(
         frame, hide_index=True, column_config=columns, height=38 + 35 * len(frame),
@@ -166,7 +170,7 @@ def findings_table(evidence: Evidence) -> None:
     run = evidence.findings[0].run
     st.markdown("**Measured**")
     st.caption(f"Evaluation run {markdown(run)}.")
-    st.page_link("pages/evaluate/evaluate.py", label="Open the evaluation", icon=":material/analytics:")
+    st.page_link(EVALUATE, label="Open the evaluation", icon=":material/analytics:")
     frame = pd.DataFrame(
         [
             {
@@ -174,13 +178,12 @@ def findings_table(evidence: Evidence) -> None:
                 "Of": NAMES[f.backend],
                 "Value": f.value,
                 "95 %": "" if f.low is None else f"{f.low:.3g} to {f.high:.3g}",
-                "Run": f.run,
             }
             for f in evidence.findings
         ]
     )
     st.dataframe(
-        frame, hide_index=True, alt="Every measured number with its interval and its run.",
+        frame, hide_index=True, alt="Every measured number with its interval.",
         column_config={"Value": st.column_config.NumberColumn(format="%.4g")},
     )  # fmt: skip
 

@@ -35,7 +35,7 @@ from pages.ui.text import listing, markdown
 POLL = 0.5
 QUESTIONS = 12
 FEW = 8  # questions below which an interval says little
-SERVING: dict[Serving, str] = {"hosted": "Hosted, by token", "self_hosted": "Own machine, by the hour"}
+SERVING: dict[Serving, str] = {"hosted": "Hosted", "self_hosted": "Own machine"}
 CHALLENGERS = ("fine_tuned", "hybrid")
 BYTES_PER_PASSAGE = 384 * 4 + 1_000  # a vector and its text
 
@@ -111,6 +111,7 @@ def chosen_plan(now: session.Session) -> tuple[Plan, str]:
     serving = st.segmented_control(
         "How the model is served", list(SERVING), format_func=SERVING.__getitem__, default="hosted",
         key="serving", required=True,
+        help="A hosted model is paid by the token, your own machine by the hour.",
     )  # fmt: skip
     tables = hosted_tables()
     hosted = next(iter(tables))
@@ -174,8 +175,10 @@ def price_table(book: Book) -> Book:
         height=38 + 35 * len(frame),
         disabled=["Price of", "Unit"],
         column_config={
-            "Amount": st.column_config.NumberColumn(min_value=0.0, format="%.4g", required=True),
-            "Date": st.column_config.TextColumn(help="When you last looked at this price."),
+            "Amount": st.column_config.NumberColumn(width=90, min_value=0.0, format="%.4g", required=True),
+            "Date": st.column_config.TextColumn(width=110, help="When you last looked at this price."),
+            "Price of": st.column_config.TextColumn(width=190),
+            "Unit": st.column_config.TextColumn(width=180),
             "Source": st.column_config.TextColumn(help="Where it is from, or: your input."),
         },
     )
@@ -243,7 +246,7 @@ def parts_table(case: Case) -> None:
         if any(fixed_parts(case, name).get(part) for name in names)
     ]
     rows = [
-        {"Part of a month": part, **{label(n): fixed_parts(case, n).get(part) for n in names}}
+        {"Part of a month": part, **{label(n): fixed_parts(case, n).get(part, 0.0) for n in names}}
         for part in parts
     ]
     thousand = {label(n): 1000 * float(per_answer(case, n).mean()) for n in names}
