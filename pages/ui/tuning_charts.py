@@ -110,6 +110,7 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
             y=names,
             name=words,
             mode="markers",
+            orientation="h",  # before and after stand one below the other, each at its own share
             marker={
                 "size": 12,
                 "color": GREY[theme] if opened else [LOOKS[a.card.kind].colour(theme) for a, _, _ in scored],

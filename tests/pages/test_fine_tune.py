@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from backends.language.adapters import Adapters
 from backends.tuning import Workshop
-from pages.ui import resources, training
+from pages.ui import resources, training, tuning_charts
 from tests.pages.conftest import APP, settle
 from tests.pages.tuning_house import TuningHouse
 
@@ -101,6 +101,12 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Wor
     assert list(table["Answers"]) == ["yes"]
     assert list(table["State"]) == ["fresh"]
     assert "of" in table["Right after"][0]
+    drawn = tuning_charts.gains([adapter], "light")
+    assert drawn is not None
+    # Grouped along the other axis, a marker would stand beside its share.
+    assert [trace.orientation for trace in drawn.figure.data] == ["h", "h"]
+    shares = [adapter.card.report[f"score_{when}"]["contains"] for when in ("before", "after")]
+    assert [trace.x[0] for trace in drawn.figure.data] == shares
 
     changed = home / "documents" / "returns.md"
     changed.write_text(changed.read_text().replace("30 days", "14 days"))
