@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import streamlit as st
@@ -90,7 +90,7 @@ def question_box(asked: str) -> None:
 # --- the answers -----------------------------------------------------------------------------------
 
 
-def answers(job: Job, statuses: Statuses, polled: bool) -> None:
+def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], desk: Desk) -> None:
     """The columns and what is said of them; run again and again while the job works, then with the page.
 
     The verdict is drawn here, at every look: Streamlit may drop a rerun of the page or part of what it sent.
@@ -109,6 +109,7 @@ def answers(job: Job, statuses: Statuses, polled: bool) -> None:
             running_line(job)
         elif made is not None:
             verdict_line(made)
+            behind.draw(made, rounds_of(reversed(jobs)), desk)
     if polled and finished:
         st.rerun()  # the rest of the page; asked again at every look until the page has taken it
 
@@ -173,10 +174,7 @@ def page() -> None:
     begun = round_of(job)
     question_box(begun.asked.question if begun else "")
     statuses = {name: desk.status(name) for name in LOOKS}  # once here, not at every look at the job
-    st.fragment(answers, run_every=POLL if working else None)(job, statuses, working)
-    made = None if working else round_of(job)
-    if made is not None:
-        behind.draw(made, rounds_of(reversed(jobs)), desk)
+    st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, desk)
 
 
 page()
