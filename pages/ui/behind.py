@@ -1,7 +1,8 @@
 """What lies behind the answers: sources, time, tokens and cost, the session so far, the exact prompts.
 
-Enters: the round on the page, all rounds of the visitor, the desk. Leaves: tabs; only the open one is drawn,
-and a click inside redraws the tabs alone.
+Enters: the round on the page, all rounds of the visitor, the desk. Leaves: tabs; only the open one is drawn.
+No fragment of its own: it is drawn inside one that is asked again and again, and Streamlit 1.67 may then send
+what the inner fragment drew without the places of the outer one, which blanks the whole page.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from pages.ui.text import markdown, plural
 TABS = ("Sources", "Where the time went", "Tokens and cost", "This session", "Prompt")
 
 
-@st.fragment
 def draw(made: Round, rounds: Sequence[Round], desk: Desk) -> None:
     drawings: tuple[Callable[[], None], ...] = (
         partial(sources.draw, made, desk),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -15,6 +17,26 @@ from pages.ui import resources
 from tests.pages.scripted import ScriptedHouse
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def no_fragment_within_a_fragment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit 1.67 may send an inner fragment without the places of the outer one: the page goes blank."""
+    original, inside = st.fragment, threading.local()
+
+    def fragment(body: Callable[..., None], **options: Any) -> Callable[..., None]:
+        @wraps(body)
+        def guarded(*arguments: Any) -> None:
+            assert not getattr(inside, "one", False), f"{body.__name__} is a fragment within a fragment"
+            inside.one = True
+            try:
+                body(*arguments)
+            finally:
+                inside.one = False
+
+        return original(guarded, **options)
+
+    monkeypatch.setattr(st, "fragment", fragment)
 
 
 @pytest.fixture
