@@ -21,207 +21,41 @@ class Fact:
     short: str
 
 
-_ONSETS = [
-    "b",
-    "br",
-    "c",
-    "ch",
-    "cl",
-    "d",
-    "dr",
-    "f",
-    "fl",
-    "g",
-    "gr",
-    "h",
-    "j",
-    "k",
-    "kr",
-    "l",
-    "m",
-    "n",
-    "p",
-    "pr",
-    "q",
-    "r",
-    "s",
-    "sh",
-    "sk",
-    "st",
-    "t",
-    "th",
-    "tr",
-    "v",
-    "w",
-    "y",
-    "z",
-]
-_VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "ei", "ia", "io", "oa", "ou"]
+_ONSETS = """
+    b br c ch cl d dr f fl g gr h j k kr l m n p pr q r s sh sk st t th tr v w y z
+""".split()
+_VOWELS = """
+    a e i o u ai ea ei ia io oa ou
+""".split()
 _CODAS = ["", "", "", "n", "r", "l", "s", "x", "th", "nd", "rk", "m", "ck", "st"]
-_FIRST = [
-    "Ada",
-    "Amir",
-    "Anna",
-    "Bjorn",
-    "Carla",
-    "Chen",
-    "David",
-    "Elena",
-    "Farid",
-    "Grace",
-    "Hugo",
-    "Ivan",
-    "Jana",
-    "Karim",
-    "Laura",
-    "Marco",
-    "Nadia",
-    "Olga",
-    "Pavel",
-    "Rosa",
-    "Samir",
-    "Tara",
-    "Uma",
-    "Viktor",
-    "Wendy",
-    "Yusuf",
-    "Zoe",
-    "Peter",
-    "Lena",
-    "Omar",
-    "Ruth",
-    "Felix",
-    "Clara",
-    "Ravi",
-    "Mei",
-    "Tomas",
-    "Ingrid",
-    "Paul",
-    "Alice",
-    "Noor",
-]
-_CITIES = [
-    "Berlin",
-    "Lyon",
-    "Porto",
-    "Leeds",
-    "Ghent",
-    "Turin",
-    "Oslo",
-    "Graz",
-    "Brno",
-    "Malmo",
-    "Cork",
-    "Basel",
-    "Austin",
-    "Denver",
-    "Osaka",
-    "Pune",
-    "Nairobi",
-    "Lima",
-    "Perth",
-    "Toronto",
-    "Seville",
-    "Gdansk",
-    "Riga",
-    "Tartu",
-    "Utrecht",
-    "Aarhus",
-    "Zagreb",
-    "Quito",
-    "Accra",
-    "Hanoi",
-]
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-_THINGS = [
-    "sensor",
-    "router",
-    "lamp",
-    "heater",
-    "pump",
-    "scanner",
-    "printer",
-    "tablet",
-    "drone",
-    "camera",
-    "battery",
-    "filter",
-    "valve",
-    "charger",
-    "bicycle",
-    "chair",
-    "mixer",
-    "oven",
-    "scale",
-    "keyboard",
-    "headset",
-    "projector",
-    "speaker",
-    "thermostat",
-    "lock",
-    "gateway",
-    "server",
-    "backpack",
-    "tent",
-    "kettle",
-]
-_DEPARTMENTS = [
-    "finance",
-    "sales",
-    "marketing",
-    "legal",
-    "security",
-    "operations",
-    "logistics",
-    "engineering",
-    "support",
-    "procurement",
-    "quality",
-    "training",
-]
-_ROLES = [
-    "chief executive",
-    "head of finance",
-    "head of sales",
-    "data protection officer",
-    "head of security",
-    "plant manager",
-    "head of people",
-    "chief engineer",
-    "support lead",
-    "head of legal",
-    "quality manager",
-    "press officer",
-]
-_PLANS = [
-    "Basic",
-    "Standard",
-    "Plus",
-    "Premium",
-    "Business",
-    "Ultimate",
-    "Solo",
-    "Studio",
-    "Growth",
-    "Scale",
-    "Lite",
-    "Core",
-    "Max",
-    "Flex",
-]
+_FIRST = """
+    Ada Amir Anna Bjorn Carla Chen David Elena Farid Grace Hugo Ivan Jana Karim Laura Marco Nadia Olga
+    Pavel Rosa Samir Tara Uma Viktor Wendy Yusuf Zoe Peter Lena Omar Ruth Felix Clara Ravi Mei Tomas
+    Ingrid Paul Alice Noor
+""".split()
+_CITIES = """
+    Berlin Lyon Porto Leeds Ghent Turin Oslo Graz Brno Malmo Cork Basel Austin Denver Osaka Pune Nairobi
+    Lima Perth Toronto Seville Gdansk Riga Tartu Utrecht Aarhus Zagreb Quito Accra Hanoi
+""".split()
+_MONTHS = """
+    January February March April May June July August September October November December
+""".split()
+_THINGS = """
+    sensor router lamp heater pump scanner printer tablet drone camera battery filter valve charger
+    bicycle chair mixer oven scale keyboard headset projector speaker thermostat lock gateway server
+    backpack tent kettle
+""".split()
+_DEPARTMENTS = """
+    finance sales marketing legal security operations logistics engineering support procurement quality
+    training
+""".split()
+_ROLES = (
+    "chief executive; head of finance; head of sales; data protection officer; head of security; plant "
+    "manager; head of people; chief engineer; support lead; head of legal; quality manager; press officer"
+).split("; ")
+_PLANS = """
+    Basic Standard Plus Premium Business Ultimate Solo Studio Growth Scale Lite Core Max Flex
+""".split()
 _UNITS = ("per month", "per user and month", "per year", "per device", "per order", "a month", "a year")
 
 

@@ -21,65 +21,24 @@ FOLDER = Path(__file__).parent / "families"
 LONGEST_ROW = 30  # words of a table row that is quoted whole
 _SLOT = re.compile(r"\{(\w+)\}")
 _ROW = re.compile(r"^[^:;]{1,80}: [^;]*(; [^:;]{1,80}: [^;]*)+$")
-_ROLE_WORDS = [
-    "head of finance",
-    "head of sales",
-    "data protection officer",
-    "site manager",
-    "head of security",
-    "chief engineer",
-    "team lead",
-    "support manager",
-    "office manager",
-    "quality manager",
-    "works council",
-    "line manager",
-    "project lead",
-    "treasurer",
-    "registrar",
-    "shift supervisor",
-    "account manager",
-    "service desk",
-    "chief executive",
-    "general counsel",
-    "press officer",
-    "head nurse",
-    "purchasing lead",
-    "warehouse manager",
-    "programme director",
-    "deputy director",
-    "safety officer",
-    "head of people",
-]
-_TEAM_WORDS = [
-    "platform",
-    "billing",
-    "field service",
-    "quality",
-    "onboarding",
-    "data",
-    "research",
-    "events",
-    "facilities",
-    "hardware",
-    "payments",
-    "design",
-]
-_POLICIES = [
-    "travel policy",
-    "return policy",
-    "leave policy",
-    "access policy",
-    "security policy",
-    "gift policy",
-    "expense policy",
-    "remote work policy",
-    "backup policy",
-    "retention policy",
-    "discount policy",
-    "purchasing policy",
-]
-_NUMBERS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve"]
+_ROLE_WORDS = (
+    "head of finance; head of sales; data protection officer; site manager; head of security; chief "
+    "engineer; team lead; support manager; office manager; quality manager; works council; line manager; "
+    "project lead; treasurer; registrar; shift supervisor; account manager; service desk; chief "
+    "executive; general counsel; press officer; head nurse; purchasing lead; warehouse manager; programme "
+    "director; deputy director; safety officer; head of people"
+).split("; ")
+_TEAM_WORDS = (
+    "platform; billing; field service; quality; onboarding; data; research; events; facilities; hardware; "
+    "payments; design"
+).split("; ")
+_POLICIES = (
+    "travel policy; return policy; leave policy; access policy; security policy; gift policy; expense "
+    "policy; remote work policy; backup policy; retention policy; discount policy; purchasing policy"
+).split("; ")
+_NUMBERS = """
+    two three four five six seven eight nine ten twelve
+""".split()
 _UNITS = (
     "per month",
     "a month",
