@@ -1,4 +1,4 @@
-"""What the whole server shares: the job runner, the opened product, each visitor's desk.
+"""What the whole server shares: the job runner, the opened product, each visitor's desk and step of the tour.
 
 Enters: nothing but the workspace. Leaves: long-lived objects, each made once and every collection bounded.
 The only module with `st.cache_resource`.
@@ -13,6 +13,7 @@ import streamlit as st
 
 from backends.jobs import Job, JobContext, Jobs
 from pages.ui.desk import Desk, Reporter
+from pages.ui.itinerary import Tour
 
 SERVER = "server"  # owner of the jobs that are nobody's
 KEPT_JOBS = 80
@@ -62,6 +63,12 @@ def opening() -> Job:
 def desk(visitor: str) -> Desk:
     house: House = opening().result
     return house.desk(visitor)
+
+
+@st.cache_resource(show_spinner=False, max_entries=MAX_DESKS)
+def tour(person: str) -> Tour:  # noqa: ARG001 (what it is kept by)
+    """Where this visitor is on the guided tour; a reload does not lose it."""
+    return Tour()
 
 
 def reopen() -> None:
