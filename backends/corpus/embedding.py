@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from backends.datatypes import UserError
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WINDOW = 254  # tokens of one pass: the model was made for 256, two of which are [CLS] and [SEP]
 LONGEST = 510  # tokens beyond which the model has no positions
-BATCH = 16
+BATCH = 2048  # tokens that go through the network together
 
 
 class Embedder(Protocol):
@@ -90,13 +90,14 @@ class MiniLM:
             count = max(1, -(-len(ids) // WINDOW))
             size = -(-len(ids) // count) or 1
             windows += [(row, ids[first : first + size]) for first in range(0, len(ids), size)] or [(row, [])]
-        windows.sort(key=lambda window: len(window[1]))  # little padding
+        windows.sort(key=lambda window: len(window[1]))  # equal lengths are computed together
         with self._lock:
             network = self._load()
-            for first in range(0, len(windows), BATCH):
-                part = windows[first : first + BATCH]
-                for (row, ids), vector in zip(part, network([ids for _, ids in part]), strict=True):
-                    vectors[row] += vector * max(1, len(ids))
+            for first, last in _batches([len(ids) for _, ids in windows]):
+                part = windows[first:last]
+                for (row, ids), states in zip(part, network([ids for _, ids in part]), strict=True):
+                    mean = states.mean(0)
+                    vectors[row] += mean / np.linalg.norm(mean) * max(1, len(ids))
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def embed_parts(
@@ -104,14 +105,14 @@ class MiniLM:
     ) -> list[np.ndarray]:
         """Texts are read in one pass; what is beyond LONGEST tokens is not seen."""
         encodings = self._tokens().encode_batch(list(texts), add_special_tokens=False)
-        order = sorted(range(len(texts)), key=lambda row: len(encodings[row].ids))  # little padding
+        order = sorted(range(len(texts)), key=lambda row: len(encodings[row].ids))
         means = [np.zeros((len(each), self.dimension), np.float32) for each in parts]
         with self._lock:
             network = self._load()
-            for first in range(0, len(order), BATCH):
-                rows = order[first : first + BATCH]
+            for first, last in _batches([len(encodings[row].ids) for row in order]):
+                rows = order[first:last]
                 for row, states in zip(
-                    rows, network.states([encodings[row].ids[:LONGEST] for row in rows]), strict=True
+                    rows, network([encodings[row].ids[:LONGEST] for row in rows]), strict=True
                 ):
                     starts = [start for start, _ in encodings[row].offsets[:LONGEST]]
                     for at, (start, end) in enumerate(parts[row]):
@@ -160,28 +161,29 @@ def checked_weights() -> Path:
     return path
 
 
+def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(first, last exclusive) of neighbours that hold at most BATCH tokens together, at least one each."""
+    first = tokens = 0
+    for at, length in enumerate(lengths):
+        if at > first and tokens + length > BATCH:
+            yield first, at
+            first, tokens = at, 0
+        tokens += length
+    if lengths:
+        yield first, len(lengths)
+
+
 class _Network:
-    """Batches of token ids to unit vectors: the mean over the tokens' states."""
+    """Batches of token ids to states."""
 
     def __init__(self, weights: Path, precision: Precision) -> None:
         from safetensors.torch import load_file
 
         self._bert = Bert(load_file(weights), precision)
 
-    def states(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
-        """(rows, longest + 2, d) float32: [CLS], the tokens' states, [SEP], padding."""
+    def __call__(self, batch: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """For each row (its tokens + 2, d) float32: [CLS], the tokens' states, [SEP]."""
         import torch
 
         with torch.inference_mode():
-            result: np.ndarray = self._bert(batch)[0].float().numpy()
-            return result
-
-    def __call__(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
-        import torch
-
-        with torch.inference_mode():
-            states, mask = self._bert(batch)
-            weight = mask.unsqueeze(-1).float()
-            mean = (states.float() * weight).sum(1) / weight.sum(1)
-            result: np.ndarray = torch.nn.functional.normalize(mean, dim=1).numpy()
-            return result
+            return [states.float().numpy() for states in self._bert(batch)]

@@ -79,7 +79,9 @@ class CrossEncoder:
             encoded = self._tokenizer.encode_batch([question, *texts], add_special_tokens=False)
             first = encoded[0].ids[:LONGEST_QUESTION]
             seconds = [each.ids[: LONGEST - 3 - len(first)] for each in encoded[1:]]
-            order = sorted(range(len(seconds)), key=lambda at: len(seconds[at]))  # little padding
+            order = sorted(
+                range(len(seconds)), key=lambda at: len(seconds[at])
+            )  # equal lengths are computed together
             for begin in range(0, len(order), BATCH):
                 part = order[begin : begin + BATCH]
                 logits[part] = _logits(bert, [first] * len(part), [seconds[at] for at in part])
@@ -109,8 +111,8 @@ def _logits(bert: Bert, firsts: Sequence[Sequence[int]], seconds: Sequence[Seque
     import torch
 
     with torch.inference_mode():
-        states, _ = bert(firsts, seconds)
-        pooled = torch.tanh(bert.linear(states[:, 0], "pooler.dense"))
+        states = torch.stack([row[0] for row in bert(firsts, seconds)])
+        pooled = torch.tanh(bert.linear(states, "pooler.dense"))
         logits: np.ndarray = bert.linear(pooled, "classifier").squeeze(1).float().numpy()
         return logits
 

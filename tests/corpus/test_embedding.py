@@ -42,6 +42,19 @@ def test_order_and_company_do_not_change_a_vector(exact):
     assert exact.embed([]).shape == (0, 384)
 
 
+def test_in_bf16_too_a_vector_hardly_depends_on_its_company():
+    quick = MiniLM("bf16")
+    together = quick.embed(TEXTS)
+    alone = np.concatenate([quick.embed([text]) for text in TEXTS])
+    assert ((together * alone).sum(1) > 0.9995).all()
+
+
+def test_more_tokens_than_go_through_together_change_nothing(exact, monkeypatch):
+    together = exact.embed(TEXTS)
+    monkeypatch.setattr(embedding, "BATCH", 7)
+    np.testing.assert_allclose(exact.embed(TEXTS), together, atol=2e-6)
+
+
 def test_every_part_of_a_long_text_counts(exact):
     head = "filler " * (WINDOW + 60)
     one, other = exact.embed([head + "zebra " * 60, head + "contract " * 60])
