@@ -30,7 +30,8 @@ OURS = ("triptych", "plain")
 OTHERS = ("langchain", "llamaindex", "haystack", "txtai")
 FILES, CHARACTERS = 250, 8_000
 FIRST, ANEW = 1_000, 700  # characters of a passage, before and after
-COLUMNS = ("ingest_s", "rechunk_s", "ingest_cpu_s", "rechunk_cpu_s", "query_ms", "query_cpu_ms", "peak_mb")
+COLUMNS = ("ingest_s", "rechunk_s", "ingest_cpu_s", "rechunk_cpu_s", "query_ms", "query_cpu_ms")
+MEMORY = ("peak_mb", "children_peak_mb")
 
 
 def texts(prose: Path) -> Iterator[str]:
@@ -58,8 +59,8 @@ def make_peers() -> None:
         subprocess.run([*pip, "-r", str(SIDES / "requirements.txt")], check=True)
 
 
-def measure(side: str, folder: Path) -> dict[str, float]:
-    python = PEERS / "bin" / "python" if side in OTHERS else Path(sys.executable)
+def measure(side: str, folder: Path, peers: Path) -> dict[str, float]:
+    python = peers if side in OTHERS else Path(sys.executable)
     command = [str(python), str(SIDES / f"side_{side}.py"), str(folder), str(FIRST), str(ANEW)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
     if done.returncode:
@@ -72,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prose", type=Path, default=ROOT.parent / "shared" / "data" / "prose")
     parser.add_argument("--peers", action="store_true", help="also LangChain, LlamaIndex, Haystack, txtai")
+    parser.add_argument("--peers-python", type=Path, help="of an environment that has them already")
     parser.add_argument("--only", nargs="*", help="these sides")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--files", type=int, default=FILES)
@@ -79,19 +81,20 @@ def main() -> None:
     args = parser.parse_args()
     if not args.prose.is_dir():
         raise SystemExit(f"There is no prose in {args.prose}: name a folder of .jsonl.xz files with --prose.")
-    if args.peers:
+    if args.peers and not args.peers_python:
         make_peers()
+    peers = args.peers_python or PEERS / "bin" / "python"
     sides = args.only or [*OURS, *(OTHERS if args.peers else ())]
     rounds: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as folder:
         make_folder(args.prose, Path(folder), args.files)
         for _ in range(args.rounds):
             for side in sides:
-                rounds[side].append(measure(side, Path(folder)))
+                rounds[side].append(measure(side, Path(folder), peers))
                 print(json.dumps({"side": side, **rounds[side][-1]}), flush=True)
                 save(args.json, rounds, args.files)
     for side in sides:
-        cells = "  ".join(f"{column} {_median(rounds[side], column):8.1f}" for column in COLUMNS)
+        cells = "  ".join(f"{column} {_median(rounds[side], column):8.1f}" for column in (*COLUMNS, *MEMORY))
         print(f"{side:12}{cells}")
 
 

@@ -12,14 +12,14 @@ WORDS_OF_A_CHARACTER = 1 / 6.2  # its splitter counts words
 class Haystack:
     def load(self) -> None:
         from haystack import Document
-        from haystack.components.embedders import (
-            SentenceTransformersDocumentEmbedder,
-            SentenceTransformersTextEmbedder,
-        )
         from haystack.components.preprocessors import DocumentSplitter
         from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
         from haystack.document_stores.in_memory import InMemoryDocumentStore
         from haystack.utils import ComponentDevice
+        from haystack_integrations.components.embedders.sentence_transformers import (
+            SentenceTransformersDocumentEmbedder,
+            SentenceTransformersTextEmbedder,
+        )
 
         self.parts = (Document, DocumentSplitter, InMemoryDocumentStore, InMemoryEmbeddingRetriever)
         options = {
