@@ -26,6 +26,7 @@ DOORS = {
         "pages.ui.score_charts",
         "pages.ui.stress_charts",
         "pages.ui.tuning_charts",
+        "pages.ui.vote_charts",
     },
 }
 

@@ -11,7 +11,7 @@ from backends.datatypes import BackendName, UserError
 from backends.jobs import Job
 from backends.questions import check_question
 from backends.settings import Settings
-from pages.ui import behind, resources, session
+from pages.ui import behind, resources, session, voting
 from pages.ui.answer_card import card
 from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
 from pages.ui.desk import Desk, Status
@@ -41,7 +41,8 @@ def ask(question: str) -> None:
     running = next((job for job in resources.jobs().of(now.visitor, KIND) if not job.finished), None)
     if running is not None:
         running.cancel()
-    asked = Asked(question, now.backends, now.settings, datetime.now().astimezone())
+    backends = voting.order(now.backends, now.blind)
+    asked = Asked(question, backends, now.settings, datetime.now().astimezone(), now.blind)
     job = resources.jobs().start(KIND, now.visitor, asking(resources.desk(now.visitor), asked))
     now.round_id = job.id
 
@@ -85,6 +86,7 @@ def question_box(asked: str) -> None:
             st.button(
                 question, key=f"example-{number}", on_click=ask_example, args=(question,), type="tertiary"
             )
+        voting.switch()
 
 
 # --- the answers -----------------------------------------------------------------------------------
@@ -97,7 +99,11 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], des
     """
     finished = job.finished  # read before the round: whatever came earlier is in it
     made = round_of(job)
-    if made is not None:
+    votes = desk.votes()
+    hidden = made is not None and voting.hidden(made, votes)
+    if made is not None and hidden:
+        voting.blind_columns(made)
+    elif made is not None:
         columns(made, statuses)
     elif finished:
         st.error(markdown(job.error or "The question was stopped before it began."))
@@ -108,8 +114,10 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], des
         if not finished:
             running_line(job)
         elif made is not None:
-            verdict_line(made)
-            behind.draw(made, rounds_of(reversed(jobs)), desk)
+            voting.ballot(made, votes, hidden)
+            if not hidden:
+                verdict_line(made)
+                behind.draw(made, rounds_of(reversed(jobs)), desk)
     if polled and finished:
         st.rerun()  # the rest of the page; asked again at every look until the page has taken it
 

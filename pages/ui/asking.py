@@ -29,6 +29,7 @@ class Asked:
     backends: tuple[BackendName, ...]
     settings: Settings
     at: datetime
+    blind: bool = False  # nobody is told who wrote what before the vote
 
 
 @dataclass(frozen=True)

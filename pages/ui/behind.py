@@ -12,7 +12,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ui import charts, export, session, sources
+from pages.ui import charts, export, session, sources, voting
 from pages.ui.asking import Round
 from pages.ui.charts import Chart
 from pages.ui.desk import Desk
@@ -27,7 +27,7 @@ def draw(made: Round, rounds: Sequence[Round], desk: Desk) -> None:
         partial(sources.draw, made, desk),
         partial(_time, made),
         partial(_tokens_and_cost, made),
-        partial(_session, rounds),
+        partial(_session, rounds, desk),
         partial(_prompts, made),
     )
     for tab, drawing in zip(st.tabs(TABS, key="behind", on_change="rerun"), drawings, strict=True):
@@ -57,7 +57,7 @@ def _grid(drawn: Sequence[Chart | None]) -> None:
                 charts.show(chart)
 
 
-def _session(rounds: Sequence[Round]) -> None:
+def _session(rounds: Sequence[Round], desk: Desk) -> None:
     asked = [made for made in rounds if made.answers]
     theme = session.theme()
     frame = charts.session_frame(asked)
@@ -74,6 +74,7 @@ def _session(rounds: Sequence[Round]) -> None:
             charts.session_cost(frame, currency, theme),
         ]
     )
+    voting.results(desk.votes())
     st.markdown(f"**{plural(len(asked), 'question')} so far**")
     for made in reversed(asked):
         if st.button(

@@ -15,6 +15,7 @@ from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, T
 from backends.monitoring import Health
 from backends.settings import Settings
 from backends.store import HistoryEntry
+from backends.votes import Votes
 from pages.ui.evaluator import Evaluator
 
 if TYPE_CHECKING:
@@ -181,6 +182,10 @@ class Desk(Protocol):
         ...
 
     def switch_logging(self, on: bool) -> None: ...
+
+    def votes(self) -> Votes:
+        """Which answers this visitor found most helpful."""
+        ...
 
     def clear_log(self) -> int:
         """Delete this visitor's log; how many retrievals it held."""

@@ -46,6 +46,8 @@ class Session:
     rejected: str | None = None  # why the last change of a setting was not taken
     question_problem: str | None = None
     round_id: str | None = None  # the answers on the page; None = the newest
+    blind: bool = False  # whether the next answers hide who wrote them until a vote
+    revealed: set[str] = field(default_factory=set)  # blind rounds shown without a vote
     document: str | None = None  # open on the documents page
     uploads: int = 0  # makes the drop zone a new, empty one after each upload
     notice: str | None = None  # one sentence about what was just done

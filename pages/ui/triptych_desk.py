@@ -37,6 +37,7 @@ from backends.settings import Settings, default_workspace, make_settings
 from backends.store import HistoryEntry
 from backends.stressing import stress
 from backends.tuning import Workshop
+from backends.votes import Votes
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
 from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
 from pages.ui.text import listing, plural
@@ -282,6 +283,10 @@ class TriptychDesk:
 
     def clear_log(self) -> int:
         return self._monitor.clear(self._reader.person)
+
+    def votes(self) -> Votes:
+        viewer = self._reader.person + (ROLE_MARK + self.role if self.role else "")
+        return Votes(self._shared.workspace / VISITORS / viewer)
 
     def _key(self, settings: Settings) -> tuple[str, int, int, str]:
         fingerprint = self._triptych.library.fingerprint_for(self.role)

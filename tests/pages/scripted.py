@@ -38,11 +38,12 @@ from backends.measure.archive import Archive
 from backends.monitoring import Health, Monitor, Reader
 from backends.settings import Settings, default_workspace
 from backends.store import HistoryEntry
+from backends.votes import Votes
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
 
 if TYPE_CHECKING:
     from backends.tuning import Workshop
-from pages.ui.evaluator import Evaluator, visitors_archive
+from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
 from tests.measure.stress_subject import scripted_stress
 from tests.measure.subjects import ScriptedSubject
 
@@ -303,6 +304,9 @@ class ScriptedDesk:
 
     def clear_log(self) -> int:
         return self.monitor.clear(self.visitor)
+
+    def votes(self) -> Votes:
+        return Votes(default_workspace() / VISITORS / self.visitor)
 
     @property
     def monitor(self) -> Monitor:

@@ -13,6 +13,8 @@ from backends.datatypes import Answer, Evidence, Token, UserError
 from backends.language.generation import LanguageModel
 from backends.settings import make_settings
 from backends.store import Workspace
+from backends.traces import REMOVED
+from backends.votes import Vote, VotedAnswer
 from pages.ui.desk import Prompt
 from pages.ui.triptych_desk import Observed, TriptychDesk, silent
 from tests.fakes import HashingEmbedder, tiny_language_model
@@ -88,10 +90,13 @@ def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: Languag
     runs = base / "visitors" / "ada" / "evaluations"
     runs.mkdir(parents=True)
     (runs / "answers.jsonl").write_text(json.dumps({"text": text}) + "\n")
+    ada.votes().record(Vote("1", "Cost?", "rag", False, (VotedAnswer("rag", "99 euros", ("lamps.txt",)),)))
     said = ada.forget("lamps.txt")
     assert "1 logged question." in said and "found nowhere" in said
     assert ada.health(7).questions == 0
     assert "99 euros" not in (runs / "answers.jsonl").read_text()
+    (vote,) = ada.votes().all()
+    assert (vote.choice, vote.answers[0].text) == ("rag", REMOVED)
 
 
 def test_passages_are_counted_once_they_are_indexed(base: Path, model: LanguageModel) -> None:
