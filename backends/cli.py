@@ -21,31 +21,22 @@ import typer
 from typer.core import TyperGroup
 
 from backends.arguments import (
-    ChunkingWay,
-    ChunkOverlap,
-    ChunkSize,
-    ContextTokens,
-    CrossEncoder,
+    Backends,
     DocumentsFolder,
+    Given,
     Json,
-    MaxTokens,
-    Mode,
-    Model,
-    MultiStep,
-    QuoteOnly,
-    Rerank,
     Role,
-    Seed,
-    Temperature,
     WorkspaceFolder,
     backends_of,
     check_date,
     check_folder,
+    check_place,
     questions_of,
     settings_of,
+    takes_settings,
     use_workspace,
 )
-from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Filters, Hit, Question, UserError
+from backends.datatypes import Answer, BackendName, Filters, Hit, Question, UserError
 from backends.evaluate_verb import evaluate
 from backends.runs import RUN_DEPTH, run_rows, write_run
 from backends.stress_verb import stress
@@ -128,6 +119,7 @@ def demo(
 
 
 @app.command()
+@takes_settings("chunk_size", "chunk_overlap", "chunking")
 def ingest(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, folders or zips.")],
     role: Annotated[
@@ -136,15 +128,14 @@ def ingest(
     password: Annotated[
         list[str] | None, typer.Option(help="Opens files that need one (repeat for several).")
     ] = None,
-    chunk_size: ChunkSize = None,
-    chunk_overlap: ChunkOverlap = None,
-    chunking: ChunkingWay = None,
+    *,
+    given: Given,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Parse, chunk, embed and index files or folders; a file of a known name replaces that document."""
     folder = use_workspace(workspace)
-    settings = settings_of(chunk_size=chunk_size, chunk_overlap=chunk_overlap, chunking=chunking)
+    settings = settings_of(**given)
     for path in paths:
         if not path.exists():
             raise UserError(f"There is no file or folder {path}.")
@@ -302,6 +293,7 @@ def forget(
 
 
 @app.command()
+@takes_settings("mode", "rerank", "cross_encoder", "chunk_size", "chunk_overlap", "chunking")
 def search(
     question: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
     queries: Annotated[
@@ -318,9 +310,8 @@ def search(
     top_k: Annotated[
         int | None, typer.Option("--top-k", metavar="K", min=1, max=1000, help="How many to find.")
     ] = None,
-    mode: Mode = None,
-    rerank: Rerank = None,
-    cross_encoder: CrossEncoder = None,
+    *,
+    given: Given,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this document; * stands for anything (repeat for several)."),
@@ -332,9 +323,6 @@ def search(
     tag: Annotated[list[str] | None, typer.Option(help="Only documents that carry this tag.")] = None,
     since: Annotated[str, typer.Option(metavar="DATE", help="Only documents of this day or later.")] = "",
     until: Annotated[str, typer.Option(metavar="DATE", help="Only documents up to this day.")] = "",
-    chunk_size: ChunkSize = None,
-    chunk_overlap: ChunkOverlap = None,
-    chunking: ChunkingWay = None,
     documents: DocumentsFolder = None,
     role: Role = None,
     as_json: Json = False,
@@ -342,14 +330,7 @@ def search(
 ) -> None:
     """Find passages, with scores."""
     folder = use_workspace(workspace)
-    settings = settings_of(
-        mode=mode,
-        rerank=rerank,
-        cross_encoder=cross_encoder,
-        chunk_size=chunk_size,
-        chunk_overlap=chunk_overlap,
-        chunking=chunking,
-    )
+    settings = settings_of(**given)
     filters = Filters(
         tuple(only or ()),
         tuple(type_ or ()),
@@ -359,8 +340,7 @@ def search(
     )
     asked = questions_of(question, queries, option="--queries")
     check_folder(documents)
-    if run is not None and not run.absolute().parent.is_dir():
-        raise UserError(f"There is no folder {run.absolute().parent} to write the run file into.")
+    check_place(run, "the run file")
     with printing(as_json) as (out, progress), interruptible():
         library = open_library(folder, settings, documents, progress)
         retriever = library.retriever(settings, role=role)
@@ -421,34 +401,15 @@ def _show_hits(out: Output, question: Question, hits: Sequence[Hit], *, title: b
 
 
 @app.command()
+@takes_settings()
 def ask(
     question: Annotated[str | None, typer.Argument(help="What to ask.")] = None,
     questions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Questions, one JSON row each.")
     ] = None,
-    backend: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"Who answers: {', '.join(BACKEND_NAMES)} (repeat for several; all four by default).",
-        ),
-    ] = None,
-    top_k: Annotated[
-        int | None, typer.Option("--top-k", metavar="K", help="Passages handed to the model.")
-    ] = None,
-    chunk_size: ChunkSize = None,
-    chunk_overlap: ChunkOverlap = None,
-    chunking: ChunkingWay = None,
-    mode: Mode = None,
-    rerank: Rerank = None,
-    cross_encoder: CrossEncoder = None,
-    multi_step: MultiStep = None,
-    quote_only: QuoteOnly = None,
-    context_tokens: ContextTokens = None,
-    temperature: Temperature = None,
-    max_tokens: MaxTokens = None,
-    seed: Seed = None,
-    model: Model = None,
+    backend: Backends = None,
+    *,
+    given: Given,
     documents: DocumentsFolder = None,
     role: Role = None,
     as_json: Json = False,
@@ -456,25 +417,10 @@ def ask(
 ) -> None:
     """Ask the backends; one answer record per question and backend."""
     folder = use_workspace(workspace)
-    settings = settings_of(
-        top_k=top_k,
-        chunk_size=chunk_size,
-        chunk_overlap=chunk_overlap,
-        chunking=chunking,
-        mode=mode,
-        rerank=rerank,
-        cross_encoder=cross_encoder,
-        multi_step=multi_step,
-        quote_only=quote_only,
-        context_tokens=context_tokens,
-        temperature=temperature,
-        max_tokens=max_tokens,
-        seed=seed,
-        model=model,
-    )
+    settings = settings_of(**given)
     asked = questions_of(question, questions, option="--questions")
     check_folder(documents)
-    backends = backends_of(backend or BACKEND_NAMES)
+    backends = backends_of(backend)
     with printing(as_json) as (out, progress):
         progress("loading the model and the documents")
         failed = Asking(out, progress, len(asked) * len(backends)).run(

@@ -16,27 +16,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backends.arguments import (
-    ChunkOverlap,
-    ChunkSize,
-    ContextTokens,
-    CrossEncoder,
+    Backends,
     DocumentsFolder,
+    Given,
     Json,
-    MaxTokens,
-    Mode,
-    Model,
-    QuoteOnly,
-    Rerank,
     Role,
-    Seed,
-    Temperature,
     WorkspaceFolder,
     backends_of,
     check_folder,
+    check_place,
     settings_of,
+    takes_settings,
     use_workspace,
 )
-from backends.datatypes import BACKEND_NAMES, UserError
+from backends.datatypes import UserError
 
 if TYPE_CHECKING:
     from backends.console import Output, ProgressLine
@@ -49,6 +42,7 @@ if TYPE_CHECKING:
 SAMPLES = ("sample-test", "sample-dev")
 
 
+@takes_settings()
 def evaluate(
     questions: Annotated[
         str,
@@ -57,10 +51,7 @@ def evaluate(
             help=f"Questions with gold answers, JSONL or CSV; or {' or '.join(SAMPLES)}, which come along.",
         ),
     ],
-    backend: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help=f"Who answers: {', '.join(BACKEND_NAMES)} (repeat for several)."),
-    ] = None,
+    backend: Backends = None,
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -83,20 +74,8 @@ def evaluate(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew even if the same run was interrupted.")
     ] = False,
-    top_k: Annotated[
-        int | None, typer.Option("--top-k", metavar="K", help="Passages handed to the model.")
-    ] = None,
-    chunk_size: ChunkSize = None,
-    chunk_overlap: ChunkOverlap = None,
-    mode: Mode = None,
-    rerank: Rerank = None,
-    cross_encoder: CrossEncoder = None,
-    quote_only: QuoteOnly = None,
-    context_tokens: ContextTokens = None,
-    temperature: Temperature = None,
-    max_tokens: MaxTokens = None,
-    seed: Seed = None,
-    model: Model = None,
+    *,
+    given: Given,
     documents: DocumentsFolder = None,
     role: Role = None,
     as_json: Json = False,
@@ -110,27 +89,13 @@ def evaluate(
     from backends.measure.reports import report_kind
 
     folder = use_workspace(workspace)
-    settings = settings_of(
-        top_k=top_k,
-        chunk_size=chunk_size,
-        chunk_overlap=chunk_overlap,
-        mode=mode,
-        rerank=rerank,
-        cross_encoder=cross_encoder,
-        quote_only=quote_only,
-        context_tokens=context_tokens,
-        temperature=temperature,
-        max_tokens=max_tokens,
-        seed=seed,
-        model=model,
-    )
+    settings = settings_of(**given)
     asked = questions_of(questions)[:limit]
-    arms = arms_of(backends_of(backend or BACKEND_NAMES), settings, sweep or [])
+    arms = arms_of(backends_of(backend), settings, sweep or [])
     check_folder(documents)
     for path in report or ():
         report_kind(path)
-    if junit is not None and not junit.absolute().parent.is_dir():
-        raise UserError(f"There is no folder {junit.absolute().parent} to write {junit.name} into.")
+    check_place(junit)
     with cli.printing(as_json) as (out, progress):
         job = Evaluating(progress)
         with cli.interruptible(lambda: job.account):
@@ -148,7 +113,7 @@ def evaluate(
 
 def questions_of(given: str) -> list[Question]:
     """The questions of a file, or of a sample split by its name."""
-    from backends.question_sets import sample_questions
+    from backends.measure.probes import sample_questions
     from backends.questions import load_questions
 
     if given in SAMPLES and not Path(given).exists():

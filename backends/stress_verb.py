@@ -6,45 +6,43 @@ Enters: arguments. Leaves: rows or tables on stdout, every answer in a file on r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from backends.arguments import (
-    ChunkOverlap,
-    ChunkSize,
+    Backends,
     DocumentsFolder,
+    Given,
     Json,
-    MaxTokens,
-    Mode,
-    Model,
     Role,
     WorkspaceFolder,
     backends_of,
     check_folder,
+    check_place,
     settings_of,
+    takes_settings,
     use_workspace,
 )
-from backends.datatypes import BACKEND_NAMES, UserError
+from backends.datatypes import UserError
 
 if TYPE_CHECKING:
-    from backends.console import Output
+    from backends.console import Output, ProgressLine
     from backends.measure.stress.records import Result, StressTest
 
+Report = Callable[[int, int, str], None]  # done, total, what
 TESTS = ("freshness", "erasure", "format", "noise", "injection")
 
 
+@takes_settings("chunk_size", "chunk_overlap", "mode", "max_tokens", "model")
 def stress(
     tests: Annotated[
         list[str] | None,
         typer.Argument(metavar="[TEST]...", help=f"Which: {', '.join(TESTS)}; all five by default."),
     ] = None,
-    backend: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help=f"Who answers: {', '.join(BACKEND_NAMES)} (repeat for several)."),
-    ] = None,
+    backend: Backends = None,
     questions: Annotated[
         Path | None,
         typer.Option(
@@ -64,11 +62,8 @@ def stress(
         Path | None,
         typer.Option(metavar="FILE", help="Write every answer and its verdict, one JSON row each."),
     ] = None,
-    chunk_size: ChunkSize = None,
-    chunk_overlap: ChunkOverlap = None,
-    mode: Mode = None,
-    max_tokens: MaxTokens = None,
-    model: Model = None,
+    *,
+    given: Given,
     documents: DocumentsFolder = None,
     role: Role = None,
     as_json: Json = False,
@@ -76,22 +71,15 @@ def stress(
 ) -> None:
     """Edit, forget, disturb and poison a copy of the documents, and measure who notices."""
     from backends import cli
+    from backends.questions import load_questions
 
     folder = use_workspace(workspace)
-    settings = settings_of(
-        chunk_size=chunk_size, chunk_overlap=chunk_overlap, mode=mode, max_tokens=max_tokens, model=model
-    )
+    settings = settings_of(**given)
     chosen = tests_of(tests or TESTS)
-    backends = backends_of(backend or BACKEND_NAMES)
+    backends = backends_of(backend)
     check_folder(documents)
-    if probes is not None and not probes.absolute().parent.is_dir():
-        raise UserError(f"There is no folder {probes.absolute().parent} to write the answers into.")
-    asked = None
-    if questions is not None:
-        from backends.questions import load_questions
-
-        asked = load_questions(questions)
-    failed = False
+    check_place(probes, "the answers")
+    asked = load_questions(questions) if questions is not None else None
     with cli.printing(as_json) as (out, progress), cli.interruptible():
         from backends.stressing import stress as run_test
 
@@ -99,39 +87,51 @@ def stress(
         triptych = cli.open_triptych(folder, settings, documents, role, progress)
         if probes is not None:
             probes.write_text("", encoding="utf-8")
-        for test in chosen:
 
-            def report(done: int, total: int, what: str, test: str = test) -> None:
-                progress(f"{test} {done}/{total}  {what}")
+        def measure(test: StressTest, report: Report) -> Result:
+            return run_test(
+                triptych, test, backends, settings,
+                questions=asked, number=number, seed=seed, document=forget, progress=report,
+            )  # fmt: skip
 
-            try:
-                result = run_test(
-                    triptych,
-                    test,
-                    backends,
-                    settings,
-                    questions=asked,
-                    number=number,
-                    seed=seed,
-                    document=forget,
-                    progress=report,
-                )
-            except UserError as error:
-                if len(chosen) == 1:
-                    raise
-                progress.clear()
-                _say(f"triptych: {test}: {error}")
-                failed = True
-                continue
-            progress.clear()
-            show(out, result)
-            if probes is not None:
-                keep(probes, result)
-            for name, reason in result.skipped.items():
-                _say(f"triptych: {test}, {name}: {reason}")
-                failed = True
+        failed = work_through(chosen, measure, out, progress, probes)
     if failed:
         raise typer.Exit(1)
+
+
+def work_through(
+    tests: Sequence[StressTest],
+    measure: Callable[[StressTest, Report], Result],
+    out: Output,
+    progress: ProgressLine,
+    probes: Path | None,
+) -> bool:
+    """Run and show one test after the other; whether something could not be measured."""
+    from backends.console import say
+
+    failed = False
+    for test in tests:
+
+        def report(done: int, total: int, what: str, test: str = test) -> None:
+            progress(f"{test} {done}/{total}  {what}")
+
+        try:
+            result = measure(test, report)
+        except UserError as error:
+            if len(tests) == 1:
+                raise
+            progress.clear()
+            say(f"triptych: {test}: {error}")
+            failed = True
+            continue
+        progress.clear()
+        show(out, result)
+        if probes is not None:
+            keep(probes, result)
+        for name, reason in result.skipped.items():
+            say(f"triptych: {test}, {name}: {reason}")
+            failed = True
+    return failed
 
 
 def tests_of(names: Sequence[str]) -> list[StressTest]:
@@ -139,12 +139,6 @@ def tests_of(names: Sequence[str]) -> list[StressTest]:
         if name not in TESTS:
             raise UserError(f"There is no stress test {name!r}: choose from {', '.join(TESTS)}.")
     return [cast("StressTest", name) for name in dict.fromkeys(names)]
-
-
-def _say(message: str) -> None:
-    from backends.console import say
-
-    say(message)
 
 
 def show(out: Output, result: Result) -> None:

@@ -17,12 +17,12 @@ import typer
 
 from backends.arguments import (
     DocumentsFolder,
+    Given,
     Json,
-    Model,
-    Seed,
     WorkspaceFolder,
     check_folder,
     settings_of,
+    takes_settings,
     use_workspace,
 )
 from backends.datatypes import TrainingRow, UserError
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
+@takes_settings("seed", "model")
 def train(
     examples: Annotated[
         list[Path] | None,
@@ -63,8 +64,8 @@ def train(
         float,
         typer.Option(min=0.0, max=0.5, metavar="SHARE", help="Rows kept for the test, never trained on."),
     ] = 0.1,
-    seed: Seed = None,
-    model: Model = None,
+    *,
+    given: Given,
     documents: DocumentsFolder = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
@@ -74,7 +75,7 @@ def train(
     from backends.language.examples import check_rows, load_rows
 
     folder = use_workspace(workspace)
-    settings = settings_of(model=model, seed=seed)
+    settings = settings_of(**given)
     check_folder(documents)
     rows = [row for path in examples or () for row in load_rows(path)]
     if examples:
@@ -86,7 +87,7 @@ def train(
         params = _changed(
             default_params(kind, settings.model),
             epochs=epochs, rank=rank, learning_rate=learning_rate, question_noise=question_noise,
-            patience=patience, seed=seed,
+            patience=patience, seed=given["seed"],
         )  # fmt: skip
         progress("loading the model and the documents")
         workshop = Workshop(open_triptych(folder, settings, documents, None, progress))
@@ -371,11 +372,13 @@ def export(
 
 
 @adapters_app.command("import")
+@takes_settings("model")
 def take_in(
     source: Annotated[Path, typer.Argument(metavar="FOLDER_OR_ZIP", help="A PEFT LoRA with safetensors.")],
     name: Annotated[str, typer.Option(metavar="NAME", help="What to call it.")],
     hybrid: Annotated[bool, typer.Option("--hybrid", help="It answers from passages.")] = False,
-    model: Model = None,
+    *,
+    given: Given,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Take in an adapter; pickled weights and those of another base model are refused."""
@@ -385,7 +388,7 @@ def take_in(
     if not source.exists():
         raise UserError(f"There is no file or folder {source}.")
     known = _known(workspace)
-    base = LanguageModel.load(settings_of(model=model).model)
+    base = LanguageModel.load(settings_of(**given).model)
     adapter = import_adapter(known, source, name, "hybrid" if hybrid else "fine_tuned", base)
     typer.echo(
         f"{adapter.name} fits {base.name}; `triptych adapters activate {adapter.name}` lets it answer."

@@ -18,8 +18,8 @@ from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.evaluating import TriptychSubject, archive_of
 from backends.measure.comparison import Board
 from backends.measure.evaluation import carry_out, plain_arms, plan
+from backends.measure.probes import sample_questions
 from backends.measure.reports import INTERVALS, JUDGED, evidence, markdown_table, write_report
-from backends.question_sets import sample_questions
 from backends.settings import Settings, make_settings
 
 ROOT = Path(__file__).resolve().parents[1]

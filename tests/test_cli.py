@@ -449,7 +449,8 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_help_of_settings_options_is_the_settings_own() -> None:
-    assert {name: Settings.model_fields[name].description for name in arguments.HELP} == arguments.HELP
+    assert {name: field.description for name, field in Settings.model_fields.items()} == arguments.HELP
+    assert set(arguments.KINDS) == set(arguments.HELP)
 
 
 @pytest.mark.parametrize("verb", ["demo", "ingest", "documents", "search", "ask"])

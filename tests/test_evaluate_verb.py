@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from backends import cli, evaluate_verb
 from backends.measure.archive import Archive
+from backends.settings import Settings
 from tests.measure.subjects import ScriptedSubject, make_questions
 
 
@@ -145,6 +146,14 @@ def test_bad_input_is_one_sentence_and_status_2(
     assert (status, stdout) == (2, "")
     assert sentence in " ".join(stderr.split())
     assert subject.asked == []
+
+
+def test_every_setting_of_an_answer_is_an_option(subject: ScriptedSubject, questions: Path) -> None:
+    options = ("--chunking", "sections", "--multi-step", "--no-rerank", "--temperature", 0.5, "--top-k", 3)
+    _, made = evaluated(questions, "--backend", "rag", "--limit", 2, *options)
+    (arm,) = Archive(questions.parent / "workspace").find(made[-1]["run"]).arms
+    given = {"chunking": "sections", "multi_step": True, "rerank": False, "temperature": 0.5, "top_k": 3}
+    assert arm.settings == Settings(**given).model_dump(mode="json")  # type: ignore[arg-type]
 
 
 def test_the_sample_questions_come_along() -> None:

@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Literal
 
 from backends.alignment import sentences
 from backends.datatypes import Document, Question
@@ -18,20 +19,26 @@ from backends.questions import load_questions
 
 QUESTIONS = Path(__file__).resolve().parents[2] / "sample_corpus" / "questions"
 NUMBER = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?: ?%)?(?![\w-]|[.,]\d)")
+Split = Literal["dev", "test"]
 SENTENCE_WORDS = range(6, 41)  # of a sentence that makes a fair question
 
 
 def sample_questions(
-    names: Collection[str], *, split: str = "test", folder: Path = QUESTIONS
+    split: Split, *, among: Collection[str] | None = None, folder: Path = QUESTIONS
 ) -> list[Question]:
-    """The sample's questions of one split whose documents are all among `names`, in file order."""
+    """The sample's questions of one split, in file order.
+
+    With `among` only those about documents that all have a name among these.
+    """
     chosen: list[Question] = []
     for path in sorted(folder.glob("*.jsonl")):
         lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
         splits = [json.loads(line).get("split") for line in lines]
         rows = zip(load_questions(path), splits, strict=True)
         chosen += [question for question, own in rows if own == split]
-    return [q for q in chosen if q.documents and set(q.documents) <= set(names)]
+    if among is None:
+        return chosen
+    return [q for q in chosen if q.documents and set(q.documents) <= set(among)]
 
 
 def made_questions(documents: Sequence[Document]) -> list[Question]:
@@ -65,7 +72,7 @@ def made_questions(documents: Sequence[Document]) -> list[Question]:
 
 def questions_for(documents: Sequence[Document], *, folder: Path = QUESTIONS) -> list[Question]:
     """The sample's questions about these documents, or made ones where there are none."""
-    own = sample_questions({document.name for document in documents}, folder=folder)
+    own = sample_questions("test", among={document.name for document in documents}, folder=folder)
     return own or made_questions(documents)
 
 

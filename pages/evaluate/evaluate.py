@@ -18,10 +18,10 @@ from backends.jobs import Job
 from backends.measure import reports
 from backends.measure.archive import Entry, RunRecord, slug
 from backends.measure.comparison import Against, Board, Difference, against, arm_label
+from backends.measure.probes import sample_questions
 from backends.measure.scoring import BY_KEY, MEASURES
 from backends.measure.support import AGREEMENT
 from backends.measure.sweeps import axes_of, points_of
-from backends.question_sets import sample_questions
 from backends.questions import load_questions
 from pages.ui import charts, resources, score_charts, session, sources
 from pages.ui.answer_card import card

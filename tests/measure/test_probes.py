@@ -31,14 +31,15 @@ def test_a_sentence_with_two_answers_makes_no_question() -> None:
 
 def test_sample_questions_only_where_all_their_documents_are_there() -> None:
     names = {"lark-pro-data-sheet.pdf"}
-    found = sample_questions(names)
+    found = sample_questions("test", among=names)
     assert found and all(set(question.documents) <= names for question in found)
-    assert sample_questions({"lamps.txt"}) == []
+    assert sample_questions("test", among={"lamps.txt"}) == []
     assert questions_for([LAMPS]) == made_questions([LAMPS])
 
 
 def test_the_seed_chooses_and_the_order_stays() -> None:
-    pool = sample_questions({"lark-pro-data-sheet.pdf", "price-list-2026.csv", "lark-one-data-sheet.html"})
+    names = {"lark-pro-data-sheet.pdf", "price-list-2026.csv", "lark-one-data-sheet.html"}
+    pool = sample_questions("test", among=names)
     first, again, other = chosen(pool, 3, 1), chosen(pool, 3, 1), chosen(pool, 3, 2)
     assert first == again != other
     assert first == [question for question in pool if question in first]
