@@ -99,7 +99,7 @@ def demo(
 ) -> None:
     """Serve the app in the browser."""
     use_workspace(workspace)
-    script = ROOT / "app.py"
+    script = ROOT / "launch" / "app.py"
     if not script.is_file():
         raise UserError("The app is not here: run triptych from an editable install of the repository.")
     flags = {

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- tree:start -->\n).*?(<!-- tree:end -->)", re.DOTALL)
-CODE = ("app.py", "backends", "pages")
+CODE = ("app.py", "launch", "backends", "pages")
 WIDTH = 30  # column of the descriptions
 
 # What is not a module, and so cannot say itself what it is for.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -16,7 +17,7 @@ from pages.ui.desk import ROLE_MARK, Desk
 from pages.ui.text import block, markdown, marked_html, plural
 
 LONGEST = 60_000  # characters of a document drawn at once
-VERSIONS = "pages/library/versions.py"
+VERSIONS = Path(__file__).resolve().parent / "versions.py"  # holds wherever the app starts
 
 
 # --- the list ------------------------------------------------------------------------------------------
