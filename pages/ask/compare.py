@@ -11,7 +11,7 @@ from backends.datatypes import BackendName, UserError
 from backends.jobs import Job
 from backends.questions import check_question
 from backends.settings import Settings
-from pages.ui import behind, resources, session, voting
+from pages.ui import behind, resources, scenarios, session, voting
 from pages.ui.answer_card import card
 from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
 from pages.ui.desk import Desk, Status
@@ -117,6 +117,7 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], des
             voting.ballot(made, votes, hidden)
             if not hidden:
                 verdict_line(made)
+                scenarios.checked(made.asked.question, made.answers)
                 behind.draw(made, rounds_of(reversed(jobs)), desk)
     if polled and finished:
         st.rerun()  # the rest of the page; asked again at every look until the page has taken it
@@ -180,7 +181,9 @@ def page() -> None:
     st.title("Ask once, compare every approach", anchor=False)
     st.caption(corpus_line(desk, now.settings))
     begun = round_of(job)
-    question_box(begun.asked.question if begun else "")
+    asked = begun.asked.question if begun else ""
+    question_box(asked)
+    scenarios.choose(desk, asked, ask_example)
     statuses = {name: desk.status(name) for name in LOOKS}  # once here, not at every look at the job
     st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, desk)
 

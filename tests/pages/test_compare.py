@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
+from backends.scenarios import scenarios
 from pages.ui import export, resources, session
 from pages.ui.asking import KIND, rounds_of
 from tests.pages.conftest import settle
-from tests.pages.scripted import ANSWERS, ScriptedDesk, ScriptedHouse
+from tests.pages.scripted import ANSWERS, ScriptedDesk, ScriptedHouse, document
 
 Visit = Callable[[], AppTest]
 
@@ -199,3 +200,23 @@ def test_controls_carry_their_value_in_every_run_for_a_browser_that_missed_the_f
     assert list(told["mode"].default) == [2]
     assert list(told["backends"].default) == [2, 3]
     assert app.text_input(key="question").proto.default == asked(app)[0]
+
+
+def test_a_scenario_starts_with_one_click_and_its_answers_are_checked(
+    visit: Visit, house: ScriptedHouse
+) -> None:
+    app = visit()
+    assert not any("Scenarios:" in each.value for each in app.caption)  # these are not the sample's documents
+    report = next(each for each in scenarios() if each.title == "Report in the brand voice")
+    for desk in house.desks.values():
+        desk.library |= {name: document(name, "Some text.") for name in report.documents}
+    app.run().pills(key="scenario").set_value(report.title)
+    settle(app)
+    asked = report.questions[0].question
+    assert app.text_input(key="question").value == asked
+    line = next(each.value for each in app.markdown if each.value.startswith("Checked, Report"))
+    assert "**RAG** does not give “46.5 %”, in house style" in line.replace("\\", "")
+    second = report.questions[1]
+    app.button(key=f"scenario-{second.id}").click()
+    settle(app)
+    assert app.text_input(key="question").value == second.question
