@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from backends.measure.stress.records import Result, StressTest
 
 Report = Callable[[int, int, str], None]  # done, total, what
-TESTS = ("freshness", "erasure", "format", "noise", "injection")
+TESTS = ("freshness", "erasure", "format", "noise", "injection", "latency")
 
 
 @takes_settings("chunk_size", "chunk_overlap", "mode", "max_tokens", "model")
 def stress(
     tests: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEST]...", help=f"Which: {', '.join(TESTS)}; all five by default."),
+        typer.Argument(metavar="[TEST]...", help=f"Which: {', '.join(TESTS)}; all of them by default."),
     ] = None,
     backend: Backends = None,
     questions: Annotated[
@@ -58,6 +58,9 @@ def stress(
     forget: Annotated[
         str | None, typer.Option(metavar="DOCUMENT", help="Which document the erasure test forgets.")
     ] = None,
+    passages: Annotated[
+        int, typer.Option(min=100, max=1_000_000, help="The largest made-up corpus of the latency test.")
+    ] = 100_000,
     probes: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write every answer and its verdict, one JSON row each."),
@@ -69,7 +72,7 @@ def stress(
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Edit, forget, disturb and poison a copy of the documents, and measure who notices."""
+    """Edit, forget, disturb and poison a copy of the documents, and measure who notices and how fast."""
     from backends import cli
     from backends.questions import load_questions
 
@@ -81,6 +84,7 @@ def stress(
     check_place(probes, "the answers")
     asked = load_questions(questions) if questions is not None else None
     with cli.printing(as_json) as (out, progress), cli.interruptible():
+        from backends.measure.stress.latency import sizes_up_to
         from backends.stressing import stress as run_test
 
         progress("loading the model and the documents")
@@ -91,7 +95,8 @@ def stress(
         def measure(test: StressTest, report: Report) -> Result:
             return run_test(
                 triptych, test, backends, settings,
-                questions=asked, number=number, seed=seed, document=forget, progress=report,
+                questions=asked, number=number, seed=seed, document=forget, sizes=sizes_up_to(passages),
+                progress=report,
             )  # fmt: skip
 
         failed = work_through(chosen, measure, out, progress, probes)

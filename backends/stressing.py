@@ -11,7 +11,7 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,9 @@ import numpy as np
 
 from backends.alignment import sentences
 from backends.assemble import Triptych
+from backends.corpus.embedding import Embedder
 from backends.corpus.library import Library, _Reporter
+from backends.corpus.retrieval import Retriever
 from backends.corpus.sentences import Read, read
 from backends.datatypes import (
     Answer,
@@ -39,7 +41,7 @@ from backends.datatypes import (
 )
 from backends.fine_tuned import FineTuned
 from backends.hybrid import Hybrid
-from backends.language.prompts import build_messages
+from backends.language.prompts import build_messages, format_evidence
 from backends.measure import answering
 from backends.measure.costs import SAMPLE_PRICES
 from backends.measure.metrics import is_json
@@ -47,12 +49,16 @@ from backends.measure.prices import load_book
 from backends.measure.probes import questions_for
 from backends.measure.stress.erasure import erasure
 from backends.measure.stress.every import TESTS
-from backends.measure.stress.records import Passage, Result, Run, StressTest
+from backends.measure.stress.latency import SIZES, latency
+from backends.measure.stress.records import Found, Passage, Result, Run, StressTest
 from backends.rag import Rag
 from backends.settings import Settings
 from backends.store import Workspace
 
 TRAINING = Path(__file__).resolve().parents[1] / "sample_corpus" / "training"
+SYNTHETIC_POOL = 600  # different sentences that made-up passages consist of
+SYNTHETIC_SENTENCES = 6
+SPREAD = 0.7  # how far made-up passages lie from the sentence they begin with
 FOUND = 8  # passages looked at when the index is probed
 REEMBEDDED_CHARACTERS_PER_TOKEN = 4
 
@@ -140,6 +146,31 @@ class TriptychSubject:
         hits = retriever.search(question, top_k=FOUND, mode=self._settings.mode)
         return [Passage(hit.chunk.document, hit.chunk.title, hit.chunk.text) for hit in hits]
 
+    def searcher(self, passages: int, seed: int) -> Callable[[str], Found]:
+        made = synthetic(self.documents(), self._library.embedder, passages, seed)
+        retriever = Retriever(*made.parts, self._library.embedder, self._library.ranker, (), made.stored)
+        retriever.build()
+        model, settings = self._triptych.model(self._settings), self._settings
+
+        def search(question: str) -> Found:
+            fresh = retriever.fresh()
+            began = time.perf_counter()
+            hits = fresh.search(question, top_k=settings.top_k, mode=settings.mode)
+            searched = time.perf_counter()
+            evidence = fresh.select_evidence(
+                question,
+                hits,
+                budget=settings.context_tokens,
+                count_tokens=model.count_tokens,
+                rerank=settings.rerank,
+                format_line=format_evidence,
+            )
+            chosen = time.perf_counter()
+            best = evidence.sources[0].hit.chunk.document if evidence.sources else ""
+            return Found(best, searched - began, chosen - searched)
+
+        return search
+
     def likelihood(self, question: str, answer: str, backend: BackendName) -> float:
         made = self._triptych.backend(backend, self._settings)
         adapter = made.adapter if isinstance(made, FineTuned | Hybrid) else None
@@ -186,6 +217,44 @@ class Given:
         return Evidence(tuple(sources))
 
 
+@dataclass(frozen=True)
+class Synthetic:
+    """Made-up passages: runs of real sentences in random order, near to the meaning of the first."""
+
+    chunks: Sequence[Chunk]
+    vectors: np.ndarray  # (passages, width), rows of length 1
+    known: Mapping[str, np.ndarray]  # by sentence
+
+    @property
+    def parts(self) -> tuple[Sequence[Chunk], np.ndarray]:
+        return self.chunks, self.vectors
+
+    def stored(self, _: Chunk, found: Sequence[Sentence]) -> np.ndarray:
+        """The vectors of these sentences, as a library has them from when it read the document."""
+        other = next(iter(self.known.values()))  # of a sentence that was cut otherwise
+        return np.stack([self.known.get(each.text.strip(), other) for each in found])
+
+
+def synthetic(documents: Sequence[Document], embedder: Embedder, count: int, seed: int) -> Synthetic:
+    """`count` passages, 20 to a document. Raises UserError where there is no sentence to make them of."""
+    draw = np.random.default_rng(seed)
+    pool = sorted(
+        {" ".join(s.split()) for d in documents for s in sentences(d.text) if 5 < len(s.split()) < 40}
+    )
+    if not pool:
+        raise UserError("These documents hold no sentence to make passages of.")
+    picked = [pool[at] for at in draw.permutation(len(pool))[:SYNTHETIC_POOL]]
+    anchors = embedder.embed(picked)
+    runs = draw.integers(0, len(picked), (count, SYNTHETIC_SENTENCES))
+    vectors = anchors[runs[:, 0]] + draw.normal(
+        0, SPREAD / anchors.shape[1] ** 0.5, (count, anchors.shape[1])
+    )
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    texts = [" ".join(picked[at] for at in run) for run in runs]
+    chunks = [Chunk(f"made-{n // 20}.md", 1, 0, len(text), text, None, 0) for n, text in enumerate(texts)]
+    return Synthetic(chunks, vectors.astype(np.float32), dict(zip(picked, anchors, strict=True)))
+
+
 def learned_questions(folder: Path = TRAINING) -> list[Question]:
     """The sample's training rows as questions; an answer's first sentence is its short answer."""
     rows = [
@@ -215,6 +284,7 @@ def stress(
     number: int = 6,
     seed: int = 0,
     document: str | None = None,
+    sizes: Sequence[int] = SIZES,
     progress: Callable[[int, int, str], None] = lambda done, total, what: None,
     cancelled: threading.Event | None = None,
 ) -> Result:
@@ -227,8 +297,11 @@ def stress(
         pool = list(questions) if questions is not None else questions_for(subject.documents())
         learned = learned_questions() if test == "erasure" else []
         run = Run(subject, backends, pool, number, seed, learned, progress, cancelled or threading.Event())
-        made = partial(erasure, document=document) if test == "erasure" else TESTS[test]
-        result = made(run)
+        given: dict[StressTest, Callable[[Run], Result]] = {
+            "erasure": partial(erasure, document=document),
+            "latency": partial(latency, sizes=sizes),
+        }
+        result = given.get(test, TESTS[test])(run)
     if not result.rows:
         raise UserError(" ".join(result.skipped.values()) or "No backend could be asked.")
     return result

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -18,7 +20,7 @@ from backends.language.adapters import AdapterCard, Adapters, write_card
 from backends.language.generation import LanguageModel
 from backends.measure.stress.records import Passage
 from backends.settings import Settings, make_settings
-from backends.stressing import TriptychSubject, private_copy, stress
+from backends.stressing import TriptychSubject, private_copy, stress, synthetic
 from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
 
 SETTINGS = make_settings(
@@ -114,6 +116,21 @@ def test_every_test_runs_on_the_real_product(triptych: Triptych, test: Any) -> N
     assert {d.name: d.text for d in triptych.library.documents()}["lamps.txt"].startswith(
         "The Lark lamp costs 99"
     )
+
+
+def test_made_up_passages_are_searched_by_the_real_index(subject: TriptychSubject) -> None:
+    found = subject.searcher(60, 0)("What does the lamp cost?")
+    assert re.fullmatch(r"made-[012]\.md", found.document) and found.search > 0 < found.choose
+    documents, embedder = subject.documents(), HashingEmbedder()
+    made, again, other = (synthetic(documents, embedder, 60, seed) for seed in (1, 1, 2))
+    assert [c.text for c in made.chunks] == [c.text for c in again.chunks] != [c.text for c in other.chunks]
+    assert np.allclose(np.linalg.norm(made.vectors, axis=1), 1) and made.vectors.shape[0] == 60
+
+
+def test_latency_runs_on_the_real_product(triptych: Triptych) -> None:
+    result = stress(triptych, "latency", ["rag", "base"], SETTINGS, questions=[QUESTION], sizes=(40, 80))
+    assert [row.backend for row in result.rows] == ["rag"]
+    assert set(result.rows[0].details["by_size"]) == {"40", "80"}
 
 
 def test_documents_without_questions_of_their_own_get_made_ones(triptych: Triptych) -> None:

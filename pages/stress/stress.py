@@ -24,9 +24,17 @@ CARDS: dict[StressTest, tuple[str, str]] = {
     "format": ("Format and voice", "Who keeps a JSON schema with the right fields, and the house style?"),
     "noise": ("Noise", "The right passage among wrong ones, missing, or contradicted: who is misled?"),
     "injection": ("Injection", "A document carries an order to the model: who obeys it?"),
+    "latency": ("Latency claim", "Retrieval is said to add 100 to 500 ms: how much does it here?"),
 }  # fmt: skip
 SECONDS_PER_ANSWER = 0.5  # on two processor cores, for the estimate on the button's help
-ANSWERS: dict[StressTest, int] = {"freshness": 2, "erasure": 6, "format": 2, "noise": 5, "injection": 4}
+ANSWERS: dict[StressTest, int] = {
+    "freshness": 2,
+    "erasure": 6,
+    "format": 2,
+    "noise": 5,
+    "injection": 4,
+    "latency": 6,
+}
 
 
 def running(test: StressTest, now: session.Session, number: int, seed: int) -> Callable[[JobContext], Result]:
@@ -106,7 +114,8 @@ def show(result: Result) -> None:
         st.caption(markdown(note))
     details(result)
     st.caption(
-        f"Thin lines: 95 % intervals over {min(row.count for row in result.rows)} or more answers. "
+        f"Thin lines: 95 % intervals over {min(row.count for row in result.rows)} or more "
+        f"{'searches' if result.test == 'latency' else 'answers'}. "
         f"Drawn with seed {result.seed}."
     )
     with st.expander("Every answer and its verdict"):

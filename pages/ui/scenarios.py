@@ -58,4 +58,5 @@ def checked(question: str, answers: list[Answer]) -> None:
 
 def _said(answer: Answer, row: Question) -> str:
     words = markdown(", ".join(scenarios.checks(row, answer.text)))
-    return f"{LOOKS[answer.backend].mark} **{label(answer.backend)}** {words}"
+    mark = next(look.mark for name, look in LOOKS.items() if name == answer.backend)
+    return f"{mark} **{label(answer.backend)}** {words}"

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from backends.measure.stress.latency import CLAIMED
 from backends.measure.stress.records import Measurement, Result, Row
 from pages.ui.charts import Chart
 from pages.ui.look import LOOKS, Theme
@@ -53,6 +54,8 @@ def chart(result: Result, theme: Theme) -> Chart:
     rows = sorted(result.rows, key=lambda row: list(LOOKS).index(row.backend))
     if result.test == "noise" and any("distractors" in row.details for row in rows):
         return _noise(result, rows, theme)
+    if result.test == "latency":
+        return _latency(result, rows, theme)
     return _bars(result, rows, theme)
 
 
@@ -121,6 +124,42 @@ def _noise(result: Result, rows: Sequence[Row], theme: Theme) -> Chart:
     figure.update_xaxes(title="wrong passages beside the right one", tickvals=[0, 1, 2, 4, 8])
     figure.update_yaxes(title=AXES["noise"], range=[0, 102])
     return Chart(result.sentence, figure, result.sentence, pd.DataFrame(data), "stress-noise")
+
+
+def _latency(result: Result, rows: Sequence[Row], theme: Theme) -> Chart:
+    figure = go.Figure()
+    low, high = CLAIMED
+    figure.add_hrect(
+        y0=low, y1=high, fillcolor=LOOKS["base"].colour(theme), opacity=0.18, line_width=0,
+        annotation={"text": f"often quoted: {low:.0f} to {high:.0f} ms", "font": {"size": 13}},
+        annotation_position="top left",
+    )  # fmt: skip
+    data: list[dict[str, Any]] = []
+    for row in rows:
+        look, found = LOOKS[row.backend], row.details["by_size"]
+        figure.add_scatter(
+            x=[int(size) for size in found],
+            y=[m.value for m in found.values()],
+            error_y={
+                **_errors(list(found.values())),
+                "array": [m.interval[1] - m.value for m in found.values()],
+                "arrayminus": [m.value - m.interval[0] for m in found.values()],
+            },
+            name=f"{look.mark} {look.label}",
+            mode="lines+markers",
+            line={"color": look.colour(theme), "width": 2, "dash": DASHES[row.backend]},
+            marker={"symbol": SYMBOLS[row.backend], "size": 10},
+            hovertemplate=f"{look.label}, among %{{x:,}} passages: %{{y:,.0f}} ms<extra></extra>",
+        )
+        data += [_data(row, f"among {size} passages, ms", m) for size, m in found.items()]
+    sizes = sorted({int(size) for row in rows for size in row.details["by_size"]})
+    most = max(m.interval[1] for row in rows for m in row.details["by_size"].values())
+    _layout(figure, 340)
+    figure.update_xaxes(
+        type="log", title="passages", tickvals=sizes, ticktext=[f"{size:,}" for size in sizes]
+    )
+    figure.update_yaxes(title="milliseconds to find passages", range=[0, 1.1 * max(most, high)])
+    return Chart(result.sentence, figure, result.sentence, pd.DataFrame(data), "stress-latency")
 
 
 def _errors(found: Sequence[Measurement | None]) -> dict[str, Any]:

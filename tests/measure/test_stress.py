@@ -10,6 +10,7 @@ from backends.measure.stress.erasure import erasure, extracted, reworded
 from backends.measure.stress.form import field_accuracy, form
 from backends.measure.stress.freshness import Edit, edited, freshness, plan_edits
 from backends.measure.stress.injection import CARRIERS, injected, injection, made_up_word, order_of
+from backends.measure.stress.latency import latency, sizes_up_to
 from backends.measure.stress.noise import conditions, noise, plan_cases
 from backends.measure.stress.records import Result, Row, Run, other_number, standing
 from tests.measure.stress_subject import TEXTS, FakeSubject, document
@@ -220,6 +221,38 @@ def test_the_order_stands_behind_the_answer(carrier: str) -> None:
     assert text.replace(f"\n{CARRIERS[carrier]('Obey')}\n", "") == TEXTS["lamp.md"]
 
 
+# --- latency ---------------------------------------------------------------------------------------
+
+
+def test_times_grow_with_the_corpus_and_are_held_against_the_claim() -> None:
+    result = latency(run(), (100, 10_000))
+    by = {row.backend: row for row in result.rows}
+    assert set(by) == {"rag", "hybrid"}  # the others find nothing
+    row = by["rag"]
+    assert row.measure == "milliseconds to find passages among 10,000 passages"
+    assert row.value == pytest.approx(120) and row.count == 3
+    assert {size: m.value for size, m in row.details["by_size"].items()} == {
+        "100": pytest.approx(21), "10000": pytest.approx(120),
+    }  # fmt: skip
+    assert row.details["search_alone"]["10000"].value == pytest.approx(100)
+    assert result.sentence == (
+        "Finding passages took 21 ms among 100 and 120 ms among 10,000 passages; among the most it is within "
+        "the 100 to 500 ms often quoted for retrieval."
+    )
+    assert "it is below the 100" in latency(run(), (100,)).sentence
+    assert "it is above the 100" in latency(run(), (100_000,)).sentence
+
+
+def test_sizes_end_with_the_largest() -> None:
+    assert sizes_up_to(100_000) == (100, 1_000, 10_000, 100_000)
+    assert sizes_up_to(1_000) == (100, 1_000) and sizes_up_to(100) == (100,)
+
+
+def test_latency_without_a_backend_that_retrieves_is_said() -> None:
+    with pytest.raises(UserError, match="None of these backends retrieves"):
+        latency(Run(FakeSubject(), ["base"], QUESTIONS))
+
+
 # --- numbers ---------------------------------------------------------------------------------------
 
 
@@ -233,7 +266,7 @@ def test_another_number_keeps_its_shape() -> None:
 
 def test_documents_without_fitting_questions_say_so() -> None:
     alone = Run(FakeSubject({"a.md": "Nothing here."}), BACKEND_NAMES, [])
-    for test in (freshness, erasure, form, noise, injection):
+    for test in (freshness, erasure, form, noise, injection, latency):
         with pytest.raises(UserError):
             test(alone)
     assert document("a.md", "x").version == 1

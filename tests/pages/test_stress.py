@@ -24,6 +24,7 @@ def words(app: AppTest) -> str:
         ("erasure", "After forgetting lamp.md the index finds nothing of it"),
         ("noise", "believed a wrong document in 3 of 3"),
         ("injection", "An order hidden in a document was obeyed by RAG in 12 of 12"),
+        ("latency", "among 1,000 and 120 ms among 10,000 passages; among the most it is within"),
     ],
 )
 def test_a_run_ends_in_a_sentence(visit: Visit, test: str, sentence: str) -> None:

@@ -8,6 +8,7 @@ from backends.measure.stress.erasure import erasure
 from backends.measure.stress.form import form
 from backends.measure.stress.freshness import freshness
 from backends.measure.stress.injection import injection
+from backends.measure.stress.latency import latency
 from backends.measure.stress.noise import noise
 from backends.measure.stress.records import Result, Run, StressTest
 
@@ -17,4 +18,5 @@ TESTS: Mapping[StressTest, Callable[[Run], Result]] = {
     "format": form,
     "noise": noise,
     "injection": injection,
+    "latency": latency,
 }

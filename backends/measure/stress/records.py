@@ -10,13 +10,13 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from backends.datatypes import Answer, BackendName, Document, Question, UserError
 from backends.measure.statistics import Interval, bootstrap_interval, wilson_interval
 
-StressTest = Literal["freshness", "erasure", "format", "noise", "injection"]
-STRESS_TESTS: tuple[StressTest, ...] = ("freshness", "erasure", "format", "noise", "injection")
+StressTest = Literal["freshness", "erasure", "format", "noise", "injection", "latency"]
+STRESS_TESTS: tuple[StressTest, ...] = get_args(StressTest)
 RETRIEVING = frozenset({"rag", "hybrid"})
 TUNED = frozenset({"fine_tuned", "hybrid"})
 NAMES: dict[str, str] = {"rag": "RAG", "fine_tuned": "Fine-tuned", "hybrid": "Hybrid", "base": "Base"}
@@ -30,6 +30,15 @@ class Passage:
     document: str
     title: str
     text: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """One search: the best document, seconds to find passages, seconds to pick sentences of them."""
+
+    document: str
+    search: float
+    choose: float
 
 
 class Subject(Protocol):
@@ -53,6 +62,10 @@ class Subject(Protocol):
 
     def found(self, question: str) -> Sequence[Passage]:
         """What retrieval finds."""
+        ...
+
+    def searcher(self, passages: int, seed: int) -> Callable[[str], Found]:
+        """Finds passages and picks sentences among so many made-up passages, as for a real answer."""
         ...
 
     def likelihood(self, question: str, answer: str, backend: BackendName) -> float:
@@ -91,7 +104,7 @@ class Row:
 
     test: StressTest
     backend: BackendName
-    measure: str  # what `value` is a share of, in words
+    measure: str  # what `value` is a share of, in words; for latency, milliseconds
     value: float
     interval: Interval
     count: int
