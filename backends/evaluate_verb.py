@@ -74,6 +74,14 @@ def evaluate(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew even if the same run was interrupted.")
     ] = False,
+    ragas: Annotated[
+        bool,
+        typer.Option(
+            "--ragas",
+            help="Let the RAGAS library judge the answers too, with the model of TRIPTYCH_JUDGE_URL and "
+            "TRIPTYCH_JUDGE_MODEL.",
+        ),
+    ] = False,
     *,
     given: Given,
     documents: DocumentsFolder = None,
@@ -96,6 +104,8 @@ def evaluate(
     for path in report or ():
         report_kind(path)
     check_place(junit)
+    if ragas:
+        check_judge()
     with cli.printing(as_json) as (out, progress):
         job = Evaluating(progress)
         with cli.interruptible(lambda: job.account):
@@ -105,9 +115,10 @@ def evaluate(
             run = job.run(
                 archive, subject, asked, arms, fresh=fresh, name=name, question_set=Path(questions).name
             )
+            judged = not ragas or job.judge(archive)
         progress.clear()
-        failed = show(out, run, known, report or [], junit)
-    if failed:
+        failed = show(out, archive.load(run.record.run), known, report or [], junit)
+    if failed or not judged:
         raise typer.Exit(1)
 
 
@@ -156,6 +167,16 @@ def open_subject(
     return TriptychSubject(triptych), archive_of(triptych)
 
 
+def check_judge() -> None:
+    """Before anything is asked: is there a judge model, and the library to ask it with?"""
+    from backends.measure.judging import HOW, Endpoint
+    from backends.measure.ragas_judge import check_installed
+
+    if Endpoint.configured() is None:
+        raise UserError(f"--ragas needs a judge model. {HOW}")
+    check_installed()
+
+
 def baseline_run(archive: Archive, given: str) -> Run:
     """The run to compare with, from the archive or from a file."""
     from backends.measure.reports import read_json
@@ -173,12 +194,17 @@ class Evaluating:
         self._progress = progress
         self._record: RunRecord | None = None
         self._done = self._total = 0
+        self._judging = False
 
     @property
     def account(self) -> str:
         """What an interruption leaves."""
         if self._record is None:
             return "Nothing was begun."
+        if self._judging:
+            return (
+                f"The answers of run {self._record.run} are stored; the Evaluate page goes on judging them."
+            )
         return (
             f"{self._done} of {self._total} answers of run {self._record.run} are stored; "
             "the same command goes on from there."
@@ -207,6 +233,26 @@ class Evaluating:
             say(f"Going on with run {begun.run}: {done} of {len(questions) * len(arms)} answers are there.")
         self._record = begun or archive.begin(planned)
         return carry_out(archive, self._record, subject, progress=self._report, cancelled=threading.Event())
+
+    def judge(self, archive: Archive) -> bool:
+        """Let the configured judge model score the run; whether it could. The run stands either way."""
+        from backends.console import say
+        from backends.evaluating import configured_judge
+        from backends.measure.judging import judge_run
+
+        assert self._record is not None
+        self._judging = True
+        try:
+            with configured_judge() as judge:
+                judge_run(
+                    archive, self._record.run, judge,
+                    progress=lambda done, total, what: self._progress(f"judging {done}/{total}  {what}"),
+                )  # fmt: skip
+        except UserError as error:
+            self._progress.clear()
+            say(f"triptych: {error}")
+            return False
+        return True
 
     def _report(self, done: int, total: int, what: str) -> None:
         self._done, self._total = done, total
@@ -241,7 +287,17 @@ def _show_tables(out: Output, board: Board, compared: Against | None) -> None:
     """For people: plain words first, numbers behind."""
     from backends.console import table
     from backends.measure.comparison import arm_label
-    from backends.measure.reports import INTERVALS, JUDGED, WITHIN, baseline_lines, evidence, table_cells
+    from backends.measure.judging import judge_words
+    from backends.measure.reports import (
+        INTERVALS,
+        JUDGE_COLUMNS,
+        JUDGED,
+        WITHIN,
+        baseline_lines,
+        evidence,
+        judged_cells,
+        table_cells,
+    )  # fmt: skip
 
     if compared is not None:
         out.text("Against the baseline", *(f"  {line}" for line in baseline_lines(compared)), "")
@@ -251,6 +307,8 @@ def _show_tables(out: Output, board: Board, compared: Against | None) -> None:
         columns = ["", *(arm_label(name) for name in board.arms)]
         out.text(table(columns, [[what, *cells] for what, cells in table_cells(board)], numbers=columns[1:]))
         out.text("", INTERVALS, JUDGED, WITHIN, "")
+    if board.run.verdicts:
+        out.text(judge_words(board), table(JUDGE_COLUMNS, judged_cells(board)), "")
     for made in board.differences:
         if made.significant:
             out.text(f"{made.sentence} ({evidence(made)})")

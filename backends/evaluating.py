@@ -6,14 +6,17 @@ Enters: an opened `Triptych`. Leaves: a `Subject` that answers, finds passages a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from backends.assemble import Triptych, shared_embedder
-from backends.datatypes import Answer, BackendName, Question
+from backends.datatypes import Answer, BackendName, Question, UserError
 from backends.language.adapters import ADAPTER_KINDS
 from backends.measure.archive import Archive, Setting
 from backends.measure.evaluation import machine
+from backends.measure.judging import HOW, Endpoint, Judge
+from backends.measure.ragas_judge import RagasJudge, check_installed
 from backends.measure.scoring import Passage
 from backends.settings import Settings
 
@@ -57,6 +60,17 @@ class TriptychSubject:
             adapters=adapters,
             machine=machine(),
         )
+
+
+@contextmanager
+def configured_judge() -> Iterator[Judge]:
+    """The judge model of the environment, asked through RAGAS. UserError when there is none or no RAGAS."""
+    endpoint = Endpoint.configured()
+    if endpoint is None:
+        raise UserError(f"No judge model is configured. {HOW}")
+    check_installed()
+    with RagasJudge(endpoint, shared_embedder().embed) as judge:
+        yield judge
 
 
 def _digest(folder: Path) -> str:

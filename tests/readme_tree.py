@@ -27,6 +27,7 @@ REST = {
     "Makefile": "demo, test, lint, format, bench, readme",
     "pyproject.toml": "the package, its pinned dependencies, tool settings",
     "constraints.txt": "every version of a tested install",
+    "constraints-ragas.txt": "what the optional RAGAS library brings on top of it",
 }
 
 

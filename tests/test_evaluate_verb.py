@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,9 +11,12 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from backends import cli, evaluate_verb
+from backends import cli, evaluate_verb, evaluating
+from backends.measure import ragas_judge
 from backends.measure.archive import Archive
+from backends.measure.judging import JUDGED, Endpoint
 from backends.settings import Settings
+from tests.measure.judges import ScriptedJudge
 from tests.measure.subjects import ScriptedSubject, make_questions
 
 
@@ -146,6 +150,49 @@ def test_bad_input_is_one_sentence_and_status_2(
     assert (status, stdout) == (2, "")
     assert sentence in " ".join(stderr.split())
     assert subject.asked == []
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    monkeypatch.setenv("TRIPTYCH_JUDGE_URL", "http://localhost:1/v1")
+    monkeypatch.setenv("TRIPTYCH_JUDGE_MODEL", "judge-7b")
+    monkeypatch.setattr(ragas_judge, "check_installed", lambda: None)
+    return Endpoint("http://localhost:1/v1", "judge-7b")
+
+
+def use(monkeypatch: pytest.MonkeyPatch, judge: ScriptedJudge) -> None:
+    monkeypatch.setattr(evaluating, "configured_judge", lambda: nullcontext(judge))
+
+
+def test_a_judge_model_stands_beside_the_offline_figures(
+    subject: ScriptedSubject, questions: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, ScriptedJudge())
+    status, made = evaluated(questions, "--ragas", "--limit", 10)
+    judged = [row for row in made if row.get("judge") == endpoint.model]
+    assert (status, {row["value"] for row in judged}) == (0, {0.25})
+    assert {row["metric"] for row in judged} == {f"ragas_{key}" for key in JUDGED}
+    _, stdout, _ = run("--questions", questions, "--ragas", "--limit", 10)
+    assert "RAGAS 0 with the judge model judge-7b" in stdout
+
+
+def test_a_judge_that_does_not_answer_leaves_the_run_and_exits_1(
+    subject: ScriptedSubject, questions: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, ScriptedJudge(gone="How long is term 0?"))
+    status, stdout, stderr = run("--questions", questions, "--json", "--ragas", "--limit", 10)
+    assert (status, json.loads(stdout.splitlines()[-1])["answers"]) == (1, 40)
+    assert "The judge model judge-7b does not answer." in stderr
+
+
+def test_no_judge_model_is_said_before_anything_is_asked(
+    subject: ScriptedSubject, questions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRIPTYCH_JUDGE_URL", raising=False)
+    monkeypatch.delenv("TRIPTYCH_JUDGE_MODEL", raising=False)
+    status, _, stderr = run("--questions", questions, "--ragas")
+    assert (status, subject.asked) == (2, [])
+    assert "Set TRIPTYCH_JUDGE_URL to an OpenAI-compatible address" in " ".join(stderr.split())
 
 
 def test_every_setting_of_an_answer_is_an_option(subject: ScriptedSubject, questions: Path) -> None:

@@ -19,6 +19,8 @@ DOORS = {
     "sentence_transformers": {"backends.corpus.embedding"},
     "transformers": {"backends.language.generation", "backends.language.training"},
     "peft": {"backends.language.generation", "backends.language.training", "backends.language.adapters"},
+    "ragas": {"backends.measure.ragas_judge"},
+    "openai": {"backends.measure.ragas_judge"},
     "plotly": {
         "pages.ui.charts",
         "pages.ui.cost_charts",

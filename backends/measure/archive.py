@@ -1,8 +1,8 @@
 """Keeps evaluation runs: one folder per run, answers added line by line, so that a kill loses one at most.
 
 Enters: a `RunRecord` and scored answers. Leaves: the same, after a restart too. `run.json` is written whole
-or not at all; `answers.jsonl` only grows, and a torn last line is dropped when it is read. It runs nothing.
-Both are plain JSON, so that the erasure of a document reaches the answers that quote it.
+or not at all; `answers.jsonl` and `verdicts.jsonl` only grow, and a torn last line is dropped. All are plain
+JSON, so that the erasure of a document reaches the answers that quote it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, U
 
 FOLDER = "evaluations"
 KEPT_RUNS = 200
+ANSWERS = "answers.jsonl"
+VERDICTS = "verdicts.jsonl"  # of judge models
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,33 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a judge model said of one answer; no words of it, only numbers."""
+
+    question: str  # its id
+    arm: str
+    judge: str  # the model
+    library: str  # who asked it
+    scores: Mapping[str, float] = field(default_factory=dict)
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
 class Run:
-    """A run with all its answers so far."""
+    """A run with all its answers so far, and what a judge model said of them."""
 
     record: RunRecord
     entries: tuple[Entry, ...]
+    verdicts: tuple[Verdict, ...] = ()
 
     def of(self, arm: str) -> dict[str, Entry]:
         """The arm's entries by question id."""
         return {entry.question: entry for entry in self.entries if entry.arm == arm}
+
+    def judged(self, arm: str) -> dict[str, Verdict]:
+        """The arm's verdicts of the newest judge by question id."""
+        by = {(verdict.judge, verdict.library) for verdict in self.verdicts[-1:]}
+        return {v.question: v for v in self.verdicts if v.arm == arm and (v.judge, v.library) in by}
 
 
 @dataclass(frozen=True)
@@ -159,7 +179,7 @@ class Archive:
     def state(self, run: str) -> tuple[int, ...]:
         """Differs whenever the run's record or answers have changed; empty when the run is gone."""
         found: list[int] = []
-        for name in ("run.json", "answers.jsonl"):  # partial files come and go
+        for name in ("run.json", ANSWERS, VERDICTS):  # partial files come and go
             with suppress(FileNotFoundError):
                 status = (self.folder / run / name).stat()
                 found += [status.st_mtime_ns, status.st_size]
@@ -167,12 +187,19 @@ class Archive:
 
     def load(self, run: str) -> Run:
         record = read_record(self.folder / run / "run.json")
-        return Run(record, tuple(self._entries(run)))
+        entries = (entry_of(row) for row in self._rows(run, ANSWERS))
+        return Run(record, tuple(entries), tuple(Verdict(**row) for row in self._rows(run, VERDICTS)))
 
     def add(self, run: str, entry: Entry) -> None:
         """Out of this process when this returns: only a power cut can still take it."""
-        line = json.dumps(asdict(entry), ensure_ascii=False, allow_nan=False) + "\n"
-        with (self.folder / run / "answers.jsonl").open("a", encoding="utf-8") as file:
+        self._append(run, ANSWERS, entry)
+
+    def add_verdict(self, run: str, verdict: Verdict) -> None:
+        self._append(run, VERDICTS, verdict)
+
+    def _append(self, run: str, name: str, record: Entry | Verdict) -> None:
+        line = json.dumps(asdict(record), ensure_ascii=False, allow_nan=False) + "\n"
+        with (self.folder / run / name).open("a", encoding="utf-8") as file:
             file.write(line)
 
     @contextmanager
@@ -183,21 +210,22 @@ class Archive:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UserError(f"The run {run} is being worked on already.") from error
-            self._drop_torn_line(run)
+            for name in (ANSWERS, VERDICTS):
+                self._drop_torn_line(self.folder / run / name)
             yield
 
     def delete(self, run: str) -> None:
         shutil.rmtree(self.folder / self.find(run).run)
 
-    def _entries(self, run: str) -> Iterator[Entry]:
-        path = self.folder / run / "answers.jsonl"
+    def _rows(self, run: str, name: str) -> Iterator[dict[str, Any]]:
+        path = self.folder / run / name
         if not path.is_file():
             return
         for line in path.read_text(encoding="utf-8").split("\n")[:-1]:  # what follows the last \n is torn
-            yield entry_of(json.loads(line))
+            yield json.loads(line)
 
-    def _drop_torn_line(self, run: str) -> None:
-        path = self.folder / run / "answers.jsonl"
+    @staticmethod
+    def _drop_torn_line(path: Path) -> None:
         if path.is_file() and (whole := path.read_bytes().rfind(b"\n") + 1) < path.stat().st_size:
             with path.open("r+b") as file:
                 file.truncate(whole)

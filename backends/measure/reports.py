@@ -17,7 +17,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from backends.datatypes import UserError
-from backends.measure.archive import Run, entry_of, record_of
+from backends.measure import judging
+from backends.measure.archive import Run, Verdict, entry_of, record_of
 from backends.measure.comparison import Against, Board, Difference, arm_label
 from backends.measure.scoring import BY_KEY, MEASURES, Measure, Score, Scoreboard
 
@@ -55,6 +56,7 @@ def rows(
         yield comparison_row(made)
     for made in compared.differences if compared else ():
         yield comparison_row(made)
+    yield from judging.rows(board)
     record = board.run.record
     failed = sum(entry.answer is None for entry in board.run.entries)
     last = {"run": record.run, "name": record.name, "complete": record.complete}
@@ -164,6 +166,28 @@ def markdown_table(board: Board) -> str:
     return "\n".join([*lines, *(f"| {what} | {' | '.join(cells)} |" for what, cells in table_cells(board))])
 
 
+JUDGE_COLUMNS = ("measure", "backend", "judge model", "ours, offline", "answers")
+
+
+def judged_cells(board: Board) -> list[tuple[str, str, str, str, str]]:
+    """What a judge model said beside the offline figures, as text under `JUDGE_COLUMNS`."""
+    return [
+        (
+            BY_KEY[made.measure].label,
+            arm_label(made.arm),
+            shown(made.theirs, BY_KEY[made.measure]),
+            shown(made.ours, BY_KEY[made.measure]),
+            str(made.theirs.count),
+        )
+        for made in sorted(judging.beside(board), key=lambda made: judging.JUDGED.index(made.measure))
+    ]
+
+
+def markdown_judged(board: Board) -> str:
+    lines = [f"| {' | '.join(cells)} |" for cells in judged_cells(board)]
+    return "\n".join([f"| {' | '.join(JUDGE_COLUMNS)} |", "|---" * len(JUDGE_COLUMNS) + "|", *lines])
+
+
 def markdown_tests(differences: Sequence[Difference]) -> str:
     return "\n".join(f"- {made.sentence} ({evidence(made)})" for made in differences)
 
@@ -187,6 +211,8 @@ def as_markdown(board: Board, compared: Against | None = None) -> str:
         parts += ["## Against the baseline", "\n".join(f"- {line}" for line in baseline_lines(compared))]
     parts += ["## In words", "\n".join(f"- {line}" for line in board.verdicts()) or "One backend alone."]
     parts += ["## Scores", markdown_table(board), f"{INTERVALS} {JUDGED} {WITHIN}"]
+    if board.run.verdicts:
+        parts += ["## Judged by a model", judging.judge_words(board), markdown_judged(board)]
     if board.differences:
         parts += ["## Tests", markdown_tests(board.differences)]
     return "\n\n".join([*parts, "## Made with", _made_with(board)]) + "\n"
@@ -267,6 +293,9 @@ def as_html(board: Board, compared: Against | None = None) -> str:
     labels = [arm_label(name) for name in board.arms]
     parts.append("<h2>Scores</h2>" + _html_table(["", *labels], [[w, *c] for w, c in table_cells(board)]))
     parts.append(f'<p class="soft">{escape(f"{INTERVALS} {JUDGED} {WITHIN}")}</p>')
+    if board.run.verdicts:
+        parts.append(f"<h2>Judged by a model</h2><p>{escape(judging.judge_words(board))}</p>")
+        parts.append(_html_table(JUDGE_COLUMNS, judged_cells(board)))
     if board.differences:
         tests = [[made.sentence, evidence(made)] for made in board.differences]
         parts.append("<h2>Tests</h2>" + _html_table(["in words", "numbers"], tests))
@@ -303,7 +332,9 @@ def as_csv(board: Board) -> str:
     """One row per answer, with every score; a text that a spreadsheet would run gets a quote in front."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*CSV_COLUMNS, *(measure.key for measure in MEASURES)])
+    by_judge = [f"ragas_{key}" for key in judging.JUDGED] if board.run.verdicts else []
+    writer.writerow([*CSV_COLUMNS, *(measure.key for measure in MEASURES), *by_judge])
+    verdicts = {(v.arm, v.question): v.scores for arm in board.arms for v in board.run.judged(arm).values()}
     for entry in board.run.entries:
         question, answer = board.questions[entry.question], entry.answer
         cells: list[Any] = [question.id, question.question, question.category, " | ".join(question.answers)]
@@ -316,6 +347,8 @@ def as_csv(board: Board) -> str:
             cells += [answer.usage.prompt_tokens, answer.usage.completion_tokens]
             cells += [answer.cost.amount, answer.cost.currency]
         cells += [entry.scores.get(measure.key, "") for measure in MEASURES]
+        judged = verdicts.get((entry.arm, entry.question), {})
+        cells += [judged.get(name.removeprefix("ragas_"), "") for name in by_judge]
         writer.writerow([_safe(cell) for cell in cells])
     return out.getvalue()
 
@@ -334,7 +367,9 @@ def read_json(path: Path) -> Run:
     """A run from the file that `as_json` made; raises UserError when it is not one."""
     try:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Run(record_of(content["record"]), tuple(entry_of(row) for row in content["entries"]))
+        entries = tuple(entry_of(row) for row in content["entries"])
+        verdicts = tuple(Verdict(**row) for row in content.get("verdicts", ()))
+        return Run(record_of(content["record"]), entries, verdicts)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path.name} is no evaluation report in JSON.") from error
 
