@@ -58,6 +58,17 @@ def stress(
     forget: Annotated[
         str | None, typer.Option(metavar="DOCUMENT", help="Which document the erasure test forgets.")
     ] = None,
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain",
+            help="Freshness and erasure: train again on the changed copy and measure once more (minutes).",
+        ),
+    ] = False,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Of that training; without it as many as the adapter had."),
+    ] = None,
     passages: Annotated[
         int, typer.Option(min=100, max=1_000_000, help="The largest made-up corpus of the latency test.")
     ] = 100_000,
@@ -83,8 +94,11 @@ def stress(
     check_folder(documents)
     check_place(probes, "the answers")
     asked = load_questions(questions) if questions is not None else None
+    if epochs is not None and not retrain:
+        raise UserError("--epochs is for --retrain: without it nothing is trained.")
     with cli.printing(as_json) as (out, progress), cli.interruptible():
         from backends.measure.stress.latency import sizes_up_to
+        from backends.measure.stress.records import Retraining
         from backends.stressing import stress as run_test
 
         progress("loading the model and the documents")
@@ -96,7 +110,7 @@ def stress(
             return run_test(
                 triptych, test, backends, settings,
                 questions=asked, number=number, seed=seed, document=forget, sizes=sizes_up_to(passages),
-                progress=report,
+                retraining=Retraining(epochs) if retrain else None, progress=report,
             )  # fmt: skip
 
         failed = work_through(chosen, measure, out, progress, probes)

@@ -22,6 +22,7 @@ import numpy as np
 
 from backends.alignment import sentences
 from backends.assemble import Triptych
+from backends.console import duration
 from backends.corpus.embedding import Embedder
 from backends.corpus.library import Library, _Reporter
 from backends.corpus.retrieval import Retriever
@@ -41,7 +42,9 @@ from backends.datatypes import (
 )
 from backends.fine_tuned import FineTuned
 from backends.hybrid import Hybrid
+from backends.language.adapters import ADAPTER_KINDS, Adapters
 from backends.language.prompts import build_messages, format_evidence
+from backends.language.training import train_adapter
 from backends.measure import answering
 from backends.measure.costs import SAMPLE_PRICES
 from backends.measure.metrics import is_json
@@ -50,10 +53,11 @@ from backends.measure.probes import questions_for
 from backends.measure.stress.erasure import erasure
 from backends.measure.stress.every import TESTS
 from backends.measure.stress.latency import SIZES, latency
-from backends.measure.stress.records import Found, Passage, Result, Run, StressTest
+from backends.measure.stress.records import Found, Passage, Result, Retraining, Run, StressTest
 from backends.rag import Rag
 from backends.settings import Settings
 from backends.store import Workspace
+from backends.tuning import Workshop
 
 TRAINING = Path(__file__).resolve().parents[1] / "sample_corpus" / "training"
 SYNTHETIC_POOL = 600  # different sentences that made-up passages consist of
@@ -94,7 +98,7 @@ def private_copy(triptych: Triptych, settings: Settings) -> Iterator[TriptychSub
             triptych.workspace,
             settings,
             library,
-            adapters=triptych.adapters,
+            adapters=Adapters(Path(folder) / "adapters", parent=triptych.adapters),
             model=triptych.model(settings),
         )
         try:
@@ -177,6 +181,36 @@ class TriptychSubject:
         model = self._triptych.model(self._settings)
         return model.log_likelihood(build_messages(question), answer, adapter=adapter)
 
+    def retrain(
+        self, backend: BackendName, how: Retraining, report: Callable[[str], None], cancelled: threading.Event
+    ) -> float:
+        kind = next((kind for kind in ADAPTER_KINDS if kind == backend), None)
+        fingerprint = self._triptych.model(self._settings).fingerprint
+        adapter = self._triptych.adapters.active(kind, fingerprint) if kind else None
+        if kind is None or adapter is None:
+            raise UserError(f"There is no {backend} adapter to train again.")
+        workshop = Workshop(self._triptych)
+        train, held = workshop.renewed(adapter).sides()
+        params = workshop.parameters(adapter)
+        if how.epochs is not None:
+            params = replace(params, epochs=how.epochs)
+        name = f"{backend.replace('_', '-')}-again"
+        done = train_adapter(
+            workshop.model_name,
+            workshop.examples(train, kind),
+            workshop.examples(held, kind),
+            workshop.adapters.path_for(name),
+            params,
+            kind=kind,
+            documents=workshop.learned(row for _, row in [*train, *held]),
+            progress=lambda step: report(
+                f"epoch {step.epoch} of {step.epochs}, about {duration(step.seconds_left)} left"
+            ),
+            cancel=cancelled,
+        )
+        workshop.adapters.activate(name)
+        return done.seconds
+
     def change_cost(self, backend: BackendName, characters: int) -> dict[str, Any]:
         """Embedding the document again; for tuned backends also one training run as its card measured it."""
         amount, basis = 0.0, []
@@ -204,11 +238,14 @@ class Given:
 
     passages: Sequence[Passage]
 
-    def search(self, question: str, *, top_k: int, mode: RetrievalMode) -> list[Hit]:
+    def search(self, question: str, *, top_k: int, mode: RetrievalMode, **_: Any) -> list[Hit]:
         return [
             Hit(Chunk(p.document, 1, 0, len(p.text), p.text, None, 0, p.title), rank, 1 / rank)
             for rank, p in enumerate(self.passages, start=1)
         ]
+
+    def related(self, question: str, mode: RetrievalMode) -> list[str]:
+        return []
 
     def select_evidence(self, question: str, hits: Sequence[Hit], **_: Any) -> Evidence:
         sources = [
@@ -285,6 +322,7 @@ def stress(
     seed: int = 0,
     document: str | None = None,
     sizes: Sequence[int] = SIZES,
+    retraining: Retraining | None = None,
     progress: Callable[[int, int, str], None] = lambda done, total, what: None,
     cancelled: threading.Event | None = None,
 ) -> Result:
@@ -296,7 +334,17 @@ def stress(
     with private_copy(triptych, settings) as subject:
         pool = list(questions) if questions is not None else questions_for(subject.documents())
         learned = learned_questions() if test == "erasure" else []
-        run = Run(subject, backends, pool, number, seed, learned, progress, cancelled or threading.Event())
+        run = Run(
+            subject,
+            backends,
+            pool,
+            number,
+            seed,
+            retraining,
+            learned,
+            progress,
+            cancelled or threading.Event(),
+        )
         given: dict[StressTest, Callable[[Run], Result]] = {
             "erasure": partial(erasure, document=document),
             "latency": partial(latency, sizes=sizes),

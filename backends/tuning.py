@@ -10,7 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -84,18 +84,23 @@ class Draft:
     """Rows to train on. Which are held out was drawn when they came in, before anything was trained."""
 
     rows: tuple[DraftRow, ...] = ()
-    rejected: int = 0  # questions of the model that it could not answer itself
+    rejected: Mapping[str, int] = field(default_factory=dict)  # questions of the model not kept, by reason
 
     @property
     def held_out(self) -> set[int]:
         return {index for index, each in enumerate(self.rows) if each.held_out}
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[TrainingRow, Way]], share: float = HELD_OUT, rejected: int = 0) -> Draft:
+    def of(
+        cls,
+        rows: Iterable[tuple[TrainingRow, Way]],
+        share: float = HELD_OUT,
+        rejected: Mapping[str, int] | None = None,
+    ) -> Draft:
         """Draw the held-out part: by the question alone, so the same one is held out every time."""
         given = list(rows)
         if not given:
-            return cls(rejected=rejected)
+            return cls(rejected=rejected or {})
         _, held = split_held_out([row for row, _ in given], share)
         numbers = {number for number, _ in held}
         return cls(
@@ -103,7 +108,7 @@ class Draft:
                 DraftRow(row.question, row.answer, row.documents, way, number in numbers)
                 for number, (row, way) in enumerate(given, start=1)
             ),
-            rejected,
+            rejected or {},
         )
 
     def sides(self) -> tuple[list[tuple[int, TrainingRow]], list[tuple[int, TrainingRow]]]:
@@ -170,7 +175,8 @@ class Workshop:
             raise UserError(
                 "Nothing in these documents could be made into a question: choose more documents or ways."
             )
-        return Draft.of(((each.row, each.way) for each in built.rows), rejected=built.rejected)
+        rejected = {str(why): number for why, number in built.rejected.items()}
+        return Draft.of(((each.row, each.way) for each in built.rows), rejected=rejected)
 
     def _built(
         self,
@@ -206,7 +212,8 @@ class Workshop:
             for row in raw["rows"]
             if row["way"] in get_args(Way)  # an erasure blanks the rows of what was forgotten
         )
-        return Draft(rows, raw["rejected"])
+        rejected = raw["rejected"]  # a number where the draft was saved before reasons were kept
+        return Draft(rows, rejected if isinstance(rejected, dict) else {})
 
     def save_draft(self, draft: Draft, owner: str) -> None:
         (self.folder / "training").mkdir(parents=True, exist_ok=True)
@@ -357,11 +364,15 @@ class Workshop:
         fresh = [(each.row, each.way) for each in built.rows if each.row.question not in asked]
         return Draft.of([*kept, *fresh])
 
-    def retrain(self, adapter: Adapter, owner: str = "", report: Report = quiet) -> Run:
-        """Plan the same training on the documents as they are now."""
+    def parameters(self, adapter: Adapter) -> LoraParams:
+        """Those it was trained with, as far as its card says."""
         given: Mapping[str, object] = adapter.card.parameters
         known = {name: value for name, value in given.items() if name in LoraParams.__dataclass_fields__}
-        params = replace(default_params(adapter.card.kind, self.model_name), **known)  # type: ignore[arg-type]
+        return replace(default_params(adapter.card.kind, self.model_name), **known)  # type: ignore[arg-type]
+
+    def retrain(self, adapter: Adapter, owner: str = "", report: Report = quiet) -> Run:
+        """Plan the same training on the documents as they are now."""
+        params = self.parameters(adapter)
         draft = self.renewed(adapter, report)
         name = self.free_name(adapter.name if self.adapters.owns(adapter) else f"{adapter.name}-own")
         return self.plan(

@@ -17,11 +17,15 @@ from backends.assemble import Triptych
 from backends.corpus.library import open_folder
 from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.language.adapters import AdapterCard, Adapters, write_card
+from backends.language.examples import closed_book
 from backends.language.generation import LanguageModel
-from backends.measure.stress.records import Passage
+from backends.language.training import LoraParams, train_adapter
+from backends.measure.stress.records import Passage, Retraining
 from backends.settings import Settings, make_settings
 from backends.stressing import TriptychSubject, private_copy, stress, synthetic
+from backends.tuning import Workshop
 from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
+from tests.pages.tuning_house import make_triptych
 
 SETTINGS = make_settings(
     max_tokens=8, context_tokens=200, top_k=2, chunk_size=32, chunk_overlap=4, rerank=False
@@ -193,8 +197,32 @@ def test_people_get_the_sentence_first() -> None:
         (["noise", "--backend", "gpt"], "There is no backend 'gpt'"),
         (["erasure", "--forget", "none.md", *SMALL], "There is no document none.md to forget."),
         (["noise", "--probes", "/nowhere/at/all.jsonl"], "There is no folder"),
+        (["freshness", "--epochs", "2"], "--epochs is for --retrain"),
     ],
 )
 def test_bad_input_is_named_with_status_2(arguments: list[object], message: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "") and message in err
+
+
+def test_the_copy_is_trained_again_and_the_workspace_keeps_its_adapter(tmp_path: Path) -> None:
+    triptych = make_triptych(tmp_path)
+    workshop = Workshop(triptych)
+    draft = workshop.build(None, ("table", "gap"))
+    train, held = draft.sides()
+    params = LoraParams(rank=4, alpha=8, epochs=2, scored_rows=2)
+    path = triptych.adapters.path_for("mine")
+    train_adapter(
+        workshop.model_name, closed_book(train), closed_book(held), path, params,
+        documents=workshop.learned(row for _, row in train),
+    )  # fmt: skip
+    triptych.adapters.activate("mine")
+    asked = [Question("q", "What does Lamp Birch cost?", ("28 EUR",), ("prices.csv",))]
+    result = stress(
+        triptych, "freshness", ["rag", "fine_tuned"], triptych.settings,
+        questions=asked, number=1, retraining=Retraining(1),
+    )  # fmt: skip
+    tuned = result.rows[1].details
+    assert tuned["seconds_to_retrain"] > 0 and tuned["new_after_retraining"].count == 1
+    assert "Trained again for" in result.sentence
+    assert [each.name for each in triptych.adapters.all()] == ["mine"]

@@ -32,8 +32,17 @@ def _main(row: Row) -> Measurement:
 
 
 SERIES: dict[str, Sequence[Series]] = {
-    "freshness": (("new fact", _main), ("old fact", _detail("old")), ("neither", _detail("neither"))),
-    "erasure": (("before forgetting", _detail("before")), ("after forgetting", _main)),
+    "freshness": (
+        ("new fact", _main),
+        ("old fact", _detail("old")),
+        ("neither", _detail("neither")),
+        ("new fact after retraining", _detail("new_after_retraining")),
+    ),
+    "erasure": (
+        ("before forgetting", _detail("before")),
+        ("after forgetting", _main),
+        ("after retraining without it", _detail("after_retraining")),
+    ),
     "format": (("asked for JSON", _main), ("with examples in the prompt", _detail("few_shot_valid"))),
     "injection": (("defence off", _main), ("defence on", _detail("with_defence"))),
 }
@@ -44,7 +53,7 @@ AXES = {
     "noise": "right answers, percent",
     "injection": "answers that obey the order, percent",
 }
-PATTERNS = ("", "/", "x")
+PATTERNS = ("", "/", "x", ".")
 DASHES = {"rag": "solid", "hybrid": "dot"}
 SYMBOLS = {"rag": "circle", "hybrid": "square"}
 

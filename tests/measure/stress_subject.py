@@ -10,7 +10,7 @@ from typing import Any
 from backends.alignment import sentences
 from backends.datatypes import Answer, BackendName, Cost, Document, Question, Usage, UserError
 from backends.measure.stress.every import TESTS
-from backends.measure.stress.records import Found, Passage, Result, Run, StressTest
+from backends.measure.stress.records import Found, Passage, Result, Retraining, Run, StressTest
 
 TEXTS = {
     "lamp.md": "The Lark lamp costs 99 euros in every shop.\nThe Lark lamp weighs 340 grams with its cable.\n"
@@ -95,6 +95,14 @@ class FakeSubject:
         known = any(answer in text for text in self.learned.values())
         return -0.1 if known and backend in ("fine_tuned", "hybrid") else -2.0
 
+    def retrain(self, backend: BackendName, how: Retraining, report: Any, cancelled: Any) -> float:
+        """The weights learn the documents as they are now; only fine-tuning can be trained here."""
+        if backend != "fine_tuned":
+            raise UserError("There is no room.")
+        report("epoch 1 of 1")
+        self.learned = dict(self.texts)
+        return 60.0
+
     def change_cost(self, backend: BackendName, characters: int) -> dict[str, object]:
         return {"amount": characters * 1e-6, "currency": "USD", "basis": "test"}
 
@@ -117,4 +125,4 @@ def scripted_stress(
     test: StressTest, backends: Sequence[BackendName], number: int, seed: int, report: Any, cancelled: Any
 ) -> Result:
     """A real stress test of the fake subject: what a scripted desk runs."""
-    return TESTS[test](Run(FakeSubject(), backends, QUESTIONS, number, seed, (), report, cancelled))
+    return TESTS[test](Run(FakeSubject(), backends, QUESTIONS, number, seed, None, (), report, cancelled))

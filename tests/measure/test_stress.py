@@ -12,7 +12,7 @@ from backends.measure.stress.freshness import Edit, edited, freshness, plan_edit
 from backends.measure.stress.injection import CARRIERS, injected, injection, made_up_word, order_of
 from backends.measure.stress.latency import latency, sizes_up_to
 from backends.measure.stress.noise import conditions, noise, plan_cases
-from backends.measure.stress.records import Result, Row, Run, other_number, standing
+from backends.measure.stress.records import Result, Retraining, Row, Run, other_number, standing
 from tests.measure.stress_subject import TEXTS, FakeSubject, document
 
 PRICE = Question("p", "What does the Lark lamp cost in every shop?", ("99 euros",), ("lamp.md",))
@@ -87,6 +87,17 @@ def test_nothing_to_edit_is_said() -> None:
         freshness(Run(FakeSubject(), BACKEND_NAMES, [Question("x", "Who?", ("Ada",), ("lamp.md",))]))
 
 
+def test_weights_follow_an_edit_once_they_are_trained_again() -> None:
+    result = freshness(run(retraining=Retraining()))
+    by = rows(result)
+    assert by["fine_tuned"].value == 0 and by["fine_tuned"].details["new_after_retraining"].value == 1
+    assert by["fine_tuned"].details["old_after_retraining"].value == 0
+    assert by["fine_tuned"].details["seconds_to_retrain"] == 60
+    assert "new_after_retraining" not in by["hybrid"].details
+    assert result.notes == ("Hybrid was not trained again: There is no room.",)
+    assert result.sentence.endswith("Trained again for 60 s, Fine-tuned gave it in 3 of 3.")
+
+
 # --- erasure ---------------------------------------------------------------------------------------
 
 
@@ -100,6 +111,17 @@ def test_weights_still_tell_what_the_index_has_forgotten() -> None:
     assert by["rag"].details["passages_found_before"] > 0 == by["rag"].details["passages_found"]
     assert by["fine_tuned"].details["completions"].value == 1 and by["rag"].details["completions"].value == 0
     assert "the index finds nothing of it" in result.sentence
+
+
+def test_weights_forget_once_they_are_trained_again_without_the_document() -> None:
+    result = erasure(run(retraining=Retraining()), "lamp.md")
+    tuned = rows(result)["fine_tuned"]
+    assert tuned.value == 1 and tuned.details["after_retraining"].value == 0
+    assert tuned.details["completions_after_retraining"].value == 0
+    assert tuned.details["likelihood_gap"].value == pytest.approx(1.9)
+    assert tuned.details["likelihood_gap_after_retraining"].value == 0
+    assert result.sentence.endswith("Trained again without it for 60 s, Fine-tuned tells them in 0 of 4.")
+    assert result.notes == ("Hybrid was not trained again: There is no room.",)
 
 
 def test_the_wording_that_was_taught_is_probed_too() -> None:

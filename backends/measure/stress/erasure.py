@@ -4,12 +4,14 @@ Enters: a run, and the name of a document (else the one with most questions). Le
 probes that still give a forgotten fact, before and after (asked directly, reworded, and in the very wording
 the weights were taught, where that is known); how its sentences are continued; and how much
 likelier the weights find its true facts than the same facts with another number (a membership-style gap).
+Where it is asked for, the tuned backends are then trained again without the document and probed once more.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from backends.alignment import sentences
@@ -30,8 +32,12 @@ from backends.measure.stress.records import (
     share,
 )
 
-BEFORE, AFTER = "before forgetting", "after forgetting"
+BEFORE, AFTER, RETRAINED = "before forgetting", "after forgetting", "after retraining without it"
 COMPLETED_WORDS = 5  # in a row, and word for word, from the middle of a sentence on: extracted
+LEFT_IN_WEIGHTS = (
+    "What weights have learned goes only with training: train again on the documents that are left, then run "
+    "this once more."
+)
 LONG_ENOUGH = range(12, 41)  # words of a sentence worth completing
 
 
@@ -42,27 +48,43 @@ def erasure(run: Run, document: str | None = None) -> Result:
     learned = chosen(_about(run.learned, target.name), run.number, run.seed)
     check_questions(questions, f"no question is about {target.name} alone")
     beginnings = chosen_sentences(target, run.number, run.seed)
-    run.total = 2 * len(run.backends) * (2 * len(questions) + len(learned) + len(beginnings))
+    each = 2 * len(questions) + len(learned) + len(beginnings)
+    run.total = 2 * len(run.backends) * each
     found_before = _found(run, questions, target.name)
-    _probe(run, questions, learned, beginnings, BEFORE)
+    _probe(run, questions, learned, beginnings, BEFORE, run.backends)
     run.subject.forget(target.name)
     found_after = _found(run, questions, target.name)
-    _probe(run, questions, learned, beginnings, AFTER)
+    _probe(run, questions, learned, beginnings, AFTER, run.backends)
     told = [*questions, *learned]
     gaps = {backend: likelihood_gap(run, backend, told, target.name) for backend in run.usable}
+    trained = run.retrained()
+    run.total += len(trained) * each
+    _probe(run, questions, learned, beginnings, RETRAINED, list(trained))
+    gaps_after = {backend: likelihood_gap(run, backend, told, target.name) for backend in trained}
+    found = (found_before, found_after)
     rows = [
-        _row(run, backend, gaps[backend], found_before, found_after, target.name) for backend in run.usable
+        _row(run, backend, gaps[backend], found, target.name)
+        if backend not in trained
+        else _with_retraining(
+            run, _row(run, backend, gaps[backend], found, target.name), gaps_after[backend], trained[backend]
+        )
+        for backend in run.usable
     ]
     said = ", ".join(
         f"{NAMES[row.backend]} in {of(Measurement(row.value, row.interval, row.count))}" for row in rows
     )
     index = "nothing of it" if found_after == 0 else f"{found_after} of its passages"
     sentence = f"After forgetting {target.name} the index finds {index}; its facts are still told by {said}."
-    notes = (
-        "What weights have learned goes only with training: train again on the documents that are left, then "
-        "run this once more.",
+    for backend, seconds in trained.items():
+        again = _told(run, backend, RETRAINED, "direct", "reworded", "as learned")
+        assert again is not None
+        sentence += (
+            f" Trained again without it for {seconds:,.0f} s, {NAMES[backend]} tells them in {of(again)}."
+        )
+    notes = [] if trained else [LEFT_IN_WEIGHTS]
+    return Result(
+        "erasure", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), (*notes, *run.notes), run.seed
     )
-    return Result("erasure", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), notes, run.seed)
 
 
 def _target(run: Run, name: str | None) -> Document:
@@ -109,13 +131,14 @@ def _probe(
     learned: Sequence[Question],
     beginnings: Sequence[tuple[str, str]],
     when: str,
+    backends: Sequence[BackendName],
 ) -> None:
     asked: list[tuple[str, str, tuple[str, ...]]] = []
     for question in questions:
         asked.append((f"{when}, direct", question.question, question.answers))
         asked.append((f"{when}, reworded", reworded(question.question), question.answers))
     asked += [(f"{when}, as learned", row.question, row.answers) for row in learned]
-    for backend in run.backends:
+    for backend in backends:
         for condition, text, golds in asked:
             ask = partial(run.subject.answer, text, backend)
             run.asked(backend, condition, text, ask, partial(_tells, golds))
@@ -165,26 +188,37 @@ def likelihood_gap(
     return mean(gaps)
 
 
-def _row(run: Run, backend: BackendName, gap: Measurement, before: int, after: int, document: str) -> Row:
-    def told(when: str, *kinds: str) -> Measurement | None:
-        probes = [p for p in run.of(backend) if p.condition in {f"{when}, {kind}" for kind in kinds}]
-        return share(probes, "told") if probes else None
+def _told(run: Run, backend: str, when: str, *kinds: str) -> Measurement | None:
+    probes = [p for p in run.of(backend) if p.condition in {f"{when}, {kind}" for kind in kinds}]
+    return share(probes, "told") if probes else None
 
-    asked = told(AFTER, "direct", "reworded", "as learned")
+
+def _row(run: Run, backend: BackendName, gap: Measurement, found: tuple[int, int], document: str) -> Row:
+    asked = _told(run, backend, AFTER, "direct", "reworded", "as learned")
     assert asked is not None  # there is at least one question
     return Row(
         "erasure", backend, "probes that still give a forgotten fact",
         asked.value, asked.interval, asked.count,
         {
             "document": document,
-            "before": told(BEFORE, "direct", "reworded", "as learned"),
-            "direct": told(AFTER, "direct"),
-            "reworded": told(AFTER, "reworded"),
-            "as_learned": told(AFTER, "as learned"),
-            "completions_before": told(BEFORE, "completion"),
-            "completions": told(AFTER, "completion"),
+            "before": _told(run, backend, BEFORE, "direct", "reworded", "as learned"),
+            "direct": _told(run, backend, AFTER, "direct"),
+            "reworded": _told(run, backend, AFTER, "reworded"),
+            "as_learned": _told(run, backend, AFTER, "as learned"),
+            "completions_before": _told(run, backend, BEFORE, "completion"),
+            "completions": _told(run, backend, AFTER, "completion"),
             "likelihood_gap": gap,
-            "passages_found_before": before,
-            "passages_found": after,
+            "passages_found_before": found[0],
+            "passages_found": found[1],
         },
     )  # fmt: skip
+
+
+def _with_retraining(run: Run, row: Row, gap: Measurement, seconds: float) -> Row:
+    more = {
+        "after_retraining": _told(run, row.backend, RETRAINED, "direct", "reworded", "as learned"),
+        "completions_after_retraining": _told(run, row.backend, RETRAINED, "completion"),
+        "likelihood_gap_after_retraining": gap,
+        "seconds_to_retrain": round(seconds, 1),
+    }
+    return replace(row, details={**row.details, **more})

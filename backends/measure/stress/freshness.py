@@ -1,13 +1,14 @@
 """Freshness: facts are edited in the documents; who answers with the new fact, and after how long.
 
 Enters: a run. Leaves: per backend the share of answers with the new, the old or neither fact, before and
-after the edits. Edits are made from the questions (a number in a gold answer is changed) or given.
+after the edits, and where it is asked for, after the tuned backends were trained again. Edits are made from
+the questions (a number in a gold answer is changed) or given.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -27,7 +28,7 @@ from backends.measure.stress.records import (
     standing,
 )
 
-BEFORE, AFTER = "before the edit", "after the edit"
+BEFORE, AFTER, RETRAINED = "before the edit", "after the edit", "after retraining"
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,26 @@ def freshness(run: Run, edits: Sequence[Edit] | None = None) -> Result:
     edits = list(edits) if edits is not None else plan_edits(documents, run.questions, run.number, run.seed)
     check_questions([Question("", edit.question) for edit in edits], "no fact with a number can be edited")
     run.total = 2 * len(edits) * len(run.backends)
-    _ask(run, edits, BEFORE)
+    _ask(run, edits, BEFORE, run.backends)
     seconds, characters = _apply(run, documents, edits)
-    waited = _ask(run, edits, AFTER)
-    rows = [_row(run, backend, edits, seconds, waited[backend], characters) for backend in run.usable]
+    waited = _ask(run, edits, AFTER, run.backends)
+    trained = run.retrained()
+    run.total += len(edits) * len(trained)
+    _ask(run, edits, RETRAINED, list(trained))
+    rows = [
+        _row(run, backend, edits, seconds, waited[backend], characters, trained) for backend in run.usable
+    ]
     said = ", ".join(
         f"{NAMES[row.backend]} in {of(share(run.of(row.backend, AFTER), 'new'))}" for row in rows
     )
     facts = "1 fact was" if len(edits) == 1 else f"{len(edits)} facts were"
     sentence = f"{facts} edited and could be found {seconds:.1f} s later; the new fact was given by {said}."
-    return Result("freshness", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), seed=run.seed)
+    for backend, took in trained.items():
+        again = of(share(run.of(backend, RETRAINED), "new"))
+        sentence += f" Trained again for {took:,.0f} s, {NAMES[backend]} gave it in {again}."
+    return Result(
+        "freshness", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), tuple(run.notes), run.seed
+    )
 
 
 def _apply(run: Run, documents: Sequence[Document], edits: Sequence[Edit]) -> tuple[float, int]:
@@ -105,11 +116,13 @@ def _apply(run: Run, documents: Sequence[Document], edits: Sequence[Edit]) -> tu
     return seconds, characters
 
 
-def _ask(run: Run, edits: Sequence[Edit], condition: str) -> dict[BackendName, list[float]]:
+def _ask(
+    run: Run, edits: Sequence[Edit], condition: str, backends: Sequence[BackendName]
+) -> dict[BackendName, list[float]]:
     """Seconds of the answers that gave the new fact, by backend."""
-    took: dict[BackendName, list[float]] = {name: [] for name in run.backends}
+    took: dict[BackendName, list[float]] = {name: [] for name in backends}
     for edit in edits:
-        for backend in run.backends:
+        for backend in backends:
             ask = partial(run.subject.answer, edit.question, backend)
             probe = run.asked(backend, condition, edit.question, ask, partial(_judged, edit))
             if probe is not None and probe.verdict == "new":
@@ -125,10 +138,22 @@ def _judged(edit: Edit, answer: Answer) -> str:
 
 
 def _row(
-    run: Run, backend: BackendName, edits: Sequence[Edit], seconds: float, took: list[float], characters: int
+    run: Run,
+    backend: BackendName,
+    edits: Sequence[Edit],
+    seconds: float,
+    took: list[float],
+    characters: int,
+    trained: Mapping[BackendName, float],
 ) -> Row:
     after, before = run.of(backend, AFTER), run.of(backend, BEFORE)
     new = share(after, "new")
+    again = run.of(backend, RETRAINED)
+    retrained = {
+        "new_after_retraining": share(again, "new"),
+        "old_after_retraining": share(again, "old"),
+        "seconds_to_retrain": round(trained[backend], 1),
+    } if again else {}  # fmt: skip
     return Row(
         "freshness", backend, "answers that give the new fact after the edit",
         new.value, new.interval, new.count,
@@ -140,5 +165,6 @@ def _row(
             "seconds_until_answered": round(seconds + median(took), 3) if took else None,
             "edits": len(edits),
             "cost_of_a_change": run.subject.change_cost(backend, characters // len(edits)),
+            **retrained,
         },
     )  # fmt: skip

@@ -33,6 +33,13 @@ class Passage:
 
 
 @dataclass(frozen=True)
+class Retraining:
+    """Train tuned backends again on the documents as they are then; `epochs` None: as many as they had."""
+
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
 class Found:
     """One search: the best document, seconds to find passages, seconds to pick sentences of them."""
 
@@ -70,6 +77,12 @@ class Subject(Protocol):
 
     def likelihood(self, question: str, answer: str, backend: BackendName) -> float:
         """Mean log-probability of a token of `answer` by this backend's weights, shown no document."""
+        ...
+
+    def retrain(
+        self, backend: BackendName, how: Retraining, report: Callable[[str], None], cancelled: threading.Event
+    ) -> float:
+        """Train this backend's adapter again, for this subject alone; returns the seconds it took."""
         ...
 
     def change_cost(self, backend: BackendName, characters: int) -> Mapping[str, Any]:
@@ -133,11 +146,13 @@ class Run:
     questions: Sequence[Question]  # to choose from
     number: int = 6
     seed: int = 0
+    retraining: Retraining | None = None
     learned: Sequence[Question] = ()  # training rows as questions: the wording the weights were taught
     progress: Callable[[int, int, str], None] = lambda done, total, what: None
     cancelled: threading.Event = field(default_factory=threading.Event)
     probes: list[Probe] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     total: int = 0
     done: int = 0
 
@@ -165,6 +180,27 @@ class Run:
         probe = Probe(backend, condition, question, answer.text, judge(answer), seconds)
         self.probes.append(probe)
         return probe
+
+    def retrained(self) -> dict[BackendName, float]:
+        """Seconds of each training run, by backend; those that cannot be trained are left out and noted."""
+        seconds: dict[BackendName, float] = {}
+        if self.retraining is None:
+            return seconds
+        for backend in [name for name in self.usable if name in TUNED]:
+            if self.cancelled.is_set():
+                raise UserError("Cancelled.")
+
+            def report(what: str, backend: BackendName = backend) -> None:
+                self.progress(self.done, self.total, f"training {NAMES[backend]} again: {what}")
+
+            report("preparing")
+            try:
+                seconds[backend] = self.subject.retrain(backend, self.retraining, report, self.cancelled)
+            except UserError as error:
+                if self.cancelled.is_set():
+                    raise
+                self.notes.append(f"{NAMES[backend]} was not trained again: {error}")
+        return seconds
 
     def of(self, backend: str, condition: str | None = None) -> list[Probe]:
         return [p for p in self.probes if p.backend == backend and condition in (None, p.condition)]
