@@ -171,6 +171,12 @@ class Workshop:
     ) -> Draft:
         """Rows from these documents (all when None); raises UserError when there is nothing to ask for."""
         built = self._built(self._passages(documents), ways, most, report, cancel)
+        if not built.rows and built.rejected:
+            tried = sum(built.rejected.values())
+            raise UserError(
+                f"None of the {tried} questions that the model wrote could be kept: it did not answer them "
+                "itself, or they were about something else. Choose other ways too, or a larger model."
+            )
         if not built.rows:
             raise UserError(
                 "Nothing in these documents could be made into a question: choose more documents or ways."

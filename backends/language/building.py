@@ -1,8 +1,8 @@
 """Builds training rows from documents: table cells, gaps in sentences, questions in the model's own words.
 
 Enters: passages (document, title, text) and, for questions of its own wording, a language model. Leaves: rows
-with the way they were made. A question the model wrote is kept only if the model, given the passage, answers
-it (round trip). It knows no library.
+with the way they were made. A question the model wrote is kept only if it is about its sentence and the model
+answers it from the passage (round trip). It knows no library.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -21,9 +21,15 @@ from backends.language.prompts import build_messages, build_question_request, fo
 
 Way = Literal["table", "gap", "model", "yours"]
 WAYS: tuple[Way, ...] = ("table", "gap", "model")
+# Why a question of the model was dropped.
+Why = Literal["no question", "gives the answer away", "about something else", "not answered"]
 MOST_ROWS = 400
 CELLS_PER_ROW = 4
 GAP = "____"
+ABOUT = 0.6  # share of a question's content words that its sentence, its neighbours and the title must hold
+# Words, stemmed, that only say what is asked for: how long, how much, which date.
+ASKING = frozenset("long much mani often far soon old time name number date day year amount".split())  # noqa: SIM905
+READ = 4  # sentences on each side that stand beside the right one when the model answers its own question
 
 _CELL = re.compile(r"\s*([^:;\n]{1,40}):\s+([^;\n]{1,120})")
 _AMOUNT = re.compile(r"(?:[€$£]\s?)?\b(?:\d[\d.,:]*\d|\d)\b")
@@ -51,10 +57,10 @@ class BuiltRow:
 
 @dataclass(frozen=True)
 class Built:
-    """The rows, and how many questions of the model were tried and not kept."""
+    """The rows, and how many questions of the model were not kept, by the reason."""
 
     rows: tuple[BuiltRow, ...]
-    rejected: int
+    rejected: Mapping[Why, int]
 
 
 class Writer(Protocol):
@@ -86,7 +92,7 @@ def build_rows(
     statements = [] if set(ways) <= {"table"} else list(_statements(passages))
     if "gap" in ways:
         made += [BuiltRow(gap_row(each), "gap") for each in statements]
-    rejected = 0
+    rejected: Counter[Why] = Counter()
     if "model" in ways and writer is not None:
         share = most if list(ways) == ["model"] else most // len(ways)
         chosen = random.Random(seed).sample(statements, min(len(statements), 2 * share))
@@ -95,11 +101,13 @@ def build_rows(
             if (cancel is not None and cancel.is_set()) or len(written) >= share:
                 break
             report(done, len(chosen), f"Writing questions: {statement.passage.document}")
-            row = ask_back(statement, writer)
-            rejected += row is None
-            written += [] if row is None else [BuiltRow(row, "model")]
+            found = ask_back(statement, writer)
+            if isinstance(found, TrainingRow):
+                written.append(BuiltRow(found, "model"))
+            else:
+                rejected[found] += 1
         made += written
-    return Built(tuple(_spread(_once(made), most, seed)), rejected)
+    return Built(tuple(_spread(_once(made), most, seed)), dict(rejected))
 
 
 def _once(rows: Iterable[BuiltRow]) -> list[BuiltRow]:
@@ -195,7 +203,8 @@ class Statement:
     sentence: str
     start: int
     end: int
-    around: tuple[str, ...]
+    around: tuple[str, ...]  # the sentence with the one before and the one after it
+    nearby: tuple[str, ...]  # with READ on each side
 
     @property
     def short(self) -> str:
@@ -217,12 +226,12 @@ def _statements(passages: Sequence[Passage]) -> Iterator[Statement]:
             seen.add(sentence)
             span = short_answer(sentence)
             if span is not None:
-                around = [
-                    each
-                    for each in found[max(0, index - 1) : index + 2]
-                    if not cells(each) and each[:1] != "#"
-                ]
-                yield Statement(passage, sentence, *span, tuple(around))
+                around, nearby = (_prose(found[max(0, index - n) : index + n + 1]) for n in (1, READ))
+                yield Statement(passage, sentence, *span, around, nearby)
+
+
+def _prose(found: Sequence[str]) -> tuple[str, ...]:
+    return tuple(each for each in found if not cells(each) and each[:1] != "#")
 
 
 def _is_plain(sentence: str) -> bool:
@@ -254,17 +263,26 @@ def gap_row(statement: Statement) -> TrainingRow:
     )
 
 
-def ask_back(statement: Statement, writer: Writer) -> TrainingRow | None:
-    """A question in the model's words that it can answer itself from the passage; None when it cannot."""
-    evidence = format_evidence(1, statement.passage.title, statement.around)
-    request = build_question_request(evidence, statement.short)
+def ask_back(statement: Statement, writer: Writer) -> TrainingRow | Why:
+    """A question in the model's words that it can answer itself from the passage, or why there is none.
+
+    It answers among the sentences nearby: with the right one alone, any question would lead to it. Its words
+    are compared too, because a small model can answer a question that it asked about something else.
+    """
+    title = statement.passage.title
+    request = build_question_request(format_evidence(1, title, statement.around), statement.short)
     question = _say(writer, [{"role": "user", "content": request}])
-    words = question.split()
-    if not question.endswith("?") or not 3 <= len(words) <= 40 or _holds(question, statement.short):
-        return None
-    said = _say(writer, build_messages(question, [evidence]))
+    if not question.endswith("?") or not 3 <= len(question.split()) <= 40:
+        return "no question"
+    if _holds(question, statement.short):
+        return "gives the answer away"
+    asked = set(content_tokens(question)) - ASKING
+    known = set(content_tokens(" ".join([title, *statement.around])))
+    if not asked & set(content_tokens(statement.sentence)) or len(asked & known) < ABOUT * len(asked):
+        return "about something else"
+    said = _say(writer, build_messages(question, [format_evidence(1, title, statement.nearby)]))
     if not _holds(said, statement.short):
-        return None
+        return "not answered"
     return TrainingRow(question, statement.answer, (statement.passage.document,))
 
 

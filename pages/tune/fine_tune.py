@@ -34,6 +34,12 @@ WAY_WORDS: dict[Way, str] = {
     "model": "Questions by the model",
     "yours": "Yours",
 }
+WHY_WORDS: dict[str, str] = {
+    "no question": "no question at all",
+    "gives the answer away": "gave the answer away",
+    "about something else": "not about what the sentence says",
+    "not answered": "it could not answer from the passage itself",
+}
 KINDS: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")
 LEARNS: dict[AdapterKind, str] = {
     "fine_tuned": "by heart, no documents at hand",
@@ -83,8 +89,8 @@ def _maker(workshop: Workshop, desk: Desk, now: session.Session) -> None:
         format_func=WAY_WORDS.__getitem__,
         key="tune-ways",
         help="Table cells: what each column says about each row. Gaps: a sentence with its number or name "
-        "left out. By the model: it writes a question and keeps it only if it can answer it from the "
-        "passage; takes about a second a row.",
+        "left out. By the model: it writes a question, which is kept only if it is about the sentence and "
+        "the model can answer it from the passage.",
     )
     most = right.slider("At most", 20, 1000, 300, 20, format="%d rows", key="tune-most")
     st.button(
@@ -113,10 +119,16 @@ def _building(job: Any, polled: bool) -> None:
     elif job.state == "failed":
         st.error(markdown(job.error or "No rows could be made."))
     elif isinstance(job.result, Draft) and job.result.rejected:
-        st.caption(
-            f"{plural(job.result.rejected, 'question')} of the model were dropped: it could not answer them "
-            "itself from the passage."
-        )
+        st.caption(_dropped(job.result.rejected))
+
+
+def _dropped(rejected: Mapping[str, int]) -> str:
+    """What became of the model's questions that are not among the rows."""
+    reasons = [f"{number:,} {WHY_WORDS[why]}" for why, number in rejected.items() if why in WHY_WORDS]
+    return (
+        f"{plural(sum(rejected.values()), 'question')} of the model dropped: {', '.join(reasons)}. "
+        "A small model words few questions well; a larger one writes more that can be kept."
+    )
 
 
 def _importer(workshop: Workshop, visitor: str) -> None:
@@ -475,28 +487,10 @@ def _past(run: Run, now: session.Session) -> None:
             f"{markdown(run.error)} Nothing is lost but the steps since its last checkpoint.",
             icon=":material/pause_circle:",
         )
-        with st.container(horizontal=True):
-            st.button(
-                "Resume",
-                type="primary",
-                key="tune-resume",
-                icon=":material/play_arrow:",
-                on_click=_resume,
-                args=(run, now.visitor),
-            )
-            st.button("Discard", key="tune-discard", on_click=run.cancel)
+        _go_on("Resume", run, now.visitor)
     elif run.state == "waiting":
         st.warning(f"**{name}** was planned and never began.", icon=":material/pause_circle:")
-        with st.container(horizontal=True):
-            st.button(
-                "Begin",
-                type="primary",
-                key="tune-resume",
-                icon=":material/play_arrow:",
-                on_click=_resume,
-                args=(run, now.visitor),
-            )
-            st.button("Discard", key="tune-discard", on_click=run.cancel)
+        _go_on("Begin", run, now.visitor)
     elif run.state == "done":
         note = f" {markdown(run.error)}" if run.error else ""
         st.success(f"**{name}** is trained and answers now.{note}", icon=":material/check:")
@@ -505,6 +499,19 @@ def _past(run: Run, now: session.Session) -> None:
     if run.state in ENDED or run.state == "interrupted":
         with st.expander("How the last training went", expanded=run.state == "interrupted"):
             _drawn(run, training.picture(run))
+
+
+def _go_on(label: str, run: Run, visitor: str) -> None:
+    with st.container(horizontal=True):
+        st.button(
+            label,
+            type="primary",
+            key="tune-resume",
+            icon=":material/play_arrow:",
+            on_click=_resume,
+            args=(run, visitor),
+        )
+        st.button("Discard", key="tune-discard", on_click=run.cancel)
 
 
 def _resume(run: Run, visitor: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from backends.datatypes import Finished, Token, TrainingRow, Usage
@@ -103,15 +104,28 @@ def test_a_question_is_kept_only_if_the_model_answers_it_from_the_passage() -> N
             ("returns.md",),
         )
     ]
-    assert built.rejected == 2  # asked for "10 days" and for a name it answers "30 days"
+    # Asked for "10 days" and for a name it asks the same, which is about another sentence.
+    assert built.rejected == {"about something else": 2}
     assert any("[1] Returns: Customers may return" in asked for asked in right.asked)
-    for question, answer in (
-        ("How long may a device be returned?", "I do not know."),
-        ("Within 30 days, or 10 days, of Anna Berg?", "30 days 10 days Anna Berg"),  # gives it away
-        ("A device may be returned", "30 days 10 days Anna Berg"),  # no question
+    everything = "30 days 10 days Anna Berg"
+    for question, answer, why in (
+        ("How may devices, claims and refunds of customers go?", "I do not know.", "not answered"),
+        ("Within 30 days, or 10 days, of Anna Berg?", everything, "gives the answer away"),
+        ("How long is the warranty of a battery?", everything, "about something else"),
+        ("A device may be returned", everything, "no question"),
     ):
-        built = build_rows([RETURNS], ["model"], writer=Scripted(question, answer))
-        assert (built.rows, built.rejected) == ((), 3)
+        text = "Customers go with claims and refunds of devices to the team of Anna Berg."
+        built = build_rows([replace(RETURNS, text=text)], ["model"], writer=Scripted(question, answer))
+        assert (built.rows, built.rejected) == ((), {why: 1})
+
+
+def test_the_model_answers_its_question_among_the_sentences_nearby() -> None:
+    text = " ".join(f"The door opens after {number} hours on every day." for number in range(3, 20))
+    writer = Scripted("When does the door open?", "After 7 hours.")
+    built = build_rows([replace(RETURNS, text=text)], ["model"], writer=writer)
+    asked = [each for each in writer.asked if each.startswith("[1]") and "Write the" not in each]
+    assert all(5 <= each.count("door opens") <= 9 for each in asked)
+    assert len(built.rows) == 1
 
 
 def test_rows_are_spread_over_documents_and_stop_when_told() -> None:
