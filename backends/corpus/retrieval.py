@@ -41,6 +41,9 @@ WORDS_WEIGHT = 0.4
 SENTENCES = 8  # most sentences shown together
 JUDGED = 16  # sentences that the cross-encoder reads: the best by blended score
 BLEND = 16.0  # of the blended score beside the logit; fitted on the sample's development questions
+RELATED_FROM = 5  # passages that related words are taken from
+RELATED = 6  # words
+RELATED_WEIGHT = 0.3  # of their BM25 score beside the question's own
 RANK_WEIGHT = 8.0  # of the fused rank beside the logit of a passage; see rerank
 # Below this best cosine, or this best logit, nothing fits. On the sample's development questions they warn of
 # 90 % of questions about something else, 31 % of unanswerable ones and 10 % of answerable ones.
@@ -157,15 +160,28 @@ class Retriever:
         self.search("warm up", top_k=1, mode="hybrid")
 
     def search(
-        self, question: str, *, top_k: int, mode: RetrievalMode, filters: Filters | None = None
+        self,
+        question: str,
+        *,
+        top_k: int,
+        mode: RetrievalMode,
+        filters: Filters | None = None,
+        related: Sequence[str] = (),
     ) -> list[Hit]:
         """The best passages; in hybrid mode both rankings are fused by reciprocal rank.
 
-        Passages that say the same are one hit, which lists the others in `also`.
+        Passages that say the same are one hit, which lists the others in `also`. `related` words count for
+        BM25 beside those of the question, for less.
         """
         vector = self._cache.of([question])[0] if mode != "bm25" and self._chunks else None
         with self._lock:
-            return self._search(question, vector, top_k, mode, filters)
+            return self._search(question, vector, top_k, mode, filters, related)
+
+    def related(self, question: str, mode: RetrievalMode) -> list[str]:
+        """Words that tell the passages found for the question from the rest (pseudo-relevance feedback)."""
+        hits = self.search(question, top_k=RELATED_FROM, mode=mode)
+        weights = [1 / (RRF_K + hit.rank) for hit in hits]
+        return self._index.telling_words([hit.chunk.text for hit in hits], weights, question, RELATED)
 
     def _search(
         self,
@@ -174,12 +190,15 @@ class Retriever:
         top_k: int,
         mode: RetrievalMode,
         filters: Filters | None,
+        related: Sequence[str],
     ) -> list[Hit]:
         allowed = self._allowed(filters)
         if not self._chunks or (allowed is not None and not len(allowed)):
             return []
         depth = max(DEPTH, 2 * top_k)
         words = self._words(question, allowed) if mode != "dense" else None
+        if words is not None and related:
+            words = words + RELATED_WEIGHT * self._words(" ".join(related), allowed)
         rankings: list[list[int]] = []
         if vector is not None:
             rankings.append(self._nearest(vector, depth, allowed))

@@ -327,3 +327,12 @@ def test_sentence_vectors_embed_once_and_stay_bounded():
     cache.of(["d", "e"])
     cache.of(["a b"])
     assert embedder.embedded == ["a b", "c", "d", "e"]  # "c" was the oldest and fell out
+
+
+def test_related_words_lift_a_passage_that_shares_none_with_the_question(retriever):
+    plain = retriever.search("canteen", top_k=4, mode="bm25")
+    assert [hit.chunk.document for hit in plain] == ["d3.md"]
+    assert "soup" in retriever.related("canteen", "bm25")
+    wide = retriever.search("canteen", top_k=4, mode="bm25", related=["monitor"])
+    assert wide[0].chunk.document == "d3.md" and wide[0].score == plain[0].score
+    assert {hit.chunk.document for hit in wide[1:]} == {"d0.md", "d1.md"}
