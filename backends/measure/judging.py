@@ -101,6 +101,12 @@ def judge_run(
     return archive.load(run)
 
 
+def answers_left(run: Run, model: str) -> int:
+    """How many answers this judge model has not judged."""
+    known = {(v.question, v.arm) for v in run.verdicts if v.judge == model}
+    return sum((e.question, e.arm) not in known for e in run.entries if measures_for(e))
+
+
 def named(judge: Judge) -> tuple[str, str]:
     return judge.name, judge.library
 

@@ -18,6 +18,7 @@ from backends.jobs import Job
 from backends.measure import reports
 from backends.measure.archive import Entry, RunRecord, slug
 from backends.measure.comparison import Against, Board, Difference, against, arm_label
+from backends.measure.judging import HOW, Endpoint, answers_left, judge_words
 from backends.measure.probes import sample_questions
 from backends.measure.scoring import BY_KEY, MEASURES
 from backends.measure.support import AGREEMENT
@@ -27,7 +28,7 @@ from pages.ui import charts, resources, score_charts, session, sources
 from pages.ui.answer_card import card
 from pages.ui.asking import Asked, Column, Round
 from pages.ui.desk import Desk, Status
-from pages.ui.evaluator import KIND, PROPOSE, Evaluator, Order, grid_of
+from pages.ui.evaluator import JUDGE, KIND, PROPOSE, Evaluator, Order, grid_of
 from pages.ui.look import LOOKS
 from pages.ui.text import markdown, plural, seconds
 
@@ -537,6 +538,51 @@ def sweep_section(board: Board) -> None:
     )
 
 
+# --- a judge model ---------------------------------------------------------------------------------
+
+
+def judge_tab(board: Board, evaluator: Evaluator, now: session.Session) -> None:
+    """What a judge model says of the answers, beside our offline figures, and the button that asks it."""
+    run = board.run.record.run
+    if board.run.verdicts:
+        st.caption(markdown(judge_words(board)))
+        st.dataframe(
+            pd.DataFrame(reports.judged_cells(board), columns=list(reports.JUDGE_COLUMNS)), hide_index=True,
+            alt="Figures of the judge model and offline figures over the same answers.",
+        )  # fmt: skip
+    else:
+        st.caption(
+            "All figures of this page are computed here, without a judge model. The RAGAS library can ask a "
+            "language model of yours for a second opinion on what the answers claim and the passages hold."
+        )
+    try:
+        endpoint = Endpoint.configured()
+    except UserError as error:
+        st.warning(markdown(str(error)))
+        return
+    if endpoint is None:
+        st.caption(markdown(f"No judge model is configured. {HOW} Then start the app again."))
+        return
+    job = next(iter(resources.jobs().of(now.visitor, JUDGE)), None)
+    if job is not None and not job.finished:
+        st.fragment(job_progress, run_every=POLL)(job, "verdict")
+        return
+    if job is not None and job.error and job.events_since(0) == [run]:
+        st.error(markdown(job.error))
+    left = answers_left(board.run, endpoint.model)
+    if left:
+        st.button(
+            f"Let {endpoint.model} judge {plural(left, 'answer')}", key="judge", icon=":material/gavel:",
+            on_click=start_judging, args=(evaluator, run, now),
+            help="Sends these questions, answers and passages to the model at "
+            f"{endpoint.url}, four to fifteen calls an answer.",
+        )  # fmt: skip
+
+
+def start_judging(evaluator: Evaluator, run: str, now: session.Session) -> None:
+    resources.jobs().start(JUDGE, now.visitor, evaluator.judging(run))
+
+
 # --- the rest ------------------------------------------------------------------------------------
 
 
@@ -594,13 +640,14 @@ def shown_run(
     else:
         scoreboard(board)
     names = [] if record.sweep else ["Where they differ", "By category", "Time by stage"]
-    names += ["Tests", "Made with"]
+    names += ["Tests", "Judge model", "Made with"]
     tabs = st.tabs(names, key=f"tabs-{record.sweep}", on_change="rerun")
     drawings = {
         "Where they differ": lambda: differences_tab(board, desk),
         "By category": lambda: by_category(board),
         "Time by stage": lambda: by_stage(board),
         "Tests": lambda: tests_table(board.differences),
+        "Judge model": lambda: judge_tab(board, ev, session.current()),
         "Made with": lambda: made_with(board, ev),
     }
     for tab, name in zip(tabs, names, strict=True):

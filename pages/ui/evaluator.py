@@ -15,17 +15,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from backends import evaluating
 from backends.datatypes import BackendName, Document, Question
 from backends.jobs import JobContext
 from backends.language.building import Writer
 from backends.measure.archive import Archive, RunRecord
 from backends.measure.comparison import Board
 from backends.measure.evaluation import Subject, carry_out, plain_arms, plan, sweep_arms
+from backends.measure.judging import judge_run
 from backends.question_sets import proposed
 from backends.settings import Settings
 
 KIND = "evaluate"
 PROPOSE = "propose"
+JUDGE = "judge"
 VISITORS = "visitors"
 KEPT_SECONDS = 30 * 24 * 3600
 
@@ -106,6 +109,24 @@ class Evaluator:
         def work(context: JobContext) -> str:
             archive = self._archive_with(run)
             return self._carry_out(archive, archive.find(run), context)
+
+        return work
+
+    def judging(self, run: str) -> Callable[[JobContext], str]:
+        """The job that lets the configured judge model score what it has not scored of a run."""
+
+        def work(context: JobContext) -> str:
+            context.emit(run)
+            context.progress(0, 0, "Preparing")
+            with evaluating.configured_judge() as judge:
+                judge_run(
+                    self._archive_with(run),
+                    run,
+                    judge,
+                    progress=context.progress,
+                    cancelled=context.cancelled,
+                )
+            return run
 
         return work
 

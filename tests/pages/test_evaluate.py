@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backends import evaluating
 from backends.datatypes import BACKEND_NAMES
 from backends.measure.archive import Archive, RunRecord
 from backends.measure.comparison import Board
@@ -18,6 +20,7 @@ from backends.measure.reports import rows
 from backends.settings import Settings
 from pages.ui import resources
 from pages.ui.evaluator import KIND
+from tests.measure.judges import ScriptedJudge
 from tests.measure.subjects import ScriptedSubject, make_questions
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import ScriptedHouse
@@ -204,3 +207,39 @@ def test_an_interrupted_run_goes_on(open_page: Visit, archive: Archive) -> None:
     assert archive.find(record.run).complete
     jobs = resources.jobs().of(app.session_state["triptych"].visitor, KIND)
     assert [job.state for job in jobs] == ["done"]
+
+
+def test_the_judge_tab_says_how_to_configure_one(
+    open_page: Visit, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRIPTYCH_JUDGE_URL", raising=False)
+    monkeypatch.delenv("TRIPTYCH_JUDGE_MODEL", raising=False)
+    stored(archive)
+    app = open_page()
+    app.session_state["tabs-False"] = "Judge model"
+    assert "Set TRIPTYCH_JUDGE_URL to an OpenAI-compatible address" in words(settle(app.run()))
+    assert not [b for b in app.button if b.key == "judge"]
+
+
+def test_a_judge_model_is_asked_from_the_page(
+    open_page: Visit, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPTYCH_JUDGE_URL", "http://localhost:1/v1")
+    monkeypatch.setenv("TRIPTYCH_JUDGE_MODEL", "judge-7b")
+    judge = ScriptedJudge(gone="How long is term 2?")
+    monkeypatch.setattr(evaluating, "configured_judge", lambda: nullcontext(judge))
+    record = stored(archive)
+    app = open_page()
+    app.session_state["tabs-False"] = "Judge model"
+    settle(app.run())
+    app.button(key="judge").click()
+    settle(app)
+    assert "The judge model judge-7b does not answer." in words(app)
+    judge.gone = ""
+    app.button(key="judge").click()
+    settle(app)
+    table = next(d.value for d in app.dataframe if "judge model" in d.value)
+    assert set(table["judge model"]) == {"0.25 (0.25-0.25)"}
+    assert "RAGAS 0 with the judge model judge-7b" in words(app)
+    assert not [b for b in app.button if b.key == "judge"]
+    assert len(archive.load(record.run).verdicts) == len(judge.asked)
