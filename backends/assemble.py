@@ -17,6 +17,7 @@ from typing import Literal, Self, TypeVar
 
 from backends.base import Base
 from backends.corpus.embedding import MiniLM
+from backends.corpus.followups import standalone
 from backends.corpus.library import Library, Progress, open_folder, open_library, open_session
 from backends.corpus.reranker import shipped
 from backends.corpus.retrieval import Retriever
@@ -31,6 +32,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.fine_tuned import FineTuned
+from backends.follow_up import FollowUp
 from backends.hybrid import Hybrid
 from backends.language.adapters import Adapter, AdapterKind, Adapters, stale_documents
 from backends.language.generation import LanguageModel
@@ -197,16 +199,18 @@ class Triptych:
         backends: Sequence[BackendName],
         settings: Settings | None = None,
         stop: threading.Event | None = None,
+        earlier: Sequence[str] = (),
     ) -> Iterator[tuple[BackendName, AskEvent]]:
         """Ask the backends one after the other; each one's events end with its `Answer` or a `Failure`.
 
+        With the setting `follow_ups`, what a question leaves to the `earlier` ones, oldest first, is put in.
         Setting `stop` ends the running answer early and leaves the remaining backends unasked.
         Raises UserError, before any event, when the question itself cannot be asked.
         """
         settings = settings or self.settings
         asked = as_question(question)
         check_question(asked.question)
-        return self._ask(asked, backends, settings, stop)
+        return self._ask(asked, backends, settings, stop, earlier if settings.follow_ups else ())
 
     def _ask(
         self,
@@ -214,12 +218,13 @@ class Triptych:
         backends: Sequence[BackendName],
         settings: Settings,
         stop: threading.Event | None,
+        earlier: Sequence[str],
     ) -> Iterator[tuple[BackendName, AskEvent]]:
         for name in backends:
             if stop is not None and stop.is_set():
                 return
             try:
-                for event in self._stream(name, question, settings, stop):
+                for event in self._stream(name, question, settings, stop, earlier):
                     yield name, event
             except UserError as error:
                 yield name, Failure(name, str(error))
@@ -230,9 +235,10 @@ class Triptych:
         backend: BackendName,
         settings: Settings | None = None,
         stop: threading.Event | None = None,
+        earlier: Sequence[str] = (),
     ) -> Answer:
         """One backend's record; raises UserError where `ask` would yield a `Failure`."""
-        for _, event in self.ask(question, [backend], settings, stop):
+        for _, event in self.ask(question, [backend], settings, stop, earlier):
             if isinstance(event, Answer):
                 return event
             if isinstance(event, Failure):
@@ -247,12 +253,21 @@ class Triptych:
                 self._warm(name, settings)
 
     def _stream(
-        self, name: BackendName, question: Question, settings: Settings, stop: threading.Event | None
+        self,
+        name: BackendName,
+        question: Question,
+        settings: Settings,
+        stop: threading.Event | None,
+        earlier: Sequence[str],
     ) -> Iterator[Token | Evidence | Answer]:
         backend = self.backend(name, settings, stop)
         self._warm(name, settings)
         status = self.status(name, settings)
         notes = [status.reason] if status.state == "stale" else []
+        if earlier:
+            backend = FollowUp(backend, earlier)
+            if (meant := standalone(question.question, earlier)) != question.question:
+                notes.append(f"Read as: {meant}")
         if TrainingRuns(self.workspace).running() or TrainingRuns(self.library.workspace.path).running():
             notes.append(UNDER_LOAD)
         evidence = None

@@ -407,6 +407,10 @@ def ask(
     questions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Questions, one JSON row each.")
     ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(metavar="QUESTION", help="Asked before, for --follow-ups (repeat; the oldest first)."),
+    ] = None,
     backend: Backends = None,
     *,
     given: Given,
@@ -423,7 +427,7 @@ def ask(
     backends = backends_of(backend)
     with printing(as_json) as (out, progress):
         progress("loading the model and the documents")
-        failed = Asking(out, progress, len(asked) * len(backends)).run(
+        failed = Asking(out, progress, len(asked) * len(backends), after or ()).run(
             lambda: open_triptych(folder, settings, documents, role, progress), asked, backends, settings
         )
     if failed:
@@ -433,10 +437,11 @@ def ask(
 class Asking:
     """Works through questions and backends, printing each answer as soon as it is there."""
 
-    def __init__(self, out: Output, progress: ProgressLine, total: int) -> None:
+    def __init__(self, out: Output, progress: ProgressLine, total: int, earlier: Sequence[str] = ()) -> None:
         self.out = out
         self.progress = progress
         self.total = total
+        self.earlier = earlier
         self.done = 0
         self.failed = 0
         self.began = time.monotonic()
@@ -469,7 +474,7 @@ class Asking:
         from backends.console import say, show_answer
 
         try:
-            answer = triptych.answer(question, backend, settings)
+            answer = triptych.answer(question, backend, settings, earlier=self.earlier)
         except UserError as error:
             self.progress.clear()
             say(f"triptych: {question.id}, {backend}: {error}")

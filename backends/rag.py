@@ -29,7 +29,11 @@ from backends.settings import Settings
 class Retriever(Protocol):
     """What a backend needs of `corpus.retrieval.Retriever`."""
 
-    def search(self, question: str, *, top_k: int, mode: RetrievalMode) -> list[Hit]: ...
+    def search(
+        self, question: str, *, top_k: int, mode: RetrievalMode, related: Sequence[str] = ()
+    ) -> list[Hit]: ...
+
+    def related(self, question: str, mode: RetrievalMode) -> list[str]: ...
 
     def select_evidence(
         self,
@@ -76,11 +80,13 @@ def find_evidence(
     """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
     budget = evidence_budget(question, model, settings)
     parts: list[str] = []
-    if settings.multi_step:
+    related: list[str] = []
+    if settings.multi_step or settings.related_words:
         yield Stage("rewrite")
-        parts = decompose(question)
+        parts = decompose(question) if settings.multi_step else []
+        related = retriever.related(question, settings.mode) if settings.related_words else []
     yield Stage("retrieve")
-    hits = search_steps(question, parts, retriever, settings)
+    hits = search_steps(question, parts, related, retriever, settings)
     if settings.rerank:
         yield Stage("rerank")
     evidence = retriever.select_evidence(
@@ -97,11 +103,12 @@ def find_evidence(
     return evidence
 
 
-def search_steps(question: str, parts: Sequence[str], retriever: Retriever, settings: Settings) -> list[Hit]:
-    """The hits of the question, joined with those of its parts where it has any."""
-    searches = [
-        retriever.search(each, top_k=settings.top_k, mode=settings.mode) for each in (question, *parts)
-    ]
+def search_steps(
+    question: str, parts: Sequence[str], related: Sequence[str], retriever: Retriever, settings: Settings
+) -> list[Hit]:
+    """The hits of the question and its related words, joined with those of its parts where it has any."""
+    searches = [retriever.search(question, top_k=settings.top_k, mode=settings.mode, related=related)]
+    searches += [retriever.search(each, top_k=settings.top_k, mode=settings.mode) for each in parts]
     return join(searches, settings.top_k) if parts else searches[0]
 
 

@@ -47,6 +47,12 @@ class Settings(BaseSettings):
     multi_step: bool = Field(
         False, description="Look up the parts of a question with several parts one by one, then join them."
     )
+    related_words: bool = Field(
+        False, description="Search also with words that stand out in the first passages found."
+    )
+    follow_ups: bool = Field(
+        False, description="A follow-up question is completed from the questions asked before it."
+    )
     context_tokens: int = Field(128, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     quote_only: bool = Field(
         False,

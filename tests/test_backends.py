@@ -282,3 +282,21 @@ def test_models_are_loaded_once_and_bounded(
     other = tiny_language_model(tmp_path / "other", seed=9)
     assemble.shared_model(str(other))
     assert list(assemble._models) == [str(other)]
+
+
+def test_a_follow_up_is_answered_as_it_is_meant_and_says_how_it_was_read(triptych: Triptych) -> None:
+    settings = SETTINGS.model_copy(update={"follow_ups": True})
+    earlier = ["How heavy is the Lark One?"]
+    answer = triptych.answer("And what does it cost?", "base", settings, earlier=earlier)
+    assert answer.question == "And what does it cost?"
+    assert "Read as: What does the Lark One cost?" in answer.warnings
+    assert "rewrite" in answer.latency_ms
+    plain = triptych.answer("And what does it cost?", "base", SETTINGS, earlier=earlier)
+    assert "rewrite" not in plain.latency_ms
+    assert not any(note.startswith("Read as") for note in plain.warnings)
+
+
+def test_related_words_are_looked_for_in_a_stage_of_their_own(triptych: Triptych) -> None:
+    settings = SETTINGS.model_copy(update={"related_words": True})
+    events = list(triptych.backend("rag", settings).run(QUESTION, settings))
+    assert [e.name for e in events if isinstance(e, Stage)] == ["rewrite", "retrieve", "rerank", "generate"]

@@ -57,7 +57,12 @@ def fake_answer(question: Question, backend: str) -> Answer:
 
 
 class FakeTriptych:
-    def answer(self, question: Question, backend: str, settings: Settings) -> Answer:
+    earlier: tuple[str, ...] = ()
+
+    def answer(
+        self, question: Question, backend: str, settings: Settings, earlier: Sequence[str] = ()
+    ) -> Answer:
+        FakeTriptych.earlier = tuple(earlier)
         if backend == "hybrid" and "broken" in question.question:
             raise UserError("The hybrid adapter is not trained yet.")
         print("a library that chats on stdout")
@@ -165,6 +170,12 @@ def test_ask_prints_one_record_per_backend_and_nothing_else(library: FakeLibrary
     }  # fmt: skip
     assert first["citations"][0]["text"] == TEXT[0:29]
     assert first["usage"] == {"prompt_tokens": 100, "completion_tokens": 7}
+
+
+def test_ask_is_told_what_was_asked_before(library: FakeLibrary) -> None:
+    before = ["--after", "How heavy is it?", "--after", "And the Pro?"]
+    assert run("ask", "How long?", *before, "--follow-ups", "--backend", "rag")[0] == 0
+    assert FakeTriptych.earlier == ("How heavy is it?", "And the Pro?")
 
 
 def test_ask_for_people_shows_answer_citation_and_measurements(library: FakeLibrary) -> None:
@@ -401,7 +412,7 @@ from backends import arguments, cli
 from tests.test_cli import fake_answer
 
 class Slow:
-    def answer(self, question, backend, settings):
+    def answer(self, question, backend, settings, earlier=()):
         if question.id == "line-3":
             time.sleep(60)
         return fake_answer(question, backend)
