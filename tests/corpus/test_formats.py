@@ -165,6 +165,17 @@ def test_docx_comments_and_text_boxes_are_read_once(tmp_path: Path) -> None:
     assert text.split("\n\n") == ["Thirty days.", "Comment: Is that so?", "In a box"]
 
 
+def test_docx_hyphens_that_do_not_break_are_hyphens(tmp_path: Path) -> None:
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    marked = "<w:r><w:t>day</w:t><w:noBreakHyphen/><w:t>to</w:t><w:noBreakHyphen/><w:t>day</w:t></w:r>"
+    typed = "<w:r><w:t> work, day\u2011to\u2011day, co\xadoperate</w:t></w:r>"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        body = f"<w:document {space}><w:body><w:p>{marked}{typed}</w:p></w:body></w:document>"
+        archive.writestr("word/document.xml", body)
+    assert parse(tmp_path, "a.docx", out.getvalue()).text == "day-to-day work, day-to-day, cooperate"
+
+
 # --- databases, sheets, tables -----------------------------------------------------------------------
 
 

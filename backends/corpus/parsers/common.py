@@ -27,7 +27,9 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # Control characters and lone surrogates say nothing, and SQLite or JSON may refuse them.
-_JUNK = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\u200b]")
+_JUNK = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1d\x1f\x7f\xad\ud800-\udfff\ufeff\u200b]")
+# Hyphens that do not break, Word's own (0x1E) and Unicode's: readers, searches and models know "-".
+_HYPHEN = re.compile("[\x1e\u2010\u2011]")
 _ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\t]")
 
 
@@ -73,7 +75,7 @@ def clean(text: str) -> str:
     """One kind of line end and of space, nothing unprintable, at most one blank line in a row."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
     text = text.replace("\u0085", "\n").replace("\x0c", "\n\n")
-    text = _ODD_SPACE.sub(" ", _JUNK.sub("", text))
+    text = _ODD_SPACE.sub(" ", _HYPHEN.sub("-", _JUNK.sub("", text)))
     text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
