@@ -38,11 +38,13 @@ def ask(question: str) -> None:
         now.question_problem = str(error)
         return
     now.question_problem = None
-    running = next((job for job in resources.jobs().of(now.visitor, KIND) if not job.finished), None)
+    jobs = resources.jobs().of(now.visitor, KIND)
+    running = next((job for job in jobs if not job.finished), None)
     if running is not None:
         running.cancel()
+    earlier = tuple(made.asked.question for made in rounds_of(reversed(jobs)))
     backends = voting.order(now.backends, now.blind)
-    asked = Asked(question, backends, now.settings, datetime.now().astimezone(), now.blind)
+    asked = Asked(question, backends, now.settings, datetime.now().astimezone(), now.blind, earlier)
     job = resources.jobs().start(KIND, now.visitor, asking(resources.desk(now.visitor), asked))
     now.round_id = job.id
 

@@ -30,6 +30,7 @@ class Asked:
     settings: Settings
     at: datetime
     blind: bool = False  # nobody is told who wrote what before the vote
+    earlier: tuple[str, ...] = ()  # the visitor's questions before this one, oldest first
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def asking(desk: Desk, asked: Asked) -> Callable[[JobContext], None]:
 def _answer(desk: Desk, backend: BackendName, asked: Asked, context: JobContext) -> None:
     context.emit(Said(backend, None))
     try:
-        for event in desk.ask(backend, asked.question, asked.settings, context.cancelled):
+        for event in desk.ask(backend, asked.question, asked.settings, context.cancelled, asked.earlier):
             context.emit(Said(backend, event))
     except UserError as error:
         context.emit(Said(backend, str(error)))

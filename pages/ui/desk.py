@@ -130,9 +130,15 @@ class Desk(Protocol):
     def status(self, backend: BackendName) -> Status: ...
 
     def ask(
-        self, backend: BackendName, question: str, settings: Settings, stop: Event
+        self,
+        backend: BackendName,
+        question: str,
+        settings: Settings,
+        stop: Event,
+        earlier: Sequence[str] = (),
     ) -> Iterator[Token | Evidence | Prompt | Answer]:
-        """Ends with the Answer. Raises UserError when this backend cannot answer."""
+        """Ends with the Answer; `earlier` questions may complete this one. Raises UserError when this backend
+        cannot answer."""
         ...
 
     def ingest(

@@ -23,6 +23,50 @@ CHUNKINGS = {
     "tokens": "A fixed count of tokens",
 }
 MODES = {"hybrid": "Both", "dense": "Meaning", "bm25": "Words"}
+# Switches of the search, by the setting each one turns: what it is called, and what it does.
+FINDING = {
+    "cross_encoder": (
+        "A second model reads along",
+        "A small model reads the question together with each of the best sentences and orders them; it "
+        "works where the best sentences are chosen.",
+    ),
+    "multi_step": (
+        "Look up each part",
+        "A question of several parts is cut where another question begins; each part is looked up, then "
+        "what was found is joined.",
+    ),
+    "related_words": (
+        "Search with related words",
+        "Also searches with words that stand out in the first passages found.",
+    ),
+    "follow_ups": (
+        "Understand follow-up questions",
+        '"And for the Lark Pro?" is completed from the questions you asked before; the answer says how it '
+        "was read.",
+    ),
+}
+# Switches of the search, by the setting each one turns: what it is called, and what it does.
+FINDING = {
+    "cross_encoder": (
+        "A second model reads along",
+        "A small model reads the question together with each of the best sentences and orders them; it "
+        "works where the best sentences are chosen.",
+    ),
+    "multi_step": (
+        "Look up each part",
+        "A question of several parts is cut where another question begins; each part is looked up, then "
+        "what was found is joined.",
+    ),
+    "related_words": (
+        "Search with related words",
+        "Also searches with words that stand out in the first passages found.",
+    ),
+    "follow_ups": (
+        "Understand follow-up questions",
+        "\"And for the Lark Pro?\" is completed from the questions you asked before; the answer says how it "
+        "was read.",
+    ),
+}
 POLL = 0.4
 
 
@@ -201,6 +245,17 @@ def _retrieval(settings: Settings) -> None:
         on_change=session.take_settings,
         help="Re-rank sentence by sentence, so that the prompt holds what fits the question best.",
     )
+    with st.expander("More ways to find", icon=":material/manage_search:"):
+        for name, (title, what) in FINDING.items():
+            st.toggle(
+                title,
+                value=getattr(settings, name),
+                key=name,
+                disabled=name == "cross_encoder" and not settings.rerank,
+                on_change=session.take_settings,
+                help=what,
+            )
+        st.caption("What each costs stands in an answer's times, as *rewrite* and *rerank*.")
 
 
 def _retrieval_effect(settings: Settings) -> str:

@@ -164,10 +164,15 @@ class TriptychDesk:
         return Status("untrained" if status.state == "withheld" else status.state, status.reason)
 
     def ask(
-        self, backend: BackendName, question: str, settings: Settings, stop: threading.Event
+        self,
+        backend: BackendName,
+        question: str,
+        settings: Settings,
+        stop: threading.Event,
+        earlier: Sequence[str] = (),
     ) -> Iterator[Token | Evidence | Prompt | Answer]:
         triptych = self._triptych
-        for _, event in triptych.ask(question, [backend], settings, stop):
+        for _, event in triptych.ask(question, [backend], settings, stop, earlier):
             if isinstance(event, Answer) and triptych.last_prompt is not None:
                 yield Prompt(triptych.last_prompt)
             if isinstance(event, Token | Evidence | Answer):

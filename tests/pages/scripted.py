@@ -177,9 +177,15 @@ class ScriptedDesk:
         return Status("ready")
 
     def ask(
-        self, backend: BackendName, question: str, settings: Settings, stop: threading.Event
+        self,
+        backend: BackendName,
+        question: str,
+        settings: Settings,
+        stop: threading.Event,
+        earlier: Sequence[str] = (),
     ) -> Iterator[Token | Evidence | Prompt | Answer]:
         self.asked.append((question, backend))
+        self.asked_before = tuple(earlier)
         if backend == self.broken:
             raise UserError(f"There is no {backend} adapter: train one.")
         hit = self._hit(question, settings)

@@ -220,3 +220,24 @@ def test_a_scenario_starts_with_one_click_and_its_answers_are_checked(
     app.button(key=f"scenario-{second.id}").click()
     settle(app)
     assert app.text_input(key="question").value == second.question
+
+
+def test_a_question_comes_with_those_asked_before_it(visit: Visit, house: ScriptedHouse) -> None:
+    app = settle(visit())
+    settle(type_and_ask(app, "And for the Pro?"))
+    first, second = reversed(asked(app))
+    assert second == "And for the Pro?"
+    assert desk_of(app, house).asked_before == (first,)
+
+
+def test_the_switches_of_the_search_reach_the_settings(visit: Visit) -> None:
+    app = settle(visit())
+    for name in ("multi_step", "related_words", "follow_ups"):
+        assert not app.toggle(key=name).value
+        app.toggle(key=name).set_value(True).run()
+    app.toggle(key="cross_encoder").set_value(False).run()
+    chosen = state(app).settings
+    assert (chosen.multi_step, chosen.related_words, chosen.follow_ups) == (True, True, True)
+    assert not chosen.cross_encoder
+    app.toggle(key="rerank").set_value(False).run()
+    assert app.toggle(key="cross_encoder").disabled
