@@ -97,6 +97,7 @@ def stress(
     if epochs is not None and not retrain:
         raise UserError("--epochs is for --retrain: without it nothing is trained.")
     with cli.printing(as_json) as (out, progress), cli.interruptible():
+        from backends.measure.stress import stored
         from backends.measure.stress.latency import sizes_up_to
         from backends.measure.stress.records import Retraining
         from backends.stressing import stress as run_test
@@ -107,11 +108,14 @@ def stress(
             probes.write_text("", encoding="utf-8")
 
         def measure(test: StressTest, report: Report) -> Result:
-            return run_test(
+            result = run_test(
                 triptych, test, backends, settings,
                 questions=asked, number=number, seed=seed, document=forget, sizes=sizes_up_to(passages),
                 retraining=Retraining(epochs) if retrain else None, progress=report,
             )  # fmt: skip
+            if documents is None and role is None:  # what the advisor may rest on
+                stored.keep(folder, result)
+            return result
 
         failed = work_through(chosen, measure, out, progress, probes)
     if failed:

@@ -1,4 +1,4 @@
-"""Turns stored evaluation runs and priced answers into what the advisor rests on.
+"""Turns stored evaluation runs, stress tests and priced answers into what the advisor rests on.
 
 Enters: the scoreboards of a run, and its answers priced as a `Case`. Leaves: `Evidence` whose findings name
 the run. What only some approaches were asked does not count: none is blamed for what nobody measured.
@@ -7,6 +7,7 @@ the run. What only some approaches were asked does not count: none is blamed for
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from backends.measure.advisor import APPROACHES, Evidence, Finding, Prefilled
 from backends.measure.archive import RunRecord
@@ -14,6 +15,8 @@ from backends.measure.comparison import Board
 from backends.measure.crossover import Case, Plan, fixed, measured_of, per_answer
 from backends.measure.prices import Book
 from backends.measure.statistics import bootstrap_interval
+from backends.measure.stress.records import StressTest
+from backends.measure.stress.stored import newest
 from backends.store import HistoryEntry
 
 SCORED = {"right": "right", "format": "json_valid"}  # finding -> measure of the evaluation
@@ -57,6 +60,19 @@ def _priced(board: Board, book: Book, plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 "cost_answer", name, float(each.mean()), *bootstrap_interval(each.tolist()), record.run
             )
+
+
+STRESSED: tuple[tuple[str, StressTest], ...] = (("fresh", "freshness"), ("told", "erasure"))
+
+
+def stress_findings(workspaces: Sequence[Path]) -> Iterator[Finding]:
+    """What the newest stress tests of every approach say: who follows an edit, who tells the forgotten."""
+    for key, test in STRESSED:
+        stored = newest(workspaces, test, APPROACHES)
+        for row in stored.rows if stored else ():
+            for name in APPROACHES:
+                if stored and row.backend == name:
+                    yield Finding(key, name, row.value, *row.interval, stored.run)
 
 
 def change_rate(histories: Sequence[Sequence[HistoryEntry]], months: float) -> Prefilled | None:

@@ -106,7 +106,7 @@ ASK = {ask.key: ask for ask in ASKS}
 class Finding:
     """One measured number: what, of whom, with its 95 % interval, and the stored run it comes from."""
 
-    key: str  # right, format, seconds, cost_fixed, cost_answer
+    key: str  # one of MEASURE_WORDS
     backend: BackendName
     value: float
     low: float | None
@@ -145,11 +145,11 @@ class Criterion:
 
 CRITERIA: tuple[Criterion, ...] = (
     Criterion("missing", "Facts or behaviour", 3, ("missing",)),
-    Criterion("freshness", "Staying current", 3, ("changes",)),
+    Criterion("freshness", "Staying current", 3, ("changes",), ("fresh",)),
     Criterion("attribution", "Naming the source", 3, ("attribution",)),
     Criterion("right", "Right answers, as measured", 3, (), ("right",)),
     Criterion("format", "Keeping a form", 2, ("strictness",), ("format",)),
-    Criterion("erasure", "Forgetting a document", 2, ("erasure",)),
+    Criterion("erasure", "Forgetting a document", 2, ("erasure",), ("told",)),
     Criterion("access", "Keeping readers apart", 2, ("access",)),
     Criterion("latency", "Answering in time", 2, ("seconds",), ("seconds",)),
     Criterion("cost", "Monthly cost", 2, ("volume",), ("cost_fixed", "cost_answer")),
@@ -172,6 +172,7 @@ LEVEL_MARKS: dict[str, tuple[tuple[float, float, float], ...]] = {
 }
 # Where nothing was measured the guides' own view stands in, and the advice says so.
 ASSUMED_FORMAT = {"rag": 0.70, "hybrid": 0.95, "fine_tuned": 0.95}
+ASSUMED_FRESH = {"rag": 1.0, "hybrid": 0.7, "fine_tuned": 0.0}  # a hybrid is stale in what it learned
 ASSUMED_SECONDS = {"rag": 1.3, "hybrid": 1.3, "fine_tuned": 1.0}  # 100 to 500 ms more for retrieval
 WEEKS_NEEDED = {"rag": 4.0, "hybrid": 10.0, "fine_tuned": 10.0}
 
@@ -180,11 +181,12 @@ def marks(criterion: str, answers: Answers, evidence: Evidence) -> Marks | None:
     """The approaches' marks, 0 to 1; None where the criterion rests on a measurement that is missing."""
     if criterion in LEVEL_MARKS:
         row = LEVEL_MARKS[criterion][getattr(answers, criterion)]
-        return dict(zip(APPROACHES, row, strict=True))
+        level = dict(zip(APPROACHES, row, strict=True))
+        return _erasure_marks(level, answers, evidence) if criterion == "erasure" else level
     if criterion == "freshness":
-        # Fresh at once, against stale until the next training; a hybrid is stale only in what it learned.
         stale = _share(math.log1p(answers.changes), math.log1p(ASK["changes"].high))
-        return {"rag": 1.0, "hybrid": 1.0 - 0.3 * stale, "fine_tuned": 1.0 - stale}
+        followed = _followed(evidence)
+        return {name: 1.0 - stale * (1.0 - followed[name]) for name in APPROACHES}
     if criterion == "right":
         found = evidence.all_of("right")
         return {name: finding.value for name, finding in found.items()} if found else None
@@ -212,6 +214,26 @@ def _share(part: float, whole: float) -> float:
 def _values(evidence: Evidence, key: str, assumed: Mapping[str, float]) -> dict[str, float]:
     found = evidence.all_of(key)
     return {name: finding.value for name, finding in found.items()} if found else dict(assumed)
+
+
+def _followed(evidence: Evidence) -> dict[str, float]:
+    """Share of the changes RAG follows that each approach follows too: RAG's own misses are no staleness."""
+    found = evidence.all_of("fresh")
+    if found is None or found["rag"].value == 0:
+        return dict(ASSUMED_FRESH)
+    return {name: min(1.0, each.value / found["rag"].value) for name, each in found.items()}
+
+
+def _erasure_marks(level: Marks, answers: Answers, evidence: Evidence) -> Marks:
+    """The rule's marks, lowered by what was still told after forgetting, beyond what RAG tells by chance.
+
+    Little told raises no mark: nobody can show that weights tell nothing in any other words.
+    """
+    found = evidence.all_of("told")
+    if found is None:
+        return level
+    beyond = {name: max(0.0, each.value - found["rag"].value) for name, each in found.items()}
+    return {name: min(level[name], 1.0 - answers.erasure / 2 * beyond[name]) for name in APPROACHES}
 
 
 def _within(needed: float, allowed: float, ask: Ask) -> float:
@@ -437,10 +459,15 @@ def _distance(ask: Ask, here: float, there: float) -> float:
 MEASURE_WORDS = {
     "right": "answers right",
     "format": "answers that keep the form",
+    "fresh": "new facts given after an edit",
+    "told": "facts told of a forgotten document",
     "seconds": "seconds for nine answers in ten",
     "cost_fixed": "monthly cost before the first question",
     "cost_answer": "cost of an answer",
 }
+
+
+SHARES = ("right", "format", "fresh", "told")
 
 
 def _reasons(
@@ -495,7 +522,7 @@ def _answered(key: str, answers: Answers) -> str:
 
 
 def _number(key: str, value: float) -> str:
-    return f"{value:.0%}" if key in ("right", "format") else f"{value:.3g}"
+    return f"{value:.0%}" if key in SHARES else f"{value:.3g}"
 
 
 def _gap(totals: Marks, excluded: Sequence[Exclusion], evidence: Evidence) -> Reason:

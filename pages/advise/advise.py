@@ -13,7 +13,7 @@ import streamlit as st
 from backends.datatypes import BackendName
 from backends.jobs import Job
 from backends.language.adapters import Adapters
-from backends.measure.advice_evidence import change_rate, evidence_of, fitting
+from backends.measure.advice_evidence import STRESSED, change_rate, evidence_of, fitting, stress_findings
 from backends.measure.advisor import (
     APPROACHES,
     ASKS,
@@ -40,7 +40,8 @@ from pages.ui.evaluator import KIND, Order
 from pages.ui.look import LOOKS
 from pages.ui.text import listing, markdown
 
-EVALUATE = str(Path(__file__).resolve().parents[1] / "evaluate" / "evaluate.py")
+PAGES = Path(__file__).resolve().parents[1]
+EVALUATE, STRESS = str(PAGES / "evaluate" / "evaluate.py"), str(PAGES / "stress" / "stress.py")
 POLL = 0.6
 QUESTIONS = 24
 STRUCTURED = 6
@@ -68,12 +69,14 @@ def known(desk: Desk) -> dict[str, Prefilled]:
 
 
 def evidence_for(desk: Desk, now: session.Session, answers: Answers) -> Evidence:
-    """The newest evaluation of every approach, priced; empty where there is none."""
+    """The newest evaluation of every approach, priced, and the newest stress tests; empty without any."""
     evaluator = desk.evaluator(now.visitor)
+    stressed = tuple(stress_findings([evaluator.own.workspace, evaluator.shared.workspace]))
     record = fitting(evaluator.runs())
     if record is None:
-        return Evidence()
-    return evidence_of(evaluator.board(record.run), load_book(), Plan(changes=answers.changes))
+        return Evidence(stressed)
+    scored = evidence_of(evaluator.board(record.run), load_book(), Plan(changes=answers.changes))
+    return Evidence((*scored.findings, *stressed))
 
 
 # --- questions -------------------------------------------------------------------------------------
@@ -167,10 +170,13 @@ def marks_table(advice: Advice) -> None:
 def findings_table(evidence: Evidence) -> None:
     if not evidence.findings:
         return
-    run = evidence.findings[0].run
+    stressed = [f for f in evidence.findings if f.key in dict(STRESSED)]
     st.markdown("**Measured**")
-    st.caption(f"Evaluation run {markdown(run)}.")
-    st.page_link(EVALUATE, label="Open the evaluation", icon=":material/analytics:")
+    with st.container(horizontal=True):
+        if len(stressed) < len(evidence.findings):
+            st.page_link(EVALUATE, label="Open the evaluation", icon=":material/analytics:")
+        if stressed:
+            st.page_link(STRESS, label="Open the stress tests", icon=":material/bolt:")
     frame = pd.DataFrame(
         [
             {
@@ -178,6 +184,7 @@ def findings_table(evidence: Evidence) -> None:
                 "Of": NAMES[f.backend],
                 "Value": f.value,
                 "95 %": "" if f.low is None else f"{f.low:.3g} to {f.high:.3g}",
+                "Run": f.run,
             }
             for f in evidence.findings
         ]
@@ -195,6 +202,10 @@ def not_known(advice: Advice, now: session.Session) -> None:
     if advice.unknown:
         missing = listing([MEASURE_WORDS[key] for key in advice.unknown])
         st.info(f"Not known yet: {missing}. Until it is measured, the guides' view or nothing stands in.")
+        if set(advice.unknown) & set(dict(STRESSED)):
+            st.page_link(
+                STRESS, label="Run the freshness and erasure tests to know them", icon=":material/bolt:"
+            )
     if working and job is not None:
         st.fragment(progress, run_every=POLL)(job)
         return

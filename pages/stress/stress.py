@@ -11,6 +11,7 @@ import streamlit as st
 
 from backends.console import plain
 from backends.jobs import Job, JobContext
+from backends.measure.stress import stored
 from backends.measure.stress.records import Measurement, Result, StressTest
 from pages.ui import charts, resources, session, stress_charts
 from pages.ui.look import LOOKS, label
@@ -39,14 +40,18 @@ ANSWERS: dict[StressTest, int] = {
 
 def running(test: StressTest, now: session.Session, number: int, seed: int) -> Callable[[JobContext], Result]:
     """The job: one test on a copy of what this visitor sees."""
-    desk, backends, settings = resources.desk(now.visitor), now.backends, now.settings
+    visitor, backends, settings = now.visitor, now.backends, now.settings
+    desk = resources.desk(visitor)
 
     def run(context: JobContext) -> Result:
         context.emit(test)
-        return desk.stress(
+        result = desk.stress(
             test, backends, settings,
             number=number, seed=seed, report=context.progress, cancelled=context.cancelled,
         )  # fmt: skip
+        evaluator = desk.evaluator(visitor)
+        stored.keep((evaluator.own if evaluator.private else evaluator.shared).workspace, result)
+        return result
 
     return run
 

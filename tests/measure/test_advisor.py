@@ -24,6 +24,7 @@ from backends.measure.advisor import (
     advise,
     chosen,
     flip_words,
+    marks,
     prefill,
     recommend,
     robustness,
@@ -42,6 +43,8 @@ MEASURED = Evidence(
     findings("right", 0.5, 0.6, 0.3)
     + findings("format", 0.4, 0.9, 1.0, "run-2")
     + findings("seconds", 1.4, 1.5, 0.6)
+    + findings("fresh", 0.8, 0.6, 0.1, "freshness-1")
+    + findings("told", 0.1, 0.3, 0.7, "erasure-1")
     + findings("cost_fixed", 1.0, 30.0, 20.0, "costs")
     + findings("cost_answer", 2e-3, 2.4e-3, 0.4e-3, "costs")
 )
@@ -122,6 +125,24 @@ def test_marks_by_level_move_one_way_from_rag(key: str) -> None:
         assert distance in (sorted(distance), sorted(distance, reverse=True))
 
 
+def test_stress_tests_replace_the_guides_view() -> None:
+    answers = Answers(changes=1_000, erasure=1)
+    fresh = marks("freshness", answers, MEASURED)
+    assert fresh == {"rag": 1.0, "hybrid": pytest.approx(0.75), "fine_tuned": pytest.approx(0.125)}
+    assert marks("freshness", answers, Evidence()) == {"rag": 1.0, "hybrid": 0.7, "fine_tuned": 0.0}
+    # A hybrid that happens to be right more often is not fresher than the index it reads.
+    lucky = Evidence(findings("fresh", 0.5, 0.7, 0.0))
+    assert marks("freshness", answers, lucky) == {"rag": 1.0, "hybrid": 1.0, "fine_tuned": 0.0}
+    # RAG tells a tenth by chance; nobody's mark rises because little was told.
+    assert marks("erasure", answers, Evidence(findings("told", 0.1, 0.1, 1.0))) == {
+        "rag": 1.0, "hybrid": 0.7, "fine_tuned": 0.5,
+    }  # fmt: skip
+    duty = replace(answers, erasure=2)
+    assert marks("erasure", duty, Evidence(findings("told", 0.0, 0.8, 1.0))) == {
+        "rag": 1.0, "hybrid": pytest.approx(0.2), "fine_tuned": 0.0,
+    }  # fmt: skip
+
+
 # --- RAG first ---------------------------------------------------------------------------------------
 
 
@@ -177,12 +198,14 @@ def test_every_sentence_names_an_answer_a_stored_run_or_a_guide(
 
 
 def test_what_is_not_measured_is_named_and_not_marked() -> None:
-    assert set(unknown(Evidence())) == {"right", "format", "seconds", "cost_fixed", "cost_answer"}
+    assert set(unknown(Evidence())) == {
+        "right", "format", "fresh", "told", "seconds", "cost_fixed", "cost_answer",
+    }  # fmt: skip
     assert list(unknown(MEASURED)) == []
     keys = {score.criterion.key for score in advise(Answers(), Evidence()).scores}
     assert "right" not in keys and "cost" not in keys
     assumed = [s for s in advise(Answers(), Evidence()).scores if not s.measured]
-    assert {score.criterion.key for score in assumed} == {"format", "latency"}
+    assert {score.criterion.key for score in assumed} == {"format", "latency", "freshness", "erasure"}
 
 
 # --- what would flip it ------------------------------------------------------------------------------

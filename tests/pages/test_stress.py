@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backends.settings import default_workspace
 from tests.pages.conftest import settle
 
 PAGE = "pages/stress/stress.py"
@@ -34,3 +35,17 @@ def test_a_run_ends_in_a_sentence(visit: Visit, test: str, sentence: str) -> Non
     settle(app)
     assert sentence in words(app)
     assert len(app.dataframe) >= 2  # what else was measured, and every answer
+
+
+def test_the_advice_rests_on_the_stored_run(visit: Visit) -> None:
+    app = visit().switch_page(PAGE).run()
+    app.button(key="run-freshness").click()
+    settle(app)
+    run = next((default_workspace() / "stress").glob("freshness-*.json")).stem
+    app.switch_page("pages/advise/advise.py").run()
+    table = next(f.value for f in app.dataframe if "Run" in f.value)
+    assert set(table["Run"]) == {run}
+    assert dict(zip(table["Of"], table["Value"], strict=True)) == {
+        "RAG": 1.0, "Hybrid": 1.0, "Fine-tuning": 0.0,
+    }  # fmt: skip
+    assert "new facts given after an edit" not in app.info[0].value
