@@ -6,8 +6,10 @@ import pytest
 from transformers import AutoTokenizer
 
 from backends.datatypes import UserError
+from backends.measure.stress.records import STRESS_TESTS
 from backends.settings import make_settings
 from benchmarks.four_backends import overrides
+from benchmarks.stress_table import SHOWN, section
 from benchmarks.training import EMBEDDED, FRAME, TOKENS, make_examples
 
 
@@ -37,3 +39,27 @@ def test_rows_to_train_on_fill_the_length_they_are_meant_to_have(shortest: int) 
         assert shortest // 2 <= tokens + FRAME <= TOKENS
         assert prompt.startswith(answer) or answer.startswith(prompt)
     assert make_examples(6, shortest) == make_examples(6, shortest)
+
+
+def test_the_stress_table_shows_every_figure_with_its_interval() -> None:
+    def row(test: str, backend: str, details: dict[str, object]) -> dict[str, object]:
+        return {"test": test, "backend": backend, "value": 0.5, "interval": [0.1, 0.9], "count": 4,
+                "details": details}  # fmt: skip
+
+    gap = {"value": -0.25, "interval": [-0.5, 0.75], "count": 4}
+    times = {"100": {"value": 9, "interval": [8, 10], "count": 4},
+             "2000": {"value": 12.4, "interval": [11, 13], "count": 4}}  # fmt: skip
+    details = {"erasure": {"likelihood_gap": gap}, "latency": {"search_alone": times}}
+    records = [
+        {"test": test, "seconds": 9.0, "cpu_seconds": 3.2, "seed": 1, "number": 4, "sentence": "So it is.",
+         "rows": [row(test, "rag", details.get(test, {}))]}
+        for test in STRESS_TESTS
+    ]  # fmt: skip
+    lines = section(records).splitlines()
+    assert lines[0] == "| | RAG | Fine-tuned | Hybrid | Base |"
+    table = {line.split(" | ")[0][2:]: line.split(" | ")[1] for line in lines[2 : 2 + len(SHOWN)]}
+    assert table["Fact edited: gives the new one"] == "50 % [10, 90]"
+    assert table["Likelihood gap, true against false facts (nats a token)"] == "-0.25 [-0.50, 0.75]"
+    assert table["of these the search"] == "12 [11, 13]"  # of the largest corpus
+    assert table["Keeps the house style"] == "-"  # not measured
+    assert "4 questions a test, seed 1." in "".join(lines) and "latency 3 s." in "".join(lines)
