@@ -93,15 +93,14 @@ def _maker(workshop: Workshop, desk: Desk, now: session.Session) -> None:
         "the model can answer it from the passage.",
     )
     most = right.slider("At most", 20, 1000, 300, 20, format="%d rows", key="tune-most")
-    st.button(
+    if st.button(
         "Make rows",
         key="tune-build",
         icon=":material/auto_awesome:",
         disabled=not chosen or not ways,
-        on_click=_build,
-        args=(workshop, now.visitor, chosen, ways, most),
         help="Takes the place of the rows below.",
-    )
+    ):
+        _build(workshop, now.visitor, chosen, ways, most)
 
 
 def _build(workshop: Workshop, visitor: str, names: Sequence[str], ways: Sequence[Way], most: int) -> None:
@@ -284,16 +283,18 @@ def _planner(workshop: Workshop, draft: Draft, now: session.Session) -> None:
             options = _options(options)
     few = len(draft.sides()[0]) < FEWEST_ROWS
     names = {kind: name if len(chosen) == 1 else name_for(name, kind) for kind in chosen}
-    st.button(
+    # No callback: it would be given what the fields held when the page was last drawn to its end, not what
+    # was typed right before the click.
+    if st.button(
         "Train",
         type="primary",
         key="tune-train",
         icon=":material/model_training:",
         disabled=few or not chosen,
-        on_click=_train,
-        args=(workshop, draft, names, params, options, now.visitor),
         help=f"At least {FEWEST_ROWS} rows are needed." if few else None,
-    )
+    ):
+        _train(workshop, draft, names, params, options, now.visitor)
+        st.rerun()
     st.caption(_whose(workshop, now))
 
 
