@@ -112,7 +112,10 @@ class PassageIndex:
             return self._words.shared(question, texts)
 
     def _make(self) -> None:
-        """Exact search up to EXACT_UP_TO passages; cells beyond, as many of them as RECALL needs."""
+        """Exact search up to EXACT_UP_TO passages; cells beyond, as many of them as RECALL needs.
+
+        No HNSW: faiss cannot remove from it, and what was forgotten must be gone without a rebuild.
+        """
         import torch  # noqa: F401  (its OpenMP pool must be the first)
 
         # isort: split
