@@ -67,6 +67,20 @@ class Document:
     source: str = ""  # where it came from: "sample", "upload", a path
     language: str = ""  # two letters (ISO 639-1), "" where it cannot be told
 
+    def chunk(self, start: int, end: int, *, tokens: int, page: int | None, heading: str) -> Chunk:
+        """The passage between these offsets."""
+        return Chunk(
+            document=self.name,
+            version=self.version,
+            start=start,
+            end=end,
+            text=self.text[start:end],
+            page=page,
+            tokens=tokens,
+            title=self.title,
+            heading=heading,
+        )
+
     def page_at(self, offset: int) -> int | None:
         """Number of the page that holds character `offset`, or None for formats without pages."""
         for page in reversed(self.pages):

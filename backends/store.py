@@ -513,19 +513,8 @@ class Workspace:
             " WHERE document = ? AND scheme = ? ORDER BY ordinal",
             (stored.id, scheme),
         )
-        document = stored.document
         return [
-            Chunk(
-                document=document.name,
-                version=document.version,
-                start=start,
-                end=end,
-                text=document.text[start:end],
-                page=page,
-                tokens=tokens,
-                title=document.title,
-                heading=heading,
-            )
+            stored.document.chunk(start, end, tokens=tokens, page=page, heading=heading)
             for start, end, tokens, page, heading in rows
         ]
 

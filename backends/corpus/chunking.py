@@ -118,7 +118,7 @@ def chunk_document(
     outline = _Outline(document)
     if chunking == "tokens":
         return [
-            _chunk(document, start, end, page, tokens, outline.nearest(start))
+            document.chunk(start, end, tokens=tokens, page=page, heading=outline.nearest(start))
             for start, end, page, tokens in _fixed(document, chunk_size, chunk_overlap, tokenizer)
         ]
     units = _units(document, chunk_size, tokenizer)
@@ -136,22 +136,8 @@ def chunk_document(
         if chunking == "sections":
             body = next((unit for unit in units[first:last] if not unit.is_heading), units[last - 1])
             heading = outline.path(body.start)
-        chunks.append(_chunk(document, start, end, units[first].page, tokens, heading))
+        chunks.append(document.chunk(start, end, tokens=tokens, page=units[first].page, heading=heading))
     return chunks
-
-
-def _chunk(document: Document, start: int, end: int, page: int | None, tokens: int, heading: str) -> Chunk:
-    return Chunk(
-        document=document.name,
-        version=document.version,
-        start=start,
-        end=end,
-        text=document.text[start:end],
-        page=page,
-        tokens=tokens,
-        title=document.title,
-        heading=heading,
-    )
 
 
 def _pages(document: Document) -> Iterator[tuple[int, int, int | None]]:

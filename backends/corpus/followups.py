@@ -2,8 +2,8 @@
 
 Enters: a question and those asked before it. Leaves: the question with what it left to the conversation put
 in: "And the Lark Pro?" after "How heavy is a Lark One?" is read as "How heavy is the Lark Pro?". It goes by
-rule and uses only words that were asked: the embedded model, tried on this, repeats or garbles the question. It
-knows no document, no index and no language model.
+rule and uses only words that were asked: the embedded model, tried on this, repeats or garbles the question.
+It knows no document, no index and no language model.
 """
 
 from __future__ import annotations
