@@ -16,6 +16,7 @@ from pages.ui.boundaries import boundaries
 from pages.ui.desk import ROLE_MARK, Desk
 from pages.ui.text import block, markdown, marked_html, plural
 
+NOTHING = "\N{EN DASH}"  # in a cell of the table
 LONGEST = 60_000  # characters of a document drawn at once
 VERSIONS = Path(__file__).resolve().parent / "versions.py"  # holds wherever the app starts
 
@@ -36,8 +37,8 @@ def listing(documents: Sequence[Document], counts: Mapping[str, int]) -> Documen
         {
             "Name": [d.name for d in shown],
             "Type": [d.type for d in shown],
-            "Pages": [len(d.pages) or None for d in shown],
-            "Passages": [counts.get(d.name) for d in shown],
+            "Pages": pd.array([len(d.pages) or None for d in shown], "Int64"),
+            "Passages": pd.array([counts.get(d.name) for d in shown], "Int64"),
             "Version": [d.version for d in shown],
             "Readers": [", ".join(d.roles) or "everyone" for d in shown],
             "Language": [d.language.upper() or None for d in shown],
@@ -47,7 +48,7 @@ def listing(documents: Sequence[Document], counts: Mapping[str, int]) -> Documen
         }
     )
     picked = st.dataframe(
-        rows,
+        rows.style.format(na_rep=NOTHING),
         key="documents",
         hide_index=True,
         on_select="rerun",
@@ -149,7 +150,7 @@ def page() -> None:
     whose = "Your own copy" if desk.private else "The sample company, shared until you change something"
     st.caption(f"{whose}.")
     if desk.role is None:
-        uploading.drop_zone(now)
+        uploading.drop_zone(now, desk)
         uploading.panels(now)
     if now.notice:
         st.success(markdown(now.notice))

@@ -148,8 +148,9 @@ class Desk(Protocol):
         on_step: OnStep,
         cancelled: Event,
         passwords: Sequence[str] = (),
+        roles: Sequence[str] = (),
     ) -> Iterator[FileResult]:
-        """Add files, folders and zips; one result per file as it is done."""
+        """Add files, folders and zips, for these `roles` only if any; one result per file as it is done."""
         ...
 
     def workshop(self) -> Workshop:

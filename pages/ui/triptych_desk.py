@@ -187,12 +187,14 @@ class TriptychDesk:
         on_step: OnStep,
         cancelled: threading.Event,
         passwords: Sequence[str] = (),
+        roles: Sequence[str] = (),
     ) -> Iterator[FileResult]:
         self._only_the_owner()
         for item in self._private_copy().library.ingest(
             paths,
             settings=settings,
             source="upload",
+            roles=tuple(roles),
             progress=stepping(on_step),
             cancel=cancelled,
             passwords=passwords,

@@ -31,6 +31,7 @@ SUPPORTED = (
     "or a zip of them"
 )
 CANCELLED = "Cancelled."
+MOST_ROLES = 8
 
 
 # --- what was given ----------------------------------------------------------------------------------
@@ -44,6 +45,7 @@ class Upload:
     paths: list[Path]  # files, zips, or one folder
     names: list[str]  # as the visitor knows them
     passwords: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()  # who may read them; nobody named: everyone
     before: dict[str, FileResult] = field(default_factory=dict)  # of an earlier attempt, by name
     meter: Meter = field(default_factory=lambda: Meter())
 
@@ -79,8 +81,8 @@ class Meter:
         return (self._clock() - self._now[1]) * (1 - self.fraction) / self.fraction
 
 
-def save(files: Sequence[UploadedFile], *, tree: bool) -> Upload:
-    """The dropped files in a folder of their own.
+def save(files: Sequence[UploadedFile], *, tree: bool, roles: Sequence[str] = ()) -> Upload:
+    """The dropped files in a folder of their own, to be read by these roles.
 
     Names come from the browser: only the last part counts, or with `tree` the path within the chosen folder.
     """
@@ -93,7 +95,7 @@ def save(files: Sequence[UploadedFile], *, tree: bool) -> Upload:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.getbuffer())
         paths.append(path)
-    return Upload(folder, [Path(folder.name) / "tree"] if tree else paths, names)
+    return Upload(folder, [Path(folder.name) / "tree"] if tree else paths, names, roles=tuple(roles))
 
 
 def _inside(name: str) -> str:
@@ -121,7 +123,9 @@ def adding(desk: Desk, upload: Upload, settings: Settings) -> Callable[[JobConte
         context.emit(upload)
         locked = False
         try:
-            for result in desk.ingest(upload.paths, settings, step, context.cancelled, upload.passwords):
+            for result in desk.ingest(
+                upload.paths, settings, step, context.cancelled, upload.passwords, upload.roles
+            ):
                 locked = locked or result.needs_password
                 context.emit(result)
         finally:
@@ -135,14 +139,15 @@ def adding(desk: Desk, upload: Upload, settings: Settings) -> Callable[[JobConte
 
 def unlock(upload: Upload, results: dict[str, FileResult], password: str, now: session.Session) -> None:
     """Read once more what needed a password; what is in the library already is recognised and stays."""
-    again = Upload(upload.folder, upload.paths, upload.names, (*upload.passwords, password), results)
+    passwords = (*upload.passwords, password)
+    again = Upload(upload.folder, upload.paths, upload.names, passwords, upload.roles, results)
     start(again, now)
 
 
 # --- what the page shows -----------------------------------------------------------------------------
 
 
-def drop_zone(now: session.Session) -> None:
+def drop_zone(now: session.Session, desk: Desk) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("**Add documents**")
         choice = st.segmented_control(
@@ -153,6 +158,17 @@ def drop_zone(now: session.Session) -> None:
             label_visibility="collapsed",
         )
     tree = choice == "A whole folder"
+    readers = st.multiselect(
+        "Who may read what you add",
+        list(desk.roles()),
+        key="drop-roles",
+        accept_new_options=True,
+        max_selections=MOST_ROLES,
+        placeholder="Everyone; or choose or type roles, such as finance",
+        help="For anybody else these documents do not exist: they are taken out before anything is searched "
+        "or counted. A new version of a document keeps its readers unless you name others here. Choose the "
+        "readers first, then drop the files.",
+    )
     files = st.file_uploader(
         f"Add documents: {SUPPORTED}",
         accept_multiple_files="directory" if tree else True,
@@ -166,7 +182,7 @@ def drop_zone(now: session.Session) -> None:
     )
     if files:
         now.uploads += 1
-        start(save(files, tree=tree), now)
+        start(save(files, tree=tree, roles=[role.strip() for role in readers if role.strip()]), now)
         st.rerun()
 
 

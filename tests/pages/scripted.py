@@ -256,6 +256,7 @@ class ScriptedDesk:
         on_step: OnStep,
         cancelled: threading.Event,
         passwords: Sequence[str] = (),
+        roles: Sequence[str] = (),
     ) -> Iterator[FileResult]:
         self.private = True
         for number, path in enumerate(paths):
@@ -278,7 +279,10 @@ class ScriptedDesk:
             if known is not None:
                 self.earlier.setdefault(path.name, []).append(known)
             self.library[path.name] = replace(
-                document(path.name, parsed.text, version, "upload"), pages=parsed.pages, title=parsed.title
+                document(path.name, parsed.text, version, "upload"),
+                pages=parsed.pages,
+                title=parsed.title,
+                roles=tuple(roles),
             )
             chunks = len(self.chunks(path.name, settings))
             yield FileResult(path.name, "indexed" if known is None else "replaced", 0, chunks, 0.01)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import resources
@@ -62,6 +63,21 @@ def test_list_filter_and_boundaries(open_documents: Visit) -> None:
     app.text_input(key="filter").set_value("RETURNS").run()
     assert names(app) == ["returns-policy.md"]
     assert 'title="passage 2 (20 tokens)' in shown(app)
+
+
+def test_what_a_document_does_not_have_is_a_dash(open_documents: Visit) -> None:
+    frame = open_documents().dataframe[0]
+    displayed = convert_arrow_bytes_to_pandas_df(frame.proto.arrow_data.styler.display_values)
+    assert frame.value["Pages"].isna().any() and "\N{EN DASH}" in list(displayed["Pages"])
+    assert "None" not in displayed.to_string()
+
+
+def test_added_documents_may_be_for_some_roles_only(open_documents: Visit) -> None:
+    app = open_documents()
+    app.multiselect(key="drop-roles").set_value(["finance"]).run()
+    drop(app, ("budget.txt", b"The budget is 12 million."))
+    listed = app.dataframe[0].value.set_index("Name")["Readers"]
+    assert listed["budget.txt"] == "finance" and listed["returns-policy.md"] == "everyone"
 
 
 def test_document_text_is_shown_as_text(open_documents: Visit) -> None:
