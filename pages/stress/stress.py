@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from backends.console import plain
+from backends.console import duration, plain
 from backends.jobs import Job, JobContext
+from backends.language.adapters import ADAPTER_KINDS, Adapters
 from backends.measure.stress import stored
-from backends.measure.stress.records import Measurement, Result, StressTest
+from backends.measure.stress.records import Measurement, Result, Retraining, StressTest
+from backends.settings import default_workspace
 from pages.ui import charts, resources, session, stress_charts
 from pages.ui.look import LOOKS, label
 from pages.ui.text import listing, markdown
@@ -27,6 +29,13 @@ CARDS: dict[StressTest, tuple[str, str]] = {
     "injection": ("Injection", "A document carries an order to the model: who obeys it?"),
     "latency": ("Latency claim", "Retrieval is said to add 100 to 500 ms: how much does it here?"),
 }  # fmt: skip
+RETRAINED = ("freshness", "erasure")
+NO_TRAINING, SHORT = "Not at all", 2
+RETRAININGS: dict[str, Retraining | None] = {
+    NO_TRAINING: None,
+    f"{SHORT} passes over the rows": Retraining(SHORT),
+    "As long as before": Retraining(),
+}
 SECONDS_PER_ANSWER = 0.5  # on two processor cores, for the estimate on the button's help
 ANSWERS: dict[StressTest, int] = {
     "freshness": 2,
@@ -38,7 +47,9 @@ ANSWERS: dict[StressTest, int] = {
 }
 
 
-def running(test: StressTest, now: session.Session, number: int, seed: int) -> Callable[[JobContext], Result]:
+def running(
+    test: StressTest, now: session.Session, number: int, seed: int, retraining: Retraining | None
+) -> Callable[[JobContext], Result]:
     """The job: one test on a copy of what this visitor sees."""
     visitor, backends, settings = now.visitor, now.backends, now.settings
     desk = resources.desk(visitor)
@@ -47,7 +58,8 @@ def running(test: StressTest, now: session.Session, number: int, seed: int) -> C
         context.emit(test)
         result = desk.stress(
             test, backends, settings,
-            number=number, seed=seed, report=context.progress, cancelled=context.cancelled,
+            number=number, seed=seed, retraining=retraining, report=context.progress,
+            cancelled=context.cancelled,
         )  # fmt: skip
         evaluator = desk.evaluator(visitor)
         stored.keep((evaluator.own if evaluator.private else evaluator.shared).workspace, result)
@@ -59,7 +71,22 @@ def running(test: StressTest, now: session.Session, number: int, seed: int) -> C
 def start(test: StressTest) -> None:
     now = session.current()
     number, seed = int(session.read("stress-number", 6)), int(session.read("stress-seed", 0))
-    resources.jobs().start(KIND, now.visitor, running(test, now, number, seed))
+    again = RETRAININGS[session.read("stress-retrain", NO_TRAINING)] if test in RETRAINED else None
+    resources.jobs().start(KIND, now.visitor, running(test, now, number, seed, again))
+
+
+def expected(how: Retraining | None, now: session.Session) -> str:
+    """`, about 30 min`: from how long the active adapters took where they were trained."""
+    if how is None:
+        return ""
+    seconds = 0.0
+    for kind in ADAPTER_KINDS:
+        adapter = Adapters(default_workspace() / "adapters").active(kind) if kind in now.backends else None
+        if adapter is not None:
+            report = adapter.card.report
+            passes = how.epochs or report.get("epochs_done", 1)
+            seconds += report.get("seconds", 0.0) * passes / max(1, report.get("epochs_done", 1))
+    return f", about {duration(seconds)}" if seconds else ", time not known"
 
 
 def jobs_by_test(visitor: str) -> dict[str, Job]:
@@ -174,7 +201,7 @@ def page() -> None:
     st.caption(
         f"Each test works on a private copy of the documents; what you see elsewhere stays. Asked: {said}."
     )
-    left, right, _ = st.columns([1, 1, 2])
+    left, right, third = st.columns([1, 1, 2])
     with left:
         number = st.slider(
             "Questions per test", 2, 20, 6, key="stress-number",
@@ -184,6 +211,13 @@ def page() -> None:
         st.number_input(
             "Seed", 0, 10_000, 0, key="stress-seed",
             help="Draws the questions, the edits and the disturbances; another seed, another sample.",
+        )  # fmt: skip
+    with third:
+        st.selectbox(
+            "Train again in freshness and erasure", list(RETRAININGS), key="stress-retrain",
+            format_func=lambda name: f"{name}{expected(RETRAININGS[name], now)}",
+            help="After the edit, or without the forgotten document, adapters are trained again in the copy "
+            "and asked once more. Your own adapters stay as they are.",
         )  # fmt: skip
     jobs = jobs_by_test(now.visitor)
     busy = any(not job.finished for job in resources.jobs().of(now.visitor, KIND))

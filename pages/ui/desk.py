@@ -19,7 +19,7 @@ from backends.votes import Votes
 from pages.ui.evaluator import Evaluator
 
 if TYPE_CHECKING:
-    from backends.measure.stress.records import Result, StressTest
+    from backends.measure.stress.records import Result, Retraining, StressTest
     from backends.tuning import Workshop
 
 Readiness = Literal["ready", "stale", "untrained"]
@@ -182,6 +182,7 @@ class Desk(Protocol):
         *,
         number: int,
         seed: int,
+        retraining: Retraining | None,
         report: Reporter,
         cancelled: Event,
     ) -> Result:

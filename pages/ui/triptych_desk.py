@@ -31,7 +31,7 @@ from backends.datatypes import (
 )
 from backends.evaluating import TriptychSubject
 from backends.measure.archive import Archive
-from backends.measure.stress.records import Result, StressTest
+from backends.measure.stress.records import Result, Retraining, StressTest
 from backends.monitoring import Health, Monitor, Reader
 from backends.settings import Settings, default_workspace, make_settings
 from backends.store import HistoryEntry
@@ -243,6 +243,7 @@ class TriptychDesk:
         *,
         number: int,
         seed: int,
+        retraining: Retraining | None,
         report: Reporter,
         cancelled: threading.Event,
     ) -> Result:
@@ -253,6 +254,7 @@ class TriptychDesk:
             settings,
             number=number,
             seed=seed,
+            retraining=retraining,
             progress=report,
             cancelled=cancelled,
         )

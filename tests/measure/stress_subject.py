@@ -122,7 +122,15 @@ QUESTIONS = [
 
 
 def scripted_stress(
-    test: StressTest, backends: Sequence[BackendName], number: int, seed: int, report: Any, cancelled: Any
+    test: StressTest,
+    backends: Sequence[BackendName],
+    number: int,
+    seed: int,
+    report: Any,
+    cancelled: Any,
+    retraining: Retraining | None = None,
 ) -> Result:
     """A real stress test of the fake subject: what a scripted desk runs."""
-    return TESTS[test](Run(FakeSubject(), backends, QUESTIONS, number, seed, None, (), report, cancelled))
+    return TESTS[test](
+        Run(FakeSubject(), backends, QUESTIONS, number, seed, retraining, (), report, cancelled)
+    )

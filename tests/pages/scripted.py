@@ -287,8 +287,8 @@ class ScriptedDesk:
             chunks = len(self.chunks(path.name, settings))
             yield FileResult(path.name, "indexed" if known is None else "replaced", 0, chunks, 0.01)
 
-    def stress(self, test, backends, settings, *, number, seed, report, cancelled):  # type: ignore[no-untyped-def]
-        return scripted_stress(test, backends, number, seed, report, cancelled)
+    def stress(self, test, backends, settings, *, number, seed, retraining, report, cancelled):  # type: ignore[no-untyped-def]
+        return scripted_stress(test, backends, number, seed, report, cancelled, retraining)
 
     def workshop(self) -> Workshop:
         raise UserError("The scripted product trains nothing.")

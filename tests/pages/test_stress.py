@@ -49,3 +49,16 @@ def test_the_advice_rests_on_the_stored_run(visit: Visit) -> None:
         "RAG": 1.0, "Hybrid": 1.0, "Fine-tuning": 0.0,
     }  # fmt: skip
     assert "new facts given after an edit" not in app.info[0].value
+
+
+def test_training_again_is_offered_with_its_time_and_measured_on_both_sides(visit: Visit) -> None:
+    app = visit().switch_page(PAGE).run()
+    choice = app.selectbox(key="stress-retrain")
+    assert choice.value == "Not at all" and "about" in choice.options[1] and "about" in choice.options[2]
+    choice.set_value("As long as before").run()
+    for test in ("erasure", "freshness"):
+        app.button(key=f"run-{test}").click()
+        settle(app)
+    assert "Trained again without it for 60 s, Fine-tuned tells them in 0 of 4" in words(app)
+    assert "Trained again for 60 s, Fine-tuned gave it in 3 of 3" in words(app)
+    assert "Hybrid was not trained again: There is no room." in words(app)
