@@ -1,4 +1,4 @@
-"""Where the questions of an evaluation come from: the sample set, a file, or the documents themselves.
+"""Proposes questions for an evaluation from the documents themselves.
 
 Enters: documents and a model that words questions. Leaves: `Question`s. A generated question is a proposal:
 its answer is a stretch of a document, but only a person can say whether it is a good question, so it goes
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from backends.alignment import sentences
 from backends.datatypes import Document, Question
 from backends.language.building import Passage, Report, Way, Writer, build_rows
-from backends.measure.probes import sample_questions as sample_questions  # the sample set
 
 CATEGORIES: dict[Way, str] = {"table": "table", "gap": "gap", "model": "in its own words"}
 
