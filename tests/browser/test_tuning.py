@@ -32,9 +32,9 @@ def pick_settings(page: Page, *, name: str, epochs: int) -> None:
     kinds = page.locator(".st-key-tune-kinds")
     hybrid = kinds.get_by_role("button", name="Hybrid")
     expect(hybrid).to_be_visible(timeout=WAIT)
-    if "Active" in (hybrid.get_attribute("kind") or ""):
+    if hybrid.get_attribute("aria-pressed") == "true":
         hybrid.click()
-    expect(kinds.locator("button[kind=pillsActive]")).to_have_count(1, timeout=WAIT)
+    expect(kinds.locator("button[aria-pressed=true]")).to_have_count(1, timeout=WAIT)
     box = page.locator(".st-key-tune-name input")
     box.fill(name)
     box.press("Enter")
