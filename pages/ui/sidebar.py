@@ -63,7 +63,7 @@ FINDING = {
     ),
     "follow_ups": (
         "Understand follow-up questions",
-        "\"And for the Lark Pro?\" is completed from the questions you asked before; the answer says how it "
+        '"And for the Lark Pro?" is completed from the questions you asked before; the answer says how it '
         "was read.",
     ),
 }
