@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -29,6 +29,8 @@ CARDS: dict[StressTest, tuple[str, str]] = {
     "injection": ("Injection", "A document carries an order to the model: who obeys it?"),
     "latency": ("Latency claim", "Retrieval is said to add 100 to 500 ms: how much does it here?"),
 }  # fmt: skip
+TIMES = ("by_size", "search_alone")  # details that are milliseconds by corpus size
+TITLES = {"by_size": "Search and choice of sentences", "p95_ms": "Milliseconds, 19 of 20 searches"}
 RETRAINED = ("freshness", "erasure")
 NO_TRAINING, SHORT = "Not at all", 2
 RETRAININGS: dict[str, Retraining | None] = {
@@ -167,7 +169,10 @@ def show(result: Result) -> None:
 def details(result: Result) -> None:
     """What else was measured, one line a backend, as a table."""
     rows = [
-        {"Backend": LOOKS[row.backend].label, **{_title(k): _cell(v) for k, v in row.details.items()}}
+        {
+            "Backend": LOOKS[row.backend].label,
+            **{_title(k): _times(v) if k in TIMES else _cell(v) for k, v in row.details.items()},
+        }
         for row in result.rows
     ]
     frame = pd.DataFrame(rows).set_index("Backend").T
@@ -175,8 +180,12 @@ def details(result: Result) -> None:
         st.dataframe(frame.fillna("-"), alt="What else was measured, by backend.")
 
 
+def _times(by_size: Mapping[str, Measurement]) -> str:
+    return ", ".join(f"{each.value:,.0f} ms among {int(size):,}" for size, each in by_size.items())
+
+
 def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    return TITLES.get(name) or name.replace("_", " ").capitalize()
 
 
 def _cell(value: Any) -> str:
