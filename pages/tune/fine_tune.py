@@ -100,7 +100,7 @@ def _maker(workshop: Workshop, desk: Desk, now: session.Session) -> None:
         disabled=not chosen or not ways,
         help="Takes the place of the rows below.",
     ):
-        _build(workshop, now.visitor, chosen, ways, most)
+        _build(workshop, now.visitor, chosen, [way for way in WAYS if way in ways], most)
 
 
 def _build(workshop: Workshop, visitor: str, names: Sequence[str], ways: Sequence[Way], most: int) -> None:
