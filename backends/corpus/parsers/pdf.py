@@ -24,7 +24,7 @@ CELL_GAP = 0.6  # white space that wide, in font sizes, may separate cells
 _BULLET = re.compile(r"^(?:[•◦▪‣●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+")
 _BARE_BULLET = re.compile(r"^[•◦▪‣●○■–—*-]$")
 _BROKEN_WORD = re.compile(r"(?<=[a-zà-ÿ])[-\u00ad\u2010\x02]$")
-_BREAK = "\u00ad"  # soft hyphen: where a word was broken, until all pages are read
+_BREAK = "\ufdd0"  # a noncharacter, in no text: where a word was broken, until all pages are read
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "ft", "ﬆ": "st"})
 
 
