@@ -252,8 +252,20 @@ def train_step(workshop: Workshop, draft: Draft, now: session.Session) -> None:
         st.error(markdown(job.error or "Training failed."))
     if job is not None and working:
         st.fragment(_live, run_every=POLL)(workshop, job)
+    elif run is not None and run.state == "running":
+        st.fragment(_ending, run_every=POLL)(run)
     elif run is not None:
         _past(run, now)
+
+
+def _ending(run: Run) -> None:
+    """A run whose server is gone: its process notices, writes what it has and ends."""
+    if run.state != "running":
+        st.rerun()
+    st.caption(
+        f"**{markdown(run.plan.name)}** was started by a server that has ended. It is writing its "
+        "checkpoint; in a moment you can resume it."
+    )
 
 
 def _kind_words(kind: AdapterKind) -> str:
