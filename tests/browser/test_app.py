@@ -26,6 +26,7 @@ def card(page: Page, backend: str) -> str:
 
 def answered(page: Page) -> Page:
     expect(page.get_by_text("Agreement:")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=WAIT)  # the page is at rest
     return page
 
 
