@@ -45,28 +45,6 @@ FINDING = {
         "was read.",
     ),
 }
-# Switches of the search, by the setting each one turns: what it is called, and what it does.
-FINDING = {
-    "cross_encoder": (
-        "A second model reads along",
-        "A small model reads the question together with each of the best sentences and orders them; it "
-        "works where the best sentences are chosen.",
-    ),
-    "multi_step": (
-        "Look up each part",
-        "A question of several parts is cut where another question begins; each part is looked up, then "
-        "what was found is joined.",
-    ),
-    "related_words": (
-        "Search with related words",
-        "Also searches with words that stand out in the first passages found.",
-    ),
-    "follow_ups": (
-        "Understand follow-up questions",
-        '"And for the Lark Pro?" is completed from the questions you asked before; the answer says how it '
-        "was read.",
-    ),
-}
 POLL = 0.4
 
 
