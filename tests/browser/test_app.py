@@ -24,8 +24,13 @@ def card(page: Page, backend: str) -> str:
     return page.locator(f".st-key-card-{backend}").inner_text().replace("\n", " ")
 
 
+def see(page: Page, text: str | re.Pattern[str], wait: int = WAIT) -> None:
+    """Wait for a text. While a page is drawn anew, what it showed before may stand beside it for a moment."""
+    expect(page.get_by_text(text).first).to_be_visible(timeout=wait)
+
+
 def answered(page: Page) -> Page:
-    expect(page.get_by_text("Agreement:")).to_be_visible(timeout=WAIT)
+    see(page, "Agreement:")
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=WAIT)  # the page is at rest
     return page
 
@@ -52,7 +57,7 @@ def test_answers_stream_and_a_click_neither_loses_nor_restarts_them(visit: Visit
         words = ANSWERS[backend].split()  # type: ignore[index]
         assert all(word in card(page, backend) for word in words[:2])
     page.get_by_role("tab", name="This session").click()
-    expect(page.get_by_text("2 questions so far")).to_be_visible(timeout=WAIT)
+    see(page, "2 questions so far")
     toggle = page.get_by_role("switch", name="Choose the best sentences")
     expect(toggle).not_to_be_checked()
 
@@ -87,7 +92,7 @@ def test_dropped_pdf_and_docx_are_found_and_cited_with_their_page(visit: Visit, 
     page = visit("documents")
     page.locator("input[type=file]").set_input_files(files)
     for file in files:
-        expect(page.get_by_text(f"{file.name} is ready")).to_be_visible(timeout=WAIT)
+        see(page, f"{file.name} is ready")
     page.get_by_role("link", name="Compare").click()
     answered(page)
     ask(page, "When does the last ferry leaves the harbour weekdays")
@@ -107,7 +112,7 @@ def test_foreign_text_is_shown_and_never_run(visit: Visit, tmp_path: Path) -> No
     )
     page = visit("documents")
     page.locator("input[type=file]").set_input_files(hostile)
-    expect(page.get_by_text("hostile.txt is ready")).to_be_visible(timeout=WAIT)
+    see(page, "hostile.txt is ready")
     page.get_by_role("link", name="Compare").click()
     answered(page)
     ask(
@@ -116,7 +121,7 @@ def test_foreign_text_is_shown_and_never_run(visit: Visit, tmp_path: Path) -> No
     chip = page.locator(".st-key-card-rag").get_by_role("button", name="hostile.txt")
     expect(chip).to_be_visible(timeout=WAIT)
     answered(page)
-    expect(page.get_by_text("Zebra plans cost $5 and $10, *not* _more_").first).to_be_visible(timeout=WAIT)
+    see(page, "Zebra plans cost $5 and $10, *not* _more_")
     assert page.locator(".katex").count() == 0
     assert page.locator("img[src=x]").count() == 0
     assert "owned" not in page.title()
@@ -161,7 +166,7 @@ def test_verdict_comes_where_streamlit_drops_the_rerun_of_the_page(browser: Brow
 def test_phone_has_no_sideways_scroll(visit: Visit, path: str) -> None:
     page = visit(path, width=390, height=844)
     if path:
-        expect(page.get_by_text("Choose a row to open it")).to_be_visible(timeout=WAIT)
+        see(page, "Choose a row to open it")
     else:
         answered(page)
     widths = page.evaluate(
@@ -173,4 +178,4 @@ def test_phone_has_no_sideways_scroll(visit: Visit, path: str) -> None:
 def test_error_stays_readable_for_a_question_that_is_too_long(visit: Visit) -> None:
     page = answered(visit())
     ask(page, "why " * 2_500)
-    expect(page.get_by_text("the longest that can be asked has 4,000")).to_be_visible(timeout=WAIT)
+    see(page, "the longest that can be asked has 4,000")

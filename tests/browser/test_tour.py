@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.itinerary import STEPS
-from tests.browser.test_app import WAIT, answered
+from tests.browser.test_app import WAIT, answered, see
 
 pytestmark = pytest.mark.browser
 
@@ -22,10 +22,6 @@ def on_step(page: Page, number: int) -> None:
 def go_on(page: Page, number: int) -> None:
     page.get_by_role("button", name="Next").click()
     on_step(page, number)
-
-
-def see(page: Page, text: str) -> None:
-    expect(page.get_by_text(text).first).to_be_visible(timeout=WAIT)
 
 
 def ask_what_is_filled_in(page: Page, question: str) -> None:

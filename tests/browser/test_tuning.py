@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from backends.language.adapters import Adapters
 from tests.browser.serving import free_port, running
+from tests.browser.test_app import see
 
 pytestmark = pytest.mark.browser
 HERE = Path(__file__).resolve().parent
@@ -56,25 +57,25 @@ def test_documents_become_an_adapter_and_a_killed_server_loses_nothing(
     with serve() as (address, process):
         page.goto(f"{address}/fine_tune")
         page.get_by_role("button", name="Make rows").click()
-        expect(page.get_by_text("rows to learn,")).to_be_visible(timeout=WAIT)
+        see(page, "rows to learn,", WAIT)
         pick_settings(page, name="first", epochs=2)
         page.get_by_role("button", name="Train", exact=True).click()
-        expect(page.get_by_text("first is trained and answers now")).to_be_visible(timeout=WAIT)
-        expect(page.get_by_text("held-out questions right before training")).to_be_visible(timeout=WAIT)
+        see(page, "first is trained and answers now", WAIT)
+        see(page, "held-out questions right before training", WAIT)
 
         pick_settings(page, name="second", epochs=200)
         page.get_by_role("button", name="Train", exact=True).click()
-        expect(page.get_by_text("Loss so far")).to_be_visible(timeout=WAIT)
+        see(page, "Loss so far", WAIT)
         # The first epoch is over: there is something to keep.
-        expect(page.get_by_text(re.compile(r"second: epoch ([2-9]|\d\d)")).first).to_be_visible(timeout=WAIT)
+        see(page, re.compile(r"second: epoch ([2-9]|\d\d)"), WAIT)
         process.kill()  # type: ignore[attr-defined]
         process.wait()  # type: ignore[attr-defined]
     with serve() as (address, _):
         page.goto(f"{address}/fine_tune")
-        expect(page.get_by_text("did not come to its end")).to_be_visible(timeout=WAIT)
+        see(page, "did not come to its end", WAIT)
         page.get_by_role("button", name="Resume").click()
         page.get_by_role("button", name="Stop and keep the best so far").click()
-        expect(page.get_by_text("second is trained and answers now")).to_be_visible(timeout=WAIT)
+        see(page, "second is trained and answers now", WAIT)
     context.close()
     made = Adapters(tmp_path / "workspace" / "adapters", tmp_path / "none")
     active = made.active("fine_tuned")

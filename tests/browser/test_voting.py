@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_app import WAIT, answered, ask
+from tests.browser.test_app import WAIT, answered, ask, see
 from tests.pages.scripted import ANSWERS
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,7 @@ def test_a_blind_vote_reveals_the_names_and_leaves_pairs(visit: Visit) -> None:
     html = page.locator(".st-key-card-B").inner_text()
     second.click()
     answered(page)
-    expect(page.get_by_text("You voted without knowing who wrote what.")).to_be_visible(timeout=WAIT)
+    see(page, "You voted without knowing who wrote what.")
     page.get_by_role("tab", name="This session").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Preference pairs as JSONL").click()
