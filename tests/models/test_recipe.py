@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "models"))
 import companies  # noqa: E402
 import families  # noqa: E402
 import prepare  # noqa: E402
+import tables  # noqa: E402
 import tasks as drawing  # noqa: E402
 
 COLOURS = ("red", "blue", "late", "first")
@@ -95,6 +96,26 @@ def test_families_kept_for_development_are_not_trained_on() -> None:
     assert len(kept) >= 8 and not trained & kept
 
 
+def test_every_row_of_a_table_is_named_by_its_questions() -> None:
+    rng = random.Random(9)
+    for kind in tables.load_tables() + tables.load_tables(held_out=True):
+        table = tables.draw_table(kind, rng)
+        cells = [row.text.split("; ") for row in table.rows]
+        names = [first.partition(": ")[2] for first, *_ in cells]
+        assert len(set(names)) == len(names) >= 2
+        assert len({tuple(cell.partition(": ")[0] for cell in row) for row in cells}) == 1
+        assert "{" not in table.title + "".join(row.text + "".join(row.questions) for row in table.rows)
+        for name, row in zip(names, table.rows, strict=True):
+            assert len(row.questions) == 6 * row.text.count("; ")
+            assert all(name.lower() in question.lower() for question in row.questions)
+
+
+def test_tables_kept_for_development_are_not_trained_on() -> None:
+    trained = {kind["table"] for kind in tables.load_tables()}
+    kept = {kind["table"] for kind in tables.load_tables(held_out=True)}
+    assert len(kept) >= 5 and not trained & kept
+
+
 def test_a_question_about_a_missing_statement_is_declined() -> None:
     tasks = drawing.Tasks(PROSE, QUESTIONS, random.Random(11))
     declined = 0
@@ -144,3 +165,6 @@ def test_no_sample_sentence_is_invented() -> None:
             paper = families.Writer(family, rng).paper(9)
             for text in (*paper.neighbours, *(s.sentence for s in paper.statements)):
                 assert not windows(text) & sample
+    for kind in tables.load_tables() + tables.load_tables(held_out=True):
+        for row in tables.draw_table(kind, rng).rows:
+            assert not windows(row.text) & sample
