@@ -56,6 +56,8 @@ def main() -> None:
     parser.add_argument("--share-with-answer", type=float, default=0.9)
     parser.add_argument("--share-memorised", type=float, default=1.0)
     parser.add_argument("--distractors", type=int, default=None)
+    parser.add_argument("--start", type=Path, help="a finished adapter of the same rank to go on from")
+    parser.add_argument("--every", type=int, default=1, help="take every so many-th row to train on")
     args = parser.parse_args()
     rows = [
         row
@@ -94,12 +96,13 @@ def main() -> None:
         for kind in args.kind or ["fine_tuned", "hybrid"]:
             examples: list[list[Example]] = [
                 closed_book(part) if kind == "fine_tuned" else with_passages(part, retrieve, options)
-                for part in (train, held)
+                for part in (train[:: args.every], held)
             ]
             started = time.perf_counter()
             report = train_adapter(
                 args.model, examples[0], examples[1], args.out / kind, params, kind=kind,
                 documents=documents, warnings=check_rows(rows), progress=report_progress,
+                start=args.start,
             )  # fmt: skip
             print(
                 json.dumps(

@@ -28,6 +28,7 @@ from backends.language.prompts import (
 )
 
 FEWEST_ROWS = 20
+LONGEST_QUOTE = 20  # words; a longer sentence or table row is told in the row's own words
 QUESTION_LABEL = "Question: "  # what `build_messages` writes before the question; a test compares
 FEW_ROWS = 200  # "under 200 hurts", seeds-digest F2
 Retrieve = Callable[[str], Sequence[Source]]  # a question to the sources that serving would show
@@ -51,12 +52,15 @@ class HybridOptions:
     share_memorised: of the rows left without such a passage, the share that is to answer from memory (without
         a marker, as RAFT does); the others learn to say that the documents do not say.
     least_support: a passage holds the answer if it has this share of the answer's content words.
+    quoted: the reason behind the short answer is the passage's own sentence, where one of at most
+        LONGEST_QUOTE words holds the short answer (RAFT's quotations): what is learned is to find and copy.
     """
 
     share_with_answer: float = 0.9
     distractors: int | None = None
     share_memorised: float = 0.0
     least_support: float = 0.5
+    quoted: bool = True
     seed: int = 0
 
 
@@ -201,7 +205,23 @@ def _with_passages(
         holder = None
     shown, marker = _thinned(sources, holder, options, row.question)
     messages = tuple(build_messages(row.question, evidence_lines(shown)))
+    if holder is not None and options.quoted and not cited_markers(row.answer):
+        row = replace(row, answer=quoting(row.answer, holder))
     return Example(number, messages, _target(row, marker, options))
+
+
+def quoting(answer: str, source: Source) -> str:
+    """The answer with the source's own sentence as its reason; unchanged where no short sentence fits.
+
+    The sentence that holds most of the answer is taken, and only if it holds the short answer word for word.
+    """
+    short, _, reason = answer.partition(". ")
+    said = [" ".join(each.text.split()) for each in source.sentences]
+    index, _ = best_support(answer, said)
+    if not reason or index < 0 or len(said[index].split()) > LONGEST_QUOTE or said[index][-1:] != ".":
+        return answer
+    holds = short in ("Yes", "No") or short.casefold() in said[index].casefold()
+    return f"{short}. {said[index]}" if holds else answer
 
 
 def answering_source(row: TrainingRow, sources: Sequence[Source], least: float) -> Source | None:

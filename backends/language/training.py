@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file
 from torch.nn import functional
 
 from backends.datatypes import UserError
@@ -163,6 +164,7 @@ class TrainingReport:
     warnings: tuple[str, ...] = ()
     device: str = "cpu"
     memory_bytes: int = 0  # the most it held
+    started_from: str = ""  # name of the adapter whose weights it began with
 
     @property
     def tokens_per_second(self) -> float:
@@ -229,15 +231,17 @@ def train_adapter(
     cancel: threading.Event | None = None,
     pause: threading.Event | None = None,
     checkpoint: Path | None = None,
+    start: Path | None = None,
 ) -> TrainingReport:
     """Train on `train`, measure on `held_out`, and save the adapter in `out_dir`, whole or not at all.
 
+    The weights begin as those of the adapter `start`, of the same rank and layers, or else as LoRA begins.
     Set `cancel` to stop: the best finished epoch is saved. Before the first one has ended there is nothing to
     keep, and UserError is raised, as it is for too few rows and for a row longer than the model's context.
     With a `checkpoint` file the run goes on where that file says, and writes it after each epoch and every
     CHECKPOINT_SECONDS; set `pause` to write it now and leave with TrainingPaused.
     """
-    run = _Run(model, train, held_out, params)
+    run = _Run(model, train, held_out, params, start)
     signals = _Signals(progress, watch, cancel or threading.Event(), pause or threading.Event(), checkpoint)
     report = run.train(signals, tuple(warnings))
     card = AdapterCard(
@@ -275,7 +279,12 @@ class _Run:
     """One training run: the network with its LoRA layers, the rows as tokens, and the best state so far."""
 
     def __init__(
-        self, model: str | Path, train: Sequence[Example], held_out: Sequence[Example], params: LoraParams
+        self,
+        model: str | Path,
+        train: Sequence[Example],
+        held_out: Sequence[Example],
+        params: LoraParams,
+        start: Path | None = None,
     ) -> None:
         if len(train) < FEWEST_ROWS:
             raise UserError(f"{len(train)} training rows are too few: at least {FEWEST_ROWS} are needed.")
@@ -308,12 +317,27 @@ class _Run:
             raise UserError(
                 f"{self.name} has no layers of the name {params.target_modules!r} to learn with."
             ) from error
+        self.started_from = ""
+        if start is not None:
+            self._begin_with(start)
         # What is saved must not hold a path of this machine.
         self.network.peft_config["default"].base_model_name_or_path = self.name
         self.weights = [weight for weight in self.network.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(self.weights, lr=params.learning_rate, weight_decay=0.0)
         self.at = _Position()
         self.best: dict[str, torch.Tensor] | None = None
+
+    def _begin_with(self, start: Path) -> None:
+        """Take the weights of a finished adapter, to go on from what it has learned."""
+        state = load_file(start / "adapter_model.safetensors")
+        wanted = get_peft_model_state_dict(self.network)
+        if {n: tuple(w.shape) for n, w in state.items()} != {n: tuple(w.shape) for n, w in wanted.items()}:
+            raise UserError(
+                f"The adapter {start.name} has other layers or another rank than rank {self.params.rank} of "
+                f"{self.params.target_modules!r}: training cannot begin with it."
+            )
+        set_peft_model_state_dict(self.network, state)
+        self.started_from = start.name
 
     def _row(self, example: Example) -> _Row:
         row = self._tokens_of(example)
@@ -392,6 +416,7 @@ class _Run:
             warnings=warnings,
             device=self.device.type,
             memory_bytes=peak_memory(),
+            started_from=self.started_from,
         )
 
     def _measure_before(self, signals: _Signals) -> None:

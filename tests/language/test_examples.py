@@ -17,6 +17,7 @@ from backends.language.examples import (
     check_rows,
     closed_book,
     load_rows,
+    quoting,
     split_held_out,
     with_noisy_question,
     with_passages,
@@ -161,6 +162,28 @@ def test_without_the_passage_the_row_learns_to_decline() -> None:
 
 def test_or_to_answer_from_memory_as_raft_does() -> None:
     assert one(share_with_answer=0.0, share_memorised=1.0)[1] == ROW.answer
+
+
+@pytest.mark.parametrize(
+    ("said", "learned"),
+    [
+        ("30 days. You have 30 days to return goods.", "30 days. Customers return goods within 30 days. [2]"),
+        ("Yes. Customers may return their goods.", "Yes. Customers return goods within 30 days. [2]"),
+        ("One month. Customers return goods within 30 days.", None),  # not word for word: as it stands
+        ("Customers return goods within 30 days", None),  # no reason to replace
+        ("30 days [2]. Customers return goods.", "30 days [2]. Customers return goods."),  # cites already
+    ],
+)
+def test_the_reason_is_quoted_from_the_passage(said: str, learned: str | None) -> None:
+    row = replace(ROW, answer=said)
+    assert one(row, share_with_answer=1.0)[1] == (learned or f"{said} [2]")
+    kept = one(row, share_with_answer=1.0, quoted=False)[1]
+    assert kept == (said if "[" in said else f"{said} [2]")
+
+
+def test_a_long_sentence_is_not_quoted() -> None:
+    long = source(1, "returns.md", "Customers return goods within 30 days " + "and so on " * 8 + "today.")
+    assert quoting("30 days. Goods come back.", long) == "30 days. Goods come back."
 
 
 @pytest.mark.parametrize("distractors", [0, 1, 2])

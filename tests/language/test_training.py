@@ -220,6 +220,17 @@ def test_only_the_chosen_layers_learn(folder: Path, tmp_path: Path) -> None:
         )
 
 
+def test_training_goes_on_from_a_finished_adapter_of_the_same_shape(folder: Path, tmp_path: Path) -> None:
+    rows = closed_book(ROWS)
+    first = train_adapter(folder, rows[:20], rows[20:], tmp_path / "first", QUICK)
+    second = train_adapter(folder, rows[:20], rows[20:], tmp_path / "second", QUICK, start=tmp_path / "first")
+    assert second.loss_before == first.loss_after
+    assert (first.started_from, second.started_from) == ("", "first")
+    with pytest.raises(UserError, match="another rank than rank 8"):
+        other = replace(QUICK, rank=8)
+        train_adapter(folder, rows[:20], rows[20:], tmp_path / "third", other, start=tmp_path / "first")
+
+
 def test_a_failing_save_leaves_the_old_adapter(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
