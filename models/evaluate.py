@@ -26,6 +26,7 @@ from backends.corpus.reranker import shipped
 from backends.corpus.retrieval import Retriever
 from backends.datatypes import Chunk, Document, Finished
 from backends.language.generation import LanguageModel
+from backends.language.grounding import quotable
 from backends.language.prompts import build_messages, evidence_lines, format_evidence, is_abstention
 from backends.measure.metrics import contains_answer, f1
 from backends.measure.statistics import bootstrap_interval
@@ -91,7 +92,11 @@ def ask(model: LanguageModel, embedder: MiniLM, settings: Settings, case: Case) 
         format_line=format_evidence,
     )
     lines = evidence_lines(evidence.sources)
-    pieces = model.generate(build_messages(case.question, lines))
+    pieces = model.generate(
+        build_messages(case.question, lines),
+        max_tokens=settings.max_tokens,
+        quote=quotable(case.question, evidence.sources) if settings.quote_only else None,
+    )
     return "".join(p.text for p in pieces if not isinstance(p, Finished)), lines[0]
 
 
@@ -114,9 +119,16 @@ def main() -> None:
     parser.add_argument("--invented", type=int, default=250)
     parser.add_argument("--show", type=int, default=0, help="print this many answers")
     parser.add_argument("--cross-encoder", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--quote-only", action=argparse.BooleanOptionalAction, default=None)
+    parser.add_argument("--max-tokens", type=int, default=None)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    settings = make_settings(cross_encoder=args.cross_encoder)
+    settings = make_settings(
+        cross_encoder=args.cross_encoder,
+        quote_only=args.quote_only,
+        max_tokens=args.max_tokens,
+        model=args.model,
+    )
     model, embedder = LanguageModel.load(args.model), MiniLM()
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     cases = [
