@@ -1,0 +1,89 @@
+"""From three documents to two adapters: what a visitor waits for, step by step, and what the tuning gained.
+
+Enters: the shipped model and three documents of the sample corpus (or those named). Leaves: one JSON row a
+step with its seconds, one an adapter with the held-out rows it got right before and after (Wilson intervals),
+and the seconds of it all. Everything is new: a workspace of its own, and no adapter but those trained here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from backends.assemble import Triptych
+from backends.datatypes import BACKEND_NAMES
+from backends.language.adapters import ADAPTER_KINDS
+from backends.language.building import WAYS
+from backends.language.training import HeldOutScore, train_adapter
+from backends.measure.statistics import wilson_interval
+from backends.settings import make_settings
+from backends.tuning import Workshop, default_params
+
+DOCUMENTS = Path(__file__).resolve().parents[1] / "sample_corpus" / "documents"
+CHOSEN = ("support-policy.md", "travel-and-expenses-policy.docx", "price-list-2026.csv")
+
+
+@contextmanager
+def timed(step: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    print(json.dumps({"step": step, "seconds": round(time.perf_counter() - began, 1)}), flush=True)
+
+
+def told(score: HeldOutScore | None) -> dict[str, Any]:
+    if score is None:
+        return {}
+    right = round(score.contains * score.rows)
+    return {"right": right, "of": score.rows, "interval": wilson_interval(right, score.rows)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("documents", nargs="*", type=Path, default=[DOCUMENTS / name for name in CHOSEN])
+    args = parser.parse_args()
+    settings = make_settings()
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        given = Path(folder) / "documents"
+        given.mkdir()
+        for path in args.documents:
+            shutil.copy(path, given)
+        with timed("read, split, embed and index the documents; load the model"):
+            triptych = Triptych.open(Path(folder) / "workspace", settings, documents=given)
+            triptych.model()
+        workshop = Workshop(triptych)
+        with timed("make training rows in all ways"):
+            draft = workshop.build(None, WAYS)
+        train, held = draft.sides()
+        print(json.dumps({"rows": len(train), "held_out": len(held), "rejected": dict(draft.rejected)}))
+        for kind in ADAPTER_KINDS:
+            with timed(f"train {kind}"):
+                report = train_adapter(
+                    settings.model,
+                    workshop.examples(train, kind),
+                    workshop.examples(held, kind),
+                    workshop.adapters.path_for(f"{kind}-own".replace("_", "-")),
+                    default_params(kind, settings.model),
+                    kind=kind,
+                    documents=workshop.learned(row for _, row in [*train, *held]),
+                )
+            workshop.adapters.activate(f"{kind}-own".replace("_", "-"))
+            before, after = told(report.score_before), told(report.score_after)
+            print(json.dumps({"adapter": kind, "before": before, "after": after}), flush=True)
+        question = held[0][1].question if held else train[0][1].question
+        with timed("the first four answers, everything warmed up first"):
+            answers = [triptych.answer(question, name, settings) for name in BACKEND_NAMES]
+        for answer in answers:
+            print(json.dumps({"question": question, "backend": answer.backend, "text": answer.text}))
+    print(json.dumps({"step": "all of it", "seconds": round(time.perf_counter() - began, 1)}))
+
+
+if __name__ == "__main__":
+    main()
