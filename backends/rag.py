@@ -103,6 +103,17 @@ def find_evidence(
     return evidence
 
 
+def evidence_for(question: str, retriever: Retriever, model: LanguageModel, settings: Settings) -> Evidence:
+    """The evidence that serving would show for this question: what training rows are made with."""
+    events = find_evidence(question, retriever, model, settings)
+    while True:
+        try:
+            next(events)
+        except StopIteration as ended:
+            found: Evidence = ended.value
+            return found
+
+
 def search_steps(
     question: str, parts: Sequence[str], related: Sequence[str], retriever: Retriever, settings: Settings
 ) -> list[Hit]:

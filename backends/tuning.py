@@ -29,10 +29,10 @@ from backends.language.examples import (
     split_held_out,
     with_passages,
 )
-from backends.language.prompts import format_evidence
 from backends.language.quality import Change, at_risk, changes, leaking
 from backends.language.training import LoraParams
 from backends.language.training_runs import Plan, Run, TrainingRuns, write_json
+from backends.rag import evidence_for
 
 if TYPE_CHECKING:
     from backends.assemble import Triptych
@@ -248,15 +248,7 @@ class Workshop:
             nonlocal done
             report(done, len(rows), "Finding passages for the rows")
             done += 1
-            hits = retriever.search(question, top_k=settings.top_k, mode=settings.mode)
-            return retriever.select_evidence(
-                question,
-                hits,
-                budget=settings.context_tokens,
-                count_tokens=model.count_tokens,
-                rerank=settings.rerank,
-                format_line=format_evidence,
-            ).sources
+            return evidence_for(question, retriever, model, settings).sources
 
         return with_passages(rows, retrieve, options or HybridOptions(share_memorised=1.0))
 

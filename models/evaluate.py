@@ -27,9 +27,10 @@ from backends.corpus.retrieval import Retriever
 from backends.datatypes import Chunk, Document, Finished
 from backends.language.generation import LanguageModel
 from backends.language.grounding import quotable
-from backends.language.prompts import build_messages, evidence_lines, format_evidence, is_abstention
+from backends.language.prompts import build_messages, evidence_lines, is_abstention
 from backends.measure.metrics import contains_answer, f1
 from backends.measure.statistics import bootstrap_interval
+from backends.rag import evidence_for
 from backends.settings import Settings, make_settings
 
 
@@ -81,16 +82,7 @@ def ask(model: LanguageModel, embedder: MiniLM, settings: Settings, case: Case) 
     """(answer text, first evidence line) of one case, by the path that serving takes."""
     vectors = embedder.embed([chunk.text for chunk in case.chunks])
     retriever = Retriever(case.chunks, vectors, embedder, shipped() if settings.cross_encoder else None)
-    hits = retriever.search(case.question, top_k=settings.top_k, mode=settings.mode)
-    evidence = retriever.select_evidence(
-        case.question,
-        hits,
-        budget=settings.context_tokens,
-        count_tokens=model.count_tokens,
-        rerank=settings.rerank,
-        cross_encoder=settings.cross_encoder,
-        format_line=format_evidence,
-    )
+    evidence = evidence_for(case.question, retriever, model, settings)
     lines = evidence_lines(evidence.sources)
     pieces = model.generate(
         build_messages(case.question, lines),

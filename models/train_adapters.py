@@ -25,8 +25,8 @@ from backends.language.examples import (
     split_held_out,
     with_passages,
 )
-from backends.language.prompts import format_evidence
 from backends.language.training import LoraParams, TrainingProgress, train_adapter
+from backends.rag import evidence_for
 from backends.settings import make_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,12 +79,7 @@ def main() -> None:
         retriever = triptych.library.retriever(settings)
 
         def retrieve(question: str) -> list:
-            hits = retriever.search(question, top_k=settings.top_k, mode=settings.mode)
-            evidence = retriever.select_evidence(
-                question, hits, budget=settings.context_tokens, count_tokens=model.count_tokens,
-                rerank=settings.rerank, format_line=format_evidence,
-            )  # fmt: skip
-            return list(evidence.sources)
+            return list(evidence_for(question, retriever, model, settings).sources)
 
         learned = {
             d.name: LearnedDocument(d.name, d.version, d.content_hash) for d in triptych.library.documents()
