@@ -22,6 +22,7 @@ from pydantic_settings import (
 from backends.datatypes import Chunking, RetrievalMode, UserError
 
 MAX_QUESTION_CHARACTERS = 4_000
+DEFAULT_MODEL = "embedded"
 
 
 class Settings(BaseSettings):
@@ -55,13 +56,19 @@ class Settings(BaseSettings):
     )
     context_tokens: int = Field(128, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     quote_only: bool = Field(
-        False,
-        description="Answers from documents use only words of their passages and a few joining words.",
+        True,
+        description="Answers from documents use only words of their passages and a few joining words. "
+        "Unless chosen, on for the embedded model, which copies long rows badly, and off for any other.",
     )
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always gives the same answer.")
-    max_tokens: int = Field(96, ge=8, le=1024, description="Longest answer, in tokens.")
+    max_tokens: int = Field(160, ge=8, le=1024, description="Longest answer, in tokens.")
     seed: int = Field(0, ge=0, description="Seed of the sampler when the temperature is above 0.")
-    model: str = Field("embedded", description="'embedded', or a Hugging Face model id or folder.")
+    model: str = Field(DEFAULT_MODEL, description="'embedded', or a Hugging Face model id or folder.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_the_embedded_model_quotes(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {"quote_only": given.get("model", DEFAULT_MODEL) == DEFAULT_MODEL} | given
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Settings:

@@ -4,7 +4,8 @@ Enters: the prompt as text and token offsets, the sources it shows, a way to tok
 callable from the answer's tokens so far to the token ids allowed next. It knows no network and no logits.
 
 The answer is read as sentences, each made of spans copied from one numbered line, joined by a few connective
-words and closed by that line's marker; or as one of the two abstention sentences. A span begins where a word
+words and closed by that line's marker; or as one of the two abstention sentences. Where the question asks for
+it, "Yes." or "No." may come first. A span begins where a word
 of the evidence begins and ends where one ends, on the prompt's own tokens, so that no word is ever cut or
 glued. All readings of the tokens so far are followed at once (a non-deterministic automaton), hence what may
 continue a span is what follows its longest match.
@@ -27,6 +28,10 @@ OPENING, CLOSING = "([{\"'“‘«", ".,;:!?)]}\"'”’»…"
 _RUN = re.compile(r"\S+")
 _SENTENCE_END = re.compile(r"[.!?…][)\]\"'”’»]*$")
 _LABEL = re.compile(r"(?:^|; )([^:;]{1,60}):(?= )")
+_YES_NO = re.compile(
+    r"(am|are|is|was|were|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would)\b",
+    re.IGNORECASE,
+)
 _ANCHOR = "x"  # text in front, because some tokenizers write a token differently at the very start
 
 Encode = Callable[[str], list[int]]
@@ -35,14 +40,20 @@ Offsets = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Quotable:
-    """What an answer may quote. With `json` it may also open a JSON object, which is not constrained."""
+    """What an answer may quote. With `json` it may also open a JSON object, which is not constrained; with
+    `yes_no` it may begin with one of these words as a sentence of its own."""
 
     sources: tuple[Source, ...]
     json: bool = False
+    yes_no: bool = False
 
 
 def quotable(question: str, sources: Sequence[Source]) -> Quotable:
-    return Quotable(tuple(sources), json=re.search(r"\bjson\b", question, re.IGNORECASE) is not None)
+    return Quotable(
+        tuple(sources),
+        json=re.search(r"\bjson\b", question, re.IGNORECASE) is not None,
+        yes_no=_YES_NO.match(question.strip()) is not None,
+    )
 
 
 @dataclass(eq=False)
@@ -150,7 +161,7 @@ def ground(
                 [(max(offsets[i][0] - begin, 0), offsets[i][1] - begin) for i in inside],
             )
         )
-    return Grounding(builder.finish(json=quote.json), ends, max_tokens)
+    return Grounding(builder.finish(json=quote.json, yes_no=quote.yes_no), ends, max_tokens)
 
 
 @dataclass(frozen=True)
@@ -214,7 +225,7 @@ class _Builder:
         nodes = [_Node() for _ in line.ids]
         closed, ended = self._closings(line.rank)
         spans, joins = _Node(), _Node()  # a span, a connective may begin, after a space
-        joined = _Node(also=[spans, joins])
+        joined = _Node(also=[spans, joins], short=1)  # a word has to follow
         for connective in CONNECTIVES:
             joins.add(self._after(f" {connective}"), joined)
         self._sentence.also.append(spans)
@@ -247,12 +258,15 @@ class _Builder:
         self._begin_spans(line, words, nodes, boundary, spans)
         self._labels(line, after_word, spans)
 
-    def finish(self, *, json: bool) -> _Node:
+    def finish(self, *, json: bool, yes_no: bool) -> _Node:
         """The start of the automaton, with everything that depends on no line."""
         if self._joined.also:
             for word in CONNECTIVES:
                 self._sentence.add(self._after(f" {word.capitalize()}"), self._joined)
                 self._start.add(self._encode(word.capitalize()), self._joined)
+        if yes_no:
+            for word in ("Yes.", "No."):
+                self._start.add(self._encode(word), self._sentence)
         declined = _Node(ends=True)
         for sentence in (NOT_IN_DOCUMENTS, NOT_KNOWN):
             self._start.add(self._encode(sentence), declined)

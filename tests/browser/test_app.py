@@ -142,9 +142,9 @@ def test_controls_that_load_late_show_and_send_the_settings(visit: Visit, addres
     sliders = page.get_by_test_id("stSidebar").get_by_role("slider")
     expect(sliders).to_have_count(5, timeout=WAIT)
     page.get_by_text("Quote only").click()
-    expect(page.get_by_role("switch", name="Quote only")).to_be_checked()
+    expect(page.get_by_role("switch", name="Quote only")).not_to_be_checked()
     values = "sliders => sliders.map(slider => slider.value ?? slider.ariaValueNow)"
-    assert sliders.evaluate_all(values) == ["128", "24", "8", "0", "96"]
+    assert sliders.evaluate_all(values) == ["128", "24", "8", "0", "160"]
 
 
 def test_verdict_comes_where_streamlit_drops_the_rerun_of_the_page(browser: Browser, tmp_path: Path) -> None:

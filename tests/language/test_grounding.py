@@ -308,3 +308,14 @@ def test_without_quote_nothing_is_masked(model: LanguageModel) -> None:
     assert list(generation.decode(model._base, ids, model._ends, 12, 0.0, 0, lambda _: None)) == free
     assert list(generation.decode(model._base, ids, model._ends, 12, 0.0, 0, lambda _: every)) == free
     assert list(generation.decode(model._base, ids, model._ends, 12, 0.0, 0, lambda _: [])) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("question", "allowed"), [("Does Marta approve it?", True), ("How long is the warranty?", False)]
+)
+def test_yes_or_no_may_come_first_where_it_is_asked_for(kind: str, question: str, allowed: bool) -> None:
+    for word in ("Yes.", "No."):
+        answer = encode(kind, f"{word} Marta Ødegård approves it. [2]")
+        assert accepts(grounding(kind, question=question), answer) is allowed
+        assert not accepts(grounding(kind, question=question), [*encode(kind, word), END])
