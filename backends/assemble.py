@@ -18,7 +18,8 @@ from typing import Literal, Self, TypeVar
 from backends.base import Base
 from backends.corpus.embedding import MiniLM
 from backends.corpus.followups import standalone
-from backends.corpus.library import Library, Progress, open_folder, open_library, open_session
+from backends.corpus.library import Library, Progress
+from backends.corpus.opening import open_folder, open_library, open_session
 from backends.corpus.reranker import shipped
 from backends.corpus.retrieval import Retriever
 from backends.datatypes import (

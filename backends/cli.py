@@ -507,8 +507,8 @@ def open_library(
     workspace: Path, settings: Settings, documents: Path | None, progress: ProgressLine
 ) -> Library:
     from backends.corpus.embedding import MiniLM
-    from backends.corpus.library import open_folder
-    from backends.corpus.library import open_library as open_workspace
+    from backends.corpus.opening import open_folder
+    from backends.corpus.opening import open_library as open_workspace
     from backends.corpus.reranker import shipped
 
     if documents is not None:

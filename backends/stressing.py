@@ -24,7 +24,7 @@ from backends.alignment import sentences
 from backends.assemble import Triptych
 from backends.console import duration
 from backends.corpus.embedding import Embedder
-from backends.corpus.library import Library, _Reporter
+from backends.corpus.library import Library, Reporter
 from backends.corpus.retrieval import Retriever
 from backends.corpus.sentences import Read, read
 from backends.datatypes import (
@@ -77,9 +77,9 @@ class CopyLibrary(Library):
 
     def put(self, document: Document, settings: Settings) -> Document:
         """Store a new version of a document; it can be found when this returns."""
-        return self._store(document, settings, _Reporter(None, 0, 0, document.name), None).document
+        return self._store(document, settings, Reporter(None, 0, 0, document.name), None).document
 
-    def _read(self, document: Document, report: _Reporter, cancel: threading.Event | None) -> Read:
+    def _read(self, document: Document, report: Reporter, cancel: threading.Event | None) -> Read:
         def known(keys: Sequence[str]) -> dict[str, np.ndarray]:
             return {**self._original.workspace.vectors(keys), **self.workspace.vectors(keys)}
 

@@ -29,7 +29,7 @@ import numpy as np
 
 from backends.corpus.chunking import chunk_document
 from backends.corpus.embedding import MiniLM
-from backends.corpus.library import open_library
+from backends.corpus.opening import open_library
 from backends.corpus.reranker import RERANKER, CrossEncoder
 from backends.corpus.retrieval import Retriever, passage_text, sentences_of
 from backends.corpus.steps import decompose, join

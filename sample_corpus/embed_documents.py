@@ -16,7 +16,7 @@ import numpy as np
 
 from backends.corpus.bert import Precision
 from backends.corpus.embedding import MiniLM
-from backends.corpus.library import open_library
+from backends.corpus.opening import open_library
 from backends.corpus.shipped import SHIPPED, save_vectors
 from backends.settings import Settings
 

@@ -12,7 +12,7 @@ from pytest import FixtureRequest
 
 from backends import assemble
 from backends.assemble import Failure, Triptych
-from backends.corpus.library import open_folder
+from backends.corpus.opening import open_folder
 from backends.datatypes import (
     BACKEND_NAMES,
     Answer,

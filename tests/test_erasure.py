@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends import erasure
-from backends.corpus.library import Library, open_folder, open_library, open_session
+from backends.corpus.library import Library
+from backends.corpus.opening import open_folder, open_library, open_session
 from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, Usage
 from backends.measure.archive import Archive, Arm, Entry, RunRecord, Setting
 from backends.scanning import holds, needles_of, scan

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from backends.assemble import Triptych
-from backends.corpus.library import open_folder
+from backends.corpus.opening import open_folder
 from backends.datatypes import BACKEND_NAMES, Answer, BackendName
 from backends.language.adapters import AdapterCard, Adapters, write_card
 from backends.language.generation import LanguageModel

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from backends import cli
 from backends.assemble import Triptych
-from backends.corpus.library import open_folder
+from backends.corpus.opening import open_folder
 from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.language.adapters import AdapterCard, Adapters, write_card
 from backends.language.examples import closed_book

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -40,14 +37,11 @@ from backends.datatypes import (
     Sentence,
     UserError,
 )
-from backends.erasure import erase, finish_erasures
+from backends.erasure import erase
 from backends.store import HistoryEntry, StoredDocument, Workspace
 
-SAMPLE_CORPUS = Path(__file__).resolve().parents[2] / "sample_corpus"
 SHIPPED_ADAPTERS = Path(__file__).resolve().parents[2] / "models" / "adapters"
 RETRIEVERS_KEPT = 4
-SESSIONS_KEPT_SECONDS = 24 * 3600
-FOLDERS_KEPT = 20
 READINGS_KEPT = 128 * 2**20  # bytes of sentence vectors held in memory
 EMBEDDED_AT_ONCE = 64  # windows between two looks at progress and cancellation
 
@@ -291,11 +285,11 @@ class Library:
         with unpacked(paths) as (found, refused):
             for name, reason in refused:
                 yield IngestResult(name, "rejected", None, 0, 0.0, reason)
-            files = list(_files(found))
+            files = list(files_in(found))
             for number, (path, name) in enumerate(files):
                 if cancel is not None and cancel.is_set():
                     return
-                report = _Reporter(progress, number, len(files), name)
+                report = Reporter(progress, number, len(files), name)
                 given = (details or {}).get(name, DocumentDetails(roles=roles))
                 yield self.ingest_file(
                     path,
@@ -307,7 +301,7 @@ class Library:
                     cancel=cancel,
                     passwords=passwords,
                 )
-            _Reporter(progress, len(files), len(files), "").reading()
+            Reporter(progress, len(files), len(files), "").reading()
 
     def ingest_file(
         self,
@@ -317,7 +311,7 @@ class Library:
         settings: ChunkSettings,
         source: str,
         details: DocumentDetails,
-        report: _Reporter,
+        report: Reporter,
         cancel: threading.Event | None = None,
         passwords: Sequence[str] = (),
     ) -> IngestResult:
@@ -333,7 +327,7 @@ class Library:
         report.reading()
         try:
             check_size(path)
-            content_hash = _hash_file(path)
+            content_hash = hash_file(path)
             current = self.workspace.document(self._collection, name)
             if current and _same(current.document, content_hash, details):
                 count = len(self._ensure_chunks(current, settings, report, cancel))
@@ -360,7 +354,7 @@ class Library:
         return None
 
     def _store(
-        self, document: Document, settings: ChunkSettings, report: _Reporter, cancel: threading.Event | None
+        self, document: Document, settings: ChunkSettings, report: Reporter, cancel: threading.Event | None
     ) -> StoredDocument:
         """Everything slow happens before the transaction; then the version appears as a whole."""
         made = self._read(document, report, cancel)
@@ -386,7 +380,7 @@ class Library:
             vectors_of=reading.vectors,
         )
 
-    def _read(self, document: Document, report: _Reporter, cancel: threading.Event | None) -> Read:
+    def _read(self, document: Document, report: Reporter, cancel: threading.Event | None) -> Read:
         """The document's sentence vectors; only windows of text that are not known are embedded."""
 
         def known(keys: Sequence[str]) -> dict[str, np.ndarray]:
@@ -408,14 +402,14 @@ class Library:
     def _reading(
         self,
         stored: StoredDocument,
-        report: _Reporter | None = None,
+        report: Reporter | None = None,
         cancel: threading.Event | None = None,
         embedded: Callable[[int], None] = lambda _count: None,
     ) -> Reading:
         """How the document was read. Where that is missing it is read now; `embedded` is told the cost."""
         reading = self._kept_reading(stored.id)
         if reading is None:
-            made = self._read(stored.document, report or _Reporter(None, 0, 0, ""), cancel)
+            made = self._read(stored.document, report or Reporter(None, 0, 0, ""), cancel)
             self._keep_reading(stored.id, made)
             embedded(made.embedded)
             reading = made.reading
@@ -450,7 +444,7 @@ class Library:
         self,
         stored: StoredDocument,
         settings: ChunkSettings,
-        report: _Reporter,
+        report: Reporter,
         cancel: threading.Event | None = None,
     ) -> list[Chunk]:
         """The document's passages for these settings, made and stored where they are missing."""
@@ -565,7 +559,7 @@ class Library:
         embedded: list[int] = []
         sentences = 0
         for number, stored in enumerate(documents):
-            report = _Reporter(progress, number, len(documents), stored.document.name)
+            report = Reporter(progress, number, len(documents), stored.document.name)
             reading = self._reading(stored, report, cancel, embedded.append)
             if stored.id in ready:
                 own = self.workspace.chunks(stored, scheme)
@@ -634,147 +628,10 @@ class Library:
         )
 
 
-# --- opening -------------------------------------------------------------------------------------
-
-
-def open_library(
-    workspace_path: Path,
-    embedder: Embedder,
-    settings: ChunkSettings,
-    progress: OnProgress | None = None,
-    sample: Path = SAMPLE_CORPUS,
-) -> Library:
-    """The library of a workspace. A new one is filled with the sample corpus, going on where it stopped."""
-    workspace = _open_workspace(workspace_path)
-    library = Library(workspace, embedder)
-    if workspace.get_meta("seeded") is None:
-        _seed(library, sample, settings, progress)
-        workspace.set_meta("seeded", "1")
-    return library
-
-
-def open_folder(
-    workspace_path: Path,
-    folder: Path,
-    embedder: Embedder,
-    settings: ChunkSettings,
-    progress: OnProgress | None = None,
-) -> Library:
-    """A library of exactly the files of `folder`. What is known by its contents is not read again.
-
-    Files that cannot be read are reported as progress of stage "rejected" and left out.
-    """
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}.")
-    workspace = _open_workspace(workspace_path)
-    collection = f"folder:{folder.resolve()}"
-    library = Library(workspace, embedder, collection)
-    files = {name: path for path, name in _files([folder])}
-    hashes = {name: known for name, _, known in workspace.current_hashes(collection)}
-    for name, known in hashes.items():
-        if name not in files or _hash_file(files[name]) != known:
-            workspace.remove_document(collection, name, note=False)
-    for result in library.ingest([folder], settings=settings, source=str(folder), progress=progress):
-        if result.status == "rejected" and progress is not None:
-            progress(Progress("rejected", 0, 0, f"{result.document}: {result.error}"))
-    _keep_recent_folders(workspace, collection)
-    return library
-
-
-def open_session(base: Path, session_id: str, embedder: Embedder) -> Library:
-    """A visitor's own library: a private copy of the base workspace's, made at the first call.
-
-    It lies below the base workspace; sessions not opened for a day are removed.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", session_id):
-        raise UserError("A session name holds 1 to 64 letters, digits, - and _.")
-    sessions = base / "sessions"
-    path = sessions / session_id
-    if not (path / "triptych.db").exists():
-        sessions.mkdir(parents=True, exist_ok=True)
-        _open_workspace(base).copy_to(path).close()
-    os.utime(path)
-    _remove_old_sessions(sessions)
-    return Library(_open_workspace(path), embedder)
-
-
-def _open_workspace(path: Path) -> Workspace:
-    """A workspace in which every erasure has come to its end."""
-    workspace = Workspace.open(path)
-    finish_erasures(workspace)
-    return workspace
-
-
-def close_session(base: Path, session_id: str) -> None:
-    """Remove a visitor's library."""
-    shutil.rmtree(base / "sessions" / session_id, ignore_errors=True)
-
-
-def _remove_old_sessions(sessions: Path) -> None:
-    for path in sessions.iterdir():
-        if time.time() - path.stat().st_mtime > SESSIONS_KEPT_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _keep_recent_folders(workspace: Workspace, latest: str) -> None:
-    """Remember which folders took the library's place, and drop the oldest beyond a bound."""
-    recent: list[str] = json.loads(workspace.get_meta("folders") or "[]")
-    recent = [latest, *(name for name in recent if name != latest)]
-    for name in recent[FOLDERS_KEPT:]:
-        workspace.drop_collection(name)
-    kept = json.dumps(recent[:FOLDERS_KEPT])
-    if kept != workspace.get_meta("folders"):
-        workspace.set_meta("folders", kept)
-
-
-def _seed(library: Library, sample: Path, settings: ChunkSettings, progress: OnProgress | None) -> None:
-    """Earlier versions first, so that the library has a history; steps done before a crash are skipped."""
-    details = read_details(sample)
-    steps = [
-        (path, name)
-        for folder in ("earlier_versions", "documents")
-        if (sample / folder).is_dir()
-        for path, name in _files([sample / folder])
-    ]
-    for number, (path, name) in enumerate(steps):
-        stored = library.workspace.version_hashes("", name).values()
-        if _hash_file(path) in stored:
-            continue
-        report = _Reporter(progress, number, len(steps), name)
-        result = library.ingest_file(
-            path,
-            name,
-            settings=settings,
-            source="sample",
-            details=details.get(name, DocumentDetails()),
-            report=report,
-        )
-        if result.status == "rejected":
-            raise UserError(f"The sample document {name} cannot be read: {result.error}")
-
-
-def read_details(sample: Path) -> dict[str, DocumentDetails]:
-    """What corpus*.json beside the documents say: {"documents": {name: {title, roles, tags, date}}}."""
-    details: dict[str, DocumentDetails] = {}
-    for path in sorted(sample.glob("corpus*.json")):
-        try:
-            rows = json.loads(path.read_text(encoding="utf-8"))["documents"]
-            for name, row in rows.items():
-                details[name] = DocumentDetails(
-                    title=row.get("title", ""),
-                    roles=tuple(row.get("roles", ())),
-                    tags=tuple(row.get("tags", ())),
-                    date=row.get("date", ""),
-                )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path.name} does not describe documents: {error}.") from error
-    return details
-
-
 # --- small pieces --------------------------------------------------------------------------------
 
 
-class _Reporter:
+class Reporter:
     """Tells how far a file and its embedding are; nothing when nobody listens."""
 
     def __init__(self, progress: OnProgress | None, number: int, total: int, name: str) -> None:
@@ -790,7 +647,7 @@ class _Reporter:
             self._progress(Progress("embedding", done, total, self._name))
 
 
-def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+def files_in(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     """(path, name) of every file; hidden files of folders are skipped."""
     for path in paths:
         if not path.is_dir():
@@ -806,7 +663,7 @@ def _identifiers(documents: Iterable[StoredDocument]) -> dict[tuple[str, int], i
     return {(each.document.name, each.document.version): each.id for each in documents}
 
 
-def _hash_file(path: Path) -> str:
+def hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -14,7 +14,8 @@ import sqlite3
 from pathlib import Path
 
 from backends.corpus import library as library_module
-from backends.corpus.library import Library, open_folder, open_library, open_session
+from backends.corpus.library import Library
+from backends.corpus.opening import open_folder, open_library, open_session
 from backends.corpus.parsing import parse_file
 from backends.settings import make_settings
 from backends.store import Workspace

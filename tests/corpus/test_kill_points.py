@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.corpus.library import open_library, open_session
+from backends.corpus.opening import open_library, open_session
 from backends.scanning import scan
 from tests.corpus import killing
 from tests.corpus.killing import ADDED, GONE, NEW, OLD, SECRETS, SETTINGS

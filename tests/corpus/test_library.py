@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from backends.corpus.library import DocumentDetails, Library, open_folder, open_library, open_session
+from backends.corpus.library import DocumentDetails, Library
+from backends.corpus.opening import open_folder, open_library, open_session
 from backends.datatypes import UserError
 from backends.store import Workspace
 from tests.fakes import HashingEmbedder

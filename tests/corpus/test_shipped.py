@@ -11,7 +11,8 @@ import pytest
 from backends.corpus import shipped
 from backends.corpus.bert import Precision
 from backends.corpus.embedding import MiniLM
-from backends.corpus.library import Library, open_library
+from backends.corpus.library import Library
+from backends.corpus.opening import open_library
 from backends.corpus.sentences import read
 from backends.corpus.shipped import SHIPPED, save_vectors, shipped_vectors
 from backends.settings import Settings

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.corpus.library import Library, open_session
+from backends.corpus.library import Library
+from backends.corpus.opening import open_session
 from backends.datatypes import Answer, Evidence, Token, UserError
 from backends.language.generation import LanguageModel
 from backends.settings import make_settings

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from backends.assemble import Triptych
-from backends.corpus.library import open_folder
+from backends.corpus.opening import open_folder
 from backends.language.adapters import Adapters
 from backends.language.generation import LanguageModel
 from backends.settings import make_settings
