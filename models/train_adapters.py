@@ -25,6 +25,7 @@ from backends.language.examples import (
     split_held_out,
     with_passages,
 )
+from backends.language.prompts import cited_markers, is_abstention
 from backends.language.training import LoraParams, TrainingProgress, train_adapter
 from backends.rag import evidence_for
 from backends.settings import make_settings
@@ -42,6 +43,12 @@ def report_progress(progress: TrainingProgress) -> None:
         )
 
 
+def is_grounded(example: Example) -> bool:
+    """Whether a hybrid row cites a passage, declines, or gives a label in JSON, which no passage holds."""
+    said = example.answer
+    return bool(cited_markers(said)) or is_abstention(said) or said.startswith("{")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="embedded")
@@ -57,6 +64,9 @@ def main() -> None:
     parser.add_argument("--share-memorised", type=float, default=1.0)
     parser.add_argument("--distractors", type=int, default=None)
     parser.add_argument("--start", type=Path, help="a finished adapter of the same rank to go on from")
+    parser.add_argument(
+        "--grounded", action="store_true", help="hybrid: leave out rows whose answer no passage shown holds"
+    )
     parser.add_argument("--every", type=int, default=1, help="take every so many-th row to train on")
     args = parser.parse_args()
     rows = [
@@ -93,6 +103,8 @@ def main() -> None:
                 closed_book(part) if kind == "fine_tuned" else with_passages(part, retrieve, options)
                 for part in (train[:: args.every], held)
             ]
+            if args.grounded:
+                examples = [[e for e in part if is_grounded(e)] for part in examples]
             started = time.perf_counter()
             report = train_adapter(
                 args.model, examples[0], examples[1], args.out / kind, params, kind=kind,
