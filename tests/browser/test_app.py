@@ -29,9 +29,14 @@ def see(page: Page, text: str | re.Pattern[str], wait: int = WAIT) -> None:
     expect(page.get_by_text(text).first).to_be_visible(timeout=wait)
 
 
+def at_rest(page: Page) -> None:
+    """Wait until no run of the page is under way: what is clicked then stays where it is."""
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=WAIT)
+
+
 def answered(page: Page) -> Page:
     see(page, "Agreement:")
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=WAIT)  # the page is at rest
+    at_rest(page)
     return page
 
 

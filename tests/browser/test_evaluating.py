@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_app import WAIT, see
+from tests.browser.test_app import WAIT, at_rest, see
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
 
 
 def run(page: Page, name: str) -> None:
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=WAIT)  # the page is at rest
+    at_rest(page)
     box = page.get_by_label("Name of the run (optional)")
     if not box.is_visible():
         page.get_by_text("New run").click()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui.itinerary import STEPS
-from tests.browser.test_app import WAIT, answered, see
+from tests.browser.test_app import WAIT, answered, at_rest, see
 
 pytestmark = pytest.mark.browser
 
@@ -20,6 +20,7 @@ def on_step(page: Page, number: int) -> None:
 
 
 def go_on(page: Page, number: int) -> None:
+    at_rest(page)
     page.get_by_role("button", name="Next").click()
     on_step(page, number)
 
@@ -53,5 +54,6 @@ def test_the_whole_tour(visit: Callable[..., Page]) -> None:
     see(page, "What would change it")
     width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
     assert width <= 390
+    at_rest(page)
     page.get_by_role("button", name="Finish").click()
     expect(page.locator(".st-key-tour")).to_have_count(0, timeout=WAIT)
