@@ -49,6 +49,7 @@ RANK_WEIGHT = 8.0  # of the fused rank beside the logit of a passage; see rerank
 # 92 % of questions about something else, 38 % of unanswerable ones and 10 % of answerable ones.
 RELEVANT = 0.38
 ANSWERS = -1.25
+ALIKE = 0.75  # share of the words in common of two sentences that state the same thing with other figures
 MAY_DIFFER = 0.05  # share of words in which passages that say the same may differ
 
 _WORD = re.compile(r"\w+")
@@ -317,7 +318,31 @@ class Retriever:
                 for own, (hit, s) in zip(logits, ranked, strict=True)
             ]
             ranked = sorted(judged, key=_best_first)
-        return ranked, Fit(closest, logit)
+        return self._newest_first(question, ranked), Fit(closest, logit)
+
+    def _newest_first(
+        self, question: str, ranked: Sequence[tuple[Hit, Sentence]]
+    ) -> list[tuple[Hit, Sentence]]:
+        """The same sentences; of two that differ in figures alone (the price lists of this year and the last)
+        that of the later document comes first, unless the question names the earlier one's year."""
+        said = [_statement(sentence.text) for _, sentence in ranked]
+        dates = [self._date(hit.chunk.document) for hit, _ in ranked]
+        order: list[int] = []
+        for at, date in enumerate(dates):
+            earlier = (
+                place
+                for place, other in enumerate(order)
+                if dates[other]
+                and dates[other] < date
+                and dates[other][:4] not in question
+                and _same_statement(said[other], said[at])
+            )
+            order.insert(next(earlier, len(order)), at)
+        return [ranked[at] for at in order]
+
+    def _date(self, name: str) -> str:
+        document = self._documents.get(name)
+        return document.date if document else ""
 
     def select_evidence(
         self,
@@ -375,6 +400,19 @@ class Retriever:
         )
         ranked = [replace(s, score=float(score)) for s, score in zip(sentences, scores, strict=True)]
         return ranked, float(cosines.max())
+
+
+def _statement(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The words of a sentence without its figures, and the codes (letters and digits) among them."""
+    words = {word.casefold() for word in re.findall(r"[\w-]*[^\W\d][\w-]*", text)}
+    return frozenset(words), frozenset(word for word in words if any(map(str.isdigit, word)))
+
+
+def _same_statement(
+    one: tuple[frozenset[str], frozenset[str]], two: tuple[frozenset[str], frozenset[str]]
+) -> bool:
+    (words, codes), (others, other_codes) = one, two
+    return codes == other_codes and len(words & others) >= ALIKE * len(words | others)
 
 
 def _best_first(found: tuple[Hit, Sentence]) -> tuple[float, int, int]:

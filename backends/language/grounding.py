@@ -14,6 +14,7 @@ continue a span is what follows its longest match.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,6 +25,9 @@ from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, format_eviden
 # Grammar only: no word here may change what is claimed ("not", "or", "until", "within" must be quoted).
 _CONNECTIVE_TEXT = "the a an of is are was were has have and for in on at to by with from as it its"
 CONNECTIVES = tuple(_CONNECTIVE_TEXT.split())
+LONGEST_JOIN = 3  # connectives in a row: "it is from"
+MOST_SAID = 2  # a place is quoted as the short answer and once more in its sentence; more is a circle
+MOST_JOINED = 5  # connectives of a source after its words; an answer that needs more has lost its way
 OPENING, CLOSING = "([{\"'“‘«", ".,;:!?)]}\"'”’»…"
 _RUN = re.compile(r"\S+")
 _SENTENCE_END = re.compile(r"[.!?…][)\]\"'”’»]*$")
@@ -59,13 +63,14 @@ def quotable(question: str, sources: Sequence[Source]) -> Quotable:
 @dataclass(eq=False)
 class _Node:
     """A place in the automaton. `also` are places it is at the same time; `short` counts the tokens that are
-    missing to the end of the word."""
+    missing to the end of the word, `most` is how often the place may be reached (0: as often as wished)."""
 
     edges: dict[int, list[_Node]] = field(default_factory=dict)
     also: list[_Node] = field(default_factory=list)
     ends: bool = False
     free: bool = False
     short: int = 0
+    most: int = 0
 
     def add(self, path: Sequence[int], target: _Node) -> None:
         """Lead from here over the tokens of `path` to `target`."""
@@ -95,6 +100,7 @@ class Grounding:
         self._max_tokens = max_tokens
         self._start = start
         self._at = [start]
+        self._said: Counter[_Node] = Counter()
         self._read = 0
 
     def __call__(self, tokens: Sequence[int]) -> list[int] | None:
@@ -106,21 +112,27 @@ class Grounding:
         if any(place.free for place in places):
             return None
         room = self._max_tokens - len(tokens) - 1
-        allowed = {
-            token
-            for place in places
-            for token, targets in place.edges.items()
-            if any(target.short <= room for target in targets)
-        }
+        allowed: set[int] = set()
+        said: set[int] = set()  # in a circle: only where nothing else is left, within a word
+        for token, target in ((t, n) for place in places for t, nodes in place.edges.items() for n in nodes):
+            if target.short <= room:
+                (said if self._is_used_up(target) else allowed).add(token)
         if any(place.ends for place in places):
             allowed |= self._ends
-        return sorted(allowed)
+        return sorted(allowed or said)
 
     def _step(self, token: int) -> None:
         if any(node.free for node in self._at):
             return
         reached = [target for place in _places(self._at) for target in place.edges.get(token, ())]
-        self._at = list(dict.fromkeys(reached))
+        fresh = [node for node in dict.fromkeys(reached) if not self._is_used_up(node)]
+        self._at = fresh or list(dict.fromkeys(reached))
+        # Of several quoted places that read the same none is known to be the one; connectives always count.
+        alone = len(self._at) == 1
+        self._said.update(node for node in self._at if alone or node.most == MOST_JOINED)
+
+    def _is_used_up(self, node: _Node) -> bool:
+        return 0 < node.most <= self._said[node]
 
 
 def _places(nodes: Iterable[_Node]) -> Iterable[_Node]:
@@ -222,12 +234,18 @@ class _Builder:
         """Make a line's words quotable."""
         words = _words(line.text)[1:]  # the first is the marker itself
         word_at = {at: word for word in words for at in range(word.run_start, word.run_end)}
-        nodes = [_Node() for _ in line.ids]
+        nodes = [_Node(most=MOST_SAID) for _ in line.ids]
         closed, ended = self._closings(line.rank)
-        spans, joins = _Node(), _Node()  # a span, a connective may begin, after a space
-        joined = _Node(also=[spans, joins], short=1)  # a word has to follow
-        for connective in CONNECTIVES:
-            joins.add(self._after(f" {connective}"), joined)
+        spans = _Node()  # a span may begin, after a space
+        joined, joins = (
+            _Node(also=[spans], short=1, most=MOST_JOINED),
+            _Node(),
+        )  # behind a connective a word has to follow
+        for _ in range(LONGEST_JOIN):
+            joins = _Node()  # a connective may begin, after a space
+            for connective in CONNECTIVES:
+                joins.add(self._after(f" {connective}"), joined)
+            joined = _Node(also=[spans, joins], short=1, most=MOST_JOINED)
         self._sentence.also.append(spans)
         self._joined.also.append(joined)
         after_word = _Node(also=[joins])

@@ -153,6 +153,34 @@ def test_reranked_evidence_begins_with_the_best_sentence(retriever):
     ]
 
 
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("What does item LF-1 cost?", "Item: LF-1; Product: Gateway; Price: 199 EUR; Note: new"),
+        ("What did item LF-1 cost in 2025?", "Item: LF-1; Product: Gateway; Price: 219 EUR"),
+    ],
+)
+def test_of_one_statement_with_two_figures_that_of_the_later_document_comes_first(question, first):
+    rows = {
+        "2025": [
+            "Item: LF-1; Product: Gateway; Price: 219 EUR",
+            "Item: LF-2; Product: Gateway; Price: 9 EUR",
+        ],
+        "2026": ["Item: LF-1; Product: Gateway; Price: 199 EUR; Note: new"],
+    }
+    chunks, documents = [], []
+    for year, lines in rows.items():
+        text = "\n".join(lines)
+        chunks.append(Chunk(f"{year}.csv", 1, 0, len(text), text, None, len(text), "Prices"))
+        documents.append(Document(f"{year}.csv", 1, "Prices", "csv", text, "", date=f"{year}-01-01"))
+    embedder = HashingEmbedder(512)
+    ranker = ScriptedRanker("219")
+    vectors = embedder.embed([passage_text(c) for c in chunks])
+    retriever = Retriever(chunks, vectors, embedder, ranker, documents)
+    hits = retriever.search(question, top_k=2, mode="hybrid")
+    assert retriever.best_sentences(question, hits)[0][0][1].text == first
+
+
 def test_the_cross_encoder_orders_the_sentences_that_the_blend_chose():
     text = " ".join(f"Sentence {at} tells of wares." for at in range(30)) + " The depot keeps zebra files."
     embedder = HashingEmbedder(512)

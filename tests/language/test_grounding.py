@@ -189,6 +189,10 @@ def test_every_sentence_can_be_quoted_with_its_marker(kind: str, sources: tuple[
         ("The documents do not say. The warranty lasts 24 months (see 4.2). [2]", False),
         ("{", False),
         ("", False),
+        ("It is in the warranty. [2]", True),
+        ("The warranty is for the in the of the warranty. [2]", False),  # too many connectives in a row
+        ("Marta Ødegård approves it. Marta Ødegård approves it. [2]", True),
+        ("Marta Ødegård approves it. Marta Ødegård approves it. Marta Ødegård approves it. [2]", False),
     ],
 )
 def test_answers(kind: str, answer: str, allowed: bool) -> None:
