@@ -26,7 +26,7 @@ from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, format_eviden
 _CONNECTIVE_TEXT = "the a an of is are was were has have and for in on at to by with from as it its"
 CONNECTIVES = tuple(_CONNECTIVE_TEXT.split())
 LONGEST_JOIN = 3  # connectives in a row: "it is from"
-MOST_SAID = 2  # a place is quoted as the short answer and once more in its sentence; more is a circle
+MOST_SAID = 2  # a place is quoted as the short answer and once in its sentence; more is a circle
 MOST_JOINED = 5  # connectives of a source after its words; an answer that needs more has lost its way
 OPENING, CLOSING = "([{\"'“‘«", ".,;:!?)]}\"'”’»…"
 _RUN = re.compile(r"\S+")
@@ -63,7 +63,8 @@ def quotable(question: str, sources: Sequence[Source]) -> Quotable:
 @dataclass(eq=False)
 class _Node:
     """A place in the automaton. `also` are places it is at the same time; `short` counts the tokens that are
-    missing to the end of the word, `most` is how often the place may be reached (0: as often as wished)."""
+    missing to the end of the word, `most` is how often the place may be reached (0: as often as wished), and
+    `begins` says that a sentence may begin here."""
 
     edges: dict[int, list[_Node]] = field(default_factory=dict)
     also: list[_Node] = field(default_factory=list)
@@ -71,6 +72,7 @@ class _Node:
     free: bool = False
     short: int = 0
     most: int = 0
+    begins: bool = False
 
     def add(self, path: Sequence[int], target: _Node) -> None:
         """Lead from here over the tokens of `path` to `target`."""
@@ -101,6 +103,7 @@ class Grounding:
         self._start = start
         self._at = [start]
         self._said: Counter[_Node] = Counter()
+        self._sentence: set[_Node] = set()  # what this sentence has quoted
         self._read = 0
 
     def __call__(self, tokens: Sequence[int]) -> list[int] | None:
@@ -130,9 +133,13 @@ class Grounding:
         # Of several quoted places that read the same none is known to be the one; connectives always count.
         alone = len(self._at) == 1
         self._said.update(node for node in self._at if alone or node.most == MOST_JOINED)
+        if any(place.begins for place in _places(self._at)):
+            self._sentence.clear()
+        elif alone and self._at[0].most == MOST_SAID:
+            self._sentence.add(self._at[0])
 
     def _is_used_up(self, node: _Node) -> bool:
-        return 0 < node.most <= self._said[node]
+        return 0 < node.most <= self._said[node] or node in self._sentence
 
 
 def _places(nodes: Iterable[_Node]) -> Iterable[_Node]:
@@ -226,7 +233,7 @@ class _Builder:
         self._encode = lru_cache(maxsize=None)(encode)  # words repeat; it lives as long as one prompt
         self._anchor = encode(_ANCHOR)
         self._start = _Node()  # before the first token
-        self._sentence = _Node()  # a sentence may begin, after a space
+        self._sentence = _Node(begins=True)  # a sentence may begin, after a space
         self._joined = _Node()  # a connective began the sentence; its words may be of any one source
         self._start.also = [self._sentence]  # for prompts that end in "Answer:"
 

@@ -191,6 +191,8 @@ def test_every_sentence_can_be_quoted_with_its_marker(kind: str, sources: tuple[
         ("", False),
         ("It is in the warranty. [2]", True),
         ("The warranty is for the in the of the warranty. [2]", False),  # too many connectives in a row
+        ("The in stock is 12,500 of 12,500. [1]", False),  # the same place twice in a sentence
+        ("12,500. The in stock is 12,500. [1]", True),
         ("Marta Ødegård approves it. Marta Ødegård approves it. [2]", True),
         ("Marta Ødegård approves it. Marta Ødegård approves it. Marta Ødegård approves it. [2]", False),
     ],
