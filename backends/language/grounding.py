@@ -193,6 +193,16 @@ class _Line:
     ids: list[int]
     offsets: list[tuple[int, int]]
 
+    def cells(self) -> set[int]:
+        """Offsets in the title and in table rows: their words may be joined anew, those of prose may not."""
+        prose, at = set(), len(self.text)
+        for sentence in reversed(self.sentences):
+            at -= len(sentence)
+            if not _LABEL.search(sentence):
+                prose.update(range(at + 1, at + len(sentence) + 1))
+            at -= 1
+        return set(range(len(self.text) + 1)) - prose
+
     def sentence_ends(self) -> set[int]:
         ends, at = set(), len(self.text)
         for sentence in reversed(self.sentences):
@@ -258,6 +268,9 @@ class _Builder:
         after_word = _Node(also=[joins])
         after_word.add(self._after("."), ended)
         after_word.add(self._after(","), joined)
+        stopped = _Node()
+        stopped.add(self._after("."), ended)
+        cells = line.cells()
         boundary: dict[int, _Node] = {}  # where a word ends -> the node of the token that ends it
         sentence_ends = line.sentence_ends()
         for i in reversed(range(len(nodes))):
@@ -273,8 +286,11 @@ class _Builder:
                 continue
             at = begin + len(content)
             boundary[at] = nodes[i]
-            # No second full stop after one that was quoted.
-            nodes[i].also.append(joins if content[-1] in ".,;:!?…" else after_word)
+            closes = content[-1] in ".,;:!?…"  # no second full stop after one that was quoted
+            if at in cells:
+                nodes[i].also.append(joins if closes else after_word)
+            elif not closes:
+                nodes[i].also.append(stopped)
             behind = line.text[at : at + 1]
             if behind in ("", " ") and _SENTENCE_END.search(line.text[word.run_start : at]):
                 nodes[i].also.append(ended)

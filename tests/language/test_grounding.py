@@ -193,6 +193,7 @@ def test_every_sentence_can_be_quoted_with_its_marker(kind: str, sources: tuple[
         ("The warranty is for the in the of the warranty. [2]", False),  # too many connectives in a row
         ("The in stock is 12,500 of 12,500. [1]", False),  # the same place twice in a sentence
         ("12,500. The in stock is 12,500. [1]", True),
+        ("The warranty lasts for the 24 months. [2]", False),  # prose is quoted, only cells are joined
         ("Marta Ødegård approves it. Marta Ødegård approves it. [2]", True),
         ("Marta Ødegård approves it. Marta Ødegård approves it. Marta Ødegård approves it. [2]", False),
     ],
