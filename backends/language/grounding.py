@@ -3,12 +3,13 @@
 Enters: the prompt as text and token offsets, the sources it shows, a way to tokenise. Leaves: `Grounding`, a
 callable from the answer's tokens so far to the token ids allowed next. It knows no network and no logits.
 
-The answer is read as sentences, each made of spans copied from one numbered line, joined by a few connective
-words and closed by that line's marker; or as one of the two abstention sentences. Where the question asks for
-it, "Yes." or "No." may come first. A span begins where a word
-of the evidence begins and ends where one ends, on the prompt's own tokens, so that no word is ever cut or
-glued. All readings of the tokens so far are followed at once (a non-deterministic automaton), hence what may
-continue a span is what follows its longest match.
+The answer is read as sentences, each made of spans copied from one numbered line and closed by that line's
+marker, or as one of the two abstention sentences. Words of the title and of table cells may be joined anew by
+a few connective words; prose is quoted as it stands, from any word to a full stop. Where the question asks for
+it, "Yes." or "No." may come first. A span begins where a word of the evidence begins and ends where one ends,
+on the prompt's own tokens, so that no word is ever cut or glued. All readings of the tokens so far are
+followed at once (a non-deterministic automaton), hence what may continue a span is what follows its longest
+match.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ class _Line:
 
     def cells(self) -> set[int]:
         """Offsets in the title and in table rows: their words may be joined anew, those of prose may not."""
-        prose, at = set(), len(self.text)
+        prose: set[int] = set()
+        at = len(self.text)
         for sentence in reversed(self.sentences):
             at -= len(sentence)
             if not _LABEL.search(sentence):
