@@ -4,12 +4,12 @@ Enters: the prompt as text and token offsets, the sources it shows, a way to tok
 callable from the answer's tokens so far to the token ids allowed next. It knows no network and no logits.
 
 The answer is read as sentences, each made of spans copied from one numbered line and closed by that line's
-marker, or as one of the two abstention sentences. Words of the title and of table cells may be joined anew by
-a few connective words; prose is quoted as it stands, from any word to a full stop. Where the question asks for
-it, "Yes." or "No." may come first. A span begins where a word of the evidence begins and ends where one ends,
-on the prompt's own tokens, so that no word is ever cut or glued. All readings of the tokens so far are
-followed at once (a non-deterministic automaton), hence what may continue a span is what follows its longest
-match.
+marker, or as one of the two abstention sentences. Words of the title and of table cells may be joined anew
+by a few connective words; prose is quoted as it stands, from any word to a full stop. Where the question
+asks for it, "Yes." or "No." may come first. A span begins where a word of the evidence begins and ends
+where one ends, on the prompt's own tokens, so that no word is ever cut or glued. All readings of the tokens
+so far are followed at once (a non-deterministic automaton), hence what may continue a span is what follows
+its longest match.
 """
 
 from __future__ import annotations
