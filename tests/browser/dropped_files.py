@@ -72,7 +72,7 @@ def drop(page: Page, address: str) -> None:
     page.get_by_role("link", name="Documents").click()
     page.locator("input[type=file]").set_input_files([FORMATS / case.file for case in CASES])
     for case in CASES:
-        page.get_by_text(f"{case.file} is ready").wait_for()
+        page.get_by_text(f"{case.file} is ready").first.wait_for()
     page.get_by_role("link", name="Compare").click()
     page.get_by_text("Agreement:").wait_for()
 
