@@ -82,4 +82,5 @@ def change_rate(histories: Sequence[Sequence[HistoryEntry]], months: float) -> P
         return None
     span = max(1.0, months)
     said = f"{replaced} replacements of {len(histories)} documents"
-    return Prefilled(replaced / span, f"{said} in the library's history, over {span:.0f} month(s)")
+    over = "one month" if round(span) == 1 else f"{span:.0f} months"
+    return Prefilled(replaced / span, f"{said} in the library's history, over {over}")
