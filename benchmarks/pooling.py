@@ -21,6 +21,7 @@ from backends.corpus.retrieval import Retriever, passage_text
 from backends.corpus.sentences import Reading, read
 from backends.datatypes import Chunk, Document, RetrievalMode
 from backends.measure.metrics import contains_answer
+from backends.measure.ranking import ndcg_at
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "sample_corpus"
@@ -30,26 +31,19 @@ OVERLAP = 24
 Score = Callable[[str, Sequence[Chunk]], float]
 
 
-def ndcg(ranked: Sequence[str], relevant: set[str], k: int = 10) -> float:
-    gained = sum(1 / np.log2(at + 2) for at, name in enumerate(ranked[:k]) if name in relevant)
-    return float(gained / sum(1 / np.log2(at + 2) for at in range(min(k, len(relevant)))))
-
-
-def cisi(folder: Path) -> tuple[list[Document], dict[str, Score]]:
+def cisi(folder: Path) -> tuple[list[Document], dict[str, set[str]]]:
+    """Its documents, and by question the names of the relevant ones."""
     documents = [Document(row["id"], 1, "", "text", row["text"], "") for row in rows(folder / "corpus.jsonl")]
-    relevant: dict[str, set[str]] = {}
+    judged: dict[str, set[str]] = {}
     for line in (folder / "qrels.tsv").read_text().splitlines()[1:]:
         query, document, _ = line.split("\t")
-        relevant.setdefault(query, set()).add(document)
-    scores = {}
-    for row in rows(folder / "queries.jsonl"):
-        if wanted := relevant.get(row["id"]):
-            scores[row["text"]] = _ndcg_of(wanted)
-    return documents, scores
+        judged.setdefault(query, set()).add(document)
+    asked = (row for row in rows(folder / "queries.jsonl") if row["id"] in judged)
+    return documents, {row["text"]: judged[row["id"]] for row in asked}
 
 
 def _ndcg_of(wanted: set[str]) -> Score:
-    return lambda _question, chunks: ndcg(list(dict.fromkeys(c.document for c in chunks)), wanted)
+    return lambda _question, chunks: ndcg_at([chunk.document for chunk in chunks], wanted, 10) or 0.0
 
 
 def sample() -> tuple[list[Document], dict[str, tuple[str, ...]]]:
@@ -135,7 +129,8 @@ def main() -> None:
     at = {f"answer in the first {k}": {q: _holds(gold, k) for q, gold in answers.items()} for k in (5, 8)}
     sets.append(("sample, development questions", documents, at, [64, 128, 256]))
     if args.cisi.is_dir():
-        documents, scores = cisi(args.cisi)
+        documents, relevant = cisi(args.cisi)
+        scores = {question: _ndcg_of(wanted) for question, wanted in relevant.items()}
         sets.append(("CISI", documents, {"nDCG@10": scores}, [None]))
     for name, documents, per_measure, sizes in sets:
         readings = [read(document, embedder, lambda keys: {}).reading for document in documents]

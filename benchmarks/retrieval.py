@@ -3,8 +3,8 @@
 Enters: the sample corpus with its answerable questions and, where it is at hand, the CISI collection (not
 part of this repository; its passages are whole documents). Leaves: one JSON row a set and system with
 nDCG@10 and recall@5, @10 and @100 of documents, each with a 95 % bootstrap interval over questions, and the
-paired difference of its nDCG@10 to fusion's. Every system works on the same vectors, but for "dense, other
-precision": there documents and questions are embedded in fp32 if the rest is in bf16, and the other way.
+paired difference of its nDCG@10 to fusion's. Every system works on the same vectors, but for the second
+dense one: there documents and questions are embedded in fp32 if the rest is in bf16, and the other way.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from backends.corpus.embedding import MiniLM
 from backends.corpus.reranker import shipped
 from backends.corpus.retrieval import Retriever, passage_text
 from backends.corpus.sentences import read
-from backends.datatypes import Chunk, Document, Hit
+from backends.datatypes import Chunk, Hit
 from backends.measure.probes import sample_questions
 from backends.measure.ranking import ndcg_at, recall_at
 from backends.measure.statistics import bootstrap_interval
-from benchmarks.pooling import ROOT, cut, rows, sample
+from benchmarks.pooling import ROOT, cisi, cut, sample
 
 DEPTH = 100  # passages found
 RERANKED = 30  # of them, those that the cross-encoder orders anew
@@ -40,7 +40,7 @@ def systems(chunks: Sequence[Chunk]) -> dict[str, Search]:
     other = MiniLM("fp32" if embedder.precision == "bf16" else "bf16")
     texts = [passage_text(chunk) for chunk in chunks]
     retriever = Retriever(chunks, embedder.embed(texts), embedder, shipped())
-    exact = Retriever(chunks, other.embed(texts), other)
+    others = Retriever(chunks, other.embed(texts), other)
 
     def reranked(question: str) -> list[Hit]:
         hits = retriever.search(question, top_k=DEPTH, mode="hybrid")
@@ -48,7 +48,7 @@ def systems(chunks: Sequence[Chunk]) -> dict[str, Search]:
 
     return {
         f"dense, {embedder.precision}": lambda q: retriever.search(q, top_k=DEPTH, mode="dense"),
-        f"dense, {other.precision}": lambda q: exact.search(q, top_k=DEPTH, mode="dense"),
+        f"dense, {other.precision}": lambda q: others.search(q, top_k=DEPTH, mode="dense"),
         "BM25": lambda q: retriever.search(q, top_k=DEPTH, mode="bm25"),
         "fused": lambda q: retriever.search(q, top_k=DEPTH, mode="hybrid"),
         "fused, reranked": reranked,
@@ -57,9 +57,7 @@ def systems(chunks: Sequence[Chunk]) -> dict[str, Search]:
 
 def compare(name: str, chunks: Sequence[Chunk], relevant: Relevant) -> Iterator[dict[str, Any]]:
     found = {
-        system: [
-            (list(dict.fromkeys(h.chunk.document for h in search(q))), gold) for q, gold in relevant.items()
-        ]
+        system: [([hit.chunk.document for hit in search(q)], gold) for q, gold in relevant.items()]
         for system, search in systems(chunks).items()
     }
     gains = {
@@ -79,18 +77,6 @@ def told(values: Sequence[float]) -> list[float]:
     return [round(x, 3) for x in (sum(values) / len(values), *bootstrap_interval(values))]
 
 
-def cisi(folder: Path) -> tuple[list[Chunk], Relevant]:
-    documents = [Document(row["id"], 1, "", "text", row["text"], "") for row in rows(folder / "corpus.jsonl")]
-    judged: dict[str, set[str]] = {}
-    for line in (folder / "qrels.tsv").read_text().splitlines()[1:]:
-        query, document, _ = line.split("\t")
-        judged.setdefault(query, set()).add(document)
-    relevant = {
-        row["text"]: judged[row["id"]] for row in rows(folder / "queries.jsonl") if row["id"] in judged
-    }
-    return [chunk for part in cut(documents, (), None) for chunk in part], relevant
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = ROOT.parent / "shared" / "data" / "retrieval" / "cisi"
@@ -106,7 +92,9 @@ def main() -> None:
     for row in compare("sample company", chunks, asked):
         print(json.dumps(row), flush=True)
     if args.cisi.is_dir():
-        for row in compare("CISI", *cisi(args.cisi)):
+        documents, relevant = cisi(args.cisi)
+        chunks = [chunk for part in cut(documents, (), None) for chunk in part]
+        for row in compare("CISI", chunks, relevant):
             print(json.dumps(row), flush=True)
 
 

@@ -294,7 +294,8 @@ class Retriever:
     def best_sentences(
         self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True
     ) -> tuple[list[tuple[Hit, Sentence]], Fit]:
-        """The sentences of all hits, best first and each once, and how well the best of them fits.
+        """The sentences of all hits, best first (of one statement in two documents the later) and each once,
+        and how well the best of them fits.
 
         The blended score orders them; where there is a cross-encoder and it is wanted, it reads the first
         JUDGED of them, whose order is then its logit + BLEND x blended score, and the others are left out.

@@ -256,10 +256,7 @@ class _Builder:
         nodes = [_Node(most=MOST_SAID) for _ in line.ids]
         closed, ended = self._closings(line.rank)
         spans = _Node()  # a span may begin, after a space
-        joined, joins = (
-            _Node(also=[spans], short=1, most=MOST_JOINED),
-            _Node(),
-        )  # behind a connective a word has to follow
+        joined = _Node(also=[spans], short=1, most=MOST_JOINED)  # behind a connective a word has to follow
         for _ in range(LONGEST_JOIN):
             joins = _Node()  # a connective may begin, after a space
             for connective in CONNECTIVES:
