@@ -25,7 +25,8 @@ import numpy as np
 
 from backends.datatypes import Chunk, Document, Page, UserError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+SCHEMES_KEPT = 6  # ways to cut a document whose passages are kept; others take a moment to cut again
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE documents (
@@ -48,7 +49,7 @@ CREATE INDEX history_by_name ON history (collection, name);
 DERIVED = """
 CREATE TABLE chunked (
     document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-    scheme TEXT NOT NULL,
+    scheme TEXT NOT NULL, made INTEGER NOT NULL,
     PRIMARY KEY (document, scheme)
 ) WITHOUT ROWID;
 CREATE TABLE chunks (
@@ -311,8 +312,17 @@ class Workspace:
         return {name: tuple(json.loads(roles)) for name, roles in rows}
 
     def add_document(self, collection: str, document: Document) -> int:
-        """Store a version as the current one and note it in the history; returns the row's id."""
+        """Store a version as the current one and note it in the history; returns the row's id.
+
+        The chunks of the version before go: answers cite it by offsets into its text, which stays.
+        """
         with self.transaction() as db:
+            rows = db.execute(
+                "SELECT id, scheme FROM documents JOIN chunked ON document = id"
+                " WHERE collection = ? AND name = ? AND current",
+                (collection, document.name),
+            ).fetchall()
+            self._drop_chunks(db, rows)
             db.execute(
                 "UPDATE documents SET current = 0 WHERE collection = ? AND name = ?",
                 (collection, document.name),
@@ -495,9 +505,15 @@ class Workspace:
         return set(identifiers) & {row[0] for row in rows}
 
     def add_chunks(self, identifier: int, scheme: str, chunks: Sequence[Chunk]) -> None:
-        """Store a document's chunks of one scheme."""
+        """Store a document's chunks of one scheme, in place of those made longest ago where it has many."""
         with self.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO chunked VALUES (?, ?)", (identifier, scheme))
+            rows = db.execute(
+                "SELECT scheme, made FROM chunked WHERE document = ? AND scheme != ? ORDER BY made DESC",
+                (identifier, scheme),
+            ).fetchall()
+            self._drop_chunks(db, [(identifier, old) for old, _ in rows[SCHEMES_KEPT - 1 :]])
+            made = 1 + max((made for _, made in rows), default=0)
+            db.execute("INSERT OR REPLACE INTO chunked VALUES (?, ?, ?)", (identifier, scheme, made))
             db.executemany(
                 "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -506,8 +522,13 @@ class Workspace:
                 ],
             )
 
+    @staticmethod
+    def _drop_chunks(db: sqlite3.Connection, which: Sequence[tuple[int, str]]) -> None:
+        for table in ("chunked", "chunks"):
+            db.executemany(f"DELETE FROM {table} WHERE document = ? AND scheme = ?", which)
+
     def chunks(self, stored: StoredDocument, scheme: str) -> list[Chunk]:
-        """A document's chunks of one scheme, in order."""
+        """A document's chunks of one scheme, in order; none where they were dropped for newer ones."""
         rows = self.connection().execute(
             'SELECT start, "end", tokens, page, heading FROM chunks'
             " WHERE document = ? AND scheme = ? ORDER BY ordinal",

@@ -561,9 +561,8 @@ class Library:
         for number, stored in enumerate(documents):
             report = Reporter(progress, number, len(documents), stored.document.name)
             reading = self._reading(stored, report, cancel, embedded.append)
-            if stored.id in ready:
-                own = self.workspace.chunks(stored, scheme)
-            else:
+            own = self.workspace.chunks(stored, scheme) if stored.id in ready else []
+            if not own:  # never cut so, or dropped meanwhile
                 report.reading("splitting")
                 own = self._split(stored.document, reading, settings)
                 new.append((stored.id, own))

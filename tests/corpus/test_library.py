@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from backends.corpus.library import DocumentDetails, Library
 from backends.corpus.opening import open_folder, open_library, open_session
 from backends.datatypes import UserError
-from backends.store import Workspace
+from backends.store import SCHEMES_KEPT, Workspace
 from tests.fakes import HashingEmbedder
 
 SETTINGS = SimpleNamespace(chunk_size=32, chunk_overlap=8, chunking="sentences")
@@ -199,6 +199,32 @@ def test_chunks_in_the_database_are_slices_of_their_document(library, files):
     assert {hit.chunk for hit in hits} == set(chunks)
 
 
+def stored_schemes(library) -> dict[int, list[str]]:
+    """Schemes whose chunks stand in the database, by version of the one document there."""
+    rows = library.workspace.connection().execute(
+        "SELECT DISTINCT version, scheme FROM chunks JOIN documents ON document = id"
+    )
+    found: dict[int, list[str]] = {}
+    for version, scheme in rows:
+        found.setdefault(version, []).append(scheme.split()[1])
+    return found
+
+
+def test_chunks_of_earlier_settings_and_versions_do_not_pile_up(library, files):
+    text = " ".join(f"Sentence {n} is here." for n in range(40))
+    ingest(library, files(a=text))
+    made = [SimpleNamespace(chunk_size=size, chunk_overlap=0, chunking="sentences") for size in range(40, 50)]
+    for settings in made:
+        library.retriever(settings)
+    assert stored_schemes(library) == {1: [f"{size}/0" for size in range(50 - SCHEMES_KEPT, 50)]}
+    again = Library(library.workspace, library.embedder)
+    known = library.retriever(made[0]).chunks
+    assert again.retriever(made[0]).chunks == known and known  # cut again
+    ingest(library, files(a=text + " More."))
+    assert stored_schemes(library) == {2: ["32/8"]}
+    assert library.get("a.md", 1).text == text
+
+
 def test_a_restricted_document_keeps_its_roles_in_its_next_version(library, files):
     ingest(library, files(pay="Salaries are secret."), roles=("hr",))
     ingest(library, files(pay="Salaries are still secret."))
@@ -236,7 +262,7 @@ def test_forgetting_removes_every_version_its_passages_and_its_bytes(library, fi
     ingest(library, files(keep="The canteen opens at noon.", gone="Zanzibar was the first secret."))
     ingest(library, files(gone="Zanzibar is the second secret."))
     report = library.forget("gone.md")
-    assert (report.versions, report.chunks, report.vectors) == (2, 2, 2)
+    assert (report.versions, report.chunks, report.vectors) == (2, 1, 2)  # only the last is cut
     assert found(library, "Zanzibar canteen") == {"keep.md"}
     assert [entry.event for entry in library.history("gone.md")][-1] == "forgotten"
     library.workspace.close()
@@ -256,7 +282,7 @@ def test_forgetting_keeps_vectors_that_another_document_needs(library, files):
     "statement",
     [
         "INSERT INTO documents",
-        "INSERT OR IGNORE INTO chunked",
+        "INSERT OR REPLACE INTO chunked",
         "INSERT OR REPLACE INTO chunks",
         "INSERT OR IGNORE INTO vectors",
         "INSERT INTO history",
