@@ -10,6 +10,9 @@ asks for it, "Yes." or "No." may come first. A span begins where a word of the e
 where one ends, on the prompt's own tokens, so that no word is ever cut or glued. All readings of the tokens
 so far are followed at once (a non-deterministic automaton), hence what may continue a span is what follows
 its longest match.
+
+Where retrieval could not tell which of several sentences answers, the answer goes on until it has quoted
+each of them, as long as they fit.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from backends.datatypes import Source, UserError
+from backends.datatypes import Sentence, Source, UserError
 from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, format_evidence
 
 # Grammar only: no word here may change what is claimed ("not", "or", "until", "within" must be quoted).
@@ -64,8 +67,9 @@ def quotable(question: str, sources: Sequence[Source]) -> Quotable:
 @dataclass(eq=False)
 class _Node:
     """A place in the automaton. `also` are places it is at the same time; `short` counts the tokens that are
-    missing to the end of the word, `most` is how often the place may be reached (0: as often as wished), and
-    `begins` says that a sentence may begin here."""
+    missing to the end of the word, `most` is how often the place may be reached (0: as often as wished),
+    `quoted` says that it stands in a source's line, `begins` that a sentence may begin here, and `marked`
+    that a sentence has ended with its marker."""
 
     edges: dict[int, list[_Node]] = field(default_factory=dict)
     also: list[_Node] = field(default_factory=list)
@@ -73,7 +77,9 @@ class _Node:
     free: bool = False
     short: int = 0
     most: int = 0
+    quoted: bool = False
     begins: bool = False
+    marked: bool = False
 
     def add(self, path: Sequence[int], target: _Node) -> None:
         """Lead from here over the tokens of `path` to `target`."""
@@ -92,52 +98,86 @@ class _Node:
             yield from node.closure()
 
 
+@dataclass(frozen=True)
+class _Likely:
+    """A sentence that the answer has to quote: the places of its tokens, in order."""
+
+    nodes: tuple[_Node, ...]
+    closing: int  # tokens of the marker behind it
+
+
 class Grounding:
     """The allowed next tokens of one answer of at most `max_tokens` tokens; None where all are allowed.
 
     No token is allowed, and the answer is cut off there, when the next word would not fit any more.
     """
 
-    def __init__(self, start: _Node, ends: Iterable[int], max_tokens: int) -> None:
+    def __init__(
+        self, start: _Node, ends: Iterable[int], max_tokens: int, likely: Sequence[_Likely] = ()
+    ) -> None:
         self._ends = frozenset(ends)
+        self._untold = list(likely)
         self._max_tokens = max_tokens
         self._start = start
         self._at = [start]
         self._said: Counter[_Node] = Counter()
         self._sentence: set[_Node] = set()  # what this sentence has quoted
+        self._quoted: set[_Node] = set()  # where the last whole word that was quoted stands
         self._read = 0
 
     def __call__(self, tokens: Sequence[int]) -> list[int] | None:
         """Token ids allowed after `tokens`, ascending; `tokens` grows from call to call."""
         for token in tokens[self._read :]:
             self._step(token)
-        self._read = len(tokens)
+            self._read += 1
         places = list(_places(self._at))
         if any(place.free for place in places):
             return None
-        room = self._max_tokens - len(tokens) - 1
         allowed: set[int] = set()
         said: set[int] = set()  # in a circle: only where nothing else is left, within a word
-        for token, target in ((t, n) for place in places for t, nodes in place.edges.items() for n in nodes):
-            if target.short <= room:
+        for token, target in self._edges(places):
+            if target.short <= self._room:
                 (said if self._is_used_up(target) else allowed).add(token)
-        if any(place.ends for place in places):
+        if any(place.ends for place in places) and not (allowed and self._next_likely()):
             allowed |= self._ends
         return sorted(allowed or said)
+
+    @property
+    def _room(self) -> int:
+        """Tokens that may still follow the next one."""
+        return self._max_tokens - self._read - 1
+
+    def _edges(self, places: Sequence[_Node]) -> list[tuple[int, _Node]]:
+        """(token, where it leads) from there: behind a marker only to a likely sentence not yet told."""
+        edges = [(t, n) for place in places for t, nodes in place.edges.items() for n in nodes]
+        if any(place.marked for place in places) and (likely := self._next_likely()):
+            return [(token, node) for token, node in edges if node is likely.nodes[0]] or edges
+        return edges
+
+    def _next_likely(self) -> _Likely | None:
+        fitting = (each for each in self._untold if len(each.nodes) + each.closing <= self._room)
+        return next(fitting, None)
 
     def _step(self, token: int) -> None:
         if any(node.free for node in self._at):
             return
-        reached = [target for place in _places(self._at) for target in place.edges.get(token, ())]
+        reached = [target for by, target in self._edges(list(_places(self._at))) if by == token]
         fresh = [node for node in dict.fromkeys(reached) if not self._is_used_up(node)]
         self._at = fresh or list(dict.fromkeys(reached))
+        self._quoted = {node for node in self._at if node.quoted and not node.short} or self._quoted
         # Of several quoted places that read the same none is known to be the one; connectives always count.
         alone = len(self._at) == 1
-        self._said.update(node for node in self._at if alone or node.most == MOST_JOINED)
-        if any(place.begins for place in _places(self._at)):
+        self._said.update(node for node in self._at if alone or not node.quoted)
+        places = list(_places(self._at))
+        if any(place.begins for place in places):
             self._sentence.clear()
-        elif alone and self._at[0].most == MOST_SAID:
+        elif alone and self._at[0].quoted:
             self._sentence.add(self._at[0])
+        # Told is what was quoted to its last token, and what the words before a marker are from.
+        told = self._quoted if any(place.marked for place in places) else set()
+        self._untold = [
+            each for each in self._untold if each.nodes[-1] not in self._at and told.isdisjoint(each.nodes)
+        ]
 
     def _is_used_up(self, node: _Node) -> bool:
         return 0 < node.most <= self._said[node] or node in self._sentence
@@ -179,9 +219,10 @@ def ground(
                 tuple(sentences),
                 [ids[i] for i in inside],
                 [(max(offsets[i][0] - begin, 0), offsets[i][1] - begin) for i in inside],
-            )
+            ),
+            source.sentences,
         )
-    return Grounding(builder.finish(json=quote.json, yes_no=quote.yes_no), ends, max_tokens)
+    return Grounding(builder.finish(json=quote.json, yes_no=quote.yes_no), ends, max_tokens, builder.likely())
 
 
 @dataclass(frozen=True)
@@ -194,23 +235,22 @@ class _Line:
     ids: list[int]
     offsets: list[tuple[int, int]]
 
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each sentence begins and ends in `text`."""
+        found, at = [], len(self.text)
+        for sentence in reversed(self.sentences):
+            found.append((at - len(sentence), at))
+            at -= len(sentence) + 1
+        return found[::-1]
+
     def cells(self) -> set[int]:
         """Offsets in the title and in table rows: their words may be joined anew, those of prose may not."""
         prose: set[int] = set()
-        at = len(self.text)
-        for sentence in reversed(self.sentences):
-            at -= len(sentence)
-            if not _LABEL.search(sentence):
-                prose.update(range(at + 1, at + len(sentence) + 1))
-            at -= 1
+        for (begin, end), sentence in zip(self.spans(), self.sentences, strict=True):
+            labels = len(_LABEL.findall(sentence))
+            if not labels or (labels == 1 and _SENTENCE_END.search(sentence)):  # "Note: It is sold out."
+                prose.update(range(begin + 1, end + 1))
         return set(range(len(self.text) + 1)) - prose
-
-    def sentence_ends(self) -> set[int]:
-        ends, at = set(), len(self.text)
-        for sentence in reversed(self.sentences):
-            ends.add(at)
-            at -= len(sentence) + 1
-        return ends
 
 
 @dataclass(frozen=True)
@@ -246,14 +286,15 @@ class _Builder:
         self._anchor = encode(_ANCHOR)
         self._start = _Node()  # before the first token
         self._sentence = _Node(begins=True)  # a sentence may begin, after a space
+        self._likely: list[tuple[float, _Likely]] = []
         self._joined = _Node()  # a connective began the sentence; its words may be of any one source
         self._start.also = [self._sentence]  # for prompts that end in "Answer:"
 
-    def add(self, line: _Line) -> None:
-        """Make a line's words quotable."""
+    def add(self, line: _Line, sentences: Sequence[Sentence]) -> None:
+        """Make a line's words quotable; `sentences` are those it shows, as retrieval judged them."""
         words = _words(line.text)[1:]  # the first is the marker itself
         word_at = {at: word for word in words for at in range(word.run_start, word.run_end)}
-        nodes = [_Node(most=MOST_SAID) for _ in line.ids]
+        nodes = [_Node(most=MOST_SAID, quoted=True) for _ in line.ids]
         closed, ended = self._closings(line.rank)
         spans = _Node()  # a span may begin, after a space
         joined = _Node(also=[spans], short=1, most=MOST_JOINED)  # behind a connective a word has to follow
@@ -271,7 +312,7 @@ class _Builder:
         stopped.add(self._after("."), ended)
         cells = line.cells()
         boundary: dict[int, _Node] = {}  # where a word ends -> the node of the token that ends it
-        sentence_ends = line.sentence_ends()
+        sentence_ends = {end for _, end in line.spans()}
         for i in reversed(range(len(nodes))):
             begin, end = line.offsets[i]
             last = i + 1 == len(nodes)
@@ -297,6 +338,17 @@ class _Builder:
                 nodes[i].also.append(closed)
         self._begin_spans(line, words, nodes, boundary, spans)
         self._labels(line, after_word, spans)
+        closing = len(self._after(f" [{line.rank}]"))
+        for (begin, end), sentence in zip(line.spans(), sentences, strict=True):
+            if sentence.likely:
+                tokens = [
+                    i for i, place in enumerate(line.offsets) if begin - 1 <= place[0] and place[1] <= end
+                ]
+                self._likely.append((sentence.score, _Likely(tuple(nodes[i] for i in tokens), closing)))
+
+    def likely(self) -> list[_Likely]:
+        """What the answer has to quote, the best first."""
+        return [likely for _, likely in sorted(self._likely, key=lambda each: -each[0]) if likely.nodes]
 
     def finish(self, *, json: bool, yes_no: bool) -> _Node:
         """The start of the automaton, with everything that depends on no line."""
@@ -357,7 +409,7 @@ class _Builder:
     def _closings(self, rank: int) -> tuple[_Node, _Node]:
         """The end of a row and of a sentence of source `rank`: its marker or the end of the answer may come,
         and another sentence after a marker or a full stop."""
-        marked = _Node(also=[self._sentence], ends=True)
+        marked = _Node(also=[self._sentence], ends=True, marked=True)
         closed = _Node(ends=True)
         closed.add(self._after(f" [{rank}]"), marked)
         return closed, _Node(also=[closed, self._sentence])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends.corpus import retrieval
 from backends.corpus.index import PassageIndex
 from backends.corpus.retrieval import (
     JUDGED,
@@ -179,6 +180,55 @@ def test_of_one_statement_with_two_figures_that_of_the_later_document_comes_firs
     retriever = Retriever(chunks, vectors, embedder, ranker, documents)
     hits = retriever.search(question, top_k=2, mode="hybrid")
     assert retriever.best_sentences(question, hits)[0][0][1].text == first
+
+
+class FixedRanker:
+    """Gives each text the logit of the first listed word that it holds."""
+
+    def __init__(self, **logits: float) -> None:
+        self.logits = logits
+
+    def score(self, question, texts):
+        return np.array([next(v for word, v in self.logits.items() if word in t) for t in texts], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("logits", "likely"),
+    [
+        ({"north": 3.0, "south": 0.0, "east": 0.0, "west": 0.0}, ["north"]),
+        ({"north": 3.0, "south": 2.5, "east": 0.0, "west": 2.0}, ["north", "south", "west"]),
+        ({"north": 3.0, "south": 2.9, "east": 2.8, "west": 2.7}, ["north", "south", "east"]),
+        ({"north": -6.0, "south": -9.0, "east": -9.0, "west": -9.0}, ["north"]),  # the best always is
+    ],
+)
+def test_sentences_nearly_as_good_as_the_best_are_likely_too(monkeypatch, logits, likely):
+    monkeypatch.setattr(retrieval, "BLEND", 0.0)
+    embedder = HashingEmbedder(512)
+    chunks = [
+        Chunk(f"{word}.md", 1, 0, 30, f"The {word} gate opens at nine.", None, 8, "Gates") for word in logits
+    ]
+    vectors = embedder.embed([passage_text(c) for c in chunks])
+    retriever = Retriever(chunks, vectors, embedder, FixedRanker(**logits))
+    hits = retriever.search("When does the gate open?", top_k=4, mode="hybrid")
+    found, _ = retriever.best_sentences("When does the gate open?", hits)
+    assert [s.text.split()[1] for _, s in found if s.likely] == likely
+    unread, _ = retriever.best_sentences("When does the gate open?", hits, cross_encoder=False)
+    assert not any(s.likely for _, s in unread)
+
+
+def test_of_a_statement_and_its_earlier_wording_only_one_is_likely():
+    texts = {
+        "2025": "Item: LF-1; Product: Gateway; Price: 219 EUR",
+        "2026": "Item: LF-1; Product: Gateway; Price: 199 EUR",
+    }
+    chunks = [Chunk(f"{y}.csv", 1, 0, len(t), t, None, len(t), "Prices") for y, t in texts.items()]
+    documents = [Document(f"{y}.csv", 1, "Prices", "csv", t, "", date=f"{y}-01-01") for y, t in texts.items()]
+    embedder = HashingEmbedder(512)
+    vectors = embedder.embed([passage_text(c) for c in chunks])
+    retriever = Retriever(chunks, vectors, embedder, FixedRanker(Item=1.0), documents)
+    hits = retriever.search("What does item LF-1 cost?", top_k=2, mode="hybrid")
+    found, _ = retriever.best_sentences("What does item LF-1 cost?", hits)
+    assert [(s.text[-7:], s.likely) for _, s in found] == [("199 EUR", True), ("219 EUR", False)]
 
 
 def test_the_cross_encoder_orders_the_sentences_that_the_blend_chose():

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -200,6 +201,64 @@ def test_every_sentence_can_be_quoted_with_its_marker(kind: str, sources: tuple[
 )
 def test_answers(kind: str, answer: str, allowed: bool) -> None:
     assert accepts(grounding(kind), [*encode(kind, answer), END]) == allowed
+
+
+def likely(sources: Sequence[Source], *which: str) -> tuple[Source, ...]:
+    """The same sources, with these sentences marked as what may be the answer, the first as the best."""
+    return tuple(
+        replace(
+            each,
+            sentences=tuple(
+                replace(
+                    s, likely=s.text in which, score=-float(which.index(s.text)) if s.text in which else 0.0
+                )
+                for s in each.sentences
+            ),
+        )
+        for each in sources
+    )
+
+
+APPROVED, LARK_PRO = "Marta Ødegård approves it. [2]", f"{PRICES[1]} [1]"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("answer", "room", "allowed"),
+    [
+        (f"{APPROVED} {LARK_PRO}", 100, True),
+        (f"{LARK_PRO} {APPROVED}", 100, True),  # the model may begin with the second best
+        (APPROVED, 100, False),  # not yet all that may be the answer
+        (f"{APPROVED} {WARRANTY[0]} [2]", 100, False),
+        (f"{PRICES[0]} [1] {APPROVED}", 100, False),
+        (NOT_IN_DOCUMENTS, 100, True),
+        (APPROVED, 1, True),  # no room for the other
+    ],
+)
+def test_an_answer_quotes_every_sentence_that_is_as_likely_as_the_best(
+    kind: str, answer: str, room: int, allowed: bool
+) -> None:
+    tokens = [*encode(kind, answer), END]
+    mask = grounding(kind, likely(SOURCES, WARRANTY[1], PRICES[1]), max_tokens=len(tokens) + room)
+    assert accepts(mask, tokens) == allowed
+
+
+def test_likely_sentences_that_read_the_same_are_quoted_once() -> None:
+    twins = (source(1, "Warranty", *WARRANTY), source(2, "Warranty", *WARRANTY))
+    mask = grounding("bytes", likely(twins, WARRANTY[1]), max_tokens=200)
+    assert accepts(mask, [*encode("bytes", APPROVED), END])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=30, deadline=None)
+@given(sources=evidence, seed=st.integers(0, 10_000), max_tokens=st.integers(1, 200))
+def test_an_answer_that_has_likely_sentences_still_comes_to_an_end(
+    kind: str, sources: tuple[Source, ...], seed: int, max_tokens: int
+) -> None:
+    texts = sorted({s.text for each in sources for s in each.sentences})
+    marked = likely(sources, *random.Random(seed).sample(texts, min(3, len(texts))))
+    tokens, _ = walk(grounding(kind, marked, max_tokens=max_tokens), random.Random(seed).choice, max_tokens)
+    assert is_grounded(tokenizer(kind).decode(tokens), sources)
 
 
 def test_a_word_once_begun_is_finished() -> None:
