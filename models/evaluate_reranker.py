@@ -8,7 +8,7 @@ the paired difference to fusion alone. All three take the product's own path:
   blended        the same passages, sentences by cosine, passage cosine and shared words
   cross-encoder  the best of those read by the reranker
 
-Intervals are percentile bootstraps over questions, 5,000 resamples, the same draws for every system.
+Intervals are bootstraps over questions.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ from backends.datatypes import Chunk, Document, Hit, Question
 from backends.language.generation import LanguageModel
 from backends.language.prompts import evidence_lines, format_evidence
 from backends.measure.metrics import contains_answer
-from backends.questions import load_questions
+from backends.measure.probes import sample_questions
+from backends.measure.ranking import ndcg_at, recall_at
+from backends.measure.statistics import bootstrap_interval
 from backends.settings import make_settings
+from benchmarks.pooling import cisi
 
 SYSTEMS = ("fused", "blended", "cross-encoder")
 BUDGETS = (96, 128, 192, 256, 384)
-QUESTIONS = Path(__file__).resolve().parents[1] / "sample_corpus" / "questions"
 DEPTH = 20  # passages whose documents are ranked; CISI: CISI_DEPTH
 CISI_DEPTH = 50
-RESAMPLES = 5_000
 PARTS = ["sample", "qa", "cisi", "separation", "steps"]
 
 
@@ -58,8 +59,8 @@ class Scores:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
 
-    def add(self, measure: str, system: str, value: float) -> None:
-        self.values[measure][system].append(float(value))
+    def add(self, measure: str, system: str, value: float | None) -> None:
+        self.values[measure][system].append(float(value or 0.0))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         for measure, by_system in self.values.items():
@@ -76,8 +77,7 @@ class Scores:
 
 
 def interval(values: np.ndarray) -> list[float]:
-    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    return [round(float(v), 4) for v in np.percentile(values[draws].mean(axis=1), [2.5, 97.5])]
+    return [round(end, 4) for end in bootstrap_interval(values.tolist())]
 
 
 def order_sentences(retriever: Retriever, system: str, question: str, hits: Sequence[Hit]) -> list[str]:
@@ -98,23 +98,9 @@ def order_documents(
     return list(dict.fromkeys(chunk.document for hit in hits for chunk in (hit.chunk, *hit.also)))
 
 
-def ndcg(ranked: Sequence[str], relevant: set[str], k: int = 10) -> float:
-    """Binary gains over log2(rank + 1), divided by the best possible (Jaervelin and Kekaelaeinen 2002)."""
-    gains = [1 / np.log2(rank + 1) for rank, name in enumerate(ranked[:k], start=1) if name in relevant]
-    best = sum(1 / np.log2(rank + 1) for rank in range(1, min(k, len(relevant)) + 1))
-    return float(sum(gains) / best)
-
-
-def recall(ranked: Sequence[str], relevant: set[str], k: int) -> float:
-    return len(relevant & set(ranked[:k])) / len(relevant)
-
-
 def development_questions(*, answerable: bool = True) -> list[Question]:
-    """Questions of the split `dev`; rows of another split are dropped unread."""
-    found = []
-    for path in sorted(QUESTIONS.glob("*.jsonl")):
-        splits = [json.loads(line)["split"] for line in path.read_text("utf8").splitlines() if line.strip()]
-        found += [q for q, split in zip(load_questions(path), splits, strict=True) if split == "dev"]
+    """The sample's development questions; rows of another split are dropped unread."""
+    found = sample_questions("dev")
     return [q for q in found if bool(q.answers) == answerable and q.category != "structured"]
 
 
@@ -152,9 +138,9 @@ def sample_corpus(workspace: Path, ranker: CrossEncoder) -> Scores:
                     contains_answer(shown, question.answers),
                 )
             names = order_documents(retriever, system, question.question, deep, DEPTH)
-            scores.add("nDCG@10 of documents", system, ndcg(names, gold))
+            scores.add("nDCG@10 of documents", system, ndcg_at(names, gold, 10))
             for k in (1, 5, 10):
-                scores.add(f"recall@{k} of documents", system, recall(names, gold, k))
+                scores.add(f"recall@{k} of documents", system, recall_at(names, gold, k))
     return scores
 
 
@@ -188,26 +174,19 @@ def public_questions(path: Path, limit: int, ranker: CrossEncoder) -> Iterator[S
         yield scores
 
 
-def cisi(folder: Path, ranker: CrossEncoder) -> Scores:
+def cisi_scores(folder: Path, ranker: CrossEncoder) -> Scores:
     """Whole abstracts as passages, the best CISI_DEPTH reranked."""
     embedder = MiniLM()
-    rows = [json.loads(line) for line in (folder / "corpus.jsonl").read_text("utf8").splitlines()]
-    chunks = [Chunk(str(r["id"]), 1, 0, len(r["text"]), r["text"], None, 0) for r in rows]
-    relevant: dict[str, set[str]] = defaultdict(set)
-    for line in (folder / "qrels.tsv").read_text("utf8").splitlines()[1:]:
-        query, document, _ = line.split("\t")
-        relevant[query].add(document)
+    documents, relevant = cisi(folder)
+    chunks = [Chunk(d.name, 1, 0, len(d.text), d.text, None, 0) for d in documents]
     retriever = Retriever(chunks, embedder.embed([c.text for c in chunks]), embedder, ranker)
     scores = Scores("CISI")
-    for line in (folder / "queries.jsonl").read_text("utf8").splitlines():
-        query = json.loads(line)
-        if not (gold := relevant[str(query["id"])]):
-            continue
-        hits = retriever.search(query["text"], top_k=100, mode="hybrid")
+    for question, gold in relevant.items():
+        hits = retriever.search(question, top_k=100, mode="hybrid")
         for system in SYSTEMS:
-            names = order_documents(retriever, system, query["text"], hits, CISI_DEPTH)
-            scores.add("nDCG@10 of documents", system, ndcg(names, gold))
-            scores.add("recall@10 of documents", system, recall(names, gold, 10))
+            names = order_documents(retriever, system, question, hits, CISI_DEPTH)
+            scores.add("nDCG@10 of documents", system, ndcg_at(names, gold, 10))
+            scores.add("recall@10 of documents", system, recall_at(names, gold, 10))
     return scores
 
 
@@ -331,7 +310,7 @@ def main() -> None:
         for scores in public_questions(args.data / "qa" / "dev.jsonl.xz", args.limit, ranker):
             rows += scores.rows()
     if "cisi" in parts:
-        rows += cisi(args.data / "retrieval" / "cisi", ranker).rows()
+        rows += cisi_scores(args.data / "retrieval" / "cisi", ranker).rows()
     print(table(rows))
     for row in apart:
         print(json.dumps(row))
