@@ -85,7 +85,7 @@ ASKS: tuple[Ask, ...] = (
     Ask("strictness", "How strict is the form of an answer?",
         "Tuning enforces a form that prompts keep only mostly.", "BCDE",
         ("Free text", "One consistent form", "A strict schema")),
-    Ask("seconds", "How long may an answer take?",
+    Ask("seconds", "How many seconds may an answer take?",
         "Retrieval adds a step and a longer prompt.", "ABDE", unit="seconds", low=0.05, high=30.0),
     Ask("volume", "How many questions will be asked in a month?",
         "Tuning costs once, retrieval with every prompt.", "ABD",

@@ -18,6 +18,7 @@ from backends.measure.advisor import (
     APPROACHES,
     ASKS,
     CRITERIA,
+    GUIDES,
     MEASURE_WORDS,
     NAMES,
     Advice,
@@ -104,7 +105,7 @@ def _level(ask: Ask, answers: Answers) -> int:
 def _number(ask: Ask, answers: Answers) -> float:
     return float(
         st.number_input(
-            f"{ask.question} ({ask.unit})", ask.low, ask.high, float(getattr(answers, ask.key)),
+            ask.question, ask.low, ask.high, float(getattr(answers, ask.key)),
             key=f"ask-{ask.key}", format="%g", help=_help(ask),
         )
     )  # fmt: skip
@@ -141,6 +142,7 @@ def advice_card(advice: Advice, answers: Answers) -> None:
         st.markdown(f"- {markdown(flip_words(flip, answers))}")
     st.markdown("**How sure**")
     st.markdown(markdown(advice_report.robust_words(advice)))
+    st.caption(markdown("Guides: " + "; ".join(f"{letter}: {name}" for letter, name in GUIDES.items()) + "."))
 
 
 def marks_table(advice: Advice) -> None:

@@ -264,5 +264,5 @@ def test_known_answers_take_the_place_of_defaults_within_their_range() -> None:
 
 
 def test_an_answer_out_of_range_is_refused() -> None:
-    with pytest.raises(UserError, match="How long may an answer take"):
+    with pytest.raises(UserError, match="How many seconds may an answer take"):
         advise(Answers(seconds=0.001), Evidence())
