@@ -149,6 +149,7 @@ class Sentence:
     end: int
     text: str
     score: float = 0.0  # relevance as retrieval judged it; compares sentences of one question only
+    logit: float | None = None  # log-odds that it answers the question, where a cross-encoder read it
     likely: bool = False  # the best of its question, or judged nearly as good: each may be the answer
 
 

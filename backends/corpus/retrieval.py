@@ -322,7 +322,7 @@ class Retriever:
             logits = self._ranker.score(question, [sentence_text(hit.chunk, s) for hit, s in ranked])
             logit = float(logits.max())
             judged = [
-                (hit, replace(s, score=float(own) + BLEND * s.score))
+                (hit, replace(s, score=float(own) + BLEND * s.score, logit=float(own)))
                 for own, (hit, s) in zip(logits, ranked, strict=True)
             ]
             ranked = sorted(judged, key=_best_first)

@@ -21,7 +21,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from backends.datatypes import Chunk, Finished, Hit, Sentence, Source, UserError
 from backends.language import generation
 from backends.language.generation import LanguageModel
-from backends.language.grounding import CONNECTIVES, Grounding, Quotable, ground, quotable
+from backends.language.grounding import (
+    ANSWERED,
+    CONNECTIVES,
+    UNANSWERED,
+    Grounding,
+    Quotable,
+    ground,
+    quotable,
+)
 from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, build_messages, evidence_lines
 from tests.fakes import random_adapter, tiny_language_model
 
@@ -241,6 +249,26 @@ def test_an_answer_quotes_every_sentence_that_is_as_likely_as_the_best(
     tokens = [*encode(kind, answer), END]
     mask = grounding(kind, likely(SOURCES, WARRANTY[1], PRICES[1]), max_tokens=len(tokens) + room)
     assert accepts(mask, tokens) == allowed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("logits", "declines", "answers"),
+    [
+        ((None, None), True, True),
+        ((-1.0, 2.5), True, True),
+        ((-9.0, ANSWERED), False, True),
+        ((UNANSWERED - 0.1, -4.0), True, False),
+    ],
+)
+def test_only_where_it_is_uncertain_may_an_answer_choose_to_decline(
+    kind: str, logits: tuple[float | None, ...], declines: bool, answers: bool
+) -> None:
+    one, two = SOURCES
+    judged = tuple(replace(s, logit=logit) for s, logit in zip(two.sentences, logits, strict=True))
+    for said, allowed in ((NOT_IN_DOCUMENTS, declines), (NOT_KNOWN, declines), (APPROVED, answers)):
+        mask = grounding(kind, (one, replace(two, sentences=judged)), max_tokens=100)
+        assert accepts(mask, [*encode(kind, said), END]) is allowed
 
 
 def test_likely_sentences_that_read_the_same_are_quoted_once() -> None:
