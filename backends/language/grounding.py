@@ -35,8 +35,8 @@ LONGEST_JOIN = 3  # connectives in a row: "it is from"
 MOST_SAID = 2  # a place is quoted as the short answer and once in its sentence; more is a circle
 MOST_JOINED = 5  # connectives of a source after its words; an answer that needs more has lost its way
 # Best log-odds of a sentence from which, and below which, it is certain. Of the sample's 124 answerable
-# development questions 58 are above the first (the first three sentences hold the answer for 53 of them) and 3
-# below the second, none of which was answered right; of the 13 unanswerable ones 1 and 4.
+# development questions 58 are above the first (the first three sentences hold the answer for 53 of them) and
+# 3 below the second, none of which was answered right; of the 13 unanswerable ones 1 and 4.
 ANSWERED, UNANSWERED = 3.0, -2.0
 OPENING, CLOSING = "([{\"'“‘«", ".,;:!?)]}\"'”’»…"
 _RUN = re.compile(r"\S+")
