@@ -33,5 +33,5 @@ class Hybrid:
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
-            quote=quotable(question, evidence.sources) if settings.quote_only else None,
+            quote=quotable(question, evidence.sources, short=True) if settings.quote_only else None,
         )

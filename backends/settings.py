@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     follow_ups: bool = Field(
         False, description="A follow-up question is completed from the questions asked before it."
     )
-    context_tokens: int = Field(128, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
+    context_tokens: int = Field(192, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     quote_only: bool = Field(
         True,
         description="Answers from documents use only words of their passages and a few joining words. "

@@ -3,8 +3,7 @@
 Enters: <work>/qa_train.jsonl (made by score_sentences.py), the invented papers of families.py and tables of
 tables.py. Leaves: a standard PEFT folder (LoRA, pooler and classifier) with card.json. It learns to tell the
 sentence, table row or passage that answers a question from others of the same document, of documents like it,
-and of strangers. Of DRAWN candidates it learns from the answer and the others that it finds most convincing
-now (hard negatives: Xiong et al. 2021), since serving too shows it only texts that look right.
+and of strangers.
 
 Loss of one question: cross-entropy over its candidates (which one answers?) plus 0.3 x binary cross-entropy
 of each candidate (does it answer at all?), so that scores order well and can also say that nothing fits.
@@ -17,8 +16,8 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from backends.corpus.embedding import MODEL_SHA256
 
-DRAWN = 12  # candidates of a question
-CANDIDATES = 3  # of them that are learned from
+CANDIDATES = 5
 LONGEST = 96  # tokens of question and candidate together
 BINARY_WEIGHT = 0.3
 POOL = 96  # questions sorted by length together
@@ -66,12 +64,16 @@ class Groups:
             self.by_title.setdefault(row["title"], []).append(row)
 
     def _finish(self, question: str, title: str, gold: str | None, near: list[tuple[str, str]]) -> Group:
-        """Take the nearest as negatives, and write each candidate as retrieval does."""
+        """Pick negatives, nearest first but not always, and write each candidate as retrieval does."""
         rng = self.rng
         titled = rng.random() < 0.75
         wide = rng.random() < 0.2  # passages of several sentences instead of single ones
         near = [(t, s) for t, s in near if s != gold]
-        chosen = near[: DRAWN - (gold is not None)]
+        hard = near[: 2 * CANDIDATES]
+        rng.shuffle(hard)
+        hard += near[2 * CANDIDATES :]
+        size = CANDIDATES - (gold is not None)
+        chosen = hard[:size]
 
         def text(t: str, s: str) -> str:
             if wide and near:
@@ -99,7 +101,7 @@ class Groups:
         ]
         near += [(twin.title, s.sentence) for s in twin.statements if s.about == gold.about]
         rng.shuffle(near)
-        near += [(twin.title, s.sentence) for s in twin.statements]
+        near = near[:8] + [(twin.title, s.sentence) for s in twin.statements]
         near += [(other.title, s.sentence) for s in other.statements]
         title = main.title
         if rng.random() < HEADINGS:
@@ -141,34 +143,20 @@ class Groups:
         if (best is None) == bool(row["answers"]):
             return self.paragraph()
         order = sorted((i for i in range(len(sentences)) if i not in holding), key=lambda i: -scores[i])
-        near = [(row["title"], sentences[i]) for i in order][: DRAWN // 2]
-        same_title = self.by_title[row["title"]]
-        while len(near) < DRAWN:
-            other = rng.choice(same_title if rng.random() < 0.8 else self.questions)
-            sentence = rng.choice(other["sentences"])
-            if other["sentences"][0] != sentences[0] and not any(a in sentence for a in row["answers"]):
-                near.append((other["title"], sentence))
-            elif rng.random() < 0.1:  # an article of one paragraph
-                same_title = self.questions
+        near = [(row["title"], sentences[i]) for i in order]
+        for _ in range(3):
+            twin = rng.choice(self.by_title[row["title"]])
+            if twin["sentences"][0] != sentences[0]:
+                near.append((twin["title"], rng.choice(twin["sentences"])))
+        while len(near) < CANDIDATES:
+            stranger = rng.choice(self.questions)
+            near.append((stranger["title"], rng.choice(stranger["sentences"])))
         return self._finish(row["question"], row["title"], None if best is None else sentences[best], near)
 
     def draw(self) -> Group:
-        kind = self.rng.choices(["paper", "paragraph", "row"], weights=[0.38, 0.48, 0.14])[0]
+        kind = self.rng.choices(["paper", "paragraph", "row"], weights=[0.52, 0.33, 0.15])[0]
         group: Group = getattr(self, kind)()
-        return group if len(group.candidates) >= CANDIDATES else self.draw()
-
-
-def hardest(groups: Sequence[Group], score: Callable[[list[tuple[str, str]]], torch.Tensor]) -> list[Group]:
-    """The same questions with CANDIDATES each: the answer, and the others to which `score` gives most."""
-    logits = score([(g.question, c) for g in groups for c in g.candidates])
-    kept = []
-    for group, own in zip(groups, logits.split([len(g.candidates) for g in groups]), strict=True):
-        if group.answerable:
-            own = own.clone()
-            own[0] = torch.inf
-        best = own.topk(CANDIDATES).indices.tolist()
-        kept.append(replace(group, candidates=tuple(group.candidates[at] for at in best)))
-    return kept
+        return group if len(group.candidates) == CANDIDATES else self.draw()
 
 
 def loss_of(logits: torch.Tensor, answerable: torch.Tensor) -> torch.Tensor:
@@ -279,15 +267,6 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(get_model_path())
     model = adapted(args.rank, args.start)
     model.print_trainable_parameters()
-
-    def score(pairs: list[tuple[str, str]]) -> torch.Tensor:
-        questions, texts = zip(*pairs, strict=True)
-        encoded = tokenizer(
-            list(questions), list(texts),
-            padding=True, truncation="only_second", max_length=LONGEST, return_tensors="pt",
-        )  # fmt: skip
-        return model(**encoded).logits.float().flatten()
-
     optimizer = MasterCopies([p for p in model.parameters() if p.requires_grad], args.rate)
     meter = Meter(args.work / "reranker.jsonl")
     started = saved = time.time()
@@ -297,9 +276,12 @@ def main() -> None:
             pool = sorted((groups.draw() for _ in range(POOL)), key=lambda g: max(map(len, g.candidates)))
         first = rng.randrange(0, len(pool) - args.questions + 1)
         batch, pool = pool[first : first + args.questions], pool[:first] + pool[first + args.questions :]
-        with torch.inference_mode():
-            batch = hardest(batch, score)
-        logits = score([(g.question, c) for g in batch for c in g.candidates]).view(-1, CANDIDATES)
+        encoded = tokenizer(
+            [g.question for g in batch for _ in g.candidates],
+            [c for g in batch for c in g.candidates],
+            padding=True, truncation="only_second", max_length=LONGEST, return_tensors="pt",
+        )  # fmt: skip
+        logits = model(**encoded).logits.float().view(len(batch), CANDIDATES)
         answerable = torch.tensor([g.answerable for g in batch])
         loss = loss_of(logits, answerable)
         loss.backward()

@@ -3,24 +3,23 @@
 Enters: the prompt as text and token offsets, the sources it shows, a way to tokenise. Leaves: `Grounding`, a
 callable from the answer's tokens so far to the token ids allowed next. It knows no network and no logits.
 
-The answer is read as sentences, each made of spans copied from one numbered line and closed by that line's
-marker, or as one of the two abstention sentences. Words of the title and of table cells may be joined anew
-by a few connective words; prose is quoted as it stands, from any word to a full stop. Where the question
-asks for it, "Yes." or "No." may come first. A span begins where a word of the evidence begins and ends
-where one ends, on the prompt's own tokens, so that no word is ever cut or glued. All readings of the tokens
-so far are followed at once (a non-deterministic automaton), hence what may continue a span is what follows
-its longest match.
+The answer is read as quotes, each copied from one numbered line and closed by that line's marker, or as one
+of the two abstention sentences. A quote begins where a sentence, a table row or a cell begins and ends where
+one ends; a sentence may also be ended at a comma or bracket. In front of the first quote may come "Yes." or
+"No.", where the question asks for it, and, from models that have learned to, a short answer: words of a line
+up to any word that is not mere grammar; these may also leave out cells of a row. A span begins and ends where
+words do, on the prompt's own tokens, so that no word is ever cut or glued. All readings of the tokens so far
+are followed at once (a non-deterministic automaton).
 
-Where retrieval could not tell which of several sentences answers, the answer goes on until it has quoted
-each of them, as long as they fit. Where a cross-encoder is certain that a sentence answers, the answer may
-not decline; where it is certain that none does, it must.
+Where a cross-encoder judged the sentences, only those are quoted that it thinks likely to answer, the best
+and those nearly as good, and the answer goes on until it has quoted each of them, as long as they fit. Where
+it is certain that one answers, the answer may not decline; where it is certain that none does, it must.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
@@ -28,20 +27,20 @@ from typing import Literal
 from backends.datatypes import Sentence, Source, UserError
 from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, format_evidence
 
-# Grammar only: no word here may change what is claimed ("not", "or", "until", "within" must be quoted).
-_CONNECTIVE_TEXT = "the a an of is are was were has have and for in on at to by with from as it its"
-CONNECTIVES = tuple(_CONNECTIVE_TEXT.split())
-LONGEST_JOIN = 3  # connectives in a row: "it is from"
-MOST_SAID = 2  # a place is quoted as the short answer and once in its sentence; more is a circle
-MOST_JOINED = 5  # connectives of a source after its words; an answer that needs more has lost its way
+# Grammar only: a short answer neither begins with these, the prepositions aside, nor ends with one.
+_ARTICLES = frozenset(re.findall(r"\w+", "the a an of is are was were has have and as it its that which"))
+_GRAMMAR = _ARTICLES | frozenset(re.findall(r"\w+", "for in on at to by with from or"))
 # Best log-odds of a sentence from which, and below which, it is certain. Of the sample's 124 answerable
-# development questions 58 are above the first (the first three sentences hold the answer for 53 of them) and
-# 3 below the second, none of which was answered right; of the 13 unanswerable ones 1 and 4.
-ANSWERED, UNANSWERED = 3.0, -2.0
+# development questions 87 are above the first (the first three sentences hold the answer for 78 of them) and
+# 3 below the second, none of which was answered right; of the 13 unanswerable ones 5 and 4.
+ANSWERED, UNANSWERED = 1.0, -2.0
 OPENING, CLOSING = "([{\"'“‘«", ".,;:!?)]}\"'”’»…"
 _RUN = re.compile(r"\S+")
+_CLAUSE_END = re.compile(r"[,;:]| [(–—]")
 _SENTENCE_END = re.compile(r"[.!?…][)\]\"'”’»]*$")
 _LABEL = re.compile(r"(?:^|; )([^:;]{1,60}):(?= )")
+_FIRST_WORD = re.compile(r"(?:[-*•–>] +)*(?=\S)")  # behind list points
+_CELL = re.compile(r"; +")
 _YES_NO = re.compile(
     r"(am|are|is|was|were|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would)\b",
     re.IGNORECASE,
@@ -57,15 +56,21 @@ Offsets = Sequence[tuple[int, int]]
 class Quotable:
     """What an answer may quote, and whether it may `decline` instead. With `json` it may also open a JSON
     object, which is not constrained; with `yes_no` it may begin with one of these words as a sentence of its
-    own."""
+    own, with `short` with some words of a line, and leave out cells."""
 
     sources: tuple[Source, ...]
     decline: Decline = "may"
+    short: bool = False
     json: bool = False
     yes_no: bool = False
 
+    @property
+    def judged(self) -> bool:
+        """Whether retrieval told which sentences may answer: then only these are quoted."""
+        return any(sentence.likely for source in self.sources for sentence in source.sentences)
 
-def quotable(question: str, sources: Sequence[Source]) -> Quotable:
+
+def quotable(question: str, sources: Sequence[Source], *, short: bool = False) -> Quotable:
     logits = [s.logit for each in sources for s in each.sentences if s.logit is not None]
     decline: Decline = "may"
     if logits and max(logits) >= ANSWERED:
@@ -75,6 +80,7 @@ def quotable(question: str, sources: Sequence[Source]) -> Quotable:
     return Quotable(
         tuple(sources),
         decline=decline,
+        short=short,
         json=re.search(r"\bjson\b", question, re.IGNORECASE) is not None,
         yes_no=_YES_NO.match(question.strip()) is not None,
     )
@@ -83,18 +89,16 @@ def quotable(question: str, sources: Sequence[Source]) -> Quotable:
 @dataclass(eq=False)
 class _Node:
     """A place in the automaton. `also` are places it is at the same time; `short` counts the tokens that are
-    missing to the end of the word, `most` is how often the place may be reached (0: as often as wished),
-    `quoted` says that it stands in a source's line, `begins` that a sentence may begin here, and `marked`
-    that a sentence has ended with its marker."""
+    missing to the end of the word. Of a token of a line `quoted` says where it stands and `word` is the place
+    at which its word ends. `marked` says that a sentence has ended with its marker."""
 
     edges: dict[int, list[_Node]] = field(default_factory=dict)
     also: list[_Node] = field(default_factory=list)
     ends: bool = False
     free: bool = False
     short: int = 0
-    most: int = 0
-    quoted: bool = False
-    begins: bool = False
+    quoted: tuple[int, int] | None = None
+    word: _Node | None = None
     marked: bool = False
 
     def add(self, path: Sequence[int], target: _Node) -> None:
@@ -136,8 +140,9 @@ class Grounding:
         self._max_tokens = max_tokens
         self._start = start
         self._at = [start]
-        self._said: Counter[_Node] = Counter()
-        self._sentence: set[_Node] = set()  # what this sentence has quoted
+        self._said: set[_Node] = (
+            set()
+        )  # words, by where they end; none is said twice, or it could go in circles
         self._quoted: set[_Node] = set()  # where the last whole word that was quoted stands
         self._read = 0
 
@@ -181,14 +186,9 @@ class Grounding:
         fresh = [node for node in dict.fromkeys(reached) if not self._is_used_up(node)]
         self._at = fresh or list(dict.fromkeys(reached))
         self._quoted = {node for node in self._at if node.quoted and not node.short} or self._quoted
-        # Of several quoted places that read the same none is known to be the one; connectives always count.
-        alone = len(self._at) == 1
-        self._said.update(node for node in self._at if alone or not node.quoted)
-        places = list(_places(self._at))
-        if any(place.begins for place in places):
-            self._sentence.clear()
-        elif alone and self._at[0].quoted:
-            self._sentence.add(self._at[0])
+        if len({node.quoted for node in self._at}) == 1:  # of several that read alike none is known to be it
+            self._said.update(node for node in self._at if node.word is node)
+        places = _places(self._at)
         # Told is what was quoted to its last token, and what the words before a marker are from.
         told = self._quoted if any(place.marked for place in places) else set()
         self._untold = [
@@ -196,7 +196,7 @@ class Grounding:
         ]
 
     def _is_used_up(self, node: _Node) -> bool:
-        return 0 < node.most <= self._said[node] or node in self._sentence
+        return node.word in self._said
 
 
 def _places(nodes: Iterable[_Node]) -> Iterable[_Node]:
@@ -236,6 +236,7 @@ def ground(
                 [ids[i] for i in inside],
                 [(max(offsets[i][0] - begin, 0), offsets[i][1] - begin) for i in inside],
             ),
+            quote,
             source.sentences,
         )
     start = builder.finish(quote)
@@ -260,14 +261,39 @@ class _Line:
             at -= len(sentence) + 1
         return found[::-1]
 
-    def cells(self) -> set[int]:
-        """Offsets in the title and in table rows: their words may be joined anew, those of prose may not."""
-        prose: set[int] = set()
+    def begins(self) -> list[int]:
+        """Where each token begins, the spaces in front of it aside."""
+        stripped = []
+        for begin, _ in self.offsets:
+            while begin < len(self.text) and self.text[begin] == " ":
+                begin += 1
+            stripped.append(begin)
+        return stripped
+
+    def rows(self) -> list[tuple[int, int]]:
+        """Those of the sentences that are table rows: several labels, or one and no full stop ("Note: It ...
+        sold out." is prose)."""
+        found = []
         for (begin, end), sentence in zip(self.spans(), self.sentences, strict=True):
             labels = len(_LABEL.findall(sentence))
-            if not labels or (labels == 1 and _SENTENCE_END.search(sentence)):  # "Note: It is sold out."
-                prose.update(range(begin + 1, end + 1))
-        return set(range(len(self.text) + 1)) - prose
+            if labels > 1 or (labels == 1 and not _SENTENCE_END.search(sentence)):
+                found.append((begin, end))
+        return found
+
+    def is_row(self, at: int) -> bool:
+        return any(begin <= at < end for begin, end in self.rows())
+
+    def starts(self) -> set[int]:
+        """Where a quote may begin: at the first word of a sentence, list points aside, and of a cell."""
+        firsts = (_FIRST_WORD.match(self.text, begin, end) for begin, end in self.spans())
+        found = {match.end() for match in firsts if match}
+        cells = (match.end() for b, e in self.rows() for match in _CELL.finditer(self.text, b, e))
+        return found | set(cells)
+
+    def ends(self) -> set[int]:
+        """Where a sentence ends, a row, or a cell."""
+        cells = (match.start() for b, e in self.rows() for match in _CELL.finditer(self.text, b, e))
+        return {end for _, end in self.spans()} | set(cells)
 
 
 @dataclass(frozen=True)
@@ -302,64 +328,39 @@ class _Builder:
         self._encode = lru_cache(maxsize=None)(encode)  # words repeat; it lives as long as one prompt
         self._anchor = encode(_ANCHOR)
         self._start = _Node()  # before the first token
-        self._sentence = _Node(begins=True)  # a sentence may begin, after a space
+        self._first = _Node()  # where the prompt ends in "Answer:", a space comes before the first token
+        self._sentence = _Node()  # a sentence may begin, after a space
+        self._start.also = [self._sentence, self._first]
         self._likely: list[tuple[float, _Likely]] = []
-        self._joined = _Node()  # a connective began the sentence; its words may be of any one source
-        self._start.also = [self._sentence]  # for prompts that end in "Answer:"
 
-    def add(self, line: _Line, sentences: Sequence[Sentence]) -> None:
-        """Make a line's words quotable; `sentences` are those it shows, as retrieval judged them."""
-        words = _words(line.text)[1:]  # the first is the marker itself
-        word_at = {at: word for word in words for at in range(word.run_start, word.run_end)}
-        nodes = [_Node(most=MOST_SAID, quoted=True) for _ in line.ids]
+    def add(self, line: _Line, quote: Quotable, sentences: Sequence[Sentence]) -> None:
+        """Make a line quotable; `sentences` are those it shows, as retrieval judged them."""
+        judged = list(zip(line.spans(), sentences, strict=True))
+        open_ = [span for span, sentence in judged if sentence.likely or not quote.judged]
         closed, ended = self._closings(line.rank)
-        spans = _Node()  # a span may begin, after a space
-        joined = _Node(also=[spans], short=1, most=MOST_JOINED)  # behind a connective a word has to follow
-        for _ in range(LONGEST_JOIN):
-            joins = _Node()  # a connective may begin, after a space
-            for connective in CONNECTIVES:
-                joins.add(self._after(f" {connective}"), joined)
-            joined = _Node(also=[spans, joins], short=1, most=MOST_JOINED)
-        self._sentence.also.append(spans)
-        self._joined.also.append(joined)
-        after_word = _Node(also=[joins])
-        after_word.add(self._after("."), ended)
-        after_word.add(self._after(","), joined)
         stopped = _Node()
         stopped.add(self._after("."), ended)
-        cells = line.cells()
-        boundary: dict[int, _Node] = {}  # where a word ends -> the node of the token that ends it
-        sentence_ends = {end for _, end in line.spans()}
-        for i in reversed(range(len(nodes))):
-            begin, end = line.offsets[i]
-            last = i + 1 == len(nodes)
-            if not last:
-                nodes[i].edges[line.ids[i + 1]] = [nodes[i + 1]]
-            content = line.text[begin:end].rstrip()
-            word = word_at.get(begin + len(content) - 1) if content else None
-            divided = not last and line.offsets[i + 1][0] < end  # one character, several tokens
-            if word is None or divided or begin + len(content) < word.end:
-                nodes[i].short = 0 if last else nodes[i + 1].short + 1
-                continue
-            at = begin + len(content)
-            boundary[at] = nodes[i]
-            closes = content[-1] in ".,;:!?…"  # no second full stop after one that was quoted
-            if at in cells:
-                nodes[i].also.append(joins if closes else after_word)
-            elif not closes:
-                nodes[i].also.append(stopped)
-            behind = line.text[at : at + 1]
-            if behind in ("", " ") and _SENTENCE_END.search(line.text[word.run_start : at]):
-                nodes[i].also.append(ended)
-            elif at in sentence_ends or behind == ";":
-                nodes[i].also.append(closed)
-        self._begin_spans(line, words, nodes, boundary, spans)
-        self._labels(line, after_word, spans)
+        words = _words(line.text)[1:]  # the first is the marker itself
+        nodes, boundary = _chain(line, words)
+        starts = {at for at in line.starts() if any(begin <= at < end for begin, end in open_)}
+        ends = line.ends()
+        for at, (node, word) in boundary.items():
+            if at in ends:
+                full_stop = _SENTENCE_END.search(line.text[word.run_start : at])
+                node.also += [ended] if full_stop else [closed, stopped]
+            elif _CLAUSE_END.match(line.text[at : at + 2]) and not line.is_row(at):
+                node.also.append(stopped)
+        self._begin(line, words, nodes, boundary, starts, self._sentence)
+        if quote.short:
+            self._add_short(line, [w for w in words if any(b <= w.run_start < e for b, e in open_)])
+            for row in line.rows():
+                _leave_out_cells(line, nodes, [at for at in starts if row[0] < at < row[1]])
         closing = len(self._after(f" [{line.rank}]"))
-        for (begin, end), sentence in zip(line.spans(), sentences, strict=True):
+        for (begin, end), sentence in judged:
             if sentence.likely:
+                first = next((at for at in sorted(starts) if begin <= at < end), end)
                 tokens = [
-                    i for i, place in enumerate(line.offsets) if begin - 1 <= place[0] and place[1] <= end
+                    i for i, at in enumerate(line.begins()) if first <= at and line.offsets[i][1] <= end
                 ]
                 self._likely.append((sentence.score, _Likely(tuple(nodes[i] for i in tokens), closing)))
 
@@ -371,11 +372,7 @@ class _Builder:
         """The start of the automaton, with everything that depends on no line."""
         if quote.decline == "must":
             self._start = _Node()
-        elif self._joined.also:
-            for word in CONNECTIVES:
-                self._sentence.add(self._after(f" {word.capitalize()}"), self._joined)
-                self._start.add(self._encode(word.capitalize()), self._joined)
-        if quote.yes_no and quote.decline != "must":
+        elif quote.yes_no:
             for word in ("Yes.", "No."):
                 self._start.add(self._encode(word), self._sentence)
         declined = _Node(ends=True)
@@ -387,43 +384,46 @@ class _Builder:
                 self._start.edges.setdefault(self._encode(opening)[0], []).append(free)
         return self._start
 
-    def _begin_spans(
+    def _add_short(self, line: _Line, words: Sequence[_Word]) -> None:
+        """Let the answer begin with some of these words and a full stop; a quote has to follow."""
+        nodes, boundary = _chain(line, words)
+        stopped = _Node()
+        stopped.add(self._after("."), self._sentence)
+        for at, (node, word) in boundary.items():
+            if (
+                line.text[word.start : word.end].lower() not in _GRAMMAR
+                and line.text[at - 1] not in ".,;:!?…"
+            ):
+                node.also.append(stopped)
+        starts = {w.run_start for w in words if line.text[w.start : w.end].lower() not in _ARTICLES}
+        self._begin(line, words, nodes, boundary, starts, self._first)
+
+    def _begin(
         self,
         line: _Line,
         words: Sequence[_Word],
         nodes: Sequence[_Node],
-        boundary: dict[int, _Node],
-        spans: _Node,
+        boundary: Mapping[int, tuple[_Node, _Word]],
+        starts: set[int],
+        spaced: _Node,
     ) -> None:
-        """Let spans begin at every word: on the prompt's tokens, and tokenised anew where spacing or case
-        differ from the prompt's (first word of the answer or of a sentence, word behind a bracket)."""
+        """Let spans begin at the words at `starts`: after a space on the prompt's tokens, and tokenised anew
+        where spacing or case differ from the prompt's (first word of the answer, word behind a bracket)."""
         first: dict[int, int] = {}  # where a run starts -> its first token, the space in front included
-        for i, (begin, _) in enumerate(line.offsets):
-            while begin < len(line.text) and line.text[begin] == " ":
-                begin += 1
+        for i, begin in enumerate(line.begins()):
             first.setdefault(begin, i)
         for word in words:
             end = word.end if word.end in boundary else word.run_end
-            target = boundary.get(end)
-            if target is None:
+            if end not in boundary or word.run_start not in starts:
                 continue
+            target, _ = boundary[end]
             whole, core = line.text[word.run_start : end], line.text[word.start : end]
             if (at := first.get(word.run_start)) is not None:
-                spans.edges.setdefault(line.ids[at], []).append(nodes[at])
-            self._start.add(self._encode(whole), target)
-            if core != whole:
-                spans.add(self._after(f" {core}"), target)
-                self._start.add(self._encode(core), target)
-            if (capital := core[:1].upper() + core[1:]) != core:
-                self._sentence.add(self._after(f" {capital}"), target)
-                self._start.add(self._encode(capital), target)
-
-    def _labels(self, line: _Line, after_word: _Node, spans: _Node) -> None:
-        """Labels of table rows may be written small: "Price: 9 EUR" is told as "The price is 9 EUR"."""
-        labels = {label for sentence in line.sentences for label in _LABEL.findall(sentence)}
-        for label in sorted(labels):
-            for small in {label.lower(), label[:1].lower() + label[1:]} - {label}:
-                spans.add(self._after(f" {small}"), after_word)
+                spaced.edges.setdefault(line.ids[at], []).append(nodes[at])
+            for text in dict.fromkeys([whole, core, core[:1].upper() + core[1:]]):
+                self._start.add(self._encode(text), target)
+                if text != whole:
+                    spaced.add(self._after(f" {text}"), target)
 
     def _closings(self, rank: int) -> tuple[_Node, _Node]:
         """The end of a row and of a sentence of source `rank`: its marker or the end of the answer may come,
@@ -437,3 +437,40 @@ class _Builder:
         """Tokens of `text` where other text stands in front of it."""
         tokens, anchor = self._encode(_ANCHOR + text), self._anchor
         return tokens[len(anchor) :] if tokens[: len(anchor)] == anchor else self._encode(text)
+
+
+def _chain(line: _Line, words: Sequence[_Word]) -> tuple[list[_Node], dict[int, tuple[_Node, _Word]]]:
+    """A node for each token of the line, each leading to the next within its sentence; and by offset those where
+    a span may end, with the word that ends there."""
+    word_at = {at: word for word in words for at in range(word.run_start, word.run_end)}
+    nodes = [_Node(quoted=(line.rank, i)) for i in range(len(line.ids))]
+    boundary: dict[int, tuple[_Node, _Word]] = {}
+    cut = {begin for begin, _ in line.spans()}
+    begins = line.begins()
+    for i in reversed(range(len(nodes))):
+        begin, end = line.offsets[i]
+        last = i + 1 == len(nodes) or (begins[i + 1] in cut and begins[i] != begins[i + 1])
+        if not last:
+            nodes[i].edges[line.ids[i + 1]] = [nodes[i + 1]]
+        content = line.text[begin:end].rstrip()
+        word = word_at.get(begin + len(content) - 1) if content else None
+        divided = not last and line.offsets[i + 1][0] < end  # one character, several tokens
+        if word is None or divided or begin + len(content) < word.end:
+            if not last:
+                nodes[i].short, nodes[i].word = nodes[i + 1].short + 1, nodes[i + 1].word
+        else:
+            nodes[i].word = nodes[i]
+            boundary[begin + len(content)] = nodes[i], word
+    return nodes, boundary
+
+
+def _leave_out_cells(line: _Line, nodes: Sequence[_Node], cells: Sequence[int]) -> None:
+    """Behind the semicolon of a cell any later cell of the row may come, not only the next one."""
+    first: dict[int, int] = {}
+    for i, begin in enumerate(line.begins()):
+        first.setdefault(begin, i)
+    places = [first[at] for at in sorted(cells) if at in first]
+    for number, at in enumerate(places):
+        if at and line.text[line.offsets[at - 1][1] - 1] == ";":
+            for later in places[number + 1 :]:
+                nodes[at - 1].edges.setdefault(line.ids[later], []).append(nodes[later])
