@@ -440,8 +440,8 @@ class _Builder:
 
 
 def _chain(line: _Line, words: Sequence[_Word]) -> tuple[list[_Node], dict[int, tuple[_Node, _Word]]]:
-    """A node for each token of the line, each leading to the next within its sentence; and by offset those where
-    a span may end, with the word that ends there."""
+    """A node for each token of the line, each leading to the next within its sentence; and by offset those
+    where a span may end, with the word that ends there."""
     word_at = {at: word for word in words for at in range(word.run_start, word.run_end)}
     nodes = [_Node(quoted=(line.rank, i)) for i in range(len(line.ids))]
     boundary: dict[int, tuple[_Node, _Word]] = {}
