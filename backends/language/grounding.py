@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from backends.datatypes import Sentence, Source, UserError
@@ -140,9 +140,7 @@ class Grounding:
         self._max_tokens = max_tokens
         self._start = start
         self._at = [start]
-        self._said: set[_Node] = (
-            set()
-        )  # words, by where they end; none is said twice, or it could go in circles
+        self._said: set[_Node] = set()  # where words end; none is said twice, or it could go in circles
         self._quoted: set[_Node] = set()  # where the last whole word that was quoted stands
         self._read = 0
 
@@ -253,6 +251,7 @@ class _Line:
     ids: list[int]
     offsets: list[tuple[int, int]]
 
+    @cached_property
     def spans(self) -> list[tuple[int, int]]:
         """Where each sentence begins and ends in `text`."""
         found, at = [], len(self.text)
@@ -261,6 +260,7 @@ class _Line:
             at -= len(sentence) + 1
         return found[::-1]
 
+    @cached_property
     def begins(self) -> list[int]:
         """Where each token begins, the spaces in front of it aside."""
         stripped = []
@@ -270,30 +270,39 @@ class _Line:
             stripped.append(begin)
         return stripped
 
+    @cached_property
     def rows(self) -> list[tuple[int, int]]:
         """Those of the sentences that are table rows: several labels, or one and no full stop ("Note: It ...
         sold out." is prose)."""
         found = []
-        for (begin, end), sentence in zip(self.spans(), self.sentences, strict=True):
+        for (begin, end), sentence in zip(self.spans, self.sentences, strict=True):
             labels = len(_LABEL.findall(sentence))
             if labels > 1 or (labels == 1 and not _SENTENCE_END.search(sentence)):
                 found.append((begin, end))
         return found
 
+    @cached_property
+    def firsts(self) -> dict[int, int]:
+        """By offset, the first token of what begins there, the space in front included."""
+        found: dict[int, int] = {}
+        for i, begin in enumerate(self.begins):
+            found.setdefault(begin, i)
+        return found
+
     def is_row(self, at: int) -> bool:
-        return any(begin <= at < end for begin, end in self.rows())
+        return any(begin <= at < end for begin, end in self.rows)
 
     def starts(self) -> set[int]:
         """Where a quote may begin: at the first word of a sentence, list points aside, and of a cell."""
-        firsts = (_FIRST_WORD.match(self.text, begin, end) for begin, end in self.spans())
+        firsts = (_FIRST_WORD.match(self.text, begin, end) for begin, end in self.spans)
         found = {match.end() for match in firsts if match}
-        cells = (match.end() for b, e in self.rows() for match in _CELL.finditer(self.text, b, e))
+        cells = (match.end() for b, e in self.rows for match in _CELL.finditer(self.text, b, e))
         return found | set(cells)
 
     def ends(self) -> set[int]:
         """Where a sentence ends, a row, or a cell."""
-        cells = (match.start() for b, e in self.rows() for match in _CELL.finditer(self.text, b, e))
-        return {end for _, end in self.spans()} | set(cells)
+        cells = (match.start() for b, e in self.rows for match in _CELL.finditer(self.text, b, e))
+        return {end for _, end in self.spans} | set(cells)
 
 
 @dataclass(frozen=True)
@@ -335,7 +344,7 @@ class _Builder:
 
     def add(self, line: _Line, quote: Quotable, sentences: Sequence[Sentence]) -> None:
         """Make a line quotable; `sentences` are those it shows, as retrieval judged them."""
-        judged = list(zip(line.spans(), sentences, strict=True))
+        judged = list(zip(line.spans, sentences, strict=True))
         open_ = [span for span, sentence in judged if sentence.likely or not quote.judged]
         closed, ended = self._closings(line.rank)
         stopped = _Node()
@@ -353,15 +362,13 @@ class _Builder:
         self._begin(line, words, nodes, boundary, starts, self._sentence)
         if quote.short:
             self._add_short(line, [w for w in words if any(b <= w.run_start < e for b, e in open_)])
-            for row in line.rows():
+            for row in line.rows:
                 _leave_out_cells(line, nodes, [at for at in starts if row[0] < at < row[1]])
         closing = len(self._after(f" [{line.rank}]"))
         for (begin, end), sentence in judged:
             if sentence.likely:
                 first = next((at for at in sorted(starts) if begin <= at < end), end)
-                tokens = [
-                    i for i, at in enumerate(line.begins()) if first <= at and line.offsets[i][1] <= end
-                ]
+                tokens = [i for i, at in enumerate(line.begins) if first <= at and line.offsets[i][1] <= end]
                 self._likely.append((sentence.score, _Likely(tuple(nodes[i] for i in tokens), closing)))
 
     def likely(self) -> list[_Likely]:
@@ -409,16 +416,13 @@ class _Builder:
     ) -> None:
         """Let spans begin at the words at `starts`: after a space on the prompt's tokens, and tokenised anew
         where spacing or case differ from the prompt's (first word of the answer, word behind a bracket)."""
-        first: dict[int, int] = {}  # where a run starts -> its first token, the space in front included
-        for i, begin in enumerate(line.begins()):
-            first.setdefault(begin, i)
         for word in words:
             end = word.end if word.end in boundary else word.run_end
             if end not in boundary or word.run_start not in starts:
                 continue
             target, _ = boundary[end]
             whole, core = line.text[word.run_start : end], line.text[word.start : end]
-            if (at := first.get(word.run_start)) is not None:
+            if (at := line.firsts.get(word.run_start)) is not None:
                 spaced.edges.setdefault(line.ids[at], []).append(nodes[at])
             for text in dict.fromkeys([whole, core, core[:1].upper() + core[1:]]):
                 self._start.add(self._encode(text), target)
@@ -445,8 +449,8 @@ def _chain(line: _Line, words: Sequence[_Word]) -> tuple[list[_Node], dict[int, 
     word_at = {at: word for word in words for at in range(word.run_start, word.run_end)}
     nodes = [_Node(quoted=(line.rank, i)) for i in range(len(line.ids))]
     boundary: dict[int, tuple[_Node, _Word]] = {}
-    cut = {begin for begin, _ in line.spans()}
-    begins = line.begins()
+    cut = {begin for begin, _ in line.spans}
+    begins = line.begins
     for i in reversed(range(len(nodes))):
         begin, end = line.offsets[i]
         last = i + 1 == len(nodes) or (begins[i + 1] in cut and begins[i] != begins[i + 1])
@@ -466,10 +470,7 @@ def _chain(line: _Line, words: Sequence[_Word]) -> tuple[list[_Node], dict[int, 
 
 def _leave_out_cells(line: _Line, nodes: Sequence[_Node], cells: Sequence[int]) -> None:
     """Behind the semicolon of a cell any later cell of the row may come, not only the next one."""
-    first: dict[int, int] = {}
-    for i, begin in enumerate(line.begins()):
-        first.setdefault(begin, i)
-    places = [first[at] for at in sorted(cells) if at in first]
+    places = [line.firsts[at] for at in sorted(cells) if at in line.firsts]
     for number, at in enumerate(places):
         if at and line.text[line.offsets[at - 1][1] - 1] == ";":
             for later in places[number + 1 :]:
