@@ -58,7 +58,7 @@ HELP = {
     "multi_step": "Look up the parts of a question with several parts one by one, then join them.",
     "related_words": "Search also with words that stand out in the first passages found.",
     "follow_ups": "A follow-up question is completed from the questions asked before it.",
-    "quote_only": "Answers from documents use only words of their passages and a few joining words. "
+    "quote_only": "Answers from documents quote the sentences that may answer, word for word. "
     "Unless chosen, on for the embedded model, which copies long rows badly, and off for any other.",
     "context_tokens": "Evidence budget of one prompt, in tokens.",
     "temperature": "0 always gives the same answer.",

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     context_tokens: int = Field(192, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     quote_only: bool = Field(
         True,
-        description="Answers from documents use only words of their passages and a few joining words. "
+        description="Answers from documents quote the sentences that may answer, word for word. "
         "Unless chosen, on for the embedded model, which copies long rows badly, and off for any other.",
     )
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always gives the same answer.")

@@ -269,7 +269,8 @@ def _writing(settings: Settings) -> None:
         value=settings.quote_only,
         key="quote_only",
         on_change=session.take_settings,
-        help="Hold answers from documents to the words of their passages, joined by a few small words.",
+        help="Answers from documents quote the sentences that may answer, word for word; "
+        "only the hybrid, which has learned to, puts a short answer in front.",
     )
 
 
