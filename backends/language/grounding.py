@@ -5,11 +5,11 @@ callable from the answer's tokens so far to the token ids allowed next. It knows
 
 The answer is read as quotes, each copied from one numbered line and closed by that line's marker, or as one
 of the two abstention sentences. A quote begins where a sentence, a table row or a cell begins and ends where
-one ends; a sentence may also be ended at a comma or bracket. In front of the first quote may come "Yes." or
-"No.", where the question asks for it, and, from models that have learned to, a short answer: words of a line
-up to any word that is not mere grammar; these may also leave out cells of a row. A span begins and ends where
-words do, on the prompt's own tokens, so that no word is ever cut or glued. All readings of the tokens so far
-are followed at once (a non-deterministic automaton).
+one ends, with a full stop; a sentence may also be ended at a comma or bracket. In front of the first quote
+may come "Yes." or "No.", where the question asks for it, and, from models that have learned to, a short answer:
+words of a line up to any word that is not mere grammar; these may also leave out cells of a row. A span begins
+and ends where words do, on the prompt's own tokens, so that no word is ever cut or glued. All readings of the
+tokens so far are followed at once (a non-deterministic automaton).
 
 Where a cross-encoder judged the sentences, only those are quoted that it thinks likely to answer, the best
 and those nearly as good, and the answer goes on until it has quoted each of them, as long as they fit. Where
@@ -123,7 +123,7 @@ class _Likely:
     """A sentence that the answer has to quote: the places of its tokens, in order."""
 
     nodes: tuple[_Node, ...]
-    closing: int  # tokens of the marker behind it
+    closing: int  # tokens of the full stop and the marker behind it
 
 
 class Grounding:
@@ -355,8 +355,10 @@ class _Builder:
         ends = line.ends()
         for at, (node, word) in boundary.items():
             if at in ends:
-                full_stop = _SENTENCE_END.search(line.text[word.run_start : at])
-                node.also += [ended] if full_stop else [closed, stopped]
+                if _SENTENCE_END.search(line.text[word.run_start : at]):
+                    node.also.append(ended)
+                else:  # rows and headings get a full stop, save behind another mark
+                    node.also.append(closed if line.text[at - 1] in ",:;" else stopped)
             elif _CLAUSE_END.match(line.text[at : at + 2]) and not line.is_row(at):
                 node.also.append(stopped)
         self._begin(line, words, nodes, boundary, starts, self._sentence)
@@ -364,7 +366,7 @@ class _Builder:
             self._add_short(line, [w for w in words if any(b <= w.run_start < e for b, e in open_)])
             for row in line.rows:
                 _leave_out_cells(line, nodes, [at for at in starts if row[0] < at < row[1]])
-        closing = len(self._after(f" [{line.rank}]"))
+        closing = len(self._after(f". [{line.rank}]"))
         for (begin, end), sentence in judged:
             if sentence.likely:
                 first = next((at for at in sorted(starts) if begin <= at < end), end)

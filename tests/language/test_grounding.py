@@ -170,7 +170,8 @@ def test_every_sentence_can_be_quoted_with_its_marker(kind: str, sources: tuple[
     for each in sources:
         for quoted in each.sentences:
             text = re.sub(r"^([-–] )+(?=\S)", "", quoted.text)  # list points are left out
-            tokens = [*encode(kind, f"{text} [{each.rank}]"), END]
+            stop = "" if re.search(r"[.!?…][\W_]*$|[,:;]$", text) else "."
+            tokens = [*encode(kind, f"{text}{stop} [{each.rank}]"), END]
             assert accepts(grounding(kind, sources, max_tokens=len(tokens)), tokens), quoted.text
 
 
@@ -188,15 +189,15 @@ HOURS = source(
     ("answer", "allowed"),
     [
         ("The warranty lasts 24 months (see 4.2). [2]", True),
-        (f"{PRICES[1]} [1]", True),
+        (f"{PRICES[1]} [1]", False),  # no full stop
         (f"{PRICES[1]}. [1]", True),
-        ("Price: 329 EUR [1]", True),  # a cell begins here, and a row ends
+        ("Price: 329 EUR. [1]", True),  # a cell begins here, and a row ends
         ("Price: 149 EUR. [1]", True),
-        ("Product: Lark One; Price: 149 EUR [1]", True),  # a cell ends here
-        ("Product: Lark One; In stock: 12,500 [1]", False),  # a cell is left out
-        ("Price: 149 EUR; In stock: 12,500 Product: Lark Pro [1]", False),  # from one row into another
+        ("Product: Lark One; Price: 149 EUR. [1]", True),  # a cell ends here
+        ("Product: Lark One; In stock: 12,500. [1]", False),  # a cell is left out
+        ("Price: 149 EUR; In stock: 12,500 Product: Lark Pro. [1]", False),  # from one row into another
         ("It is in Leipzig. Note: It is shut. [3]", True),
-        (f"{PRICES[1]} [1] {WARRANTY[1]} [2]", True),
+        (f"{PRICES[1]}. [1] {WARRANTY[1]} [2]", True),
         ("The desk opens at nine. [3]", True),  # the list point is left out, the sentence ended at a comma
         ("The desk opens at nine, except on Fridays. [3]", True),
         ("The desk opens. [3]", False),
@@ -205,11 +206,11 @@ HOURS = source(
         ("Note: It is shut. [3]", True),
         (NOT_IN_DOCUMENTS, True),
         (NOT_KNOWN, True),
-        (f"{PRICES[1]} [2]", False),  # another source than the quoted one
-        (f"{PRICES[1]} [4]", False),  # no such source
-        ("Price: 32 EUR [1]", False),  # half a number
-        ("In stock: 12 [1]", False),
-        ("Price: 330 EUR [1]", False),
+        (f"{PRICES[1]}. [2]", False),  # another source than the quoted one
+        (f"{PRICES[1]}. [4]", False),  # no such source
+        ("Price: 32 EUR. [1]", False),  # half a number
+        ("In stock: 12. [1]", False),
+        ("Price: 330 EUR. [1]", False),
         ("The warranty last 24 months. [2]", False),  # half a word
         ("The warranty [2]", False),  # not the end of a sentence or row
         ("The warranty does not last. [2]", False),
@@ -232,21 +233,21 @@ def test_answers(kind: str, answer: str, allowed: bool) -> None:
     [
         ("24 months. The warranty lasts 24 months (see 4.2). [2]", True),
         ("24 months. [2]", False),  # a quote has to follow
-        ("Lark Pro. Price: 329 EUR [1]", True),
-        ("12,500. Product: Lark One [1]", True),
-        ("Product: Lark One; In stock: 12,500 [1]", True),  # a cell is left out
-        ("Product: Lark One; Price: 329 EUR [1]", False),  # the price of another row
-        ("In stock: 12,500; Price: 149 EUR [1]", False),  # no way back
-        ("In stock. Product: Lark One [1]", True),  # prepositions may come first: "within 9 days"
+        ("Lark Pro. Price: 329 EUR. [1]", True),
+        ("12,500. Product: Lark One. [1]", True),
+        ("Product: Lark One; In stock: 12,500. [1]", True),  # a cell is left out
+        ("Product: Lark One; Price: 329 EUR. [1]", False),  # the price of another row
+        ("In stock: 12,500; Price: 149 EUR. [1]", False),  # no way back
+        ("In stock. Product: Lark One. [1]", True),  # prepositions may come first: "within 9 days"
         ("The warranty lasts 24. [2]", False),  # neither short nor whole
         ("Is in Leipzig. It is in Leipzig. [3]", False),
         ("Leipzig. It is in Leipzig. [3]", True),
         ("The. The warranty lasts 24 months (see 4.2). [2]", False),  # mere grammar
         ("The desk opens at. It is in Leipzig. [3]", False),
         ("24 months. Lasts 24 months (see 4.2). [2]", False),  # the reason is a quote
-        ("24 months. Lark Pro. Price: 329 EUR [1]", False),  # one short answer
+        ("24 months. Lark Pro. Price: 329 EUR. [1]", False),  # one short answer
         ("24 months. 24 months. The warranty lasts 24 months (see 4.2). [2]", False),
-        ("2.500. Product: Lark One [1]", False),
+        ("2.500. Product: Lark One. [1]", False),
     ],
 )
 def test_a_short_answer_may_come_first_from_a_model_that_has_learned_to(
@@ -272,10 +273,10 @@ def likely(sources: Sequence[Source], *which: str) -> tuple[Source, ...]:
     )
 
 
-APPROVED, LARK_PRO = "Marta Ødegård approves it. [2]", f"{PRICES[1]} [1]"
+APPROVED, LARK_PRO = "Marta Ødegård approves it. [2]", f"{PRICES[1]}. [1]"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["bytes", "byte-level"])
 @pytest.mark.parametrize(
     ("answer", "room", "allowed"),
     [
