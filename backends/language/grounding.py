@@ -4,12 +4,12 @@ Enters: the prompt as text and token offsets, the sources it shows, a way to tok
 callable from the answer's tokens so far to the token ids allowed next. It knows no network and no logits.
 
 The answer is read as quotes, each copied from one numbered line and closed by that line's marker, or as one
-of the two abstention sentences. A quote begins where a sentence, a table row or a cell begins and ends where
-one ends, with a full stop; a sentence may also be ended at a comma or bracket. In front of the first quote
-may come "Yes." or "No.", where the question asks for it, and, from models that have learned to, a short answer:
-words of a line up to any word that is not mere grammar; these may also leave out cells of a row. A span begins
-and ends where words do, on the prompt's own tokens, so that no word is ever cut or glued. All readings of the
-tokens so far are followed at once (a non-deterministic automaton).
+of the two abstention sentences. A quote begins where a sentence, a table row or a cell begins and ends
+where one ends, with a full stop; a sentence may also be ended at a comma or bracket. In front of the first
+quote may come "Yes." or "No.", where the question asks for it, and, from models that have learned to, a
+short answer: words of a line up to any word that is not mere grammar; these may also leave out cells of a
+row. A span begins and ends where words do, on the prompt's own tokens, so that no word is ever cut or
+glued. All readings of the tokens so far are followed at once (a non-deterministic automaton).
 
 Where a cross-encoder judged the sentences, only those are quoted that it thinks likely to answer, the best
 and those nearly as good, and the answer goes on until it has quoted each of them, as long as they fit. Where
