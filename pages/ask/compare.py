@@ -22,7 +22,7 @@ from pages.ui.verdict import verdict
 POLL = 0.35  # seconds; drawing takes processor time from the model that is being timed
 Statuses = Mapping[BackendName, Status]
 EXAMPLES = (
-    "What may a present for one customer cost over a year?",
+    "What may a customer gift cost?",
     "Who is the landlord in Leipzig?",
     "What does a set of three Lark One cost?",
     "How deep can a Lark One dive?",
