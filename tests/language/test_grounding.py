@@ -170,7 +170,7 @@ def test_every_sentence_can_be_quoted_with_its_marker(kind: str, sources: tuple[
     for each in sources:
         for quoted in each.sentences:
             text = re.sub(r"^([-–] )+(?=\S)", "", quoted.text)  # list points are left out
-            stop = "" if re.search(r"[.!?…][\W_]*$|[,:;]$", text) else "."
+            stop = "" if re.search(r"[.!?…][)\]\"'”’»]*$|[,:;]$", text) else "."
             tokens = [*encode(kind, f"{text}{stop} [{each.rank}]"), END]
             assert accepts(grounding(kind, sources, max_tokens=len(tokens)), tokens), quoted.text
 
