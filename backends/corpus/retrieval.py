@@ -358,15 +358,12 @@ class Retriever:
         told: list[tuple[str, tuple[frozenset[str], frozenset[str]]]] = []
         marked = []
         for hit, sentence in ranked:
-            date, said = self._date(hit.chunk.document), _statement(sentence.text)
-            likely = not told or (
-                len(told) < most
-                and sentence.score > best - NEARLY
-                and not any(date != other and _same_statement(said, each) for other, each in told)
-            )
-            if likely:
-                told.append((date, said))
-            marked.append((hit, replace(sentence, likely=likely)))
+            if not told or (len(told) < most and sentence.score > best - NEARLY):
+                date, said = self._date(hit.chunk.document), _statement(sentence.text)
+                if not any(date != other and _same_statement(said, each) for other, each in told):
+                    told.append((date, said))
+                    sentence = replace(sentence, likely=True)
+            marked.append((hit, sentence))
         return marked
 
     def _date(self, name: str) -> str:

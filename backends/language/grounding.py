@@ -138,7 +138,6 @@ class Grounding:
         self._ends = frozenset(ends)
         self._untold = list(likely)
         self._max_tokens = max_tokens
-        self._start = start
         self._at = [start]
         self._said: set[_Node] = set()  # where words end; none is said twice, or it could go in circles
         self._quoted: set[_Node] = set()  # where the last whole word that was quoted stands
