@@ -26,11 +26,18 @@ class Job:
     """One piece of background work. Every method and property may be used from any thread."""
 
     def __init__(
-        self, kind: str, owner: str, *, max_events: int = 50_000, clock: Callable[[], float] = time.monotonic
+        self,
+        kind: str,
+        owner: str,
+        about: str = "",
+        *,
+        max_events: int = 50_000,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.id = uuid.uuid4().hex
         self.kind = kind
         self.owner = owner
+        self.about = about  # which of its kind it is, known before it begins
         self._clock = clock
         self._max_events = max_events
         self._changed = threading.Condition()
@@ -179,9 +186,9 @@ class Jobs:
         self._waiting: dict[str, deque[tuple[Job, Callable[[JobContext], Any]]]] = {}
         self._running: dict[str, int] = {}
 
-    def start(self, kind: str, owner: str, function: Callable[[JobContext], Any]) -> Job:
+    def start(self, kind: str, owner: str, function: Callable[[JobContext], Any], about: str = "") -> Job:
         """Queue `function` and return at once."""
-        job = Job(kind, owner, clock=self._clock)
+        job = Job(kind, owner, about, clock=self._clock)
         with self._lock:
             self._jobs[job.id] = job
             self._waiting.setdefault(kind, deque()).append((job, function))

@@ -197,10 +197,8 @@ def findings_table(evidence: Evidence) -> None:
     )  # fmt: skip
 
 
-def not_known(advice: Advice, now: session.Session) -> None:
+def not_known(advice: Advice, job: Job | None, working: bool) -> None:
     """What is missing, and the button that measures it."""
-    job = next(iter(resources.jobs().of(now.visitor, KIND)), None)
-    working = job is not None and not job.finished
     if advice.unknown:
         missing = listing([MEASURE_WORDS[key] for key in advice.unknown])
         st.info(f"Not known yet: {missing}. Until it is measured, the guides' view or nothing stands in.")
@@ -254,11 +252,12 @@ def page() -> None:
     with left:
         answers = questionnaire(known(desk))
         moved = weights()
+    job, working = resources.newest_job(now.visitor, KIND)
     evidence = evidence_for(desk, now, answers)
     advice = advise(answers, evidence, moved)
     with right:
         advice_card(advice, answers)
-        not_known(advice, now)
+        not_known(advice, job, working)
         marks_table(advice)
         findings_table(evidence)
         st.download_button(

@@ -45,6 +45,7 @@ BYTES_PER_PASSAGE = 384 * 4 + 1_000  # a vector and its text
 
 def measured_so_far(now: session.Session) -> list[Answer]:
     """What there is, how much of it, and the button that measures more."""
+    job, working = resources.newest_job(now.visitor, measuring.KIND)
     run, stored = stored_answers(now)
     answers = [*stored, *measuring.measured_answers(now.visitor)]
     counts = {name: len(m.ids) for name, m in measured_of(answers).items()}
@@ -55,8 +56,6 @@ def measured_so_far(now: session.Session) -> list[Answer]:
             f"Measured {where}, different questions: {said}. Tokens and times are measured; every price is "
             "an input."
         )
-    job = next(iter(resources.jobs().of(now.visitor, measuring.KIND)), None)
-    working = job is not None and not job.finished
     if job is not None:
         st.fragment(progress, run_every=POLL if working else None)(job, working)
     if not working:

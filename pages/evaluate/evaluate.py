@@ -180,9 +180,8 @@ def own_file() -> Sequence[Question]:
 
 def proposals(now: session.Session, desk: Desk, evaluator: Evaluator) -> Sequence[Question]:
     """Questions made from the documents, in a table to keep, mend or drop them."""
-    job = next(iter(resources.jobs().of(now.visitor, PROPOSE)), None)
-    working = job is not None and not job.finished
-    if job is None or job.state in ("failed", "cancelled"):
+    job, working = resources.newest_job(now.visitor, PROPOSE)
+    if job is None or (not working and job.state in ("failed", "cancelled")):
         if job is not None and job.error:
             st.error(markdown(job.error))
         st.caption(
@@ -248,11 +247,10 @@ def job_progress(job: Job, what: str) -> None:
     st.button("Stop", key=f"stop-{job.id}", on_click=job.cancel, icon=":material/stop:")
 
 
-def newest_job(now: session.Session) -> None:
-    job = next(iter(resources.jobs().of(now.visitor, KIND)), None)
+def job_line(job: Job | None, working: bool) -> None:
     if job is None:
         return
-    if not job.finished:
+    if working:
         st.fragment(job_progress, run_every=POLL)(job, "answer")
     elif job.state == "failed":
         st.error(f"The run stopped. {markdown(job.error or '')}")
@@ -541,9 +539,10 @@ def sweep_section(board: Board) -> None:
 # --- a judge model ---------------------------------------------------------------------------------
 
 
-def judge_tab(board: Board, evaluator: Evaluator, now: session.Session) -> None:
+def judge_tab(evaluator: Evaluator, run: str, now: session.Session) -> None:
     """What a judge model says of the answers, beside our offline figures, and the button that asks it."""
-    run = board.run.record.run
+    job, working = resources.newest_job(now.visitor, JUDGE)
+    board = evaluator.board(run)
     if board.run.verdicts:
         st.caption(markdown(judge_words(board)))
         st.dataframe(
@@ -563,8 +562,7 @@ def judge_tab(board: Board, evaluator: Evaluator, now: session.Session) -> None:
     if endpoint is None:
         st.caption(markdown(f"No judge model is configured. {HOW} Then start the app again."))
         return
-    job = next(iter(resources.jobs().of(now.visitor, JUDGE)), None)
-    if job is not None and not job.finished:
+    if job is not None and working:
         st.fragment(job_progress, run_every=POLL)(job, "verdict")
         return
     if job is not None and job.error and job.events_since(0) == [run]:
@@ -616,9 +614,10 @@ def made_with(board: Board, evaluator: Evaluator) -> None:
         st.button("Delete this run", key="delete-run", on_click=evaluator.delete, args=(record.run,))
 
 
-def interrupted(record: RunRecord, board: Board, evaluator: Evaluator, now: session.Session) -> None:
+def interrupted(
+    record: RunRecord, board: Board, evaluator: Evaluator, now: session.Session, busy: bool
+) -> None:
     done, total = len(board.run.entries), len(record.questions) * len(record.arms)
-    busy = any(not job.finished for job in resources.jobs().of(now.visitor, KIND))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.warning(f"{done:,} of {total:,} answers are there; the numbers below are of these.")
         st.button("Go on", key="go-on", on_click=go_on, args=(evaluator, record.run, now), disabled=busy)
@@ -647,7 +646,7 @@ def shown_run(
         "By category": lambda: by_category(board),
         "Time by stage": lambda: by_stage(board),
         "Tests": lambda: tests_table(board.differences),
-        "Judge model": lambda: judge_tab(board, ev, session.current()),
+        "Judge model": lambda: judge_tab(ev, record.run, session.current()),
         "Made with": lambda: made_with(board, ev),
     }
     for tab, name in zip(tabs, names, strict=True):
@@ -683,16 +682,20 @@ def page() -> None:
     st.caption(
         "Ask many questions with known answers, and see who is right, how sure that is, and at what price."
     )
-    runs = evaluator.runs()
-    new_run(now, desk, evaluator, opened=not runs)
-    newest_job(now)
+    job, working = resources.newest_job(now.visitor, KIND)
+    made = job.events_since(0) if job is not None and working else []
+    # What a run in the making is called and says still changes.
+    runs = [record for record in evaluator.runs() if record.run not in made]
+    new_run(now, desk, evaluator, opened=not runs and not working)
+    job_line(job, working)
     if not runs:
-        st.info("No run yet. Start one above: forty questions show large differences in about a minute.")
+        if not working:
+            st.info("No run yet. Start one above: forty questions show large differences in about a minute.")
         return
     record, earlier = chosen_runs(runs, now)
     board = evaluator.board(record.run)
     if not record.complete:
-        interrupted(record, board, evaluator, now)
+        interrupted(record, board, evaluator, now, working)
     compared = baseline_words(board, evaluator.board(earlier.run)) if earlier else None
     shown_run(board, compared, earlier.run if earlier else None, desk, evaluator)
 

@@ -57,7 +57,6 @@ def running(
     desk = resources.desk(visitor)
 
     def run(context: JobContext) -> Result:
-        context.emit(test)
         result = desk.stress(
             test, backends, settings,
             number=number, seed=seed, retraining=retraining, report=context.progress,
@@ -74,7 +73,7 @@ def start(test: StressTest) -> None:
     now = session.current()
     number, seed = int(session.read("stress-number", 6)), int(session.read("stress-seed", 0))
     again = RETRAININGS[session.read("stress-retrain", NO_TRAINING)] if test in RETRAINED else None
-    resources.jobs().start(KIND, now.visitor, running(test, now, number, seed, again))
+    resources.jobs().start(KIND, now.visitor, running(test, now, number, seed, again), about=test)
 
 
 def expected(how: Retraining | None, now: session.Session) -> str:
@@ -91,19 +90,17 @@ def expected(how: Retraining | None, now: session.Session) -> str:
     return f", about {duration(seconds)}" if seconds else ", time not known"
 
 
-def jobs_by_test(visitor: str) -> dict[str, Job]:
-    """The newest job of each test; one that has not begun does not count yet."""
-    found: dict[str, Job] = {}
-    for job in reversed(resources.jobs().of(visitor, KIND)):
-        if events := job.events_since(0):
-            found[events[0]] = job
-    return found
+def jobs_by_test(visitor: str) -> dict[str, tuple[Job, bool]]:
+    """The newest job of each test, and whether it works: asked once, so that the whole page agrees."""
+    return {job.about: (job, not job.finished) for job in reversed(resources.jobs().of(visitor, KIND))}
 
 
 # --- one card --------------------------------------------------------------------------------------
 
 
-def card(test: StressTest, job: Job | None, busy: bool, now: session.Session, number: int) -> None:
+def card(
+    test: StressTest, made: tuple[Job, bool] | None, busy: bool, now: session.Session, number: int
+) -> None:
     title, what = CARDS[test]
     with st.container(border=True):
         words, button = st.columns([4, 1], vertical_alignment="center")
@@ -116,9 +113,9 @@ def card(test: StressTest, job: Job | None, busy: bool, now: session.Session, nu
                 help="Asks the backends that are switched on; about "
                 f"{max(5, round(seconds / 5) * 5)} s on two processor cores.",
             )  # fmt: skip
-        if job is None:
+        if made is None:
             return
-        working = not job.finished
+        job, working = made
         st.fragment(progress, run_every=POLL if working else None)(job, working)
         if isinstance(job.result, Result):
             show(job.result)
@@ -229,7 +226,7 @@ def page() -> None:
             "and asked once more. Your own adapters stay as they are.",
         )  # fmt: skip
     jobs = jobs_by_test(now.visitor)
-    busy = any(not job.finished for job in resources.jobs().of(now.visitor, KIND))
+    busy = any(working for _, working in jobs.values())
     for test in CARDS:
         card(test, jobs.get(test), busy, now, number)
 

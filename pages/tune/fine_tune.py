@@ -62,15 +62,19 @@ def rows_step(workshop: Workshop, desk: Desk, now: session.Session) -> Draft:
         _maker(workshop, desk, now)
     with brought:
         _importer(workshop, now.visitor)
-    job = next(iter(resources.jobs().of(now.visitor, training.BUILD)), None)
+    job, working = resources.newest_job(now.visitor, training.BUILD)
     if job is not None:
-        working = not job.finished
         st.fragment(_building, run_every=POLL if working else None)(job, working)
     draft = workshop.load_draft(now.visitor)
     if not draft.rows:
-        st.info("No rows yet: make some from your documents, or bring a file.", icon=":material/table_rows:")
+        if not working:
+            st.info(
+                "No rows yet: make some from your documents, or bring a file.", icon=":material/table_rows:"
+            )
         return draft
-    done = job.id[:8] if job is not None and job.finished else ""
+    if working:  # the job replaces the rows; a table of the old ones would keep its edits, and them
+        return draft
+    done = job.id[:8] if job is not None else ""
     return _table(workshop, draft, now.visitor, f"{session.read('tune-version', 0)}-{done}")
 
 
@@ -243,8 +247,7 @@ def _check() -> None:
 
 def train_step(workshop: Workshop, draft: Draft, now: session.Session) -> None:
     st.subheader("2  Train", anchor=False)
-    job = training.current(now.visitor)
-    working = job is not None and not job.finished
+    job, working = resources.newest_job(now.visitor, training.TRAIN)
     if not working:
         _planner(workshop, draft, now)
     run = next((r for r in workshop.runs.all() if r.plan.owner == now.visitor), None)

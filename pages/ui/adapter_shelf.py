@@ -235,7 +235,7 @@ def _staleness(
                 st.markdown(f"- {markdown(row.question)}")
             if not each.at_risk:
                 st.caption("None that is known.")
-    busy = (job := training.current(now.visitor)) is not None and not job.finished
+    _, busy = resources.newest_job(now.visitor, training.TRAIN)
     st.button(
         "Retrain on the documents as they are now", key="retrain", type="primary",
         icon=":material/autorenew:",

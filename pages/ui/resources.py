@@ -71,6 +71,16 @@ def tour(person: str) -> Tour:  # noqa: ARG001 (what it is kept by)
     return Tour()
 
 
+def newest_job(visitor: str, kind: str) -> tuple[Job | None, bool]:
+    """The visitor's newest job of a kind, and whether it still works.
+
+    A page asks once, before it reads what the job makes: drawn with two answers to that question it may show
+    the old results and no longer watch for the new ones.
+    """
+    job = next(iter(jobs().of(visitor, kind)), None)
+    return job, job is not None and not job.finished
+
+
 def reopen() -> None:
     """Try again after a failed start."""
     opening.clear()

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from backends.datatypes import UserError
-from backends.jobs import Job, JobContext
+from backends.jobs import JobContext
 from backends.language.building import Way
 from backends.language.training_runs import Run
 from backends.tuning import Draft, Report, Workshop
-from pages.ui import resources
 
 BUILD, TRAIN = "build", "train"
 LOOK = 0.3
@@ -80,11 +79,6 @@ def follow(run: Run, context: JobContext) -> None:
         raise UserError(run.error)
     if run.state == "interrupted":
         raise UserError(run.error or f"The training of {run.plan.name} ended before it was done.")
-
-
-def current(visitor: str) -> Job | None:
-    """This visitor's newest training job."""
-    return next(iter(resources.jobs().of(visitor, TRAIN)), None)
 
 
 @dataclass(frozen=True)

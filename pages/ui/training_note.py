@@ -26,8 +26,7 @@ PAGE = str(Path(__file__).resolve().parents[1] / "tune" / "fine_tune.py")
 
 def draw(desk: Desk, now: session.Session) -> None:
     """Nothing at all while nothing trains and nothing is stale."""
-    job = training.current(now.visitor)
-    working = job is not None and not job.finished
+    job, working = resources.newest_job(now.visitor, training.TRAIN)
     if job is not None and working:
         st.fragment(_progress, run_every=POLL)(job)
         return

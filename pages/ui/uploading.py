@@ -192,7 +192,7 @@ def panels(now: session.Session) -> None:
     working = [job for job in jobs if not job.finished]
     closed = session.read("upload-closed")
     for job in working or [job for job in jobs[:1] if job.id != closed]:
-        st.fragment(panel, run_every=None if job.finished else POLL)(job, not job.finished)
+        st.fragment(panel, run_every=POLL if working else None)(job, bool(working))
 
 
 def panel(job: Job, polled: bool) -> None:

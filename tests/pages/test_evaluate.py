@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,13 +14,14 @@ from streamlit.testing.v1 import AppTest
 
 from backends import evaluating
 from backends.datatypes import BACKEND_NAMES
+from backends.jobs import JobContext
 from backends.measure.archive import Archive, RunRecord
 from backends.measure.comparison import Board
 from backends.measure.evaluation import carry_out, plain_arms, plan
 from backends.measure.reports import rows
 from backends.settings import Settings
 from pages.ui import resources
-from pages.ui.evaluator import KIND
+from pages.ui.evaluator import KIND, Evaluator
 from tests.measure.judges import ScriptedJudge
 from tests.measure.subjects import ScriptedSubject, make_questions
 from tests.pages.conftest import APP, settle
@@ -207,6 +209,58 @@ def test_an_interrupted_run_goes_on(open_page: Visit, archive: Archive) -> None:
     assert archive.find(record.run).complete
     jobs = resources.jobs().of(app.session_state["triptych"].visitor, KIND)
     assert [job.state for job in jobs] == ["done"]
+
+
+def test_a_run_in_the_making_is_shown_when_it_is_done(open_page: Visit, archive: Archive) -> None:
+    earlier = stored(archive)
+    planned = plan(ScriptedSubject(), QUESTIONS, plain_arms(BACKEND_NAMES, Settings()), question_set="test")
+    record, release = archive.begin(planned), threading.Event()
+    app = open_page()
+    assert "0 of 160 answers are there" in words(app)  # nobody works on it: it was interrupted
+
+    def work(context: JobContext) -> None:
+        context.emit(record.run)
+        assert release.wait(20)
+
+    visitor = app.session_state["triptych"].visitor
+    job = resources.jobs().start(KIND, visitor, work)
+    settle(app, until=lambda _: bool(job.events_since(0)))
+    assert "of 160 answers" not in words(app)
+    (shown,) = [box for box in app.selectbox if box.label == "Run"]
+    assert [shown.value, len(shown.options)] == [earlier.run, 1]
+    release.set()
+    settle(app)
+    (shown,) = [box for box in app.selectbox if box.label == "Run"]
+    assert [shown.value, len(shown.options)] == [record.run, 2]
+
+
+def test_a_run_that_ends_while_the_page_is_drawn_is_shown(
+    open_page: Visit, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = ScriptedSubject()
+    planned = plan(subject, QUESTIONS, plain_arms(BACKEND_NAMES, Settings()), question_set="test")
+    stored(archive)
+    app, release = open_page(), threading.Event()
+
+    def work(context: JobContext) -> str:
+        assert release.wait(20)
+        record = archive.begin(planned)
+        context.emit(record.run)
+        carry_out(archive, record, subject)
+        return record.run
+
+    job = resources.jobs().start(KIND, app.session_state["triptych"].visitor, work)
+    read = Evaluator.runs
+
+    def runs(evaluator: Evaluator) -> list[RunRecord]:
+        found = read(evaluator)
+        release.set()
+        assert job.wait(20)
+        return found
+
+    monkeypatch.setattr(Evaluator, "runs", runs)
+    app.run()
+    assert [box.value for box in app.selectbox if box.label == "Run"] == [job.result]
 
 
 def test_the_judge_tab_says_how_to_configure_one(

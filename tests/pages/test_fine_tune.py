@@ -52,7 +52,7 @@ def workshop(home: Path) -> Workshop:
 
 def settle_training(app: AppTest) -> AppTest:
     """Training takes a process of its own, which needs seconds to start and gives way to everything else."""
-    job = training.current(visitor(app))
+    job, _ = resources.newest_job(visitor(app), training.TRAIN)
     assert job is not None
     assert job.wait(240)
     return settle(app)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from backends.settings import default_workspace
+from pages.ui import resources
 from tests.pages.conftest import settle
 
 PAGE = "pages/stress/stress.py"
@@ -37,6 +39,20 @@ def test_a_run_ends_in_a_sentence(visit: Visit, test: str, sentence: str) -> Non
     assert len(app.dataframe) >= 2  # what else was measured, and every answer
     if test == "latency":
         assert app.dataframe[0].value.loc["Search alone", "RAG"].endswith("100 ms among 10,000")
+
+
+def test_a_test_that_waits_for_another_visitor_is_seen_to_wait(visit: Visit) -> None:
+    app, release = visit().switch_page(PAGE).run(), threading.Event()
+    resources.jobs().start("stress", "somebody else", lambda context: release.wait(20))
+    assert not app.get("progress")
+    app.button(key="run-noise").click().run()
+    assert [line.proto.text for line in app.get("progress")] == ["Waiting"]
+    assert all(b.disabled for b in app.button if str(b.key).startswith("run-"))
+    release.set()
+    settle(app)
+    assert not app.get("progress")
+    assert not any(b.disabled for b in app.button if str(b.key).startswith("run-"))
+    assert "believed a wrong document in 3 of 3" in words(app)
 
 
 def test_the_advice_rests_on_the_stored_run(visit: Visit) -> None:
