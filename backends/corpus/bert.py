@@ -4,13 +4,15 @@ Enters: token ids and weights by their published names. Leaves: float tensors. S
 write out, and loading them this way takes a tenth of the time that importing a general library does; tests
 hold it equal to sentence-transformers and to transformers with PEFT. Rows stand one behind the other without
 padding, and in bf16 the weights are packed once for the processor: together 1.5 times as fast as padded
-batches (benchmarks/LOG.md). It knows no text and no file.
+batches (benchmarks/LOG.md). Only the last row is followed by a few idle tokens, so that there are few
+different sizes: for each, oneDNN writes machine code first, which takes longer than to run it. It knows no
+text and no file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 Precision = Literal["bf16", "fp32"]
 
 CLS, SEP = 101, 102
+SMALL, FINE, COARSE = 256, 32, 256  # a batch has a multiple of FINE tokens, above SMALL of COARSE
+
+
+def size_of(tokens: int) -> int:
+    """The next larger of the few sizes of a batch in bf16."""
+    step = FINE if tokens <= SMALL else COARSE
+    return -(-tokens // step) * step
 
 
 def best_precision() -> Precision:
@@ -60,21 +69,24 @@ class Bert:
         import torch
 
         rows = [[CLS, *first, SEP] for first in firsts]
-        types = None
+        ends = [len(row) for row in rows]  # of the first part
         if seconds is not None:
-            ends = [len(row) for row in rows]
             rows = [[*row, *second, SEP] for row, second in zip(rows, seconds, strict=True)]
-            types = [int(at >= end) for row, end in zip(rows, ends, strict=True) for at in range(len(row))]
         lengths = [len(row) for row in rows]
-        ids = torch.tensor([token for row in rows for token in row])
-        places = torch.cat([torch.arange(length) for length in lengths])
-        states = self._encode(ids, places, torch.tensor(types or [0]), lengths)
-        return states.split(lengths)
+        tokens = sum(lengths)
+        idle = [0] * (size_of(tokens) - tokens if self._packed else 0)
+        ids = torch.tensor([*chain(*rows), *idle])
+        places = torch.tensor([*chain(*map(range, lengths)), *idle])
+        types = torch.tensor(
+            [*chain(*([0] * end + [1] * (n - end) for n, end in zip(lengths, ends, strict=True))), *idle]
+        )
+        return self._encode(ids, places, types, lengths)[:tokens].split(lengths)
 
     def _encode(
         self, ids: torch.Tensor, places: torch.Tensor, types: torch.Tensor, lengths: Sequence[int]
     ) -> torch.Tensor:
-        """(all tokens, d); `ids`, `places` and `types` are those of all rows, one behind the other."""
+        """(all tokens, d); `ids`, `places` and `types` are those of all rows, one behind the other, and of
+        what may stand behind them."""
         w = self.w
         x = w["embeddings.word_embeddings.weight"][ids]
         x = x + w["embeddings.position_embeddings.weight"][places]
@@ -91,7 +103,7 @@ class Bert:
         return x
 
     def _attend(self, qkv: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """(all tokens, d): every token reads the tokens of its own row."""
+        """(all tokens, d): every token reads the tokens of its own row; what stands behind reads nothing."""
         import torch
         import torch.nn.functional as F
 
@@ -103,7 +115,7 @@ class Bert:
             read = F.scaled_dot_product_attention(q, k, v)
             found.append(read.transpose(1, 2).reshape(rows * length, -1))
             first += rows * length
-        return torch.cat(found)
+        return F.pad(torch.cat(found), (0, 0, 0, len(qkv) - first))
 
     def linear(self, x: torch.Tensor, name: str, *, gelu: bool = False) -> torch.Tensor:
         """The named layer, with the exact GELU behind it if asked."""

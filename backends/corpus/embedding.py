@@ -23,7 +23,7 @@ from backends.datatypes import UserError
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WINDOW = 254  # tokens of one pass: the model was made for 256, two of which are [CLS] and [SEP]
 LONGEST = 510  # tokens beyond which the model has no positions
-BATCH = 2048  # tokens that go through the network together
+BATCH = 2048  # tokens that go through the network together, [CLS] and [SEP] of each row included
 
 
 class Embedder(Protocol):
@@ -162,13 +162,13 @@ def checked_weights() -> Path:
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """(first, last exclusive) of neighbours that hold at most BATCH tokens together, at least one each."""
+    """(first, last exclusive) of neighbours that make at most BATCH tokens together, at least one each."""
     first = tokens = 0
     for at, length in enumerate(lengths):
-        if at > first and tokens + length > BATCH:
+        if at > first and tokens + length + 2 > BATCH:
             yield first, at
             first, tokens = at, 0
-        tokens += length
+        tokens += length + 2
     if lengths:
         yield first, len(lengths)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from backends.corpus import embedding
-from backends.corpus.embedding import WINDOW, MiniLM
+from backends.corpus.bert import size_of
+from backends.corpus.embedding import BATCH, WINDOW, MiniLM
 from backends.datatypes import UserError
 
 TEXTS = ["Lark One costs 149 EUR.", "", "Wie lange gilt die Garantie?", "long words " * 80, "How long is it?"]
@@ -47,6 +48,13 @@ def test_in_bf16_too_a_vector_hardly_depends_on_its_company():
     together = quick.embed(TEXTS)
     alone = np.concatenate([quick.embed([text]) for text in TEXTS])
     assert ((together * alone).sum(1) > 0.9995).all()
+
+
+def test_batches_have_few_sizes():
+    sizes = {size_of(tokens) for tokens in range(1, BATCH + 1)}
+    assert len(sizes) == 15
+    assert all(tokens <= size_of(tokens) < tokens + 256 for tokens in range(1, BATCH + 1))
+    assert all(size_of(size) == size for size in sizes)
 
 
 def test_more_tokens_than_go_through_together_change_nothing(exact, monkeypatch):
