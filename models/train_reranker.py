@@ -172,9 +172,12 @@ def loss_of(logits: torch.Tensor, answerable: torch.Tensor) -> torch.Tensor:
 
 
 def adapted(rank: int, start: Path | None) -> Any:
-    """MiniLM in bf16 with a new LoRA, or with the one of a folder to go on with."""
+    """MiniLM in bf16 with a new LoRA, or with the one of a folder to go on with.
+
+    With plain attention: the backward pass of the fused one takes half of a step on a CPU.
+    """
     base = AutoModelForSequenceClassification.from_pretrained(
-        get_model_path(), num_labels=1, dtype=torch.bfloat16
+        get_model_path(), num_labels=1, dtype=torch.bfloat16, attn_implementation="eager"
     )
     if start is not None:
         return PeftModel.from_pretrained(base, start, is_trainable=True, autocast_adapter_dtype=False)
