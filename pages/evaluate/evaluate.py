@@ -683,9 +683,11 @@ def page() -> None:
         "Ask many questions with known answers, and see who is right, how sure that is, and at what price."
     )
     job, working = resources.newest_job(now.visitor, KIND)
-    made = job.events_since(0) if job is not None and working else []
-    # What a run in the making is called and says still changes.
-    runs = [record for record in evaluator.runs() if record.run not in made]
+    busy = [each for each in resources.jobs().of(now.visitor, KIND) if not each.finished]
+    runs = evaluator.runs()
+    # What a run in the making is called and says still changes. Asked last: it may have begun just now.
+    made = {event for each in busy for event in each.events_since(0)}
+    runs = [record for record in runs if record.run not in made]
     new_run(now, desk, evaluator, opened=not runs and not working)
     job_line(job, working)
     if not runs:

@@ -72,7 +72,7 @@ def rows_step(workshop: Workshop, desk: Desk, now: session.Session) -> Draft:
                 "No rows yet: make some from your documents, or bring a file.", icon=":material/table_rows:"
             )
         return draft
-    if working:  # the job replaces the rows; a table of the old ones would keep its edits, and them
+    if working:  # the job replaces the rows, and a table of the old ones would write them back
         return draft
     done = job.id[:8] if job is not None else ""
     return _table(workshop, draft, now.visitor, f"{session.read('tune-version', 0)}-{done}")
