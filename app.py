@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import opening, resources, session, sidebar, tour, training_note
+from pages.ui import resources, session, sidebar, start_screen, tour, training_note
 
 HERE = Path(__file__).resolve().parent
 LOGO = str(HERE / "pages/ui/logo.svg")
@@ -14,19 +14,51 @@ LOGO = str(HERE / "pages/ui/logo.svg")
 st.set_page_config(page_title="Triptych", page_icon=LOGO, layout="wide")
 st.logo(LOGO, size="large")
 pages = [
-    st.Page(HERE / "pages/ask/compare.py", title="Compare", icon=":material/view_column:", default=True),
-    st.Page(HERE / "pages/library/documents.py", title="Documents", icon=":material/folder_open:"),
-    st.Page(HERE / "pages/library/versions.py", title="Versions", visibility="hidden"),
-    st.Page(HERE / "pages/library/health.py", title="Library health", icon=":material/monitor_heart:"),
-    st.Page(HERE / "pages/tune/fine_tune.py", title="Fine-tune", icon=":material/model_training:"),
-    st.Page(HERE / "pages/evaluate/evaluate.py", title="Evaluate", icon=":material/analytics:"),
-    st.Page(HERE / "pages/stress/stress.py", title="Stress tests", icon=":material/bolt:"),
-    st.Page(HERE / "pages/costs/costs.py", title="Costs", icon=":material/payments:"),
-    st.Page(HERE / "pages/advise/advise.py", title="Advise", icon=":material/signpost:"),
+    st.Page(
+        HERE / "pages/ask/compare_page.py",
+        title="Compare",
+        url_path="compare",
+        icon=":material/view_column:",
+        default=True,
+    ),
+    st.Page(
+        HERE / "pages/library/documents_page.py",
+        title="Documents",
+        url_path="documents",
+        icon=":material/folder_open:",
+    ),
+    st.Page(
+        HERE / "pages/library/versions_page.py", title="Versions", url_path="versions", visibility="hidden"
+    ),
+    st.Page(
+        HERE / "pages/library/health_page.py",
+        title="Library health",
+        url_path="health",
+        icon=":material/monitor_heart:",
+    ),
+    st.Page(
+        HERE / "pages/tune/fine_tune_page.py",
+        title="Fine-tune",
+        url_path="fine_tune",
+        icon=":material/model_training:",
+    ),
+    st.Page(
+        HERE / "pages/evaluate/evaluate_page.py",
+        title="Evaluate",
+        url_path="evaluate",
+        icon=":material/analytics:",
+    ),
+    st.Page(
+        HERE / "pages/stress/stress_page.py", title="Stress tests", url_path="stress", icon=":material/bolt:"
+    ),
+    st.Page(HERE / "pages/costs/costs_page.py", title="Costs", url_path="costs", icon=":material/payments:"),
+    st.Page(
+        HERE / "pages/advise/advise_page.py", title="Advise", url_path="advise", icon=":material/signpost:"
+    ),
 ]
 page = st.navigation(pages)
 
-opening.wait_until_open()
+start_screen.wait_until_open()
 desk = resources.desk(session.current().visitor)
 with st.sidebar:
     sidebar.draw(desk, desk.model_name)

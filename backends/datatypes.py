@@ -263,7 +263,7 @@ Event = Stage | Evidence | Token | Finished
 
 
 class Backend(Protocol):
-    """One way to answer. It reports stages and never times itself: `measure.answering` holds the clock."""
+    """One way to answer. It reports stages and never times itself: `answering.stopwatch` holds the clock."""
 
     @property
     def name(self) -> BackendName: ...

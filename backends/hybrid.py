@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from backends.answering.evidence import Retriever, find_evidence
 from backends.datatypes import BackendName, Event, Stage
 from backends.language.generation import LanguageModel
 from backends.language.grounding import quotable
 from backends.language.prompts import build_messages, evidence_lines
-from backends.rag import Retriever, find_evidence
 from backends.settings import Settings
 
 

@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
-from backends.corpus.steps import decompose, join
+from backends.answering.evidence import Retriever, find_evidence
 from backends.datatypes import (
     BackendName,
     Event,
-    Evidence,
     Finished,
-    Hit,
-    RetrievalMode,
     Stage,
     Token,
     Usage,
-    UserError,
 )
 from backends.language.generation import LanguageModel
 from backends.language.grounding import quotable
-from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines, format_evidence
+from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
 from backends.settings import Settings
-
-
-class Retriever(Protocol):
-    """What a backend needs of `corpus.retrieval.Retriever`."""
-
-    def search(
-        self, question: str, *, top_k: int, mode: RetrievalMode, related: Sequence[str] = ()
-    ) -> list[Hit]: ...
-
-    def related(self, question: str, mode: RetrievalMode) -> list[str]: ...
-
-    def select_evidence(
-        self,
-        question: str,
-        hits: Sequence[Hit],
-        *,
-        budget: int,
-        count_tokens: Callable[[str], int],
-        rerank: bool,
-        cross_encoder: bool,
-        parts: Sequence[str],
-        format_line: Callable[[int, str, Sequence[str]], str],
-    ) -> Evidence: ...
 
 
 @dataclass(frozen=True)
@@ -72,67 +44,3 @@ class Rag:
             stop=self.stop,
             quote=quotable(question, evidence.sources) if settings.quote_only else None,
         )
-
-
-def find_evidence(
-    question: str, retriever: Retriever, model: LanguageModel, settings: Settings
-) -> Generator[Event, None, Evidence]:
-    """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
-    budget = evidence_budget(question, model, settings)
-    parts: list[str] = []
-    related: list[str] = []
-    if settings.multi_step or settings.related_words:
-        yield Stage("rewrite")
-        parts = decompose(question) if settings.multi_step else []
-        related = retriever.related(question, settings.mode) if settings.related_words else []
-    yield Stage("retrieve")
-    hits = search_steps(question, parts, related, retriever, settings)
-    if settings.rerank:
-        yield Stage("rerank")
-    evidence = retriever.select_evidence(
-        question,
-        hits,
-        budget=budget,
-        count_tokens=model.count_tokens,
-        rerank=settings.rerank,
-        cross_encoder=settings.cross_encoder,
-        parts=parts,
-        format_line=format_evidence,
-    )
-    yield evidence
-    return evidence
-
-
-def evidence_for(question: str, retriever: Retriever, model: LanguageModel, settings: Settings) -> Evidence:
-    """The evidence that serving would show for this question: what training rows are made with."""
-    events = find_evidence(question, retriever, model, settings)
-    while True:
-        try:
-            next(events)
-        except StopIteration as ended:
-            found: Evidence = ended.value
-            return found
-
-
-def search_steps(
-    question: str, parts: Sequence[str], related: Sequence[str], retriever: Retriever, settings: Settings
-) -> list[Hit]:
-    """The hits of the question and its related words, joined with those of its parts where it has any."""
-    searches = [retriever.search(question, top_k=settings.top_k, mode=settings.mode, related=related)]
-    searches += [retriever.search(each, top_k=settings.top_k, mode=settings.mode) for each in parts]
-    return join(searches, settings.top_k) if parts else searches[0]
-
-
-def evidence_budget(question: str, model: LanguageModel, settings: Settings) -> int:
-    """Tokens of evidence that fit beside the question and the answer, at most `settings.context_tokens`.
-
-    Raises UserError when the question leaves no room for any.
-    """
-    frame = model.count_tokens(model.render(build_messages(question)))
-    room = model.room_for_prompt(settings.max_tokens) - frame - 2  # the blank line after the evidence
-    if room < 32:
-        raise UserError(
-            f"The question takes {frame:,} tokens and the answer may take {settings.max_tokens:,}; of the "
-            f"{model.context:,} that {model.name} reads too few are left for evidence."
-        )
-    return min(settings.context_tokens, room)

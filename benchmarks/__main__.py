@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from backends.assemble import Triptych
 from backends.datatypes import BACKEND_NAMES
-from backends.questions import load_questions
+from backends.evaluation.questions import load_questions
+from backends.product import Triptych
 from backends.settings import make_settings
 
 QUESTIONS = Path(__file__).resolve().parents[1] / "sample_corpus" / "questions"

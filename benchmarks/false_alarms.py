@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from backends.arguments import backends_of
-from backends.assemble import Triptych
+from backends.cli.arguments import backends_of
 from backends.datatypes import BackendName, Question
-from backends.evaluating import TriptychSubject, archive_of
-from backends.measure.comparison import Board, against
-from backends.measure.evaluation import carry_out, plain_arms, plan
-from backends.measure.probes import sample_questions
-from backends.measure.statistics import wilson_interval
+from backends.evaluation.comparison import Board, against
+from backends.evaluation.probes import sample_questions
+from backends.evaluation.runner import carry_out, plain_arms, plan
+from backends.evaluation.statistics import wilson_interval
+from backends.evaluation.subject import TriptychSubject, archive_of
+from backends.product import Triptych
 from backends.settings import Settings, make_settings
 
 

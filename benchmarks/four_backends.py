@@ -2,7 +2,7 @@
 
 Enters: sample_corpus/questions of one split, the shipped model and adapters. Leaves: an evaluation report
 (`--report`, .json and .html among others) and, with `--readme`, the table in README.md. It is `triptych
-evaluate --questions sample-test` in a workspace of its own; the measuring is `backends.measure.evaluation`.
+evaluate --questions sample-test` in a workspace of its own; the measuring is `backends.evaluation.runner`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from backends.assemble import Triptych
 from backends.datatypes import BACKEND_NAMES, Question, UserError
-from backends.evaluating import TriptychSubject, archive_of
-from backends.measure.comparison import Board
-from backends.measure.evaluation import carry_out, plain_arms, plan
-from backends.measure.probes import sample_questions
-from backends.measure.reports import INTERVALS, JUDGED, evidence, markdown_table, write_report
+from backends.evaluation.comparison import Board
+from backends.evaluation.probes import sample_questions
+from backends.evaluation.reports import INTERVALS, JUDGED, evidence, markdown_table, write_report
+from backends.evaluation.runner import carry_out, plain_arms, plan
+from backends.evaluation.subject import TriptychSubject, archive_of
+from backends.product import Triptych
 from backends.settings import Settings, make_settings
 
 ROOT = Path(__file__).resolve().parents[1]

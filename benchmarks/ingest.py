@@ -21,7 +21,7 @@ import venv
 from collections.abc import Iterator
 from pathlib import Path
 
-from backends.corpus.bert import best_precision
+from backends.retrieval.minilm import best_precision
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".venv-peers"

@@ -15,13 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.alignment import sentences
-from backends.assemble import Triptych
+from backends.answering.overlap import sentences
 from backends.datatypes import TrainingRow
-from backends.language.examples import load_rows
-from backends.measure import support
-from backends.measure.metrics import contains_answer, is_json
+from backends.evaluation import support
+from backends.evaluation.metrics import contains_answer
+from backends.language.answer_text import is_json
+from backends.product import Triptych
 from backends.settings import make_settings
+from backends.training.rows import load_rows
 
 ROWS = Path(__file__).resolve().parents[1] / "sample_corpus" / "training"
 EVERY = 4  # of the rows, so that wordings of one fact do not fill the sample

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.corpus.embedding import MiniLM
-from backends.corpus.retrieval import Retriever, passage_text
-from backends.corpus.sentences import read
 from backends.datatypes import Chunk, Document
+from backends.retrieval.embedding import MiniLM
+from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.sentence_vectors import read
 from benchmarks.ingest import ROOT, texts
 
 SENTENCES = 8  # of a passage

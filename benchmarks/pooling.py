@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.corpus.chunking import chunk_document
-from backends.corpus.embedding import MiniLM
-from backends.corpus.parsing import parse_file
-from backends.corpus.retrieval import Retriever, passage_text
-from backends.corpus.sentences import Reading, read
 from backends.datatypes import Chunk, Document, RetrievalMode
-from backends.measure.metrics import contains_answer
-from backends.measure.ranking import ndcg_at
+from backends.documents.parsing import parse_file
+from backends.evaluation.metrics import contains_answer
+from backends.evaluation.ranking import ndcg_at
+from backends.retrieval.chunking import chunk_document
+from backends.retrieval.embedding import MiniLM
+from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.sentence_vectors import Reading, read
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "sample_corpus"

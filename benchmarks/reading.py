@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from backends.corpus import limits
-from backends.corpus.isolation import Reader
-from backends.corpus.parsing import parse_file
+from backends.documents import limits
+from backends.documents.parsing import parse_file
+from backends.documents.reader_pool import Reader
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_corpus" / "documents"
 ROUNDS = 3

@@ -15,14 +15,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backends.corpus.embedding import MiniLM
-from backends.corpus.reranker import shipped
-from backends.corpus.retrieval import Retriever, passage_text
-from backends.corpus.sentences import read
 from backends.datatypes import Chunk, Hit
-from backends.measure.probes import sample_questions
-from backends.measure.ranking import ndcg_at, recall_at
-from backends.measure.statistics import bootstrap_interval
+from backends.evaluation.probes import sample_questions
+from backends.evaluation.ranking import ndcg_at, recall_at
+from backends.evaluation.statistics import bootstrap_interval
+from backends.retrieval.cross_encoder import shipped
+from backends.retrieval.embedding import MiniLM
+from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.sentence_vectors import read
 from benchmarks.pooling import ROOT, cisi, cut, sample
 
 DEPTH = 100  # passages found

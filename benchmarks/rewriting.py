@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.corpus import followups
-from backends.corpus.embedding import MiniLM
-from backends.corpus.followups import standalone
-from backends.corpus.retrieval import Retriever
-from backends.corpus.sentences import read
 from backends.datatypes import RetrievalMode
+from backends.retrieval import follow_ups
+from backends.retrieval.embedding import MiniLM
+from backends.retrieval.follow_ups import standalone
+from backends.retrieval.retriever import Retriever
+from backends.retrieval.sentence_vectors import read
 from benchmarks.pooling import ROOT, Score, _holds, cisi, cut, sample
 
 MODES: tuple[RetrievalMode, ...] = ("hybrid", "bm25")
@@ -40,7 +40,7 @@ def conversations(questions: Sequence[str]) -> list[tuple[str, str, str]]:
     """(earlier question, follow-up, the question it was) of pairs that name the same thing last."""
     named: dict[str, list[tuple[str, int, int]]] = {}
     for question in questions:
-        for start, end in followups._names(question)[-1:]:
+        for start, end in follow_ups._names(question)[-1:]:
             name = question[start:end].split(" ", 1)
             thing = name[1] if name[0].islower() and len(name) > 1 else question[start:end]
             named.setdefault(thing, []).append((question, start, end))

@@ -16,13 +16,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backends.assemble import Triptych
-from backends.console import plain
 from backends.datatypes import BACKEND_NAMES
-from backends.measure.stress.latency import sizes_up_to
-from backends.measure.stress.records import NAMES, STRESS_TESTS, StressTest
+from backends.product import Triptych
 from backends.settings import make_settings
-from backends.stressing import stress
+from backends.stress.latency import sizes_up_to
+from backends.stress.private_copy import stress
+from backends.stress.records import NAMES, STRESS_TESTS, StressTest
+from backends.system.json_values import plain
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 STARTS, ENDS = "<!-- stress:start -->", "<!-- stress:end -->"

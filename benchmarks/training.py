@@ -27,8 +27,8 @@ from typing import Any, Protocol
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from backends.language.examples import Example
-from backends.language.training import LoraParams, _Run
+from backends.training.lora import LoraParams, _Run
+from backends.training.rows import Example
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE = Path(__file__).resolve().parent / "peers" / "side_trl.py"
@@ -100,7 +100,7 @@ def make_examples(count: int, shortest: int) -> list[Example]:
 
 
 class Ours:
-    """The loop of `backends.language.training`, step by step."""
+    """The loop of `backends.training.lora`, step by step."""
 
     def __init__(self, model: Path, examples: list[Example]) -> None:
         self.run = _Run(model, examples, [], PARAMS)

@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from backends.assemble import Triptych
 from backends.datatypes import BACKEND_NAMES
-from backends.language.adapters import ADAPTER_KINDS
-from backends.language.building import WAYS
-from backends.language.training import HeldOutScore, train_adapter
-from backends.measure.statistics import wilson_interval
+from backends.evaluation.statistics import wilson_interval
+from backends.product import Triptych
 from backends.settings import make_settings
-from backends.tuning import Workshop, default_params
+from backends.training.adapters import ADAPTER_KINDS
+from backends.training.lora import HeldOutScore, train_adapter
+from backends.training.row_building import WAYS
+from backends.training.training_session import Workshop, default_params
 
 DOCUMENTS = Path(__file__).resolve().parents[1] / "sample_corpus" / "documents"
 CHOSEN = ("support-policy.md", "travel-and-expenses-policy.docx", "price-list-2026.csv")

@@ -20,17 +20,18 @@ from pathlib import Path
 import numpy as np
 from families import Writer, load_families
 
-from backends.corpus.chunking import chunk_document
-from backends.corpus.embedding import MiniLM
-from backends.corpus.reranker import shipped
-from backends.corpus.retrieval import Retriever
+from backends.answering.evidence import evidence_for
 from backends.datatypes import Chunk, Document, Finished
+from backends.evaluation.metrics import contains_answer, f1
+from backends.evaluation.statistics import bootstrap_interval
+from backends.language.answer_text import is_abstention
 from backends.language.generation import LanguageModel
 from backends.language.grounding import quotable
-from backends.language.prompts import build_messages, evidence_lines, is_abstention
-from backends.measure.metrics import contains_answer, f1
-from backends.measure.statistics import bootstrap_interval
-from backends.rag import evidence_for
+from backends.language.prompts import build_messages, evidence_lines
+from backends.retrieval.chunking import chunk_document
+from backends.retrieval.cross_encoder import shipped
+from backends.retrieval.embedding import MiniLM
+from backends.retrieval.retriever import Retriever
 from backends.settings import Settings, make_settings
 
 

@@ -27,19 +27,20 @@ from typing import Any
 
 import numpy as np
 
-from backends.corpus.chunking import chunk_document
-from backends.corpus.embedding import MiniLM
-from backends.corpus.opening import open_library
-from backends.corpus.reranker import RERANKER, CrossEncoder
-from backends.corpus.retrieval import Retriever, passage_text, sentences_of
-from backends.corpus.steps import decompose, join
 from backends.datatypes import Chunk, Document, Hit, Question
+from backends.documents.opening import open_library
+from backends.evaluation.metrics import contains_answer
+from backends.evaluation.probes import sample_questions
+from backends.evaluation.ranking import ndcg_at, recall_at
+from backends.evaluation.statistics import bootstrap_interval
 from backends.language.generation import LanguageModel
 from backends.language.prompts import evidence_lines, format_evidence
-from backends.measure.metrics import contains_answer
-from backends.measure.probes import sample_questions
-from backends.measure.ranking import ndcg_at, recall_at
-from backends.measure.statistics import bootstrap_interval
+from backends.retrieval.chunking import chunk_document
+from backends.retrieval.cross_encoder import RERANKER, CrossEncoder
+from backends.retrieval.decompose import decompose, join
+from backends.retrieval.embedding import MiniLM
+from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.sentence_choice import sentences_of
 from backends.settings import make_settings
 from benchmarks.pooling import cisi
 

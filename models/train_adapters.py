@@ -14,9 +14,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from backends.assemble import Triptych
-from backends.language.adapters import LearnedDocument
-from backends.language.examples import (
+from backends.answering.evidence import evidence_for
+from backends.language.answer_text import cited_markers, is_abstention
+from backends.product import Triptych
+from backends.settings import make_settings
+from backends.training.adapters import LearnedDocument
+from backends.training.lora import LoraParams, TrainingProgress, train_adapter
+from backends.training.rows import (
     Example,
     HybridOptions,
     check_rows,
@@ -25,10 +29,6 @@ from backends.language.examples import (
     split_held_out,
     with_passages,
 )
-from backends.language.prompts import cited_markers, is_abstention
-from backends.language.training import LoraParams, TrainingProgress, train_adapter
-from backends.rag import evidence_for
-from backends.settings import make_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -31,7 +31,7 @@ from tasks import Tasks
 from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from backends.corpus.embedding import MODEL_SHA256
+from backends.retrieval.embedding import MODEL_SHA256
 
 CANDIDATES = 5
 LONGEST = 96  # tokens of question and candidate together

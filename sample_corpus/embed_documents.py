@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.corpus.bert import Precision
-from backends.corpus.embedding import MiniLM
-from backends.corpus.opening import open_library
-from backends.corpus.shipped import SHIPPED, save_vectors
+from backends.documents.opening import open_library
+from backends.retrieval.embedding import MiniLM
+from backends.retrieval.minilm import Precision
+from backends.retrieval.shipped_vectors import SHIPPED, save_vectors
 from backends.settings import Settings
 
 PRECISIONS: tuple[Precision, ...] = ("bf16", "fp32")

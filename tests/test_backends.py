@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from pytest import FixtureRequest
 
-from backends import assemble
-from backends.assemble import Failure, Triptych
-from backends.corpus.opening import open_folder
+from backends import product
 from backends.datatypes import (
     BACKEND_NAMES,
     Answer,
@@ -25,16 +23,13 @@ from backends.datatypes import (
     Token,
     UserError,
 )
-from backends.language.adapters import AdapterCard, Adapters, LearnedDocument, write_card
+from backends.documents.opening import open_folder
+from backends.language.answer_text import without_markers
 from backends.language.generation import LanguageModel
-from backends.language.prompts import (
-    NOT_IN_DOCUMENTS,
-    NOT_KNOWN,
-    build_messages,
-    evidence_lines,
-    without_markers,
-)
+from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, build_messages, evidence_lines
+from backends.product import Failure, Triptych
 from backends.settings import Settings, make_settings
+from backends.training.adapters import AdapterCard, Adapters, LearnedDocument, write_card
 from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
 
 SETTINGS = make_settings(max_tokens=8, context_tokens=200, top_k=2, chunk_size=32, chunk_overlap=4)
@@ -280,13 +275,13 @@ def test_a_workspaces_own_prices_are_used(home: Path, tmp_path: Path) -> None:
 def test_models_are_loaded_once_and_bounded(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assemble, "_models", type(assemble._models)())
-    monkeypatch.setattr(assemble, "MAX_MODELS", 1)
-    first = assemble.shared_model(str(home / "base"))
-    assert assemble.shared_model(str(home / "base")) is first
+    monkeypatch.setattr(product, "_models", type(product._models)())
+    monkeypatch.setattr(product, "MAX_MODELS", 1)
+    first = product.shared_model(str(home / "base"))
+    assert product.shared_model(str(home / "base")) is first
     other = tiny_language_model(tmp_path / "other", seed=9)
-    assemble.shared_model(str(other))
-    assert list(assemble._models) == [str(other)]
+    product.shared_model(str(other))
+    assert list(product._models) == [str(other)]
 
 
 def test_a_follow_up_is_answered_as_it_is_meant_and_says_how_it_was_read(triptych: Triptych) -> None:

@@ -6,8 +6,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from backends.datatypes import UserError
-from backends.measure.stress.records import STRESS_TESTS
 from backends.settings import make_settings
+from backends.stress.records import STRESS_TESTS
 from benchmarks.four_backends import overrides
 from benchmarks.stress_table import SHOWN, section
 from benchmarks.training import EMBEDDED, FRAME, TOKENS, make_examples

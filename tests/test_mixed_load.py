@@ -7,12 +7,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from backends.assemble import Triptych
-from backends.corpus.opening import open_folder
 from backends.datatypes import BACKEND_NAMES, Answer, BackendName
-from backends.language.adapters import AdapterCard, Adapters, write_card
+from backends.documents.opening import open_folder
 from backends.language.generation import LanguageModel
+from backends.product import Triptych
 from backends.settings import make_settings
+from backends.training.adapters import AdapterCard, Adapters, write_card
 from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
 
 THREADS = 8

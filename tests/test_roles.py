@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.assemble import Triptych
-from backends.corpus import library as library_module
-from backends.corpus.library import DocumentDetails, Library
-from backends.corpus.parsing import parse_file
 from backends.datatypes import Answer, Filters, UserError
-from backends.language.adapters import AdapterCard, Adapters, LearnedDocument, write_card
+from backends.documents import library as library_module
+from backends.documents.library import DocumentDetails, Library
+from backends.documents.parsing import parse_file
+from backends.documents.store import Workspace
 from backends.language.generation import LanguageModel
+from backends.product import Triptych
 from backends.settings import make_settings
-from backends.store import Workspace
+from backends.training.adapters import AdapterCard, Adapters, LearnedDocument, write_card
 from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
 
 CHUNKS = make_settings(chunk_size=32, chunk_overlap=6)

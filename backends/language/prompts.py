@@ -6,7 +6,6 @@ retrieval; because training and serving share it, what an adapter learned is wha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from backends.datatypes import Source
@@ -14,8 +13,6 @@ from backends.datatypes import Source
 INSTRUCTION = "Answer briefly. Cite documents as [n]. If they do not say, say so."
 NOT_IN_DOCUMENTS = "The documents do not say."
 NOT_KNOWN = "I do not know."
-
-_MARKER = re.compile(r"\[(\d{1,2})\]")
 
 
 def format_evidence(number: int, title: str, sentences: Sequence[str]) -> str:
@@ -51,25 +48,3 @@ def evidence_lines(sources: Sequence[Source]) -> list[str]:
         format_evidence(source.rank, source.hit.chunk.title, [s.text for s in source.sentences])
         for source in sources
     ]
-
-
-def cited_markers(text: str) -> list[int]:
-    """Markers [n] in the order they first appear in an answer."""
-    return list(dict.fromkeys(int(number) for number in _MARKER.findall(text)))
-
-
-def without_markers(text: str) -> str:
-    """The answer's words alone, for scoring and alignment."""
-    return re.sub(r"\s*\[\d{1,2}\]", "", text).strip()
-
-
-def is_abstention(text: str) -> bool:
-    """Whether an answer declines: our two fixed sentences, or the usual wordings of other models."""
-    words = without_markers(text).lower()
-    return bool(
-        re.match(
-            r"(the|these) (documents?|passages?|sources?) (do|does) not (say|mention|tell|answer|contain)"
-            r"|i (do not|don't) know|not (stated|mentioned) in the documents",
-            words,
-        )
-    )

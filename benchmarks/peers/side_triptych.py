@@ -14,10 +14,10 @@ CHARACTERS_OF_A_TOKEN = 4.4  # its chunk size counts tokens
 class Triptych:
     def load(self) -> None:
         sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-        from backends.corpus.embedding import MiniLM
-        from backends.corpus.library import Library
+        from backends.documents.library import Library
+        from backends.documents.store import Workspace
+        from backends.retrieval.embedding import MiniLM
         from backends.settings import make_settings
-        from backends.store import Workspace
 
         self.settings = make_settings
         self.folder = tempfile.TemporaryDirectory()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backends.console import money
 from backends.datatypes import Answer, Citation
+from backends.system.wording import money
 from pages.ui.asking import Column
 from pages.ui.desk import Status
 from pages.ui.look import LOOKS, Look

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Literal
 
 from backends.datatypes import Answer, BackendName, Evidence, Token, UserError
-from backends.jobs import Job, JobContext, Jobs
 from backends.settings import Settings
+from backends.system.jobs import Job, JobContext, Jobs
 from pages.ui.desk import Desk, Prompt
 
 KIND = "ask"

@@ -16,8 +16,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from backends.console import money
 from backends.datatypes import Answer
+from backends.system.wording import money
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, Look, Theme, label
 from pages.ui.text import plural, seconds, times

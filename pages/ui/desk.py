@@ -12,15 +12,15 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, Token
-from backends.monitoring import Health
+from backends.documents.store import HistoryEntry
+from backends.feedback.retrieval_log import Health
+from backends.feedback.votes import Votes
 from backends.settings import Settings
-from backends.store import HistoryEntry
-from backends.votes import Votes
 from pages.ui.evaluator import Evaluator
 
 if TYPE_CHECKING:
-    from backends.measure.stress.records import Result, Retraining, StressTest
-    from backends.tuning import Workshop
+    from backends.stress.records import Result, Retraining, StressTest
+    from backends.training.training_session import Workshop
 
 Readiness = Literal["ready", "stale", "untrained"]
 Reporter = Callable[[int, int, str], None]  # done, total, what

@@ -15,16 +15,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from backends import evaluating
 from backends.datatypes import BackendName, Document, Question
-from backends.jobs import JobContext
-from backends.language.building import Writer
-from backends.measure.archive import Archive, RunRecord
-from backends.measure.comparison import Board
-from backends.measure.evaluation import Subject, carry_out, plain_arms, plan, sweep_arms
-from backends.measure.judging import judge_run
-from backends.question_sets import proposed
+from backends.evaluation import subject as subject_module
+from backends.evaluation.archive import Archive, RunRecord
+from backends.evaluation.comparison import Board
+from backends.evaluation.judging import judge_run
+from backends.evaluation.proposed import proposed
+from backends.evaluation.runner import Subject, carry_out, plain_arms, plan, sweep_arms
 from backends.settings import Settings
+from backends.system.jobs import JobContext
+from backends.training.row_building import Writer
 
 KIND = "evaluate"
 PROPOSE = "propose"
@@ -118,7 +118,7 @@ class Evaluator:
         def work(context: JobContext) -> str:
             context.emit(run)
             context.progress(0, 0, "Preparing")
-            with evaluating.configured_judge() as judge:
+            with subject_module.configured_judge() as judge:
                 judge_run(
                     self._archive_with(run),
                     run,

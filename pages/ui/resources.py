@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import streamlit as st
 
-from backends.jobs import Job, JobContext, Jobs
+from backends.system.jobs import Job, JobContext, Jobs
 from pages.ui.desk import Desk, Reporter
 from pages.ui.itinerary import Tour
 

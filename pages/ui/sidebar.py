@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backends.jobs import Job
 from backends.settings import Settings
+from backends.system.jobs import Job
 from pages.ui import resources, session
 from pages.ui.desk import Desk
 from pages.ui.look import LOOKS

@@ -13,20 +13,20 @@ from pathlib import Path
 import streamlit as st
 
 from backends.datatypes import UserError
-from backends.jobs import Job
-from backends.tuning import Workshop
-from pages.ui import resources, session, training
+from backends.system.jobs import Job
+from backends.training.training_session import Workshop
+from pages.ui import resources, session, training_jobs
 from pages.ui.desk import Desk
 from pages.ui.look import LOOKS
 from pages.ui.text import listing, markdown
 
 POLL = 2.0
-PAGE = str(Path(__file__).resolve().parents[1] / "tune" / "fine_tune.py")
+PAGE = str(Path(__file__).resolve().parents[1] / "tune" / "fine_tune_page.py")
 
 
 def draw(desk: Desk, now: session.Session) -> None:
     """Nothing at all while nothing trains and nothing is stale."""
-    job, working = resources.newest_job(now.visitor, training.TRAIN)
+    job, working = resources.newest_job(now.visitor, training_jobs.TRAIN)
     if job is not None and working:
         st.fragment(_progress, run_every=POLL)(job)
         return
@@ -52,8 +52,8 @@ def _retrain_if_due(desk: Desk, now: session.Session) -> None:
     if due:
         workshop.note_retrain(datetime.now(UTC))
         plans = [partial(_plan, workshop, adapter.name, now.visitor) for adapter in due]
-        resources.jobs().start(training.TRAIN, now.visitor, training.training(plans))
+        resources.jobs().start(training_jobs.TRAIN, now.visitor, training_jobs.training(plans))
 
 
-def _plan(workshop: Workshop, name: str, visitor: str, report: training.Report) -> training.Run:
+def _plan(workshop: Workshop, name: str, visitor: str, report: training_jobs.Report) -> training_jobs.Run:
     return workshop.retrain(workshop.adapters.get(name), visitor, report)

@@ -1,4 +1,4 @@
-"""The real desk: `backends.assemble.Triptych` as the pages see it.
+"""The real desk: `backends.product.Triptych` as the pages see it.
 
 Enters: the workspace. Leaves: one `Desk` per visitor. Visitors share the workspace's documents until they
 add or remove one; from then on they work on a private copy, so that nobody sees what another has uploaded.
@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from backends.assemble import Triptych
-from backends.corpus.library import ForgetReport, Progress
 from backends.datatypes import (
     Answer,
     Backend,
@@ -29,15 +27,17 @@ from backends.datatypes import (
     Token,
     UserError,
 )
-from backends.evaluating import TriptychSubject
-from backends.measure.archive import Archive
-from backends.measure.stress.records import Result, Retraining, StressTest
-from backends.monitoring import Health, Monitor, Reader
+from backends.documents.library import ForgetReport, Progress
+from backends.documents.store import HistoryEntry
+from backends.evaluation.archive import Archive
+from backends.evaluation.subject import TriptychSubject
+from backends.feedback.retrieval_log import Health, Monitor, Reader
+from backends.feedback.votes import Votes
+from backends.product import Triptych
 from backends.settings import Settings, default_workspace, make_settings
-from backends.store import HistoryEntry
-from backends.stressing import stress
-from backends.tuning import Workshop
-from backends.votes import Votes
+from backends.stress.private_copy import stress
+from backends.stress.records import Result, Retraining, StressTest
+from backends.training.training_session import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
 from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
 from pages.ui.text import listing, plural

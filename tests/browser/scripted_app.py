@@ -32,7 +32,7 @@ def rerun_that_may_be_dropped(rerun: Callable[..., None]) -> Callable[..., None]
     """Streamlit drops a rerun at times; here it drops every one that the home page asks for."""
 
     def ask(*scope: str) -> None:
-        if not sys._getframe(1).f_code.co_filename.endswith("compare.py"):
+        if not sys._getframe(1).f_code.co_filename.endswith("compare_page.py"):
             rerun(*scope)
 
     return ask

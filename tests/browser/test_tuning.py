@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from backends.language.adapters import Adapters
+from backends.training.adapters import Adapters
 from tests.browser.serving import free_port, running
 from tests.browser.test_app import see
 

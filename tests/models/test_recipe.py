@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.corpus.parsing import parse_file
-from backends.language.generation import EMBEDDED, LanguageModel
-from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, build_messages, cited_markers
+from backends.documents.parsing import parse_file
+from backends.language.answer_text import cited_markers
+from backends.language.generation import LanguageModel
+from backends.language.loading import EMBEDDED
+from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, build_messages
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.corpus.library import may_read
-from backends.corpus.parsing import parse_file
 from backends.datatypes import (
     Answer,
     BackendName,
@@ -34,18 +32,20 @@ from backends.datatypes import (
     Usage,
     UserError,
 )
-from backends.measure.archive import Archive
-from backends.monitoring import Health, Monitor, Reader
+from backends.documents.library import may_read
+from backends.documents.parsing import parse_file
+from backends.documents.store import HistoryEntry
+from backends.evaluation.archive import Archive
+from backends.feedback.retrieval_log import Health, Monitor, Reader
+from backends.feedback.votes import Votes
 from backends.settings import Settings, default_workspace
-from backends.store import HistoryEntry
-from backends.votes import Votes
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
 
 if TYPE_CHECKING:
-    from backends.tuning import Workshop
+    from backends.training.training_session import Workshop
 from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
-from tests.measure.stress_subject import scripted_stress
-from tests.measure.subjects import ScriptedSubject
+from tests.evaluation.subjects import ScriptedSubject
+from tests.stress.stress_subject import scripted_stress
 
 TEXTS = {
     "returns-policy.md": (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
-PAGE = "pages/advise/advise.py"
+PAGE = "pages/advise/advise_page.py"
 Visit = Callable[[], AppTest]
 
 

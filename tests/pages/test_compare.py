@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
-from backends.scenarios import scenarios
-from pages.ui import export, resources, session
+from backends.evaluation.scenarios import scenarios
+from pages.ask import export
+from pages.ui import resources, session
 from pages.ui.asking import KIND, rounds_of
 from tests.pages.conftest import settle
 from tests.pages.scripted import ANSWERS, ScriptedDesk, ScriptedHouse, document

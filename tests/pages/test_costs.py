@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import settle
 
-PAGE = "pages/costs/costs.py"
+PAGE = "pages/costs/costs_page.py"
 Visit = Callable[[], AppTest]
 
 

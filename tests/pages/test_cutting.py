@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui.charts import passage_sizes
 from tests.pages.conftest import APP, settle
 
-PAGE = "pages/library/documents.py"
+PAGE = "pages/library/documents_page.py"
 Visit = Callable[[], AppTest]
 
 

@@ -11,12 +11,12 @@ from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import resources
-from tests.corpus.test_parsing import password_pdf
+from tests.documents.test_parsing import password_pdf
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import ScriptedHouse
 
 Visit = Callable[[], AppTest]
-PAGE = "pages/library/documents.py"
+PAGE = "pages/library/documents_page.py"
 
 
 @pytest.fixture

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from backends import evaluating
 from backends.datatypes import BACKEND_NAMES
-from backends.jobs import JobContext
-from backends.measure.archive import Archive, RunRecord
-from backends.measure.comparison import Board
-from backends.measure.evaluation import carry_out, plain_arms, plan
-from backends.measure.reports import rows
+from backends.evaluation import subject as subject_module
+from backends.evaluation.archive import Archive, RunRecord
+from backends.evaluation.comparison import Board
+from backends.evaluation.reports import rows
+from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.settings import Settings
+from backends.system.jobs import JobContext
 from pages.ui import resources
 from pages.ui.evaluator import KIND, Evaluator
-from tests.measure.judges import ScriptedJudge
-from tests.measure.subjects import ScriptedSubject, make_questions
+from tests.evaluation.judges import ScriptedJudge
+from tests.evaluation.subjects import ScriptedSubject, make_questions
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import ScriptedHouse
 
@@ -34,7 +34,7 @@ QUESTIONS = make_questions(40)
 @pytest.fixture
 def open_page(visit: Visit) -> Visit:
     def come() -> AppTest:
-        return settle(visit().switch_page(str(APP.parent / "pages/evaluate/evaluate.py")))
+        return settle(visit().switch_page(str(APP.parent / "pages/evaluate/evaluate_page.py")))
 
     return come
 
@@ -281,7 +281,7 @@ def test_a_judge_model_is_asked_from_the_page(
     monkeypatch.setenv("TRIPTYCH_JUDGE_URL", "http://localhost:1/v1")
     monkeypatch.setenv("TRIPTYCH_JUDGE_MODEL", "judge-7b")
     judge = ScriptedJudge(gone="How long is term 2?")
-    monkeypatch.setattr(evaluating, "configured_judge", lambda: nullcontext(judge))
+    monkeypatch.setattr(subject_module, "configured_judge", lambda: nullcontext(judge))
     record = stored(archive)
     app = open_page()
     app.session_state["tabs-False"] = "Judge model"

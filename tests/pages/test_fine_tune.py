@@ -11,13 +11,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from backends.language.adapters import Adapters
-from backends.tuning import Workshop
-from pages.ui import resources, training, tuning_charts
+from backends.training.adapters import Adapters
+from backends.training.training_session import Workshop
+from pages.tune import tuning_charts
+from pages.ui import resources, training_jobs
 from tests.pages.conftest import APP, settle
 from tests.pages.tuning_house import TuningHouse
 
-PAGE = "pages/tune/fine_tune.py"
+PAGE = "pages/tune/fine_tune_page.py"
 Visit = Callable[[], AppTest]
 
 
@@ -52,7 +53,7 @@ def workshop(home: Path) -> Workshop:
 
 def settle_training(app: AppTest) -> AppTest:
     """Training takes a process of its own, which needs seconds to start and gives way to everything else."""
-    job, _ = resources.newest_job(visitor(app), training.TRAIN)
+    job, _ = resources.newest_job(visitor(app), training_jobs.TRAIN)
     assert job is not None
     assert job.wait(240)
     return settle(app)
@@ -135,7 +136,7 @@ def test_a_file_of_rows_comes_in_and_a_bad_one_says_why(open_page: Visit, worksh
     draft = workshop.load_draft(visitor(app))
     assert len(draft.rows) == before + 30
     assert draft.rows[-1].way == "yours"
-    app.switch_page(str(APP.parent / "pages/ask/compare.py")).run()
+    app.switch_page(str(APP.parent / "pages/ask/compare_page.py")).run()
     settle(app.switch_page(str(APP.parent / PAGE)))  # who comes back finds the rows as they were left
     assert workshop.load_draft(visitor(app)) == draft
     assert "to learn" in said(app)

@@ -12,7 +12,7 @@ from backends.settings import default_workspace
 from pages.ui import resources
 from tests.pages.conftest import settle
 
-PAGE = "pages/stress/stress.py"
+PAGE = "pages/stress/stress_page.py"
 Visit = Callable[[], AppTest]
 
 
@@ -60,7 +60,7 @@ def test_the_advice_rests_on_the_stored_run(visit: Visit) -> None:
     app.button(key="run-freshness").click()
     settle(app)
     run = next((default_workspace() / "stress").glob("freshness-*.json")).stem
-    app.switch_page("pages/advise/advise.py").run()
+    app.switch_page("pages/advise/advise_page.py").run()
     table = next(f.value for f in app.dataframe if "Run" in f.value)
     assert set(table["Run"]) == {run}
     assert dict(zip(table["Of"], table["Value"], strict=True)) == {

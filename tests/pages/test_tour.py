@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from backends.questions import load_questions
+from backends.evaluation.questions import load_questions
 from pages.ui.itinerary import STEPS, Tour
 from tests.pages.conftest import settle
 
@@ -66,7 +66,7 @@ def test_a_tour_that_was_left_goes_on_where_it_was(visit: Visit) -> None:
 
 def test_a_visitor_who_strays_is_led_back(visit: Visit) -> None:
     app = press(visit(), "tour-start")
-    app.switch_page("pages/costs/costs.py").run()
+    app.switch_page("pages/costs/costs_page.py").run()
     assert bar(app).startswith("Step 1 of 7")
     press(app, "tour-go")
     assert any(field.key == "question" for field in app.text_input)

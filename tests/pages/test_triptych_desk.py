@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from backends.corpus.library import Library
-from backends.corpus.opening import open_session
 from backends.datatypes import Answer, Evidence, Token, UserError
+from backends.documents.library import Library
+from backends.documents.opening import open_session
+from backends.documents.store import Workspace
+from backends.erasure.redact import REMOVED
+from backends.feedback.votes import Vote, VotedAnswer
 from backends.language.generation import LanguageModel
 from backends.settings import make_settings
-from backends.store import Workspace
-from backends.traces import REMOVED
-from backends.votes import Vote, VotedAnswer
 from pages.ui.desk import Prompt
 from pages.ui.triptych_desk import Observed, TriptychDesk, silent
 from tests.fakes import HashingEmbedder, tiny_language_model

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from backends.corpus.differences import compare
+from backends.documents.differences import compare
+from pages.library.changed_lines import folded, row_html, summary
 from pages.ui import resources
-from pages.ui.differences import folded, row_html, summary
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import TEXTS, ScriptedHouse, document
 
@@ -48,7 +48,7 @@ def test_a_role_sees_its_documents_only_and_none_of_the_owners_questions(visitor
     visitor.button("FormSubmitter:ask-Ask").click()
     settle(visitor)
     see_as(visitor, "finance")
-    assert SECRET in names(go(visitor, "library/documents.py"))
+    assert SECRET in names(go(visitor, "library/documents_page.py"))
     assert len(visitor.file_uploader) == 0 and "remove" not in [b.key for b in visitor.button]
     see_as(visitor, "")
     assert len(visitor.file_uploader) == 1
@@ -66,12 +66,12 @@ def test_what_is_kept_from_a_role_is_not_counted(visitor: AppTest, house: Script
     assert any("2 documents, 3 passages" in caption.value for caption in visitor.caption) or any(
         ": 2 documents" in caption.value for caption in visitor.caption
     )
-    assert SECRET not in names(go(visitor, "library/documents.py"))
+    assert SECRET not in names(go(visitor, "library/documents_page.py"))
     assert "3" not in next(c.value for c in visitor.caption if "Choose a row" in c.value)
 
 
 def test_versions_are_compared(visitor: AppTest) -> None:
-    go(visitor, "library/versions.py")
+    go(visitor, "library/versions_page.py")
     assert [box.value for box in visitor.selectbox][:3] == ["returns-policy.md", 1, 2]
     assert "0 came and 0 went between version 1 and version 2" in visitor.markdown[0].value
     drawn = "".join(element.proto.body for element in visitor.get("html"))
@@ -81,7 +81,7 @@ def test_versions_are_compared(visitor: AppTest) -> None:
 def test_removal_takes_the_answers_that_quote_it(visitor: AppTest) -> None:
     now = visitor.session_state["triptych"]
     (job,) = resources.jobs().of(now.visitor, "ask")
-    go(visitor, "library/documents.py")
+    go(visitor, "library/documents_page.py")
     quoted = next(
         source.document
         for event in job.events_since(1)
@@ -98,7 +98,7 @@ def test_removal_takes_the_answers_that_quote_it(visitor: AppTest) -> None:
 def test_the_log_is_the_visitors_own_and_can_be_switched_off_and_deleted(
     visitor: AppTest, visit: Visit
 ) -> None:
-    go(visitor, "library/health.py")
+    go(visitor, "library/health_page.py")
     assert visitor.metric[0].value == "1"
     visitor.toggle(key="logging").set_value(False)
     settle(visitor)
@@ -107,7 +107,7 @@ def test_the_log_is_the_visitors_own_and_can_be_switched_off_and_deleted(
     visitor.button(key="delete-log").click()
     settle(visitor)
     assert "Logging is switched off" in visitor.info[0].value
-    bob = go(visit(), "library/health.py")
+    bob = go(visit(), "library/health_page.py")
     assert bob.metric[0].value == "1"  # his own first example, and nothing of hers
 
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from backends.datatypes import Answer
 from backends.settings import make_settings
+from pages.ask.verdict import agree, verdict
+from pages.library.boundaries import boundaries
 from pages.ui import session
-from pages.ui.boundaries import boundaries
 from pages.ui.look import LOOKS
 from pages.ui.text import Span, answer_html, markdown, marked_html, own_words, seconds
-from pages.ui.verdict import agree, verdict
 from tests.pages.scripted import ScriptedDesk
 
 ROOT = Path(__file__).resolve().parents[2]

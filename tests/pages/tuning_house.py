@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from backends.assemble import Triptych
-from backends.corpus.opening import open_folder
-from backends.language.adapters import Adapters
+from backends.documents.opening import open_folder
 from backends.language.generation import LanguageModel
+from backends.product import Triptych
 from backends.settings import make_settings
-from backends.tuning import Workshop
+from backends.training.adapters import Adapters
+from backends.training.training_session import Workshop
 from tests.fakes import HashingEmbedder, tiny_language_model
 from tests.pages.scripted import ScriptedDesk, ScriptedHouse
 

@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from backends.corpus.parsing import SUPPORTED, parse_file
+from backends.documents.parsing import SUPPORTED, parse_file
 
 CORPUS = Path(__file__).resolve().parents[2] / "sample_corpus"
 CATEGORIES = {

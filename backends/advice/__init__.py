@@ -1,0 +1,1 @@
+"""Which approach to take, and what that rests on."""

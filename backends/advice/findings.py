@@ -1,0 +1,86 @@
+"""Turns stored evaluation runs, stress tests and priced answers into what the advisor rests on.
+
+Enters: the scoreboards of a run, and its answers priced as a `Case`. Leaves: `Evidence` whose findings name
+the run. What only some approaches were asked does not count: none is blamed for what nobody measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from backends.advice.advisor import APPROACHES, Evidence, Finding, Prefilled
+from backends.costs.monthly import Case, Plan, fixed, measured_of, per_answer
+from backends.costs.prices import Book
+from backends.documents.store import HistoryEntry
+from backends.evaluation.archive import RunRecord
+from backends.evaluation.comparison import Board
+from backends.evaluation.statistics import bootstrap_interval
+from backends.stress.records import StressTest
+from backends.stress.results import newest
+
+SCORED = {"right": "right", "format": "json_valid"}  # finding -> measure of the evaluation
+
+
+def fitting(records: Sequence[RunRecord]) -> RunRecord | None:
+    """The newest finished run, no sweep, that asked every approach."""
+    for record in records:
+        asked = {arm.backend for arm in record.arms}
+        if record.complete and not record.sweep and set(APPROACHES) <= asked:
+            return record
+    return None
+
+
+def evidence_of(board: Board, book: Book, plan: Plan) -> Evidence:
+    """What one run says about every approach: right answers, form, time, cost."""
+    return Evidence((*_scored(board), *_priced(board, book, plan)))
+
+
+def _scored(board: Board) -> Iterator[Finding]:
+    run = board.run.record.run
+    for name in APPROACHES:
+        arm = board.arms.get(name)
+        if arm is None:
+            continue
+        for key, measure in SCORED.items():
+            if (score := arm.scores.get(measure)) is not None:
+                yield Finding(key, name, score.value, *score.interval, run)
+        total = arm.latency_ms.get("total", {})
+        if 90 in total:
+            yield Finding("seconds", name, total[90] / 1000, None, None, run)
+
+
+def _priced(board: Board, book: Book, plan: Plan) -> Iterator[Finding]:
+    record = board.run.record
+    case = Case(measured_of(e.answer for e in board.run.entries if e.answer is not None), book, plan)
+    for name in APPROACHES:
+        if name in case.measured:
+            each = per_answer(case, name)
+            yield Finding("cost_fixed", name, fixed(case, name), None, None, record.run)
+            yield Finding(
+                "cost_answer", name, float(each.mean()), *bootstrap_interval(each.tolist()), record.run
+            )
+
+
+STRESSED: tuple[tuple[str, StressTest], ...] = (("fresh", "freshness"), ("told", "erasure"))
+
+
+def stress_findings(workspaces: Sequence[Path]) -> Iterator[Finding]:
+    """What the newest stress tests of every approach say: who follows an edit, who tells the forgotten."""
+    for key, test in STRESSED:
+        stored = newest(workspaces, test, APPROACHES)
+        for row in stored.rows if stored else ():
+            for name in APPROACHES:
+                if stored and row.backend == name:
+                    yield Finding(key, name, row.value, *row.interval, stored.run)
+
+
+def change_rate(histories: Sequence[Sequence[HistoryEntry]], months: float) -> Prefilled | None:
+    """Documents replaced in a month, over the time the library exists (at least one month)."""
+    replaced = sum(entry.event == "replaced" for history in histories for entry in history)
+    if not replaced:
+        return None
+    span = max(1.0, months)
+    said = f"{replaced} replacements of {len(histories)} documents"
+    over = "one month" if round(span) == 1 else f"{span:.0f} months"
+    return Prefilled(replaced / span, f"{said} in the library's history, over {over}")

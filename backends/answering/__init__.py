@@ -1,0 +1,1 @@
+"""From a question to its answer record: evidence, citations, the stopwatch."""

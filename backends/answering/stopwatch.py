@@ -1,0 +1,241 @@
+"""Runs one backend on one question and measures it: the one stopwatch, for every backend alike.
+
+Enters: a backend, a question, settings, and what judges the answer. Leaves: the answer's pieces as they
+come, and the `Answer` record. It knows neither models nor retrieval. Time counts only while the backend
+works, never while the consumer draws or the judge reads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from backends.answering.asked_question import as_question
+from backends.answering.citations import PageOf, resolve_citations, source_record
+from backends.answering.groundedness import UNGROUNDED, groundedness
+from backends.costs.price_book import PriceBook
+from backends.datatypes import (
+    Answer,
+    Backend,
+    Citation,
+    Event,
+    Evidence,
+    Finished,
+    Question,
+    Source,
+    Stage,
+    Token,
+)
+from backends.language.answer_text import cited_markers, is_abstention, is_json, without_markers
+from backends.settings import Settings
+
+Judge = Callable[[str, str], Sequence[str]]  # (question, answer text) -> passages of the library
+
+FIRST_USE = "First answer of this backend since the program started: its times include warming up."
+STOPPED = "Stopped on request: the answer is incomplete."
+NO_CITATION = "No citation given: the sources below were shown, but the answer names none of them."
+WARM_UP_QUESTION = "Which documents are there?"
+WARM_UP_TOKENS = 8
+MAX_WARM = 256
+
+# Held while a backend computes and while an answer is judged, so that no two share the processor while
+# one of them is being timed; released between pieces, so that a slow or vanished reader blocks nobody.
+_alone = threading.Lock()
+_warm: dict[tuple[str, str, str | None], None] = {}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What measuring needs besides the backend: the same for every backend of one comparison."""
+
+    judge: Judge | None = None
+    prices: PriceBook | None = None
+    page_of: PageOf | None = None
+    corpus: str = ""  # fingerprint of the documents, kept in the record's settings
+
+
+@dataclass
+class _Run:
+    """Everything seen of one answer so far."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    stage: str | None = None
+    total: float = 0.0
+    first_token: float | None = None
+    text: list[str] = field(default_factory=list)
+    evidence: Evidence | None = None
+    finished: Finished | None = None
+
+    def spent(self, seconds: float) -> None:
+        self.total += seconds
+        if self.stage is not None:
+            self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + seconds
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Stage):
+            self.stage = event.name
+            self.seconds.setdefault(event.name, 0.0)
+        elif isinstance(event, Token):
+            if self.first_token is None and event.text.strip():
+                self.first_token = self.total
+            self.text.append(event.text)
+        elif isinstance(event, Evidence):
+            self.evidence = event
+        else:
+            self.finished = event
+
+    def latency_ms(self) -> dict[str, float]:
+        times = dict(self.seconds)
+        if self.first_token is not None:
+            times["first_token"] = self.first_token
+        times["total"] = self.total
+        return {name: round(1000 * seconds, 3) for name, seconds in times.items()}
+
+
+def stream(
+    backend: Backend,
+    question: Question | str,
+    settings: Settings,
+    *,
+    bench: Bench,
+    notes: Sequence[str] = (),
+    stop: threading.Event | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Token | Evidence | Answer]:
+    """Yield the answer's pieces as the backend makes them, and at the end its `Answer`.
+
+    `notes` are warnings known beforehand (a stale adapter). Raises UserError when the backend cannot answer.
+    """
+    asked = as_question(question)
+    run = _Run()
+    events = backend.run(asked.question, settings)
+    while (event := _next(events, run, clock)) is not None:
+        if isinstance(event, Token | Evidence):
+            yield event
+    if run.finished is None:
+        raise RuntimeError(f"backend {backend.name} ended without Finished")
+    with _alone:
+        answer = _record(backend, asked, settings, run, run.finished, bench, notes, stop)
+    _remember(_key(backend.name, run.finished))
+    yield answer
+
+
+def answer(
+    backend: Backend, question: Question | str, settings: Settings, *, bench: Bench, **options: Any
+) -> Answer:
+    """The record alone; the same options as `stream`."""
+    for event in stream(backend, question, settings, bench=bench, **options):
+        if isinstance(event, Answer):
+            return event
+    raise RuntimeError(f"backend {backend.name} ended without an answer")
+
+
+def warm_up(backend: Backend, settings: Settings) -> None:
+    """Answer once and discard it, so that no measured answer pays for loading, merging and first calls."""
+    short = settings.model_copy(update={"max_tokens": WARM_UP_TOKENS})
+    answer(backend, WARM_UP_QUESTION, short, bench=Bench())
+
+
+def _next(events: Iterator[Event], run: _Run, clock: Callable[[], float]) -> Event | None:
+    """The backend's next event; the time it took goes to the stage that was running."""
+    with _alone:
+        began = clock()
+        event = next(events, None)
+        run.spent(clock() - began)
+    if event is not None:
+        run.take(event)
+    return event
+
+
+def _key(backend: str, finished: Finished) -> tuple[str, str, str | None]:
+    return backend, finished.model, finished.adapter
+
+
+def _remember(key: tuple[str, str, str | None]) -> None:
+    _warm[key] = None
+    while len(_warm) > MAX_WARM:
+        _warm.pop(next(iter(_warm)), None)
+
+
+# --- the record ----------------------------------------------------------------------------------
+
+
+def _record(
+    backend: Backend,
+    question: Question,
+    settings: Settings,
+    run: _Run,
+    finished: Finished,
+    bench: Bench,
+    notes: Sequence[str],
+    stop: threading.Event | None,
+) -> Answer:
+    text = "".join(run.text).strip()
+    sources = run.evidence.sources if run.evidence is not None else ()
+    citations = resolve_citations(text, sources, bench.page_of)
+    abstained = is_abstention(text)
+    passages = bench.judge(question.question, without_markers(text)) if bench.judge and text else None
+    grounded = groundedness(text, passages) if passages is not None else None
+    warnings = [*notes]
+    if _key(backend.name, finished) not in _warm:
+        warnings.append(FIRST_USE)
+    if stop is not None and stop.is_set():
+        warnings.append(STOPPED)
+    warnings += _text_warnings(text, finished, settings, abstained, grounded)
+    if run.evidence is not None:
+        warnings += run.evidence.warnings
+    warnings += _citation_warnings(text, sources, citations, abstained)
+    prices = bench.prices or PriceBook.load()
+    return Answer(
+        id=question.id,
+        question=question.question,
+        backend=backend.name,
+        text=text,
+        citations=citations,
+        sources=tuple(source_record(source, bench.page_of) for source in sources),
+        latency_ms=run.latency_ms(),
+        usage=finished.usage,
+        cost=prices.cost(finished.usage, backend.name),
+        model=finished.model,
+        adapter=finished.adapter,
+        abstained=abstained,
+        groundedness=None if grounded is None else round(grounded, 4),
+        warnings=tuple(dict.fromkeys(warnings)),
+        settings=_settings_record(settings, bench.corpus),
+    )
+
+
+def _settings_record(settings: Settings, corpus: str) -> Mapping[str, Any]:
+    return {**settings.model_dump(mode="json"), "corpus": corpus}
+
+
+def _text_warnings(
+    text: str, finished: Finished, settings: Settings, abstained: bool, grounded: float | None
+) -> list[str]:
+    warnings = []
+    if not text:
+        warnings.append("The model gave an empty answer.")
+    if finished.truncated:
+        warnings.append(f"Cut off at the answer-length limit of {settings.max_tokens} tokens.")
+    if grounded is not None and grounded < UNGROUNDED and not abstained:
+        warnings.append(
+            f"Ungrounded: the documents hold only {grounded:.0%} of this answer's words in one place."
+        )
+    return warnings
+
+
+def _citation_warnings(
+    text: str, sources: Sequence[Source], citations: Sequence[Citation], abstained: bool
+) -> list[str]:
+    known = {source.rank for source in sources}
+    warnings = [
+        f"The answer cites [{marker}], which does not exist."
+        for marker in cited_markers(text)
+        if marker not in known
+    ]
+    if sources and text and not citations and not abstained and not is_json(text):
+        warnings.append(NO_CITATION)
+    return warnings

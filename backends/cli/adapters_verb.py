@@ -1,0 +1,173 @@
+"""The verbs `triptych adapters`: list, activate, back, compare, delete, export, import.
+
+Enters: arguments. Leaves: rows or lines on stdout, and a changed registry.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backends.cli.arguments import (
+    Given,
+    Json,
+    WorkspaceFolder,
+    settings_of,
+    takes_settings,
+    use_workspace,
+)
+from backends.cli.terminal import printing, table
+from backends.datatypes import UserError
+from backends.system.json_values import plain
+
+if TYPE_CHECKING:
+    from backends.training.adapters import Adapters
+
+adapters_app = typer.Typer(help="The adapters: list, activate, back, compare, delete, export, import.")
+
+
+@adapters_app.callback(invoke_without_command=True)
+def adapters(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
+    use_workspace(workspace)
+    ctx.obj = as_json
+    if ctx.invoked_subcommand is None:
+        list_adapters(ctx, as_json=as_json)
+
+
+def _known(workspace: Path | None) -> Adapters:
+    from backends.training.adapters import Adapters
+
+    return Adapters(use_workspace(workspace) / "adapters")
+
+
+@adapters_app.command("list")
+def list_adapters(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
+    """Every adapter, and which one answers."""
+    from backends.training.adapter_comparison import score_words, size_of
+
+    known = _known(workspace)
+    active = {adapter.name for kind in ("fine_tuned", "hybrid") if (adapter := known.active(kind))}
+    with printing(as_json or bool(ctx.obj)) as (out, _):
+        if out.as_json:
+            for adapter in known.all():
+                card = {**plain(adapter.card), "adapter": adapter.name}
+                out.row(
+                    card
+                    | {
+                        "active": adapter.name in active,
+                        "shipped": adapter.shipped,
+                        "bytes": size_of(adapter),
+                    }
+                )
+            return
+        rows = [
+            (
+                adapter.name,
+                adapter.card.kind,
+                "yes" if adapter.name in active else "",
+                adapter.card.rows,
+                score_words(adapter.card.report.get("score_after")),
+                f"{size_of(adapter) / 1e6:.1f} MB",
+                adapter.card.created[:10],
+            )
+            for adapter in known.all()
+        ]
+        columns = ("adapter", "kind", "active", "rows", "held-out right", "size", "made")
+        out.text(table(columns, rows, numbers=("rows", "size")))
+
+
+@adapters_app.command("activate")
+def activate(
+    name: Annotated[str, typer.Argument(help="Adapter that is to answer for its kind.")],
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Let this adapter answer from now on."""
+    adapter = _known(workspace).activate(name)
+    typer.echo(f"{adapter.name} answers for {adapter.card.kind} now.")
+
+
+@adapters_app.command("back")
+def back(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="fine_tuned or hybrid.")],
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Go back to the adapter that answered before."""
+    if kind not in ("fine_tuned", "hybrid"):
+        raise UserError(f"There is no kind {kind!r}: choose fine_tuned or hybrid.")
+    typer.echo(f"{_known(workspace).roll_back(kind).name} answers for {kind} again.")  # type: ignore[arg-type]
+
+
+@adapters_app.command("compare")
+def compare_two(
+    ctx: typer.Context,
+    first: Annotated[str, typer.Argument()],
+    second: Annotated[str, typer.Argument()],
+    as_json: Json = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """In what two adapters differ."""
+    from backends.training.adapter_comparison import compare
+
+    known = _known(workspace)
+    found = compare(known.get(first), known.get(second))
+    with printing(as_json or bool(ctx.obj)) as (out, _):
+        if out.as_json:
+            for each in found:
+                out.row(each)
+            return
+        out.text(table(("", first, second), [(each.what, each.first, each.second) for each in found]))
+
+
+@adapters_app.command("delete")
+def delete(
+    name: Annotated[str, typer.Argument(help="Adapter to remove.")], workspace: WorkspaceFolder = None
+) -> None:
+    """Remove an adapter of your own."""
+    _known(workspace).delete(name)
+    typer.echo(f"{name} is gone.")
+
+
+@adapters_app.command("export")
+def export(
+    name: Annotated[str, typer.Argument(help="Adapter to pack.")],
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The zip file; NAME.zip by default.")
+    ] = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Pack an adapter as a zip of a standard PEFT folder."""
+    from backends.training.adapter_exchange import pack
+
+    path = to or Path(f"{name}.zip")
+    packed = pack(_known(workspace).get(name))
+    try:
+        path.write_bytes(packed)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+    typer.echo(str(path))
+
+
+@adapters_app.command("import")
+@takes_settings("model")
+def take_in(
+    source: Annotated[Path, typer.Argument(metavar="FOLDER_OR_ZIP", help="A PEFT LoRA with safetensors.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="What to call it.")],
+    hybrid: Annotated[bool, typer.Option("--hybrid", help="It answers from passages.")] = False,
+    *,
+    given: Given,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Take in an adapter; pickled weights and those of another base model are refused."""
+    from backends.language.generation import LanguageModel
+    from backends.training.adapter_exchange import import_adapter
+
+    if not source.exists():
+        raise UserError(f"There is no file or folder {source}.")
+    known = _known(workspace)
+    base = LanguageModel.load(settings_of(**given).model)
+    adapter = import_adapter(known, source, name, "hybrid" if hybrid else "fine_tuned", base)
+    typer.echo(
+        f"{adapter.name} fits {base.name}; `triptych adapters activate {adapter.name}` lets it answer."
+    )

@@ -1,0 +1,139 @@
+"""The verb `triptych ask`: one answer record per question and backend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backends.cli import opener
+from backends.cli.arguments import (
+    Backends,
+    DocumentsFolder,
+    Given,
+    Json,
+    Role,
+    WorkspaceFolder,
+    backends_of,
+    check_folder,
+    questions_of,
+    settings_of,
+    takes_settings,
+    use_workspace,
+)
+from backends.cli.terminal import (
+    Output,
+    ProgressLine,
+    answers_table,
+    interruptible,
+    printing,
+    say,
+    show_answer,
+)
+from backends.datatypes import Answer, BackendName, Question, UserError
+from backends.system.wording import duration
+
+if TYPE_CHECKING:
+    from backends.product import Triptych
+    from backends.settings import Settings
+
+
+@takes_settings()
+def ask(
+    question: Annotated[str | None, typer.Argument(help="What to ask.")] = None,
+    questions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Questions, one JSON row each.")
+    ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(metavar="QUESTION", help="Asked before, for --follow-ups (repeat; the oldest first)."),
+    ] = None,
+    backend: Backends = None,
+    *,
+    given: Given,
+    documents: DocumentsFolder = None,
+    role: Role = None,
+    as_json: Json = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Ask the backends; one answer record per question and backend."""
+    folder = use_workspace(workspace)
+    settings = settings_of(**given)
+    asked = questions_of(question, questions, option="--questions")
+    check_folder(documents)
+    backends = backends_of(backend)
+    with printing(as_json) as (out, progress):
+        progress("loading the model and the documents")
+        failed = Asking(out, progress, len(asked) * len(backends), after or ()).run(
+            lambda: opener.open_triptych(folder, settings, documents, role, progress),
+            asked,
+            backends,
+            settings,
+        )
+    if failed:
+        raise typer.Exit(1)
+
+
+class Asking:
+    """Works through questions and backends, printing each answer as soon as it is there."""
+
+    def __init__(self, out: Output, progress: ProgressLine, total: int, earlier: Sequence[str] = ()) -> None:
+        self.out = out
+        self.progress = progress
+        self.total = total
+        self.earlier = earlier
+        self.done = 0
+        self.failed = 0
+        self.began = time.monotonic()
+
+    def run(
+        self, open_: Any, questions: Sequence[Question], backends: Sequence[BackendName], settings: Settings
+    ) -> int:
+        """Number of answers that failed. An interruption loses only the answer being made."""
+
+        with interruptible(lambda: f"{self.done} of {self.total} answers were made and printed."):
+            triptych: Triptych = open_()
+            self.began = time.monotonic()
+            for question in questions:
+                answers = [
+                    answer
+                    for backend in backends
+                    if (answer := self._answer(triptych, question, backend, settings)) is not None
+                ]
+                if not self.out.as_json and len(answers) > 1:
+                    self.out.text(answers_table(answers), "")
+        self.progress.clear()
+        if self.failed:
+            say(f"triptych: {self.failed} of {self.total} answers failed.")
+        return self.failed
+
+    def _answer(
+        self, triptych: Triptych, question: Question, backend: BackendName, settings: Settings
+    ) -> Answer | None:
+
+        try:
+            answer = triptych.answer(question, backend, settings, earlier=self.earlier)
+        except UserError as error:
+            self.progress.clear()
+            say(f"triptych: {question.id}, {backend}: {error}")
+            self.failed += 1
+            return None
+        self.done += 1
+        self.progress.clear()
+        if self.out.as_json:
+            self.out.row(answer)
+        else:
+            show_answer(self.out, answer)
+        if self.total > 1:
+            self._report(question, backend, answer)
+        return answer
+
+    def _report(self, question: Question, backend: str, answer: Answer) -> None:
+        handled = self.done + self.failed
+        left = (time.monotonic() - self.began) / handled * (self.total - handled)
+        took = answer.latency_ms["total"] / 1000
+        rest = f"about {duration(left)} left" if handled < self.total else "done"
+        self.progress(f"{handled}/{self.total}  {question.id}  {backend}  {took:.2f} s  {rest}")

@@ -1,0 +1,104 @@
+"""The verbs `triptych documents`: list, history, forget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backends.cli import opener
+from backends.cli.arguments import (
+    Json,
+    WorkspaceFolder,
+    settings_of,
+    use_workspace,
+)
+from backends.cli.terminal import printing, table
+from backends.datatypes import UserError
+from backends.system.json_values import plain
+
+if TYPE_CHECKING:
+    pass
+
+documents_app = typer.Typer(help="What is in the workspace: list, history, forget.")
+
+
+@documents_app.callback(invoke_without_command=True)
+def documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
+    use_workspace(workspace)
+    ctx.obj = as_json
+    if ctx.invoked_subcommand is None:
+        list_documents(ctx, as_json=as_json)
+
+
+@documents_app.command("list")
+def list_documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
+    """Every document of the workspace, newest version."""
+
+    folder = use_workspace(workspace)
+    with printing(as_json or bool(ctx.obj)) as (out, progress):
+        rows: list[dict[str, Any]] = [
+            {
+                "document": document.name,
+                "version": document.version,
+                "title": document.title,
+                "type": document.type,
+                "pages": len(document.pages) or None,
+                "characters": len(document.text),
+                "roles": document.roles,
+                "tags": document.tags,
+                "date": document.date,
+                "language": document.language,
+                "source": document.source,
+            }
+            for document in opener.open_library(folder, settings_of(), None, progress).documents()
+        ]
+        progress.clear()
+        if out.as_json:
+            for row in rows:
+                out.row(row)
+            return
+        names = ("document", "version", "type", "pages", "characters", "roles")
+        cells = [[*(row[name] for name in names[:-1]), ", ".join(row["roles"])] for row in rows]
+        out.text(table(names, cells, numbers=("version", "pages", "characters")), f"{len(rows)} documents")
+
+
+@documents_app.command("history")
+def history(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Document; without it, all of them.")] = None,
+    as_json: Json = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """What happened to a document: every version that came, changed or was forgotten."""
+
+    folder = use_workspace(workspace)
+    with printing(as_json or bool(ctx.obj)) as (out, progress):
+        library = opener.open_library(folder, settings_of(), None, progress)
+        names = [name] if name else [document.name for document in library.documents()]
+        entries = [(each, entry) for each in names for entry in library.history(each)]
+        progress.clear()
+        if name and not entries:
+            raise UserError(f"There is no document {name!r} in the workspace.")
+        for each, entry in entries:
+            out.record({"document": each, **plain(entry)})
+
+
+@documents_app.command("forget")
+def forget(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Document to remove, with its passages and vectors.")],
+    as_json: Json = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Remove a document for good; says what was purged and which adapters learned from it."""
+    folder = use_workspace(workspace)
+    with printing(as_json or bool(ctx.obj)) as (out, progress):
+        library = opener.open_library(folder, settings_of(), None, progress)
+        if name not in {document.name for document in library.documents()}:
+            raise UserError(f"There is no document {name!r} in the workspace.")
+        report = library.forget(name)
+        progress.clear()
+        out.record(report)
+        if report.found_in:  # a file that Triptych cannot rewrite still holds the text
+            raise typer.Exit(1)

@@ -1,0 +1,54 @@
+"""Opens what a verb works on: the library of a workspace or folder, or the whole product.
+
+Enters: a folder and settings. Leaves: an opened `Library` or `Triptych`, and progress for a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.cli.terminal import ProgressLine, say
+
+if TYPE_CHECKING:
+    from backends.documents.library import Library, Progress
+    from backends.product import Triptych
+    from backends.settings import Settings
+
+
+def open_library(
+    workspace: Path, settings: Settings, documents: Path | None, progress: ProgressLine
+) -> Library:
+    from backends.documents.opening import open_folder
+    from backends.documents.opening import open_library as open_workspace
+    from backends.retrieval.cross_encoder import shipped
+    from backends.retrieval.embedding import MiniLM
+
+    if documents is not None:
+        library = open_folder(workspace, documents, MiniLM(), settings, progress=reporter(progress))
+    else:
+        library = open_workspace(workspace, MiniLM(), settings, progress=reporter(progress))
+    library.ranker = shipped()
+    return library
+
+
+def open_triptych(
+    workspace: Path, settings: Settings, documents: Path | None, role: str | None, progress: ProgressLine
+) -> Triptych:
+    from backends.product import Triptych
+
+    return Triptych.open(workspace, settings, documents=documents, role=role, progress=reporter(progress))
+
+
+def reporter(progress: ProgressLine) -> Callable[[Progress], None]:
+    """The library's progress records as lines for people; a file it had to leave out is always told."""
+
+    def report(step: Progress) -> None:
+        if step.stage == "rejected":
+            progress.clear()
+            say(f"triptych: left out {step.item}")
+        else:
+            progress(f"{step.stage} {step.done}/{step.total}  {step.item}".rstrip())
+
+    return report

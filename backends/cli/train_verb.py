@@ -1,0 +1,217 @@
+"""The verb `triptych train`: trains an adapter and registers it.
+
+Enters: arguments. Leaves: rows or lines on stdout, progress on stderr, a registered adapter. Ctrl-C while it
+trains keeps the best finished epoch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backends.cli import opener
+from backends.cli.arguments import (
+    DocumentsFolder,
+    Given,
+    Json,
+    WorkspaceFolder,
+    check_folder,
+    settings_of,
+    takes_settings,
+    use_workspace,
+)
+from backends.cli.terminal import INTERRUPTED, Output, ProgressLine, cancellable, printing
+from backends.datatypes import TrainingRow, UserError
+from backends.system.json_values import plain
+from backends.system.wording import duration
+
+if TYPE_CHECKING:
+    from backends.training.adapters import Adapter, AdapterKind
+    from backends.training.lora import HeldOutScore, LoraParams, TrainingReport
+    from backends.training.training_session import Draft, Workshop
+
+
+@takes_settings("seed", "model")
+def train(
+    examples: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Training rows, JSONL or CSV (repeat for several); else they are built from the documents.",
+        ),
+    ] = None,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="Learn to answer from retrieved passages, not by heart.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call the adapter.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, max=1000, help="Times every row is seen.")] = None,
+    rank: Annotated[int | None, typer.Option(min=1, max=1024, help="Size of the adapter.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="How far a step goes.")
+    ] = None,
+    question_noise: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Words left out of questions, anew in every epoch.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=0, help="Stop after so many epochs without a gain; 0: never.")
+    ] = None,
+    held_out: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.5, metavar="SHARE", help="Rows kept for the test, never trained on."),
+    ] = 0.1,
+    *,
+    given: Given,
+    documents: DocumentsFolder = None,
+    as_json: Json = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Train a LoRA adapter and make it the active one of its kind."""
+    from backends.training.rows import check_rows, load_rows
+
+    folder = use_workspace(workspace)
+    settings = settings_of(**given)
+    check_folder(documents)
+    rows = [row for path in examples or () for row in load_rows(path)]
+    if examples:
+        check_rows(rows)
+    kind: AdapterKind = "hybrid" if hybrid else "fine_tuned"
+    with printing(as_json) as (out, progress), cancellable() as cancel:
+        from backends.training.training_session import Workshop, default_params
+
+        params = _changed(
+            default_params(kind, settings.model),
+            epochs=epochs, rank=rank, learning_rate=learning_rate, question_noise=question_noise,
+            patience=patience, seed=given["seed"],
+        )  # fmt: skip
+        progress("loading the model and the documents")
+        workshop = Workshop(opener.open_triptych(folder, settings, documents, None, progress))
+        chosen = name or workshop.free_name("fine-tuned-own" if kind == "fine_tuned" else "hybrid-own")
+        workshop.adapters.path_for(chosen)
+        draft = _draft(workshop, rows, held_out, progress, cancel)
+        report = _train(workshop, draft, kind, chosen, params, progress, cancel)
+        progress.clear()
+        _tell(out, workshop.adapters.activate(chosen), report)
+
+
+def _changed(params: LoraParams, **given: Any) -> LoraParams:
+    from dataclasses import replace
+
+    values = {name: value for name, value in given.items() if value is not None}
+    if "rank" in values:
+        values["alpha"] = 2 * values["rank"]
+    return replace(params, **values)
+
+
+def _draft(
+    workshop: Workshop,
+    rows: Sequence[TrainingRow],
+    share: float,
+    progress: ProgressLine,
+    cancel: threading.Event,
+) -> Draft:
+    """The given rows, or rows built from the documents in all ways."""
+    from backends.training.row_building import WAYS
+    from backends.training.training_session import Draft
+
+    if rows:
+        return Draft.of(((row, "yours") for row in rows), share)
+
+    def report(done: int, total: int, what: str) -> None:
+        progress(f"{what} ({done} of {total})")
+
+    draft = workshop.build(None, WAYS, report=report, cancel=cancel)
+    return Draft.of(((each.row, each.way) for each in draft.rows), share, draft.rejected)
+
+
+def _train(
+    workshop: Workshop,
+    draft: Draft,
+    kind: AdapterKind,
+    name: str,
+    params: LoraParams,
+    progress: ProgressLine,
+    cancel: threading.Event,
+) -> TrainingReport:
+    from backends.training.lora import Measuring, TrainingProgress, train_adapter
+    from backends.training.rows import check_rows
+
+    def show(step: TrainingProgress) -> None:
+        held = "" if step.held_out_loss is None else f", held out {step.held_out_loss:.3f}"
+        progress(
+            f"epoch {step.epoch} of {step.epochs}: loss {step.loss:.3f}{held}, "
+            f"{step.tokens_per_second:,.0f} tokens/s, about {duration(step.seconds_left)} left"
+        )
+
+    def watch(event: object) -> None:
+        if isinstance(event, Measuring):
+            progress(f"measuring {event.when} training: {event.done} of {event.total} held-out rows")
+
+    train_side, held = draft.sides()
+    warnings = check_rows([row for _, row in train_side])
+
+    def report(done: int, total: int, what: str) -> None:
+        progress(f"{what} ({done} of {total})")
+
+    try:
+        return train_adapter(
+            workshop.model_name,
+            workshop.examples(train_side, kind, report=report),
+            workshop.examples(held, kind, report=report),
+            workshop.adapters.path_for(name),
+            params,
+            kind=kind,
+            documents=workshop.learned(row for _, row in [*train_side, *held]),
+            warnings=warnings,
+            progress=show,
+            watch=watch,
+            cancel=cancel,
+        )
+    except UserError as error:
+        if not cancel.is_set():
+            raise
+        progress.clear()
+        typer.echo(f"\ntriptych: Interrupted. {error}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _tell(out: Output, adapter: Adapter, report: TrainingReport) -> None:
+    if out.as_json:
+        out.row(training_row(adapter, report))
+        return
+    out.text(
+        f"{adapter.name}: trained on {report.rows} rows, {report.held_out_rows} held out, and active now"
+    )
+    if report.loss_before is not None and report.loss_after is not None:
+        out.text(f"  held-out loss     {report.loss_before:.3f} before, {report.loss_after:.3f} after")
+    if report.score_before is not None and report.score_after is not None:
+        before, after = _share(report.score_before), _share(report.score_after)
+        out.text(f"  held-out answers  {before} right before, {after} after")
+    out.text(
+        f"  {duration(report.seconds)}, {report.tokens_per_second:,.0f} tokens/s, "
+        f"{report.epochs_done} epochs, the best was number {report.kept_epoch}"
+    )
+    for warning in report.warnings:
+        out.text(f"  note: {warning}")
+
+
+def _share(score: HeldOutScore) -> str:
+    return f"{round(score.contains * score.rows)} of {score.rows}"
+
+
+def training_row(adapter: Adapter, report: TrainingReport) -> dict[str, Any]:
+    """The record of a training run as `train --json` prints it."""
+
+    row = plain(report)
+    row.pop("curve")
+    return {
+        "adapter": adapter.name,
+        "kind": adapter.card.kind,
+        **row,
+        "tokens_per_second": round(report.tokens_per_second, 1),
+        "documents": [document.name for document in adapter.card.documents],
+        "folder": str(adapter.folder),
+    }

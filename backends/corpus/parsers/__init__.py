@@ -1,1 +1,0 @@
-"""One module per family of files; each has `parse(path, kind, name) -> ParsedFile`."""

@@ -1,0 +1,1 @@
+"""What an answer, a month and a training cost."""

@@ -1,0 +1,127 @@
+"""The whole price book as rows: what may be edited, each price with its unit, its date and where it is from.
+
+Enters: prices.toml. Leaves: a `Book` of rows, changed copies of it, and the same file again. It knows no
+answer and no total: `price_book` prices one answer, `monthly` a month.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from backends.costs.price_book import SAMPLE_PRICES, PriceBook, price_number
+
+YOURS = "your input"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One price that a book may hold: where it stands in the file and what people call it."""
+
+    table: str
+    name: str
+    label: str
+    unit: str
+    default: float = 0.0
+
+
+FIELDS: dict[str, Field] = {
+    "prompt": Field("hosted", "prompt_per_million_tokens", "Hosted model, prompt", "per million tokens"),
+    "completion": Field(
+        "hosted", "completion_per_million_tokens", "Hosted model, answer", "per million tokens"
+    ),
+    "tuned_prompt": Field("hosted_fine_tuned", "prompt_factor", "Fine-tuned premium, prompt", "times", 1.0),
+    "tuned_completion": Field(
+        "hosted_fine_tuned", "completion_factor", "Fine-tuned premium, answer", "times", 1.0
+    ),
+    "machine_hour": Field("self_hosted", "machine_hour", "Own machine", "per hour"),
+    "embedding": Field("embedding", "per_million_tokens", "Embedding", "per million tokens"),
+    "store_gigabyte": Field("vector_store", "gigabyte_month", "Vector store", "per gigabyte and month"),
+    "store_minimum": Field("vector_store", "minimum_month", "Vector store, at least", "per month"),
+    "training_hour": Field("training", "machine_hour", "Training machine", "per hour"),
+    "labour_hour": Field("labour", "hour", "People's time", "per hour"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Price:
+    value: float
+    date: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Book:
+    """Every price of `FIELDS`; the same keys, always."""
+
+    currency: str
+    hosted: str  # name of the table the hosted prices came from
+    prices: Mapping[str, Price]
+
+    def __getitem__(self, key: str) -> float:
+        return self.prices[key].value
+
+    def with_value(self, key: str, value: float) -> Book:
+        """The same book with one price changed, and its date and source kept."""
+        changed = replace(self.prices[key], value=_checked(key, value))
+        return replace(self, prices={**self.prices, key: changed})
+
+    def with_price(self, key: str, price: Price) -> Book:
+        _checked(key, price.value)
+        return replace(self, prices={**self.prices, key: price})
+
+
+def _checked(key: str, value: float) -> float:
+    field = FIELDS[key]
+    return price_number({field.name: value}, field.table, field.name)
+
+
+def load_book(path: Path = SAMPLE_PRICES, *, hosted: str = "hosted_small") -> Book:
+    """The book of a file; a price it leaves out is 0 (a factor 1) and says that it is not set.
+
+    Raises UserError naming the table and field that does not fit.
+    """
+    PriceBook.load(path, table=hosted)  # the same sentences for a file that cannot be read
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    return Book(
+        currency=str(tables.get("currency", "USD")),
+        hosted=hosted,
+        prices={key: _price(tables, field, hosted) for key, field in FIELDS.items()},
+    )
+
+
+def _price(tables: Mapping[str, Any], field: Field, hosted: str) -> Price:
+    name = hosted if field.table == "hosted" else field.table
+    table = tables.get(name, {})
+    if field.name not in table:
+        return Price(field.default, "", "not set")
+    value = price_number(table, name, field.name)
+    return Price(value, str(table.get("date", "")), str(table.get("source", YOURS)))
+
+
+def hosted_tables(path: Path = SAMPLE_PRICES) -> dict[str, str]:
+    """The hosted models a book knows: table name to label."""
+    PriceBook.load(path)
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: str(table.get("label", name))
+        for name, table in tables.items()
+        if isinstance(table, dict) and "prompt_per_million_tokens" in table
+    }
+
+
+def as_toml(book: Book) -> str:
+    """The book as a price file. Two prices of one table with their own dates share the table's newest."""
+    lines = [f"currency = {json.dumps(book.currency)}"]
+    for table in dict.fromkeys(field.table for field in FIELDS.values()):
+        own = {key: field for key, field in FIELDS.items() if field.table == table}
+        dates = [book.prices[key].date for key in own]
+        sources = dict.fromkeys(book.prices[key].source for key in own if book.prices[key].source)
+        lines += ["", f"[{book.hosted if table == 'hosted' else table}]"]
+        lines += [f"{field.name} = {book[key]!r}" for key, field in own.items()]
+        lines += [f"date = {json.dumps(max(dates))}", f"source = {json.dumps('; '.join(sources))}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,720 @@
+"""The library: documents with versions, roles and history, and what is derived from them.
+
+Enters: files. Leaves: documents, passages, a `Retriever` for one reader. One document is one transaction, so
+a crash leaves the old state or the new one. What a role may not read is dropped before anything is indexed.
+It knows no question and no language model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from backends.datatypes import (
+    Chunk,
+    Chunking,
+    Document,
+    ParsedFile,
+    PasswordNeeded,
+    Sentence,
+    UserError,
+)
+from backends.documents.archives import unpacked
+from backends.documents.parsing import check_size
+from backends.documents.reader_pool import parse_isolated
+from backends.documents.store import HistoryEntry, StoredDocument, Workspace
+from backends.erasure.forget import erase
+from backends.retrieval.chunking import chunk_document
+from backends.retrieval.cross_encoder import Ranker
+from backends.retrieval.embedding import Embedder
+from backends.retrieval.retriever import Retriever
+from backends.retrieval.sentence_vectors import Outline, Read, Reading, read
+from backends.retrieval.shipped_vectors import shipped_vectors
+from backends.system.files import MODELS
+
+SHIPPED_ADAPTERS = MODELS / "adapters"
+RETRIEVERS_KEPT = 4
+READINGS_KEPT = 128 * 2**20  # bytes of sentence vectors held in memory
+EMBEDDED_AT_ONCE = 64  # windows between two looks at progress and cancellation
+
+Status = Literal["indexed", "unchanged", "replaced", "rejected"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` items of a stage ("reading", "embedding"); `item` is the one at hand."""
+
+    stage: str
+    done: int
+    total: int
+    item: str
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What became of one file; `error` says why it was rejected."""
+
+    document: str
+    status: Status
+    pages: int | None
+    chunks: int
+    seconds: float
+    error: str | None = None
+    needs_password: bool = False
+    same_as: str | None = None  # another document with the very same contents
+
+
+@dataclass(frozen=True)
+class ForgetReport:
+    """What was removed with a document, what remembers it, and what a scan of every file found.
+
+    `adapters` had learned from it and keep what they learned; `also_in` are documents that hold some of the
+    same text and stay. `found_in` names the files where a scan for `searched_for` short pieces of the
+    document's own text still found one: empty when it is gone.
+    """
+
+    document: str
+    versions: int
+    characters: int
+    chunks: int
+    vectors: int
+    adapters: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()  # cached copies of folders that held it
+    sessions: int = 0  # visitors' copies that held it
+    records: int = 0  # places in stored answers, runs and logs
+    also_in: tuple[str, ...] = ()
+    searched_for: int = 0
+    scanned_files: int = 0
+    scanned_bytes: int = 0
+    found_in: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DocumentDetails:
+    """What a corpus says about a file beyond its contents; empty fields leave the parser's findings."""
+
+    title: str = ""
+    roles: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The last cut: passages made, out of how many sentences, and how much was embedded for it."""
+
+    passages: int
+    sentences: int
+    embedded: int  # windows of text; 0 when every sentence vector was there
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Passages:
+    chunks: list[Chunk]
+    vectors: np.ndarray
+    sentences: int
+    embedded: int
+
+
+@dataclass
+class _Searchable:
+    """What can be searched, how it was made, and of which documents; it follows them as they change."""
+
+    retriever: Retriever
+    cut: Cut
+    documents: dict[tuple[int, int], str]  # (id, version): name
+    identifiers: dict[tuple[str, int], int]  # (name, version): id, also of versions a question may still read
+
+    def drop(self, name: str) -> None:
+        self.retriever.change({name})
+        self.documents = {key: each for key, each in self.documents.items() if each != name}
+        for key in [key for key in self.identifiers if key[0] == name]:
+            del self.identifiers[key]
+
+
+class ChunkSettings(Protocol):
+    """The settings that passages depend on."""
+
+    @property
+    def chunk_size(self) -> int: ...
+
+    @property
+    def chunk_overlap(self) -> int: ...
+
+    @property
+    def chunking(self) -> Chunking: ...
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def may_read(document: Document, role: str | None) -> bool:
+    """No role reads everything (the owner's view); a role reads what is open or names it."""
+    return _admits(document.roles, role)
+
+
+def _admits(roles: Sequence[str], role: str | None) -> bool:
+    return role is None or not roles or role in roles
+
+
+class Library:
+    """The documents of one collection of a workspace. Safe to use from several threads."""
+
+    def __init__(self, workspace: Workspace, embedder: Embedder, collection: str = "") -> None:
+        self.workspace = workspace
+        self.embedder = embedder
+        self.ranker: Ranker | None = None  # who opens the library says which; None orders without one
+        self._collection = collection
+        # By scheme and role: no two roles share one, because it changes with what its role may read.
+        self._retrievers: OrderedDict[tuple[str, str | None], _Searchable] = OrderedDict()
+        self._readings: OrderedDict[int, Reading] = OrderedDict()
+        self._lock = threading.Lock()
+        self._building = threading.RLock()
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def documents(self, role: str | None = None) -> list[Document]:
+        """The current documents this role may read, by name."""
+        return [stored.document for stored in self._visible(role)]
+
+    def get(self, name: str, version: int | None = None, role: str | None = None) -> Document:
+        """One document. UserError when there is none of this name that this role may read."""
+        return self._get(name, version, role).document
+
+    def _get(self, name: str, version: int | None, role: str | None) -> StoredDocument:
+        """Who may not read the current version may read none; an older one may be kept from more readers."""
+        current = self.workspace.document(self._collection, name)
+        stored = current if version is None else self.workspace.document(self._collection, name, version)
+        if current and stored and may_read(current.document, role) and may_read(stored.document, role):
+            return stored
+        which = name if version is None else f"{name} (version {version})"
+        raise UserError(f"There is no document {which} in the library.")
+
+    def versions(self, name: str, role: str | None = None) -> list[int]:
+        """Version numbers that this role can read, oldest first."""
+        numbers = list(self.workspace.version_hashes(self._collection, name))
+        if role is None:
+            return numbers
+        return [number for number in numbers if self._readable(name, number, role)]
+
+    def _readable(self, name: str, version: int, role: str) -> bool:
+        try:
+            self._get(name, version, role)
+        except UserError:
+            return False
+        return True
+
+    def history(self, name: str, role: str | None = None) -> list[HistoryEntry]:
+        """What happened to a document, oldest first; it outlives the document.
+
+        A role sees what happened to the versions it may read, and nothing of a document that is gone.
+        """
+        entries = self.workspace.history(self._collection, name)
+        if role is None:
+            return entries
+        readable = self.versions(name, role)
+        return [entry for entry in entries if entry.version in readable]
+
+    def chunks(self, name: str, settings: ChunkSettings, role: str | None = None) -> list[Chunk]:
+        """The passages of a document; computed on the fly where they are not stored yet."""
+        stored = self._get(name, None, role)
+        if self.workspace.chunked([stored.id], self._scheme(settings)):
+            return self.workspace.chunks(stored, self._scheme(settings))
+        return self._split(stored.document, self._reading(stored), settings)
+
+    def preview(self, settings: ChunkSettings, role: str | None = None) -> list[Chunk]:
+        """All passages as these settings would cut them, from the kept readings; nothing is stored."""
+        return [
+            chunk
+            for stored in self._visible(role)
+            for chunk in self._split(stored.document, self._reading(stored), settings)
+        ]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when any current document does."""
+        return self.fingerprint_for(None)
+
+    def fingerprint_for(self, role: str | None) -> str:
+        """Changes when any document that this role may read does, and by nothing else."""
+        listing: list[tuple[str, int, str]]
+        if role is None:
+            listing = self.workspace.current_hashes(self._collection)
+        else:
+            kept_from = self.workspace.restricted(self._collection)
+            listing = [
+                row
+                for row in self.workspace.current_hashes(self._collection)
+                if role in kept_from.get(row[0], (role,))
+            ]
+        return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+    def _visible(self, role: str | None) -> list[StoredDocument]:
+        stored = self.workspace.documents(self._collection)
+        return [each for each in stored if may_read(each.document, role)]
+
+    # --- ingest --------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        paths: Iterable[Path],
+        *,
+        settings: ChunkSettings,
+        source: str = "upload",
+        roles: tuple[str, ...] = (),
+        details: Mapping[str, DocumentDetails] | None = None,
+        progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+        passwords: Sequence[str] = (),
+    ) -> Iterator[IngestResult]:
+        """Read, split, embed and store files, folders and zips, one result per file as it is done.
+
+        A file's name (within a folder or zip: its path there) is its identity: known contents are
+        "unchanged", new contents make a new version. Whatever is rejected or cancelled leaves the library as
+        it was.
+        """
+        with unpacked(paths) as (found, refused):
+            for name, reason in refused:
+                yield IngestResult(name, "rejected", None, 0, 0.0, reason)
+            files = list(files_in(found))
+            for number, (path, name) in enumerate(files):
+                if cancel is not None and cancel.is_set():
+                    return
+                report = Reporter(progress, number, len(files), name)
+                given = (details or {}).get(name, DocumentDetails(roles=roles))
+                yield self.ingest_file(
+                    path,
+                    name,
+                    settings=settings,
+                    source=source,
+                    details=given,
+                    report=report,
+                    cancel=cancel,
+                    passwords=passwords,
+                )
+            Reporter(progress, len(files), len(files), "").reading()
+
+    def ingest_file(
+        self,
+        path: Path,
+        name: str,
+        *,
+        settings: ChunkSettings,
+        source: str,
+        details: DocumentDetails,
+        report: Reporter,
+        cancel: threading.Event | None = None,
+        passwords: Sequence[str] = (),
+    ) -> IngestResult:
+        """Ingest one file under a name of its own."""
+        began = time.perf_counter()
+
+        def result(
+            status: Status, pages: int = 0, chunks: int = 0, error: str | None = None, locked: bool = False
+        ) -> IngestResult:
+            seconds = time.perf_counter() - began
+            return IngestResult(name, status, pages or None, chunks, seconds, error, locked)
+
+        report.reading()
+        try:
+            check_size(path)
+            content_hash = hash_file(path)
+            current = self.workspace.document(self._collection, name)
+            if current and _same(current.document, content_hash, details):
+                count = len(self._ensure_chunks(current, settings, report, cancel))
+                return result("unchanged", len(current.document.pages), count)
+            parsed = parse_isolated(path, name, passwords=passwords, cancel=cancel)
+            document = _make_document(parsed, name, content_hash, source, details, current)
+            stored = self._store(document, settings, report, cancel)
+        except UserError as error:
+            return result("rejected", error=str(error), locked=isinstance(error, PasswordNeeded))
+        except OSError as error:
+            return result("rejected", error=f"{name} cannot be read: {error.strerror or error}.")
+        status: Status = "indexed" if stored.document.version == 1 else "replaced"
+        made = result(status, len(document.pages), len(self.workspace.chunks(stored, self._scheme(settings))))
+        return replace(made, same_as=self._twin(name, content_hash))
+
+    def _twin(self, name: str, content_hash: str) -> str | None:
+        """Another document with the very same contents that everyone may read."""
+        hashes = self.workspace.current_hashes(self._collection)
+        for other, _, known in hashes:
+            if known == content_hash and other != name:
+                stored = self.workspace.document(self._collection, other)
+                if stored is not None and not stored.document.roles:
+                    return other
+        return None
+
+    def _store(
+        self, document: Document, settings: ChunkSettings, report: Reporter, cancel: threading.Event | None
+    ) -> StoredDocument:
+        """Everything slow happens before the transaction; then the version appears as a whole."""
+        made = self._read(document, report, cancel)
+        chunks = self._split(document, made.reading, settings)
+        with self.workspace.transaction():
+            versions = self.workspace.version_hashes(self._collection, document.name)
+            version = max(versions, default=0) + 1
+            document = replace(document, version=version)
+            identifier = self.workspace.add_document(self._collection, document)
+            self._keep_reading(identifier, made)
+            self.workspace.add_chunks(identifier, self._scheme(settings), chunks)
+        return StoredDocument(identifier, document)
+
+    # --- passages and vectors ------------------------------------------------------------------
+
+    def _split(self, document: Document, reading: Reading, settings: ChunkSettings) -> list[Chunk]:
+        return chunk_document(
+            document,
+            chunk_size=settings.chunk_size,
+            chunk_overlap=settings.chunk_overlap,
+            tokenizer=reading,
+            chunking=settings.chunking,
+            vectors_of=reading.vectors,
+        )
+
+    def _read(self, document: Document, report: Reporter, cancel: threading.Event | None) -> Read:
+        """The document's sentence vectors; only windows of text that are not known are embedded."""
+
+        def known(keys: Sequence[str]) -> dict[str, np.ndarray]:
+            found = self.workspace.vectors(keys)
+            return found | shipped_vectors(key for key in keys if key not in found)
+
+        def progress(done: int, total: int) -> None:
+            if cancel is not None and cancel.is_set():
+                raise UserError("Cancelled.")
+            report.embedding(done, total)
+
+        return read(document, self.embedder, known, progress, EMBEDDED_AT_ONCE)
+
+    def _keep_reading(self, identifier: int, made: Read) -> None:
+        windows = [(window.key, len(window.parts)) for window in made.windows]
+        offsets = (made.outline.tokens, made.outline.parts)
+        self.workspace.add_reading(identifier, self._made_by, offsets, windows, made.means)
+
+    def _reading(
+        self,
+        stored: StoredDocument,
+        report: Reporter | None = None,
+        cancel: threading.Event | None = None,
+        embedded: Callable[[int], None] = lambda _count: None,
+    ) -> Reading:
+        """How the document was read. Where that is missing it is read now; `embedded` is told the cost."""
+        reading = self._kept_reading(stored.id)
+        if reading is None:
+            made = self._read(stored.document, report or Reporter(None, 0, 0, ""), cancel)
+            self._keep_reading(stored.id, made)
+            embedded(made.embedded)
+            reading = made.reading
+        return reading
+
+    def _kept_reading(self, identifier: int) -> Reading | None:
+        """From memory or the workspace; None when the document was not read by this embedder."""
+        with self._lock:
+            if identifier in self._readings:
+                self._readings.move_to_end(identifier)
+                return self._readings[identifier]
+        row = self.workspace.reading(identifier, self._made_by)
+        if row is None:
+            return None
+        reading = Reading(Outline(row.tokens, row.parts), row.means)
+        with self._lock:
+            self._readings[identifier] = reading
+            total = sum(each.nbytes for each in self._readings.values())
+            while total > READINGS_KEPT and len(self._readings) > 1:
+                total -= self._readings.popitem(last=False)[1].nbytes
+        return reading
+
+    @property
+    def _made_by(self) -> str:
+        return f"{self.embedder.name} {self.embedder.precision}"
+
+    def _scheme(self, settings: ChunkSettings) -> str:
+        """Names how passages were made; another tokenizer makes others."""
+        return f"{settings.chunking} {settings.chunk_size}/{settings.chunk_overlap} {self._made_by}"
+
+    def _ensure_chunks(
+        self,
+        stored: StoredDocument,
+        settings: ChunkSettings,
+        report: Reporter,
+        cancel: threading.Event | None = None,
+    ) -> list[Chunk]:
+        """The document's passages for these settings, made and stored where they are missing."""
+        scheme = self._scheme(settings)
+        if self.workspace.chunked([stored.id], scheme):
+            return self.workspace.chunks(stored, scheme)
+        chunks = self._split(stored.document, self._reading(stored, report, cancel), settings)
+        self.workspace.add_chunks(stored.id, scheme, chunks)
+        return chunks
+
+    def retriever(
+        self,
+        settings: ChunkSettings,
+        role: str | None = None,
+        progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Retriever:
+        """What this role can search. New chunk settings split and embed only what is missing."""
+        return self._cut(settings, role, progress, cancel)[0]
+
+    def cut(self, settings: ChunkSettings, role: str | None = None) -> Cut | None:
+        """How the passages that this role can search were last made; None when they are not at hand."""
+        with self._lock:
+            known = self._retrievers.get((self._scheme(settings), role))
+        return known.cut if known else None
+
+    def _cut(
+        self,
+        settings: ChunkSettings,
+        role: str | None,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> tuple[Retriever, Cut]:
+        key = (self._scheme(settings), role)
+        with self._building:
+            with self._lock:
+                known = self._retrievers.get(key)
+            if known is None or not self._follow(known, role, settings, progress, cancel):
+                known = self._build(self._visible(role), settings, progress, cancel)
+            with self._lock:
+                self._retrievers[key] = known
+                self._retrievers.move_to_end(key)
+                while len(self._retrievers) > RETRIEVERS_KEPT:
+                    self._retrievers.popitem(last=False)
+            return known.retriever, known.cut
+
+    def _follow(
+        self,
+        known: _Searchable,
+        role: str | None,
+        settings: ChunkSettings,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> bool:
+        """Let what was built follow the documents; False when building anew is the shorter way."""
+        readers = self.workspace.current_readers(self._collection)
+        current = {(at, version): name for at, version, name, roles in readers if _admits(roles, role)}
+        if current == known.documents:
+            return True
+        gone = {name for key, name in known.documents.items() if key not in current}
+        new = [name for key, name in current.items() if key not in known.documents]
+        if known.retriever.worn or len(gone) + len(new) > max(2, len(known.documents) // 5):
+            return False
+        found = (self.workspace.document(self._collection, name) for name in new)
+        come = [each for each in found if each is not None and (each.id, each.document.version) in current]
+        began = time.perf_counter()
+        parts = self._passages(come, settings, progress, cancel)
+        known.identifiers.update(_identifiers(come))
+        documents = [each.document for each in come]
+        known.retriever.change(gone, parts.chunks, parts.vectors, documents)
+        known.documents = {key: name for key, name in known.documents.items() if key in current}
+        known.documents |= {(each.id, each.document.version): each.document.name for each in come}
+        known.cut = Cut(len(parts.chunks), parts.sentences, parts.embedded, time.perf_counter() - began)
+        return True
+
+    def _build(
+        self,
+        visible: Sequence[StoredDocument],
+        settings: ChunkSettings,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> _Searchable:
+        began = time.perf_counter()
+        parts = self._passages(visible, settings, progress, cancel)
+        identifiers = _identifiers(visible)
+        retriever = Retriever(
+            parts.chunks,
+            parts.vectors,
+            self.embedder,
+            self.ranker,
+            documents=[each.document for each in visible],
+            stored=self._sentence_vectors(identifiers),
+        )
+        retriever.build()
+        cut = Cut(len(parts.chunks), parts.sentences, parts.embedded, time.perf_counter() - began)
+        documents = {(each.id, each.document.version): each.document.name for each in visible}
+        return _Searchable(retriever, cut, documents, identifiers)
+
+    def _passages(
+        self,
+        documents: Sequence[StoredDocument],
+        settings: ChunkSettings,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> _Passages:
+        """The passages of these documents with their vectors; new ones are stored in one go."""
+        scheme = self._scheme(settings)
+        ready = self.workspace.chunked((each.id for each in documents), scheme)
+        chunks: list[Chunk] = []
+        vectors: list[np.ndarray] = []
+        new: list[tuple[int, list[Chunk]]] = []
+        embedded: list[int] = []
+        sentences = 0
+        for number, stored in enumerate(documents):
+            report = Reporter(progress, number, len(documents), stored.document.name)
+            reading = self._reading(stored, report, cancel, embedded.append)
+            own = self.workspace.chunks(stored, scheme) if stored.id in ready else []
+            if not own:  # never cut so, or dropped meanwhile
+                report.reading("splitting")
+                own = self._split(stored.document, reading, settings)
+                new.append((stored.id, own))
+            chunks += own
+            vectors.append(reading.vectors([(chunk.start, chunk.end) for chunk in own]))
+            sentences += len(reading.outline.parts)
+        if new:
+            with self.workspace.transaction():
+                for identifier, own in new:
+                    self.workspace.add_chunks(identifier, scheme, own)
+        matrix = np.concatenate(vectors) if chunks else np.zeros((0, self.embedder.dimension), np.float32)
+        return _Passages(chunks, matrix, sentences, sum(embedded))
+
+    def _sentence_vectors(
+        self, identifiers: Mapping[tuple[str, int], int]
+    ) -> Callable[[Chunk, Sequence[Sentence]], np.ndarray]:
+        """Vectors of a passage's sentences, from how its document was read."""
+
+        def of(chunk: Chunk, sentences: Sequence[Sentence]) -> np.ndarray:
+            identifier = identifiers.get((chunk.document, chunk.version))
+            reading = self._kept_reading(identifier) if identifier is not None else None
+            if reading is None:  # forgotten while the question was on its way
+                return self.embedder.embed([sentence.text for sentence in sentences])
+            return reading.vectors([(sentence.start, sentence.end) for sentence in sentences])
+
+        return of
+
+    # --- forgetting ----------------------------------------------------------------------------
+
+    def forget(self, name: str, elsewhere: Sequence[Path] = ()) -> ForgetReport:
+        """Remove every version of a document and every trace of it below the workspace's folder.
+
+        `elsewhere` are other folders with records that were made from it. It is out of sight with the first
+        step; what a crash leaves undone is finished at the next opening.
+        """
+        folders = [str(folder.absolute()) for folder in elsewhere]
+        erasure = self.workspace.set_aside(self._collection, name, folders)
+        if erasure is None:
+            raise UserError(f"There is no document {name} in the library.")
+        with self._building:
+            with self._lock:
+                self._readings.clear()
+                searchable = list(self._retrievers.values())
+            for each in searchable:
+                each.drop(name)
+        gone = erase(self.workspace, erasure)
+        return ForgetReport(
+            document=name,
+            versions=gone.versions,
+            characters=gone.characters,
+            chunks=gone.chunks,
+            vectors=gone.vectors,
+            adapters=adapters_trained_on(self.workspace.path, name),
+            folders=gone.folders,
+            sessions=gone.sessions,
+            records=gone.records,
+            also_in=gone.also_in,
+            searched_for=gone.scan.pieces,
+            scanned_files=gone.scan.files,
+            scanned_bytes=gone.scan.bytes,
+            found_in=gone.scan.found_in,
+        )
+
+
+# --- small pieces --------------------------------------------------------------------------------
+
+
+class Reporter:
+    """Tells how far a file and its embedding are; nothing when nobody listens."""
+
+    def __init__(self, progress: OnProgress | None, number: int, total: int, name: str) -> None:
+        self._progress, self._number, self._total, self._name = progress, number, total, name
+
+    def reading(self, stage: str = "reading") -> None:
+        if self._progress is not None:
+            self._progress(Progress(stage, self._number, self._total, self._name))
+
+    def embedding(self, done: int, total: int) -> None:
+        """Within one document; short documents are not worth a report of their own."""
+        if self._progress is not None and total > EMBEDDED_AT_ONCE:
+            self._progress(Progress("embedding", done, total, self._name))
+
+
+def files_in(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """(path, name) of every file; hidden files of folders are skipped."""
+    for path in paths:
+        if not path.is_dir():
+            yield path, path.name
+            continue
+        for item in sorted(path.rglob("*")):
+            inner = item.relative_to(path)
+            if item.is_file() and not any(part.startswith((".", "~$")) for part in inner.parts):
+                yield item, inner.as_posix()
+
+
+def _identifiers(documents: Iterable[StoredDocument]) -> dict[tuple[str, int], int]:
+    return {(each.document.name, each.document.version): each.id for each in documents}
+
+
+def hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _same(document: Document, content_hash: str, details: DocumentDetails) -> bool:
+    """Whether a file brings nothing new; empty details ask for nothing."""
+    return (
+        document.content_hash == content_hash
+        and details.title in ("", document.title)
+        and details.date in ("", document.date)
+        and details.roles in ((), document.roles)
+        and details.tags in ((), document.tags)
+    )
+
+
+def _make_document(
+    parsed: ParsedFile,
+    name: str,
+    content_hash: str,
+    source: str,
+    details: DocumentDetails,
+    current: StoredDocument | None,
+) -> Document:
+    """A new version keeps the roles and tags of the one it replaces unless it is given others.
+
+    Nobody opens a restricted document to everyone by uploading its next version.
+    """
+    old = current.document if current else None
+    return Document(
+        name=name,
+        version=old.version + 1 if old else 1,
+        title=details.title or parsed.title,
+        type=parsed.type,
+        text=parsed.text,
+        content_hash=content_hash,
+        pages=parsed.pages,
+        roles=details.roles or (old.roles if old else ()),
+        tags=details.tags or (old.tags if old else ()),
+        date=details.date or parsed.date,
+        source=source,
+        language=parsed.language,
+    )
+
+
+def adapters_trained_on(workspace: Path, name: str) -> tuple[str, ...]:
+    """Names of the adapters, the shipped ones too, whose card lists the document."""
+    home = workspace.parent.parent if workspace.parent.name == "sessions" else workspace
+    found = []
+    for folder in (home / "adapters", SHIPPED_ADAPTERS):
+        for card in sorted(folder.glob("*/card.json")):
+            learned = json.loads(card.read_text(encoding="utf-8")).get("documents", [])
+            if name in {each.get("name") if isinstance(each, dict) else each for each in learned}:
+                found.append(card.parent.name)
+    return tuple(dict.fromkeys(found))

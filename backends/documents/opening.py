@@ -1,0 +1,166 @@
+"""Opens libraries: a workspace, filled with the sample corpus at first; a folder; a visitor's own copy.
+
+Enters: paths. Leaves: a `Library`. Visitors' copies and folders that nobody asked for lately are let go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+from backends.datatypes import UserError
+from backends.documents.library import (
+    ChunkSettings,
+    DocumentDetails,
+    Library,
+    OnProgress,
+    Progress,
+    Reporter,
+    files_in,
+    hash_file,
+)
+from backends.documents.store import Workspace
+from backends.erasure.forget import finish_erasures
+from backends.retrieval.embedding import Embedder
+from backends.system.files import SAMPLE_CORPUS
+
+SESSIONS_KEPT_SECONDS = 24 * 3600
+FOLDERS_KEPT = 20
+
+
+def open_library(
+    workspace_path: Path,
+    embedder: Embedder,
+    settings: ChunkSettings,
+    progress: OnProgress | None = None,
+    sample: Path = SAMPLE_CORPUS,
+) -> Library:
+    """The library of a workspace. A new one is filled with the sample corpus, going on where it stopped."""
+    workspace = _open_workspace(workspace_path)
+    library = Library(workspace, embedder)
+    if workspace.get_meta("seeded") is None:
+        _seed(library, sample, settings, progress)
+        workspace.set_meta("seeded", "1")
+    return library
+
+
+def open_folder(
+    workspace_path: Path,
+    folder: Path,
+    embedder: Embedder,
+    settings: ChunkSettings,
+    progress: OnProgress | None = None,
+) -> Library:
+    """A library of exactly the files of `folder`. What is known by its contents is not read again.
+
+    Files that cannot be read are reported as progress of stage "rejected" and left out.
+    """
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}.")
+    workspace = _open_workspace(workspace_path)
+    collection = f"folder:{folder.resolve()}"
+    library = Library(workspace, embedder, collection)
+    files = {name: path for path, name in files_in([folder])}
+    hashes = {name: known for name, _, known in workspace.current_hashes(collection)}
+    for name, known in hashes.items():
+        if name not in files or hash_file(files[name]) != known:
+            workspace.remove_document(collection, name, note=False)
+    for result in library.ingest([folder], settings=settings, source=str(folder), progress=progress):
+        if result.status == "rejected" and progress is not None:
+            progress(Progress("rejected", 0, 0, f"{result.document}: {result.error}"))
+    _keep_recent_folders(workspace, collection)
+    return library
+
+
+def open_session(base: Path, session_id: str, embedder: Embedder) -> Library:
+    """A visitor's own library: a private copy of the base workspace's, made at the first call.
+
+    It lies below the base workspace; sessions not opened for a day are removed.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", session_id):
+        raise UserError("A session name holds 1 to 64 letters, digits, - and _.")
+    sessions = base / "sessions"
+    path = sessions / session_id
+    if not (path / "triptych.db").exists():
+        sessions.mkdir(parents=True, exist_ok=True)
+        _open_workspace(base).copy_to(path).close()
+    os.utime(path)
+    _remove_old_sessions(sessions)
+    return Library(_open_workspace(path), embedder)
+
+
+def _open_workspace(path: Path) -> Workspace:
+    """A workspace in which every erasure has come to its end."""
+    workspace = Workspace.open(path)
+    finish_erasures(workspace)
+    return workspace
+
+
+def close_session(base: Path, session_id: str) -> None:
+    """Remove a visitor's library."""
+    shutil.rmtree(base / "sessions" / session_id, ignore_errors=True)
+
+
+def _remove_old_sessions(sessions: Path) -> None:
+    for path in sessions.iterdir():
+        if time.time() - path.stat().st_mtime > SESSIONS_KEPT_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _keep_recent_folders(workspace: Workspace, latest: str) -> None:
+    """Remember which folders took the library's place, and drop the oldest beyond a bound."""
+    recent: list[str] = json.loads(workspace.get_meta("folders") or "[]")
+    recent = [latest, *(name for name in recent if name != latest)]
+    for name in recent[FOLDERS_KEPT:]:
+        workspace.drop_collection(name)
+    kept = json.dumps(recent[:FOLDERS_KEPT])
+    if kept != workspace.get_meta("folders"):
+        workspace.set_meta("folders", kept)
+
+
+def _seed(library: Library, sample: Path, settings: ChunkSettings, progress: OnProgress | None) -> None:
+    """Earlier versions first, so that the library has a history; steps done before a crash are skipped."""
+    details = read_details(sample)
+    steps = [
+        (path, name)
+        for folder in ("earlier_versions", "documents")
+        if (sample / folder).is_dir()
+        for path, name in files_in([sample / folder])
+    ]
+    for number, (path, name) in enumerate(steps):
+        stored = library.workspace.version_hashes("", name).values()
+        if hash_file(path) in stored:
+            continue
+        report = Reporter(progress, number, len(steps), name)
+        result = library.ingest_file(
+            path,
+            name,
+            settings=settings,
+            source="sample",
+            details=details.get(name, DocumentDetails()),
+            report=report,
+        )
+        if result.status == "rejected":
+            raise UserError(f"The sample document {name} cannot be read: {result.error}")
+
+
+def read_details(sample: Path) -> dict[str, DocumentDetails]:
+    """What corpus*.json beside the documents say: {"documents": {name: {title, roles, tags, date}}}."""
+    details: dict[str, DocumentDetails] = {}
+    for path in sorted(sample.glob("corpus*.json")):
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))["documents"]
+            for name, row in rows.items():
+                details[name] = DocumentDetails(
+                    title=row.get("title", ""),
+                    roles=tuple(row.get("roles", ())),
+                    tags=tuple(row.get("tags", ())),
+                    date=row.get("date", ""),
+                )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path.name} does not describe documents: {error}.") from error
+    return details

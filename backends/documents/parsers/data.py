@@ -1,0 +1,86 @@
+"""JSON, JSON lines and notebooks.
+
+Enters: structured text. Leaves: one line per record, "key: value; key: value".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from backends.datatypes import ParsedFile, UserError
+from backends.documents.parsers.common import clean, decode, one_line, stem
+from backends.documents.parsers.plain_text import parse_markdown
+
+_INLINE = 2000  # characters up to which a nested value stays on its record's line
+
+
+def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    text = decode(path.read_bytes())
+    if kind == "notebook":
+        return _notebook(json.loads(text), name)
+    records = list(_records(text, name))
+    lines = [line for record in records for line in _lines(record)]
+    return ParsedFile(clean("\n".join(lines)), stem(name), kind)
+
+
+def _records(text: str, name: str) -> Iterator[Any]:
+    """The items of a JSON list, the one value of another JSON file, or the rows of JSON lines."""
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = None
+    if whole is not None:
+        yield from whole if isinstance(whole, list) else [whole]
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise UserError(f"{name} is not JSON: line {number}: {error}.") from error
+
+
+def _lines(value: Any, path: str = "") -> Iterator[str]:
+    """A record on one line when it is short, else one line per part, each with its path of keys."""
+    line = _flat(value)
+    if len(line) <= _INLINE or not isinstance(value, dict | list):
+        yield f"{path}: {line}" if path else line
+    else:
+        items = value.items() if isinstance(value, dict) else enumerate(value, start=1)
+        for key, item in items:
+            yield from _lines(item, f"{path} {key}".strip())
+
+
+def _flat(value: Any, path: str = "") -> str:
+    if isinstance(value, dict):
+        return "; ".join(filter(None, (_flat(item, f"{path} {key}".strip()) for key, item in value.items())))
+    if isinstance(value, list):
+        if any(isinstance(item, dict | list) for item in value):
+            return "; ".join(
+                filter(None, (_flat(item, f"{path} {at}".strip()) for at, item in enumerate(value, 1)))
+            )
+        value = ", ".join(one_line(_plain(item)) for item in value)
+    text = one_line(_plain(value))
+    return f"{path}: {text}" if path and text else text
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _notebook(notebook: Any, name: str) -> ParsedFile:
+    """Markdown cells as text, code cells as they are."""
+    parts = []
+    for cell in notebook["cells"]:
+        source = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+        parts.append(parse_markdown(source, name).text if cell["cell_type"] == "markdown" else source)
+    text = clean("\n\n".join(parts))
+    title = next((line.lstrip("# ") for line in text.split("\n") if line.startswith("# ")), "")
+    return ParsedFile(text, title or stem(name), "notebook")

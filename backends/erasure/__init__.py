@@ -1,0 +1,1 @@
+"""Takes a forgotten document out of every file, and proves it."""

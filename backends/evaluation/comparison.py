@@ -1,0 +1,329 @@
+"""Compares: backends of one run with each other, and a run with a baseline; in plain words first.
+
+Enters: stored runs. Leaves: `Difference`s with intervals, paired tests corrected for their number, and a
+sentence each. Only questions that both sides answered count, and only with the same text and gold answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+
+from backends.datatypes import BACKEND_NAMES, Question, UserError
+from backends.evaluation.archive import Entry, Run
+from backends.evaluation.scoring import BY_KEY, MEASURES, Measure, Scoreboard, Scores, scoreboard
+from backends.evaluation.statistics import (
+    SIGNIFICANT,
+    Interval,
+    bootstrap_interval,
+    holm,
+    mcnemar,
+    permutation_test,
+    smallest_detectable,
+)
+
+LABELS = {"rag": "RAG", "fine_tuned": "Fine-tuned", "hybrid": "Hybrid", "base": "Base"}
+COMPARED = ("right", "f1", "groundedness")  # what backends of one run are tested on
+
+
+@dataclass(frozen=True)
+class Difference:
+    """First minus second on one measure, over the questions that both have a score for."""
+
+    measure: str
+    first: str
+    second: str
+    count: int
+    first_value: float
+    second_value: float
+    interval: Interval  # of the difference, paired bootstrap over questions
+    p: float  # exact McNemar for shares, permutation test for means
+    corrected: float  # the same after Holm's correction for all tests made together
+    detectable: float  # the smallest true difference that so many questions find in 80 of 100 cases
+    only_first: int | None = None  # right only by the first; None for means
+    only_second: int | None = None
+    before: bool = False  # the second is the same backend in a baseline run
+
+    @property
+    def difference(self) -> float:
+        return self.first_value - self.second_value
+
+    @property
+    def significant(self) -> bool:
+        return self.corrected < SIGNIFICANT
+
+    @property
+    def better(self) -> bool:
+        """Whether the first is ahead, significant or not."""
+        return (self.difference > 0) == BY_KEY[self.measure].higher_is_better and self.difference != 0
+
+    @property
+    def regressed(self) -> bool:
+        """Significantly worse than before."""
+        return self.before and self.significant and not self.better
+
+    @property
+    def sentence(self) -> str:
+        """The finding in plain words."""
+        return sentence(self)
+
+
+class Board:
+    """A run's numbers: one scoreboard per arm, and the differences between arms."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.questions: Mapping[str, Question] = {q.id: q for q in run.record.questions}
+
+    @cached_property
+    def arms(self) -> dict[str, Scoreboard]:
+        """Scoreboards of the arms that answered anything, in the run's order."""
+        return {arm.name: board for arm in self.run.record.arms if (board := self.of(arm.name)) is not None}
+
+    def of(self, arm: str, questions: frozenset[str] | None = None) -> Scoreboard | None:
+        """The arm over some of the questions, or all; None when it answered none of them."""
+        entries = [e for e in self.run.of(arm).values() if questions is None or e.question in questions]
+        scored = [(self.questions[e.question], e.answer, e.scores) for e in entries if e.answer is not None]
+        return scoreboard(scored, failed=len(entries) - len(scored)) if scored else None
+
+    def scores(self, arm: str) -> dict[str, Scores]:
+        """Scores by question id, of the questions that were answered."""
+        return {name: e.scores for name, e in self.run.of(arm).items() if e.answer is not None}
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        """Every pair of arms on the compared measures, the higher first, Holm-corrected measure by measure.
+
+        Of a sweep, only arms of the same backend against the best one of it.
+        """
+        sweep = self.run.record.sweep
+        pairs = self._sweep_pairs() if sweep else list(combinations(self.arms, 2))
+        tests: list[Difference] = []
+        for measure in ("right",) if sweep else COMPARED:
+            made = [
+                difference(BY_KEY[measure], self.scores(one), self.scores(other), one, other)
+                for one, other in pairs
+            ]
+            tests += correct([d if d.difference >= 0 else turned(d) for d in made if d is not None])
+        return tests
+
+    def _sweep_pairs(self) -> list[tuple[str, str]]:
+        pairs = []
+        for backend in dict.fromkeys(arm.backend for arm in self.run.record.arms):
+            names = [a.name for a in self.run.record.arms if a.backend == backend and a.name in self.arms]
+            if names:
+                best = max(names, key=lambda name: self.arms[name].scores["right"].value)
+                pairs += [(best, name) for name in names if name != best]
+        return pairs
+
+    def verdicts(self) -> list[str]:
+        """What the run says about who answers right, in plain words, the clearest first."""
+        right = [d for d in self.differences if d.measure == "right"]
+        return [d.sentence for d in sorted(right, key=lambda d: (not d.significant, d.p))]
+
+
+def difference(
+    measure: Measure,
+    first: Mapping[str, Scores],
+    second: Mapping[str, Scores],
+    first_name: str,
+    second_name: str,
+    *,
+    before: bool = False,
+) -> Difference | None:
+    """The paired comparison on one measure; None when no question has a score on both sides."""
+    both = [q for q, s in first.items() if measure.key in s and measure.key in second.get(q, {})]
+    if not both:
+        return None
+    one = [first[q][measure.key] for q in both]
+    other = [second[q][measure.key] for q in both]
+    gaps = [a - b for a, b in zip(one, other, strict=True)]
+    discordant = (
+        mcnemar([a > 0.5 for a in one], [b > 0.5 for b in other]) if measure.kind == "share" else None
+    )
+    p = discordant.p if discordant else permutation_test(one, other)
+    return Difference(
+        measure=measure.key,
+        first=first_name,
+        second=second_name,
+        count=len(both),
+        first_value=sum(one) / len(one),
+        second_value=sum(other) / len(other),
+        interval=bootstrap_interval(gaps),
+        p=p,
+        corrected=p,
+        detectable=smallest_detectable(gaps, shares=discordant is not None),
+        only_first=discordant.only_first if discordant else None,
+        only_second=discordant.only_second if discordant else None,
+        before=before,
+    )
+
+
+def turned(made: Difference) -> Difference:
+    """The same comparison with the sides changed."""
+    low, high = made.interval
+    return replace(
+        made,
+        first=made.second, second=made.first, first_value=made.second_value, second_value=made.first_value,
+        interval=(-high, -low), only_first=made.only_second, only_second=made.only_first,
+    )  # fmt: skip
+
+
+def correct(differences: Sequence[Difference]) -> list[Difference]:
+    """The same with p values corrected for their number."""
+    corrected = holm([made.p for made in differences])
+    return [replace(made, corrected=p) for made, p in zip(differences, corrected, strict=True)]
+
+
+# --- a run and its baseline ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Against:
+    """A run measured against a baseline."""
+
+    differences: tuple[Difference, ...]  # of the gated measures, Holm-corrected together
+    shared: int  # questions that both runs asked
+    notes: tuple[str, ...]  # what else is different: documents, model, settings
+
+    @property
+    def regressions(self) -> list[Difference]:
+        return [made for made in self.differences if made.regressed]
+
+    @property
+    def improvements(self) -> list[Difference]:
+        return [made for made in self.differences if made.significant and made.better]
+
+
+def against(board: Board, baseline: Board) -> Against:
+    """Every gated measure of every backend that both runs have. UserError when they share nothing."""
+    shared = frozenset(
+        name for name, question in board.questions.items() if _same(question, baseline.questions.get(name))
+    )
+    arms = [name for name in board.arms if name in baseline.arms]
+    if not shared or not arms:
+        missing = "question" if not shared else "backend"
+        raise UserError(f"The run and its baseline {baseline.run.record.run} share no {missing}.")
+    found = [
+        made
+        for arm in arms
+        for measure in MEASURES
+        if measure.gate
+        and (
+            made := difference(
+                measure, _only(board.scores(arm), shared), baseline.scores(arm), arm, arm, before=True
+            )
+        )
+    ]
+    return Against(tuple(correct(found)), len(shared), tuple(_notes(board, baseline, len(shared))))
+
+
+def _same(question: Question, other: Question | None) -> bool:
+    return other is not None and (question.question, question.answers) == (other.question, other.answers)
+
+
+def _only(scores: Mapping[str, Scores], questions: frozenset[str]) -> dict[str, Scores]:
+    return {name: each for name, each in scores.items() if name in questions}
+
+
+def _notes(board: Board, baseline: Board, shared: int) -> list[str]:
+    mine, theirs = board.run.record, baseline.run.record
+    notes = []
+    if shared < len(mine.questions):
+        notes.append(
+            f"{shared} of {len(mine.questions)} questions are in both runs; only these are compared."
+        )
+    if not theirs.complete:
+        notes.append("The baseline was not run to its end.")
+    if mine.setting.scores_version != theirs.setting.scores_version:
+        notes.append("The baseline was scored by other definitions of the measures.")
+    if mine.setting.corpus != theirs.setting.corpus:
+        notes.append("The documents are not the same as in the baseline.")
+    if mine.setting.model_fingerprint != theirs.setting.model_fingerprint:
+        notes.append(f"The model is {mine.setting.model}, in the baseline it was {theirs.setting.model}.")
+    for kind in sorted({*mine.setting.adapters, *theirs.setting.adapters}):
+        if mine.setting.adapters.get(kind) != theirs.setting.adapters.get(kind):
+            notes.append(f"The {kind.replace('_', '-')} adapter is another one.")
+    return notes + _changed_settings(board, baseline)
+
+
+def _changed_settings(board: Board, baseline: Board) -> list[str]:
+    theirs = {arm.name: arm.settings for arm in baseline.run.record.arms}
+    changed = {
+        f"{name.replace('_', ' ')} {old[name]} -> {value}"
+        for arm in board.run.record.arms
+        if (old := theirs.get(arm.name)) is not None
+        for name, value in arm.settings.items()
+        if name in old and old[name] != value
+    }
+    return [f"Settings changed: {', '.join(sorted(changed))}."] if changed else []
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def arm_label(arm: str) -> str:
+    """`RAG`, `Hybrid, chunk size 64, top k 4`."""
+    backend, comma, rest = arm.partition(", ")
+    return f"{LABELS.get(backend, backend)}{comma}{rest}"
+
+
+def sentence(made: Difference) -> str:
+    """The finding in plain words: how much, and whether it may be chance."""
+    measure = BY_KEY[made.measure]
+    first = f"{arm_label(made.first)} now" if made.before else arm_label(made.first)
+    second = "before" if made.before else arm_label(made.second)
+    if abs(made.difference) < 1e-12:
+        text = f"{first} and {second} score the same on “{measure.label}”"
+    elif measure.key == "right":
+        points = abs(100 * made.difference)
+        amount = f"{points:.0f}" if points >= 0.95 else f"{points:.1f}"
+        more = "more" if made.difference > 0 else "fewer"
+        than = "than before" if made.before else f"than {second}"
+        text = f"{first} answers {amount} {more} of 100 questions right {than}"
+    else:
+        higher = "higher" if made.difference > 0 else "lower"
+        than = "than before" if made.before else f"than {second}"
+        values = f"{_number(made.first_value, measure)} against {_number(made.second_value, measure)}"
+        text = f"{first} is {higher} {than} on “{measure.label}”: {values}"
+    return f"{text}; {chance(made)}"
+
+
+def chance(made: Difference) -> str:
+    """Whether the difference may be chance, and what so many questions could tell."""
+    questions = f"{made.count} question{'' if made.count == 1 else 's'}"
+    if made.significant:
+        return f"with {questions} this is unlikely to be chance."
+    if abs(made.difference) < 1e-12 and made.p == 1.0 and not made.only_first:
+        return f"{questions} show no difference."
+    if made.detectable > 0.99:
+        return f"with only {questions} this may well be chance: so few can hardly show any difference."
+    least = _number(made.detectable, BY_KEY[made.measure])
+    return f"with {questions} this may be chance: they reliably show only differences of {least} or more."
+
+
+def _number(value: float, measure: Measure) -> str:
+    return f"{100 * value:.0f} of 100" if measure.kind == "share" else f"{value:.2f}"
+
+
+def clearly_best(board: Board, measure: str = "right") -> str | None:
+    """The arm that is significantly ahead of every other one but the control, or None."""
+    tests = [d for d in board.differences if d.measure == measure]
+    names = [name for name in board.arms if name in BACKEND_NAMES and name != "base"]
+    for name in names:
+        mine = [d for d in tests if name in (d.first, d.second) and "base" not in (d.first, d.second)]
+        if mine and len(names) > 1 and all(d.significant and d.first == name and d.better for d in mine):
+            return name
+    return None
+
+
+def differing(run: Run, arms: Sequence[str]) -> list[str]:
+    """Ids of the questions that some of these arms got right and some wrong."""
+    entries: list[dict[str, Entry]] = [run.of(arm) for arm in arms]
+    return [
+        question.id
+        for question in run.record.questions
+        if len({e[question.id].scores.get("right") for e in entries if question.id in e}) > 1
+    ]

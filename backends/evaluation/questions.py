@@ -1,0 +1,122 @@
+"""Reads question files: `{"id", "question", "answers", "documents", "category"}` a line, or the same as CSV.
+
+Enters: a path. Leaves: validated `Question` records, or a UserError that names the line. In a CSV file the
+columns carry the same names, and several answers or documents in one cell are parted by " | ".
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from backends.answering.asked_question import check_question
+from backends.datatypes import Question, UserError
+
+Reader = Callable[[], Mapping[str, Any]]
+
+
+def load_questions(path: Path) -> list[Question]:
+    """Questions of a JSONL or CSV file, in order; a row without an id is called after its line (`line-3`)."""
+    questions: list[Question] = []
+    lines_by_id: dict[str, int] = {}
+    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path)
+    for number, read in rows:
+        try:
+            question = _question(read(), default_id=f"line-{number}")
+        except UserError as error:
+            raise UserError(f"{path.name}, line {number}: {error}") from error
+        if question.id in lines_by_id:
+            raise UserError(
+                f"{path.name}, line {number}: the id {question.id!r} is already used by "
+                f"line {lines_by_id[question.id]}."
+            )
+        lines_by_id[question.id] = number
+        questions.append(question)
+    if not questions:
+        raise UserError(f"{path.name} holds no questions.")
+    return questions
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a UTF-8 text file; raises UserError when it is not there or not text."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; a file of questions is needed.")
+    if not path.exists():
+        raise UserError(f"There is no file {path}.")
+    try:
+        # Not str.splitlines: JSON strings may hold U+2028 and friends unescaped.
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Reader]]:
+    """(line, how to read it) of every line that is not blank."""
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.strip():
+            yield number, partial(_json_object, line)
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, Reader]]:
+    """(line, how to read it); commas, semicolons and tabs are told apart by the head line."""
+    lines = read_lines(path)
+    mark = max(",;\t", key=lines[0].count)
+    reader = csv.DictReader((f"{line}\n" for line in lines), delimiter=mark, strict=True)
+    if "question" not in (reader.fieldnames or ()):
+        raise UserError(f'{path.name} has no column "question" in its first line.')
+    try:
+        for row in reader:
+            yield reader.line_num, partial(_csv_object, row)
+    except csv.Error as error:
+        raise UserError(f"{path.name}, line {reader.line_num}: {error}.") from error
+
+
+def _csv_object(row: Mapping[str | None, Any]) -> Mapping[str, Any]:
+    if None in row:
+        raise UserError("the line has more cells than the head line.")
+    cells: dict[str, Any] = {str(name): value for name, value in row.items() if value}
+    for name in ("answers", "documents"):
+        if name in cells:
+            cells[name] = [part.strip() for part in cells[name].split("|") if part.strip()]
+    return cells
+
+
+def _json_object(line: str) -> Mapping[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"not valid JSON ({error.msg}, column {error.colno}).") from error
+    if not isinstance(row, dict):
+        raise UserError('each line must be a JSON object such as {"id": "q1", "question": "..."}.')
+    return row
+
+
+def _question(row: Mapping[str, Any], default_id: str) -> Question:
+    text = row.get("question")
+    if not isinstance(text, str):
+        raise UserError('the row has no "question" text.')
+    identity = row.get("id")
+    in_training = row.get("in_training")
+    return Question(
+        id=default_id if identity is None else str(identity),
+        question=check_question(text),
+        answers=_texts(row, "answers"),
+        documents=_texts(row, "documents"),
+        category=str(row.get("category") or ""),
+        in_training=in_training if isinstance(in_training, bool) else None,
+    )
+
+
+def _texts(row: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    value = row.get(field)
+    if value is None:
+        return ()
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise UserError(f'"{field}" must be a list of texts, not {type(value).__name__}.')
+    return tuple(str(item) for item in value)

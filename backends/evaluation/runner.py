@@ -1,0 +1,207 @@
+"""Carries out an evaluation run: every question to every arm, timed alone, stored as soon as it is answered.
+
+Enters: a stored run, and a `Subject` that answers, finds and describes itself. Leaves: entries in the
+archive; killed at any point, the same call goes on where it stopped. It knows no model and no library.
+
+Arms whose passages are cut alike work through the questions together, and the one that begins rotates from
+question to question: whatever the machine does meanwhile hits each alike. Before each stretch every arm
+answers once, unmeasured. Latencies can be compared within a run, never between runs.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from backends.datatypes import Answer, BackendName, Question, UserError
+from backends.evaluation.archive import Archive, Arm, Entry, Run, RunRecord, Setting
+from backends.evaluation.scoring import SCORES_VERSION, Judged, Passage, scores_of
+from backends.settings import Settings, make_settings
+
+RETRIEVING = frozenset({"rag", "hybrid"})
+INDEXED_BY = ("chunk_size", "chunk_overlap", "chunking")  # a change of these cuts all documents anew
+
+Progress = Callable[[int, int, str], None]  # done, total, what
+
+
+class Subject(Protocol):
+    """What is evaluated: one set of documents, models and adapters."""
+
+    def answer(self, question: Question, backend: BackendName, settings: Settings) -> Answer:
+        """Raises UserError when this backend cannot answer."""
+        ...
+
+    def warm_up(self, backends: Sequence[BackendName], settings: Settings) -> None: ...
+
+    def found(self, question: str, settings: Settings) -> list[Passage]:
+        """The whole top k, best first."""
+        ...
+
+    def likeness(self, one: str, other: str) -> float:
+        """How alike two texts are in meaning, at most 1."""
+        ...
+
+    def describe(self, settings: Settings) -> Setting: ...
+
+
+def plain_arms(backends: Sequence[BackendName], settings: Settings) -> tuple[Arm, ...]:
+    """One arm a backend, all with the same settings."""
+    return tuple(Arm(name, name, settings.model_dump(mode="json")) for name in backends)
+
+
+def sweep_arms(
+    backends: Sequence[BackendName], settings: Settings, changes: Sequence[Mapping[str, Any]]
+) -> tuple[Arm, ...]:
+    """One arm a backend and change of settings; an overlap that would not fit shrinks to a fifth."""
+    arms = []
+    for change in changes:
+        size = change.get("chunk_size", settings.chunk_size)
+        overlap = settings.chunk_overlap if settings.chunk_overlap < size / 2 else size // 5
+        changed = make_settings(**{**settings.model_dump(), "chunk_overlap": overlap, **change})
+        words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in change.items())
+        dumped = changed.model_dump(mode="json")
+        arms += [Arm(f"{backend}, {words}", backend, dumped) for backend in backends]
+    return tuple(arms)
+
+
+def plan(
+    subject: Subject,
+    questions: Sequence[Question],
+    arms: Sequence[Arm],
+    *,
+    question_set: str,
+    name: str = "",
+    sweep: bool = False,
+) -> RunRecord:
+    """A run that has not begun. Raises UserError when there is nothing to ask or nobody to answer."""
+    if not questions or not arms:
+        raise UserError("An evaluation needs at least one question and one backend.")
+    if not any(question.answers for question in questions):
+        raise UserError(
+            'No question has an "answers" list: gold answers are what right and wrong are judged by.'
+        )
+    setting = replace(subject.describe(make_settings(**arms[0].settings)), scores_version=SCORES_VERSION)
+    return RunRecord("", name, "", question_set, tuple(questions), tuple(arms), setting, sweep=sweep)
+
+
+def carry_out(
+    archive: Archive,
+    record: RunRecord,
+    subject: Subject,
+    *,
+    progress: Progress = lambda done, total, what: None,
+    cancelled: threading.Event | None = None,
+) -> Run:
+    """Answer what is not answered yet; returns the run as far as it came.
+
+    UserError when the documents, the model or an adapter are no longer what the run began with.
+    """
+    first = make_settings(**record.arms[0].settings)
+    now = replace(subject.describe(first), scores_version=SCORES_VERSION)
+    if replace(now, machine={}) != replace(record.setting, machine={}):
+        raise UserError(
+            f"The run {record.run} cannot go on: its documents, model or adapters have changed since. "
+            "Begin a new one."
+        )
+    with archive.alone(record.run):
+        run = archive.load(record.run)
+        done = {(entry.question, entry.arm) for entry in run.entries}
+        total = len(record.questions) * len(record.arms)
+        record = replace(run.record, sittings=run.record.sittings + 1)
+        archive.update(record)
+        worker = _Worker(record, subject, total, len(done), progress)
+        for question, arm in worker.order(record, done):
+            if cancelled is not None and cancelled.is_set():
+                return archive.load(record.run)
+            archive.add(record.run, worker.entry(question, arm))
+        archive.update(replace(record, complete=True))
+    return archive.load(record.run)
+
+
+class _Worker:
+    """Works through one sitting of a run."""
+
+    def __init__(
+        self, record: RunRecord, subject: Subject, total: int, done: int, progress: Progress
+    ) -> None:
+        self._subject = subject
+        self._settings = {arm.name: make_settings(**arm.settings) for arm in record.arms}
+        self._total = total
+        self._done = done
+        self._progress = progress
+        self._found: dict[tuple[Any, ...], list[Passage]] = {}  # of the question at hand
+
+    def order(self, record: RunRecord, done: set[tuple[str, str]]) -> Iterator[tuple[Question, Arm]]:
+        """What is left to ask, group by group, question by question, the first arm rotating."""
+        for arms in groups(record.arms):
+            if all((question.id, arm.name) in done for question in record.questions for arm in arms):
+                continue
+            for arm in arms:
+                self._progress(self._done, self._total, f"Warming up {arm.name.replace('_', '-')}")
+                self._subject.warm_up([arm.backend], self._settings[arm.name])  # type: ignore[list-item]
+            for index, question in enumerate(record.questions):
+                self._found.clear()
+                turn = index % len(arms)
+                for arm in (*arms[turn:], *arms[:turn]):
+                    if (question.id, arm.name) not in done:
+                        yield question, arm
+
+    def entry(self, question: Question, arm: Arm) -> Entry:
+        settings = self._settings[arm.name]
+        try:
+            answer = self._subject.answer(question, arm.backend, settings)  # type: ignore[arg-type]
+        except UserError as error:
+            entry = Entry(question.id, arm.name, failure=str(error))
+        else:
+            entry = Entry(question.id, arm.name, answer, self._scores(question, answer, settings))
+        self._done += 1
+        self._progress(self._done, self._total, question.question)
+        return entry
+
+    def _scores(self, question: Question, answer: Answer, settings: Settings) -> dict[str, float]:
+        found = self._passages(question, settings) if answer.backend in RETRIEVING else []
+        likeness = self._subject.likeness(question.question, answer.text) if answer.text else 0.0
+        return scores_of(Judged(question, answer, found, likeness))
+
+    def _passages(self, question: Question, settings: Settings) -> list[Passage]:
+        """Found once for all arms of a question that find alike; outside every stopwatch."""
+        key = (settings.top_k, settings.mode, settings.rerank, *(getattr(settings, f) for f in INDEXED_BY))
+        if key not in self._found:
+            self._found[key] = self._subject.found(question.question, settings)
+        return self._found[key]
+
+
+def groups(arms: Sequence[Arm]) -> list[list[Arm]]:
+    """Arms that search the same index, in order of their first."""
+    made: dict[tuple[Any, ...], list[Arm]] = {}
+    for arm in arms:
+        made.setdefault(tuple(arm.settings.get(field) for field in INDEXED_BY), []).append(arm)
+    return list(made.values())
+
+
+def machine() -> dict[str, Any]:
+    """What the times were measured on."""
+    import torch
+
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - not a file of ours
+            lines = (line.split(":", 1) for line in file)
+            return next((pair[1].strip() for pair in lines if pair[0].strip() == "model name"), "")
+    except OSError:
+        return platform.processor()

@@ -1,0 +1,1 @@
+"""What visitors say and ask: votes, the log of questions."""

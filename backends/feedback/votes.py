@@ -1,0 +1,169 @@
+"""Preference votes: which answer a visitor found most helpful, what the votes say, and pairs to train on.
+
+Enters: a `Vote`. Leaves: win rates with intervals, and rows for preference tuning (DPO). One file for each
+visitor's view, beside their evaluation runs, so that forgetting a document reaches the answers kept here.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from backends.erasure.redact import REMOVED
+from backends.evaluation.statistics import wilson_interval
+from backends.language.answer_text import without_markers
+
+FILE = "votes.db"
+TIE = "tie"
+NONE = "none"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS votes (
+    round TEXT PRIMARY KEY, at TEXT NOT NULL, question TEXT NOT NULL, choice TEXT NOT NULL,
+    blind INTEGER NOT NULL, answers TEXT NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True)
+class VotedAnswer:
+    """One of the answers to choose from; `documents` are those it was shown, by name."""
+
+    backend: str
+    text: str
+    documents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vote:
+    """`choice` is a backend, TIE or NONE; `blind`: it was made before anyone said who wrote what."""
+
+    round: str
+    question: str
+    choice: str
+    blind: bool
+    answers: tuple[VotedAnswer, ...]
+
+
+@dataclass(frozen=True)
+class WinRate:
+    """How often a backend was chosen, of the votes it took part in; ties and "none" count as not chosen."""
+
+    backend: str
+    won: int
+    votes: int
+
+    @property
+    def share(self) -> float:
+        return self.won / self.votes
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson score interval."""
+        return wilson_interval(self.won, self.votes)
+
+
+class Votes:
+    """The votes in one folder. Safe to use from several threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+
+    def record(self, vote: Vote, now: datetime | None = None) -> None:
+        """Keep this vote; an earlier one about the same answers gives way, and the new one is not blind."""
+        answers = [
+            {"backend": a.backend, "text": a.text, "sources": [{"document": name} for name in a.documents]}
+            for a in vote.answers
+        ]
+        at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+        values = (vote.round, at, vote.question, vote.choice, vote.blind, json.dumps(answers))
+        with self._open() as db:
+            db.execute(
+                "INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (round)"
+                " DO UPDATE SET at = excluded.at, choice = excluded.choice, blind = 0",
+                values,
+            )
+
+    def of(self, round_id: str) -> Vote | None:
+        """The vote about these answers."""
+        return next(iter(self._read("WHERE round = ?", round_id)), None)
+
+    def all(self) -> list[Vote]:
+        """Every vote, oldest first."""
+        return self._read("ORDER BY at, rowid")
+
+    def clear(self) -> int:
+        """Delete them all; how many there were."""
+        if not self.path.exists():
+            return 0
+        with self._open() as db:
+            gone = db.execute("DELETE FROM votes").rowcount
+            db.execute("VACUUM")
+        return gone
+
+    def _read(self, which: str, *values: str) -> list[Vote]:
+        if not self.path.exists():
+            return []
+        with self._open() as db:
+            rows = db.execute(f"SELECT round, question, choice, blind, answers FROM votes {which}", values)
+            return [_vote(row) for row in rows]
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A connection on which every statement is a transaction."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+        try:
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute(SCHEMA)
+            yield db
+        finally:
+            db.close()
+
+
+def _vote(row: Sequence[Any]) -> Vote:
+    round_id, question, choice, blind, answers = row
+    given = tuple(
+        VotedAnswer(a["backend"], a["text"], tuple(source["document"] for source in a["sources"]))
+        for a in json.loads(answers)
+    )
+    return Vote(round_id, question, choice, bool(blind), given)
+
+
+# --- what they say -------------------------------------------------------------------------------
+
+
+def win_rates(votes: Sequence[Vote]) -> list[WinRate]:
+    """One for each backend that took part, in the order of their first votes."""
+    took_part = [a.backend for vote in votes for a in vote.answers]
+    return [
+        WinRate(name, sum(vote.choice == name for vote in votes), took_part.count(name))
+        for name in dict.fromkeys(took_part)
+    ]
+
+
+def preference_pairs(votes: Sequence[Vote]) -> list[dict[str, str]]:
+    """Rows of the standard preference format that TRL's DPOTrainer reads: prompt, chosen, rejected.
+
+    The chosen answer with each of the others. The prompt is the question alone, because the backends were
+    sent different ones; so markers that point to passages are taken out. Ties, votes for none, answers of the
+    same words and answers that a forgotten document took with it make no pair.
+    """
+    pairs = []
+    for vote in votes:
+        texts = {a.backend: without_markers(a.text).strip() for a in vote.answers}
+        chosen = texts.pop(vote.choice, None)
+        for rejected in texts.values():
+            given = (vote.question, chosen, rejected)
+            if chosen and rejected and chosen != rejected and REMOVED not in given:
+                pairs.append({"prompt": vote.question, "chosen": chosen, "rejected": rejected})
+    return pairs
+
+
+def as_jsonl(rows: Sequence[dict[str, str]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,0 +1,41 @@
+"""Reads the text of an answer: its citation markers, whether it declines, whether it is JSON.
+
+Enters: text. Leaves: markers, text without them, verdicts. It knows no documents.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+_MARKER = re.compile(r"\[(\d{1,2})\]")
+
+
+def cited_markers(text: str) -> list[int]:
+    """Markers [n] in the order they first appear in an answer."""
+    return list(dict.fromkeys(int(number) for number in _MARKER.findall(text)))
+
+
+def without_markers(text: str) -> str:
+    """The answer's words alone, for scoring and alignment."""
+    return re.sub(r"\s*\[\d{1,2}\]", "", text).strip()
+
+
+def is_abstention(text: str) -> bool:
+    """Whether an answer declines: our two fixed sentences, or the usual wordings of other models."""
+    words = without_markers(text).lower()
+    return bool(
+        re.match(
+            r"(the|these) (documents?|passages?|sources?) (do|does) not (say|mention|tell|answer|contain)"
+            r"|i (do not|don't) know|not (stated|mentioned) in the documents",
+            words,
+        )
+    )
+
+
+def is_json(text: str) -> bool:
+    """Whether the text is one JSON object or list."""
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except ValueError:
+        return False

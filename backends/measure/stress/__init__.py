@@ -1,1 +1,0 @@
-"""Stress tests: what each approach does when documents change, go, mislead, or try to give orders."""

@@ -1,0 +1,381 @@
+"""Puts the parts together: the one door through which the command line and the pages ask questions.
+
+Enters: a workspace folder and settings. Leaves: backends, their status, and streams of answers. Models and
+the embedder are shared by the whole process in bounded caches, so opening is cheap and can be done anew
+for every call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+from backends.answering.asked_question import as_question, check_question
+from backends.answering.follow_up import FollowUp
+from backends.answering.stopwatch import Bench, stream, warm_up
+from backends.base import Base
+from backends.costs.price_book import SAMPLE_PRICES, PriceBook
+from backends.datatypes import (
+    Answer,
+    Backend,
+    BackendName,
+    Evidence,
+    Question,
+    Source,
+    Token,
+    UserError,
+)
+from backends.documents.library import Library, Progress
+from backends.documents.opening import open_folder, open_library, open_session
+from backends.fine_tuned import FineTuned
+from backends.hybrid import Hybrid
+from backends.language.generation import LanguageModel
+from backends.rag import Rag
+from backends.retrieval.cross_encoder import shipped
+from backends.retrieval.embedding import MiniLM
+from backends.retrieval.follow_ups import standalone
+from backends.retrieval.retriever import Retriever
+from backends.settings import Settings
+from backends.training.adapters import Adapter, AdapterKind, Adapters, stale_documents
+from backends.training.runs import TrainingRuns
+
+MAX_MODELS = 2
+UNDER_LOAD = "Timed under load: an adapter was being trained on this machine meanwhile."
+MAX_LIBRARIES = 32
+JUDGE_PASSAGES = 10  # what groundedness is read against, for every backend alike
+MAX_WARMED = 128
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """This backend could not answer; `message` is one sentence for the user. The others go on."""
+
+    backend: BackendName
+    message: str
+
+
+AskEvent = Token | Evidence | Answer | Failure
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether a backend can answer, and what the user should know about it."""
+
+    state: Literal["ready", "untrained", "stale", "withheld"]
+    reason: str = ""
+    adapter: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        return self.state in ("ready", "stale")
+
+
+class Triptych:
+    """One workspace, seen by one reader: its library, its adapters, and the four backends."""
+
+    def __init__(
+        self,
+        workspace: Path,
+        settings: Settings,
+        library: Library,
+        *,
+        role: str | None = None,
+        adapters: Adapters | None = None,
+        model: LanguageModel | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.settings = settings
+        self.library = library
+        self.role = role
+        self.adapters = adapters or Adapters(workspace / "adapters")
+        self.log: Callable[[Answer, Evidence | None], None] | None = None  # told of every answer
+        self._model = model
+        self._progress = progress
+
+    @classmethod
+    def open(
+        cls,
+        workspace: Path,
+        settings: Settings,
+        *,
+        documents: Path | None = None,
+        session: str | None = None,
+        role: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Self:
+        """The workspace's documents, or exactly those of the folder `documents`, or a visitor's private copy.
+
+        Prices are the workspace's in every case, and so are adapters, but for those a visitor has trained on
+        the private copy. The language model is loaded at first need.
+        """
+        embedder = shared_embedder()
+        if documents is not None:
+            library = open_folder(workspace, documents, embedder, settings, progress=progress)
+        elif session is not None:
+            library = open_session(workspace, session, embedder)
+        else:
+            library = open_library(workspace, embedder, settings, progress=progress)
+        library.ranker = shipped()
+        library = shared_library(library, str(documents.resolve()) if documents is not None else "")
+        adapters = Adapters(workspace / "adapters")
+        if session is not None:  # what is learned from private documents stays private
+            adapters = Adapters(library.workspace.path / "adapters", parent=adapters)
+        return cls(workspace, settings, library, role=role, adapters=adapters, progress=progress)
+
+    def seen_by(self, role: str | None) -> Self:
+        """The same workspace as a reader of this role sees it; None sees everything."""
+        other = copy(self)
+        other.role = role
+        return other
+
+    def model(self, settings: Settings | None = None) -> LanguageModel:
+        """The language model of these settings; loading it takes a second or more, once per process."""
+        return self._model or shared_model((settings or self.settings).model)
+
+    def backend(
+        self, name: BackendName, settings: Settings | None = None, stop: threading.Event | None = None
+    ) -> Backend:
+        """A backend ready to run; `stop` ends its answers early. Raises UserError when it is untrained."""
+        settings = settings or self.settings
+        model = self.model(settings)
+        if name == "base":
+            return Base(model, stop)
+        if name == "rag":
+            return Rag(model, self._retriever(settings).fresh(), stop)
+        adapter = self._adapter(name, model)
+        status = self.status(name, settings)
+        if adapter is None or not status.usable:
+            raise UserError(status.reason)
+        model.prepare(adapter.folder)
+        if name == "fine_tuned":
+            return FineTuned(model, adapter.folder, stop)
+        return Hybrid(model, adapter.folder, self._retriever(settings).fresh(), stop)
+
+    def status(self, name: BackendName, settings: Settings | None = None) -> Status:
+        """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
+        withheld: weights have no roles, so a role is answered only by those that learned what it may read.
+        """
+        if name not in ("fine_tuned", "hybrid"):
+            return Status("ready")
+        model = self.model(settings)
+        adapter = self._adapter(name, model)
+        if adapter is None:
+            what = "fine-tuned" if name == "fine_tuned" else "hybrid"
+            return Status("untrained", f"There is no {what} adapter for the model {model.name}: train one.")
+        documents = {document.name: document for document in self.library.documents(self.role)}
+        current = {name: document.content_hash for name, document in documents.items()}
+        if self.role is not None and any(seen.name not in current for seen in adapter.card.documents):
+            return Status(
+                "withheld",
+                f"The adapter {adapter.name} is not asked for the role {self.role}: it learned documents "
+                "that are not among those this role may read, and weights cannot leave anything out.",
+                adapter=adapter.name,
+            )
+        changed = stale_documents(adapter.card, current.get)
+        if not changed:
+            return Status("ready", adapter=adapter.name)
+        learned = {seen.name: seen.version for seen in adapter.card.documents}
+        now = {name: documents[name].version for name in changed if name in documents}
+        words = [f"{name} ({_since(learned[name], now.get(name))})" for name in changed[:3]]
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        return Status(
+            "stale",
+            f"The adapter {adapter.name} learned documents that have changed or are gone here: "
+            f"{', '.join(words)}{more}.",
+            adapter=adapter.name,
+        )
+
+    def ask(
+        self,
+        question: Question | str,
+        backends: Sequence[BackendName],
+        settings: Settings | None = None,
+        stop: threading.Event | None = None,
+        earlier: Sequence[str] = (),
+    ) -> Iterator[tuple[BackendName, AskEvent]]:
+        """Ask the backends one after the other; each one's events end with its `Answer` or a `Failure`.
+
+        With the setting `follow_ups`, what a question leaves to the `earlier` ones, oldest first, is put in.
+        Setting `stop` ends the running answer early and leaves the remaining backends unasked.
+        Raises UserError, before any event, when the question itself cannot be asked.
+        """
+        settings = settings or self.settings
+        asked = as_question(question)
+        check_question(asked.question)
+        return self._ask(asked, backends, settings, stop, earlier if settings.follow_ups else ())
+
+    def _ask(
+        self,
+        question: Question,
+        backends: Sequence[BackendName],
+        settings: Settings,
+        stop: threading.Event | None,
+        earlier: Sequence[str],
+    ) -> Iterator[tuple[BackendName, AskEvent]]:
+        for name in backends:
+            if stop is not None and stop.is_set():
+                return
+            try:
+                for event in self._stream(name, question, settings, stop, earlier):
+                    yield name, event
+            except UserError as error:
+                yield name, Failure(name, str(error))
+
+    def answer(
+        self,
+        question: Question | str,
+        backend: BackendName,
+        settings: Settings | None = None,
+        stop: threading.Event | None = None,
+        earlier: Sequence[str] = (),
+    ) -> Answer:
+        """One backend's record; raises UserError where `ask` would yield a `Failure`."""
+        for _, event in self.ask(question, [backend], settings, stop, earlier):
+            if isinstance(event, Answer):
+                return event
+            if isinstance(event, Failure):
+                raise UserError(event.message)
+        raise UserError("Stopped before the answer began.")
+
+    def warm_up(self, backends: Sequence[BackendName], settings: Settings | None = None) -> None:
+        """Load, index and answer once with each usable backend, so that the first real answer is typical."""
+        settings = settings or self.settings
+        for name in backends:
+            if self.status(name, settings).usable:
+                self._warm(name, settings)
+
+    def _stream(
+        self,
+        name: BackendName,
+        question: Question,
+        settings: Settings,
+        stop: threading.Event | None,
+        earlier: Sequence[str],
+    ) -> Iterator[Token | Evidence | Answer]:
+        backend = self.backend(name, settings, stop)
+        self._warm(name, settings)
+        status = self.status(name, settings)
+        notes = [status.reason] if status.state == "stale" else []
+        if earlier:
+            backend = FollowUp(backend, earlier)
+            if (meant := standalone(question.question, earlier)) != question.question:
+                notes.append(f"Read as: {meant}")
+        if TrainingRuns(self.workspace).running() or TrainingRuns(self.library.workspace.path).running():
+            notes.append(UNDER_LOAD)
+        evidence = None
+        for event in stream(backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop):
+            if isinstance(event, Evidence):
+                evidence = event
+            elif isinstance(event, Answer) and self.log is not None:
+                self.log(event, evidence)
+            yield event
+
+    def _warm(self, name: BackendName, settings: Settings) -> None:
+        """Answer once, unmeasured, whenever something is about to be used for the first time."""
+        model = self.model(settings)
+        key: tuple[object, ...] = (name, model.fingerprint)
+        if name in ("fine_tuned", "hybrid") and (adapter := self._adapter(name, model)):
+            key += (str(adapter.folder), adapter.card.created)
+        if name in ("rag", "hybrid"):
+            key += (self._fingerprint, self.role, settings.chunk_size, settings.chunk_overlap)
+            key += (settings.chunking,)
+            key += (settings.mode, settings.rerank, settings.cross_encoder)
+        with _warming:
+            if key not in _warmed:
+                warm_up(self.backend(name, settings), settings)
+                _keep(_warmed, key, None, MAX_WARMED)
+
+    def _adapter(self, kind: AdapterKind, model: LanguageModel) -> Adapter | None:
+        return self.adapters.active(kind, model.fingerprint)
+
+    def _retriever(self, settings: Settings) -> Retriever:
+        return self.library.retriever(settings, role=self.role, progress=self._progress)
+
+    def _bench(self, settings: Settings) -> Bench:
+        return Bench(
+            judge=lambda question, text: self._passages(f"{question} {text}", settings),
+            prices=PriceBook.load(self._price_file()),
+            page_of=self._page_of,
+            corpus=self._fingerprint,
+        )
+
+    @property
+    def _fingerprint(self) -> str:
+        return self.library.fingerprint_for(self.role)
+
+    def _passages(self, text: str, settings: Settings) -> list[str]:
+        """What the library finds for these words: the same yardstick whether a backend retrieves or not."""
+        hits = self._retriever(settings).search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
+        return [hit.chunk.text for hit in hits]
+
+    def _price_file(self) -> Path:
+        own = self.workspace / "prices.toml"
+        return own if own.is_file() else SAMPLE_PRICES
+
+    def _page_of(self, source: Source, offset: int) -> int | None:
+        chunk = source.hit.chunk
+        try:
+            return self.library.get(chunk.document, chunk.version, self.role).page_at(offset)
+        except UserError:  # forgotten while the answer was being written
+            return chunk.page
+
+
+def _since(learned: int, now: int | None) -> str:
+    """What became of a learned version. In a folder that takes the library's place numbers begin anew."""
+    if now is None:
+        return "gone"
+    return f"learned version {learned}, now " + (f"version {now}" if now != learned else "another")
+
+
+# --- shared by the process -----------------------------------------------------------------------
+
+_models: OrderedDict[str, LanguageModel] = OrderedDict()
+_embedders: list[MiniLM] = []
+_libraries: OrderedDict[tuple[str, str, int], Library] = OrderedDict()
+_warmed: OrderedDict[tuple[object, ...], None] = OrderedDict()
+_loading = threading.Lock()
+_warming = threading.Lock()
+
+
+def shared_model(name: str) -> LanguageModel:
+    """The model of this name, loaded once; the least recently used of more than MAX_MODELS is let go."""
+    with _loading:
+        model = _models.get(name) or LanguageModel.load(name)
+        _keep(_models, name, model, MAX_MODELS)
+        return model
+
+
+def shared_embedder() -> MiniLM:
+    with _loading:
+        if not _embedders:
+            _embedders.append(MiniLM())
+        return _embedders[0]
+
+
+def shared_library(library: Library, documents: str) -> Library:
+    """The library object that this process already has for the same database, with its built indexes.
+
+    The inode tells a database from one that was removed and made anew at the same place.
+    """
+    database = library.workspace.database
+    key = (str(database.resolve()), documents, database.stat().st_ino)
+    with _loading:
+        known = _libraries.get(key, library)
+        _keep(_libraries, key, known, MAX_LIBRARIES)
+        return known
+
+
+def _keep(cache: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > most:
+        cache.popitem(last=False)

@@ -1,0 +1,1 @@
+"""From text to evidence: passages, vectors, indexes, ranking."""

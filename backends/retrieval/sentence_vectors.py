@@ -1,0 +1,196 @@
+"""A document read once: the vectors of its sentences, from which every other vector of it is made.
+
+Enters: a document and an embedder. Leaves: a `Reading`, whose `vectors` of any spans (passages of any cut,
+single sentences) are a weighted sum, so that nothing of a document is embedded a second time: the embedder's
+vector of a text is the mean over its tokens. The document is read in windows of whole sentences with title
+and heading in front, and for each sentence the mean of its tokens is kept in half precision. Against vectors
+of the passages themselves this costs nothing measurable (benchmarks/pooling.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from backends.datatypes import Document
+from backends.retrieval.chunking import is_heading, split_sentences
+from backends.retrieval.embedding import Embedder
+
+PART = 64  # tokens: a longer sentence is kept in several parts
+WINDOW = 112  # tokens of text read together
+CONTEXT = 160  # characters of title and heading in front of a window
+
+Spans = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Text that is embedded in one go, and where in it the parts lie whose means are kept."""
+
+    key: str
+    text: str
+    parts: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Where the tokens and the sentences of a document are; small enough to be stored beside it."""
+
+    tokens: np.ndarray  # (t, 2) int32 character offsets
+    parts: np.ndarray  # (n, 2) int32 character offsets of the sentences, long ones in several parts
+
+
+def outline(document: Document, embedder: Embedder) -> Outline:
+    """Tokens and sentence parts; no part crosses a page."""
+    spans = embedder.token_spans(document.text)
+    starts = [start for start, _ in spans]
+    parts: list[tuple[int, int]] = []
+    for first, last in pairwise(sorted({0, *(page.start for page in document.pages), len(document.text)})):
+        for start, end in split_sentences(document.text, first, last):
+            cuts = starts[bisect_left(starts, start) + PART : bisect_left(starts, end) : PART]
+            parts += pairwise([start, *cuts, end])
+    return Outline(
+        np.asarray(spans, np.int32).reshape(-1, 2),
+        np.asarray(parts, np.int32).reshape(-1, 2),
+    )
+
+
+def windows(document: Document, outlined: Outline, embedder: Embedder) -> list[Window]:
+    """How the document is read: whole parts of at most WINDOW tokens, within a page, from a heading on."""
+    text = document.text
+    result = []
+    title = ""
+    for first, last in _groups(document, outlined):
+        start, end = (int(at) for at in (outlined.parts[first][0], outlined.parts[last - 1][1]))
+        body = text[start:end]
+        around = dict.fromkeys(part[: CONTEXT // 2] for part in (document.title, title) if part)
+        front = "".join(f"{part}\n" for part in around if part not in body)
+        places = tuple(
+            (len(front) + int(a) - start, len(front) + int(b) - start) for a, b in outlined.parts[first:last]
+        )
+        result.append(Window(window_key(embedder, front + body, places), front + body, places))
+        for a, b in outlined.parts[first:last]:
+            if is_heading(text[a:b]):
+                title = text[a:b].lstrip("#").strip()
+    return result
+
+
+def _groups(document: Document, outlined: Outline) -> Iterator[tuple[int, int]]:
+    """(first, last exclusive) parts of each window."""
+    counts = np.diff(_first_tokens(outlined)).tolist()
+    heads = [is_heading(document.text[a:b]) for a, b in outlined.parts.tolist()]
+    pages = np.searchsorted([page.start for page in document.pages], outlined.parts[:, 0], "right").tolist()
+    first, size = 0, 0
+    for at, count in enumerate(counts):
+        full = size + count > WINDOW or (heads[at] and not heads[at - 1] and size > WINDOW // 2)
+        if at > first and (full or pages[at] != pages[first]):
+            yield first, at
+            first, size = at, 0
+        size += count
+    if counts:
+        yield first, len(counts)
+
+
+def _first_tokens(outlined: Outline) -> np.ndarray:
+    """(n + 1,) number of the first token of each part, and the count of all."""
+    firsts = np.searchsorted(outlined.tokens[:, 0], outlined.parts[:, 0])
+    return np.append(firsts, len(outlined.tokens))
+
+
+def window_key(embedder: Embedder, text: str, places: Spans) -> str:
+    """Under which the vectors of a window are kept: what was read, by which model, in which precision."""
+    cuts = ",".join(f"{start}-{end}" for start, end in places)
+    return hashlib.sha256(f"{embedder.name}\0{embedder.precision}\0{cuts}\0{text}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A document's outline and the mean state of the tokens in each part, (n, d)."""
+
+    outline: Outline
+    means: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes once its sums are made."""
+        return 5 * self.means.nbytes + self.outline.tokens.nbytes + self.outline.parts.nbytes
+
+    def token_spans(self, _text: str) -> list[tuple[int, int]]:
+        """The document's tokens, as its tokenizer reported them when it was read."""
+        return [(start, end) for start, end in self.outline.tokens.tolist()]
+
+    def vectors(self, spans: Spans) -> np.ndarray:
+        """(len(spans), d) float32 rows of length 1: the mean over the tokens in each character span."""
+        if not spans:
+            return np.zeros((0, self.means.shape[1]), np.float32)
+        bounds = np.asarray(spans)
+        starts = self.outline.tokens[:, 0]
+        sums = self._sum_before(np.searchsorted(starts, bounds[:, 1]))
+        sums -= self._sum_before(np.searchsorted(starts, bounds[:, 0]))
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        for row in np.flatnonzero(lengths[:, 0] < 1e-6):  # no token begins here: the part around it speaks
+            part = max(0, int(np.searchsorted(self.outline.parts[:, 0], bounds[row, 0], "right")) - 1)
+            sums[row] = self.means[part]
+            lengths[row] = max(np.linalg.norm(sums[row]), 1e-12)
+        return (sums / lengths).astype(np.float32)
+
+    def _sum_before(self, tokens: np.ndarray) -> np.ndarray:
+        """(k, d) sum over all tokens before each of these, every token counting as its part's mean."""
+        part = np.clip(np.searchsorted(self._firsts, tokens, "right") - 1, 0, len(self.means) - 1)
+        within = (tokens - self._firsts[part])[:, None]
+        result: np.ndarray = self._sums[part] + within * self.means[part].astype(np.float64)
+        return result
+
+    @cached_property
+    def _firsts(self) -> np.ndarray:
+        return _first_tokens(self.outline)[:-1]
+
+    @cached_property
+    def _sums(self) -> np.ndarray:
+        """(n, d) float64: what all tokens before each part add up to."""
+        weighted = np.diff(_first_tokens(self.outline))[:, None] * self.means.astype(np.float64)
+        return np.cumsum(weighted, axis=0) - weighted
+
+
+@dataclass(frozen=True)
+class Read:
+    """What reading a document gave: enough to store it, and how many windows had to be embedded."""
+
+    outline: Outline
+    windows: Sequence[Window]
+    means: Mapping[str, np.ndarray]  # by the window's key, float16
+    embedded: int
+
+    @property
+    def reading(self) -> Reading:
+        rows = [self.means[window.key].reshape(len(window.parts), -1) for window in self.windows]
+        return Reading(self.outline, np.concatenate(rows) if rows else np.zeros((0, 1), np.float16))
+
+
+def read(
+    document: Document,
+    embedder: Embedder,
+    known: Callable[[Sequence[str]], Mapping[str, np.ndarray]],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    at_once: int = 64,
+) -> Read:
+    """Read a document; the means of windows that are `known` by their keys are not computed again.
+
+    `progress` is told how many of the new windows are done before each `at_once` of them; it may raise.
+    """
+    outlined = outline(document, embedder)
+    plan = windows(document, outlined, embedder)
+    means = dict(known([window.key for window in plan]))
+    missing = list({window.key: window for window in plan if window.key not in means}.values())
+    for first in range(0, len(missing), at_once):
+        progress(first, len(missing))
+        part = missing[first : first + at_once]
+        made = embedder.embed_parts([window.text for window in part], [window.parts for window in part])
+        means |= {window.key: rows.astype(np.float16) for window, rows in zip(part, made, strict=True)}
+    return Read(outlined, plan, means, len(missing))

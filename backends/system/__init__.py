@@ -1,0 +1,1 @@
+"""The machine, background jobs, files, the wording of figures."""

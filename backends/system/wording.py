@@ -1,0 +1,26 @@
+"""Figures as people say them: durations and amounts of money.
+
+Enters: numbers. Leaves: words. Pages, reports and the command line use the same ones.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `0.42 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds) // 60
+    if minutes < 60:
+        return f"{minutes} min {round(seconds) % 60} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def money(amount: float, currency: str) -> str:
+    """Two decimals; below a cent two significant digits, never in powers of ten: `$0.00011`, `$0.000033`."""
+    digits = f"{Decimal(f'{amount:.1e}'):f}" if 0 < abs(amount) < 0.01 else f"{amount:.2f}"
+    return f"${digits}" if currency == "USD" else f"{digits} {currency}"

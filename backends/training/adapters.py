@@ -1,0 +1,217 @@
+"""The LoRA adapters of a workspace: which exist, what they learned, and which one is active for each kind.
+
+Enters: finished adapter folders. Leaves: `Adapter` records with their card. It trains nothing and loads no
+model; comparing is in `adapter_comparison`, packing and importing in `adapter_exchange`. Own adapters live in
+<workspace>/adapters/<name>/, shipped ones in models/adapters/<kind>/; both are standard PEFT folders with a
+card.json beside the weights.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from backends.datatypes import UserError
+from backends.system.files import MODELS, write_whole
+
+AdapterKind = Literal["fine_tuned", "hybrid"]
+ADAPTER_KINDS: tuple[AdapterKind, ...] = get_args(AdapterKind)
+SHIPPED = MODELS / "adapters"
+ACTIVE_FILE = "active.json"
+EARLIER_KEPT = 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class LearnedDocument:
+    """A document version that training rows came from."""
+
+    name: str
+    version: int
+    content_hash: str  # sha256 of the file's bytes
+
+
+@dataclass(frozen=True)
+class AdapterCard:
+    """What an adapter is: stored as card.json in its folder."""
+
+    name: str
+    kind: AdapterKind
+    base_model: str
+    base_fingerprint: str
+    documents: tuple[LearnedDocument, ...] = ()
+    rows: int = 0
+    created: str = ""  # ISO time
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)  # losses, held-out scores, seconds
+    data_fingerprint: str = ""  # of the rows it learned and was measured on
+    origin: str = "trained"  # or "imported"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter on disk."""
+
+    folder: Path
+    card: AdapterCard
+    shipped: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+
+class Adapters:
+    """The adapters of one workspace, together with the shipped ones. Reads the disk at every call.
+
+    A visitor's private ones have the workspace's as `parent`: those may be used, but not removed.
+    """
+
+    def __init__(self, folder: Path, shipped: Path = SHIPPED, parent: Adapters | None = None) -> None:
+        self.folder = folder
+        self._shipped = shipped
+        self._parent = parent
+
+    def all(self) -> list[Adapter]:
+        """Own adapters by name, then the workspace's, then the shipped ones."""
+        own = self._scan(self.folder, shipped=False)
+        names = {adapter.name for adapter in own}
+        others = self._parent.all() if self._parent else self._scan(self._shipped, shipped=True)
+        return own + [each for each in others if each.name not in names]
+
+    def owns(self, adapter: Adapter) -> bool:
+        """Whether it is one of these, neither shipped nor the parent's."""
+        return not adapter.shipped and adapter.folder.parent == self.folder
+
+    def get(self, name: str) -> Adapter:
+        for adapter in self.all():
+            if adapter.name == name:
+                return adapter
+        known = ", ".join(adapter.name for adapter in self.all()) or "none"
+        raise UserError(f"There is no adapter {name!r}; there are: {known}.")
+
+    def active(self, kind: AdapterKind, base_fingerprint: str | None = None) -> Adapter | None:
+        """The chosen adapter of this kind, else the shipped one; with a fingerprint, only of that base."""
+        fitting = [
+            adapter
+            for adapter in self.all()
+            if adapter.card.kind == kind
+            and (base_fingerprint is None or adapter.card.base_fingerprint == base_fingerprint)
+        ]
+        chosen = self._choices().get(kind)
+        for adapter in fitting:
+            if adapter.name == chosen:
+                return adapter
+        if self._parent is not None:
+            return self._parent.active(kind, base_fingerprint)
+        return next((adapter for adapter in fitting if adapter.shipped), None)
+
+    def activate(self, name: str) -> Adapter:
+        """Make this adapter the one that answers for its kind; takes effect with the next answer."""
+        adapter = self.get(name)
+        kind = adapter.card.kind
+        before = self.active(kind)
+        earlier = self._earlier()
+        if before is not None and before.name != name:
+            earlier[kind] = [*earlier.get(kind, []), before.name][-EARLIER_KEPT:]
+        self._write({**self._choices(), kind: name}, earlier)
+        return adapter
+
+    def previous(self, kind: AdapterKind) -> Adapter | None:
+        """The adapter that was active before the present one and is still here."""
+        known = {adapter.name: adapter for adapter in self.all()}
+        names = [name for name in self._earlier().get(kind, []) if name in known]
+        return known[names[-1]] if names else None
+
+    def roll_back(self, kind: AdapterKind) -> Adapter:
+        """Activate the adapter that was active before; raises UserError when there is none."""
+        adapter = self.previous(kind)
+        if adapter is None:
+            raise UserError("There is no earlier adapter to go back to.")
+        earlier = self._earlier()
+        names = earlier[kind]
+        last = max(index for index, name in enumerate(names) if name == adapter.name)
+        self._write({**self._choices(), kind: adapter.name}, {**earlier, kind: names[:last]})
+        return adapter
+
+    def path_for(self, name: str) -> Path:
+        """Where an adapter of this name is to be saved; raises UserError when the name cannot be used."""
+        if not _NAME.fullmatch(name):
+            raise UserError(
+                f"{name!r} cannot name an adapter: use up to 64 letters, digits, dots, dashes or underscores."
+            )
+        if any(adapter.name == name and adapter.shipped for adapter in self.all()):
+            raise UserError(f"{name!r} is the name of a shipped adapter: choose another.")
+        return self.folder / name
+
+    def delete(self, name: str) -> None:
+        """Remove an own adapter; the shipped one of its kind answers again if it was active."""
+        adapter = self.get(name)
+        if adapter.shipped:
+            raise UserError(f"{name!r} is a shipped adapter and stays; activate another one instead.")
+        if not self.owns(adapter):
+            raise UserError(f"{name!r} belongs to the workspace and not to you alone; activate another one.")
+        choices = {kind: chosen for kind, chosen in self._choices().items() if chosen != name}
+        earlier = {kind: [each for each in names if each != name] for kind, names in self._earlier().items()}
+        self._write(choices, earlier)
+        shutil.rmtree(adapter.folder)
+
+    def _choices(self) -> dict[str, str]:
+        return {kind: name for kind, name in self._stored().items() if kind in ADAPTER_KINDS}
+
+    def _earlier(self) -> dict[str, list[str]]:
+        """For each kind the adapters that were active before, the last one last."""
+        return dict(self._stored().get("earlier", {}))
+
+    def _stored(self) -> dict[str, Any]:
+        path = self.folder / ACTIVE_FILE
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    def _write(self, choices: Mapping[str, str], earlier: Mapping[str, list[str]]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_json(self.folder / ACTIVE_FILE, {**choices, "earlier": dict(earlier)})
+
+    def _scan(self, folder: Path, *, shipped: bool) -> list[Adapter]:
+        if not folder.is_dir():
+            return []
+        return [
+            Adapter(path.parent, read_card(path.parent), shipped)
+            for path in sorted(folder.glob("*/card.json"))
+            if not path.parent.name.startswith(".")  # a save that is still under way
+        ]
+
+
+def stale_documents(card: AdapterCard, current: Callable[[str], str | None]) -> list[str]:
+    """Names of learned documents that have changed or are gone; `current` gives a document's content hash."""
+    return [document.name for document in card.documents if current(document.name) != document.content_hash]
+
+
+def learned_from(adapters: Iterable[Adapter], document: str) -> list[str]:
+    """Names of the adapters whose training rows came from this document."""
+    return [each.name for each in adapters if any(seen.name == document for seen in each.card.documents)]
+
+
+def read_card(folder: Path) -> AdapterCard:
+    """The card of an adapter folder; raises UserError when it is not one."""
+    try:
+        raw = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        documents = tuple(LearnedDocument(**document) for document in raw.pop("documents", ()))
+        card = AdapterCard(**raw, documents=documents)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"The adapter {folder.name} has no readable card.json.") from error
+    if card.kind not in ADAPTER_KINDS:
+        raise UserError(f"The adapter {folder.name} is of an unknown kind: {card.kind!r}.")
+    return card
+
+
+def write_card(folder: Path, card: AdapterCard) -> None:
+    _write_json(folder / "card.json", asdict(card))
+
+
+def _write_json(path: Path, value: Any) -> None:
+    write_whole(path, json.dumps(value, ensure_ascii=False, indent=1))

@@ -1,0 +1,250 @@
+"""Training runs on disk: what is to be trained, how far it is, what became of it; a process of its own each.
+
+Enters: a `Plan` with its examples. Leaves: `Run` records that outlive page, session and server. A run works
+in a niced process, so that answers come first; it holds a lock as long as it lives, which tells a running
+one from one that was killed. It knows no page and no documents.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from backends.datatypes import TrainingRow, UserError
+from backends.system.files import ROOT, write_whole
+from backends.training.adapters import ADAPTER_KINDS, AdapterKind, LearnedDocument
+from backends.training.rows import Example
+
+RunState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
+ENDED: frozenset[RunState] = frozenset({"done", "failed", "cancelled"})
+RUNS_KEPT = 50
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to train; everything needed to do it again."""
+
+    name: str
+    kind: AdapterKind
+    model: str
+    params: Mapping[str, Any]  # of `LoraParams`
+    documents: tuple[LearnedDocument, ...] = ()
+    warnings: tuple[str, ...] = ()
+    owner: str = ""
+    activate: bool = True
+    replaces: str = ""  # the stale adapter this one is trained for
+    created: str = ""
+
+
+class Run:
+    """One run, read from its folder at every call."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.id = folder.name
+        raw = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        raw["documents"] = tuple(LearnedDocument(**each) for each in raw["documents"])
+        raw["warnings"] = tuple(raw["warnings"])
+        self.plan = Plan(**raw)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def adapters(self) -> Path:
+        """The folder that the finished adapter goes into: that of the workspace or of the visitor."""
+        return self.folder.parents[1] / "adapters"
+
+    @property
+    def state(self) -> RunState:
+        state: RunState = self._stored().get("state", "waiting")
+        if state == "interrupted" and self.alive:
+            return "running"  # its process has written that, and is about to end
+        if state == "running" and not self.alive:
+            # The process may have written its last state between the two looks.
+            state = self._stored().get("state", "waiting")
+            return "interrupted" if state == "running" else state
+        return state
+
+    @property
+    def error(self) -> str:
+        return str(self._stored().get("error", ""))
+
+    @property
+    def seconds(self) -> float:
+        """Measured by the run itself, over all its parts; 0 before it has ended."""
+        return float(self._stored().get("seconds", 0.0))
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process works on it now."""
+        with (self.folder / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
+    @property
+    def resumable(self) -> bool:
+        return (self.folder / "examples.jsonl").is_file() and not self.alive
+
+    def events(self) -> list[dict[str, Any]]:
+        """What the run has told so far; a line that is being written is left for the next look."""
+        path = self.folder / "events.jsonl"
+        if not path.is_file():
+            return []
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+    def rows(self) -> list[TrainingRow]:
+        """The rows it learned from."""
+        path = self.folder / "rows.jsonl"
+        return read_rows(path) if path.is_file() else []
+
+    def examples(self) -> tuple[list[Example], list[Example]]:
+        """(train, held out), as the model is shown them."""
+        sides: tuple[list[Example], list[Example]] = ([], [])
+        for line in (self.folder / "examples.jsonl").read_text(encoding="utf-8").splitlines():
+            raw = json.loads(line)
+            sides[raw["held_out"]].append(Example(raw["row"], tuple(raw["messages"]), raw["answer"]))
+        return sides
+
+    def set_state(self, state: RunState, error: str = "", seconds: float = 0.0) -> None:
+        write_json(self.folder / "state.json", {"state": state, "error": error, "seconds": seconds})
+
+    def cancel(self) -> None:
+        """Ask it to stop and keep its best finished epoch; a run that nobody works on just ends."""
+        (self.folder / "stop").touch()
+        if not self.alive and self.state not in ENDED:
+            self.set_state("cancelled")
+            self.tidy()
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start working on it, or go on from its checkpoint, in a process that ends with this one."""
+        command = [sys.executable, "-m", "backends.training.worker", str(self.folder), str(os.getpid())]
+        with (self.folder / "log.txt").open("ab") as log, (self.folder / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(f"The adapter {self.plan.name} is being trained already.") from error
+            (self.folder / "stop").unlink(missing_ok=True)
+            self.set_state("running")
+            # The lock goes over to the new process and is let go when that one ends, in whatever way.
+            return subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[lock.fileno()],
+            )
+
+    def tidy(self) -> None:
+        """Drop what only a run that goes on would need."""
+        for name in ("checkpoint.safetensors", "examples.jsonl", "stop"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _stored(self) -> dict[str, Any]:
+        path = self.folder / "state.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+class TrainingRuns:
+    """The runs below one folder: that of the workspace, or of a visitor's private copy."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "training"
+
+    def create(
+        self,
+        plan: Plan,
+        rows: Sequence[TrainingRow],
+        train: Iterable[Example],
+        held_out: Iterable[Example],
+    ) -> Run:
+        """Write down a run that can be launched, now or after a restart."""
+        now = datetime.now(UTC)
+        folder = self.folder / f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
+        partial = folder.with_name(f".{folder.name}.partial")
+        try:
+            partial.mkdir(parents=True)
+            write_rows(partial / "rows.jsonl", rows)
+            with (partial / "examples.jsonl").open("w", encoding="utf-8") as file:
+                for held, side in ((False, train), (True, held_out)):
+                    for example in side:
+                        file.write(json.dumps({**asdict(example), "held_out": held}) + "\n")
+            made = {**asdict(plan), "created": now.isoformat(timespec="seconds")}
+            write_json(partial / "plan.json", made)
+            partial.rename(folder)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise UserError(f"The training run cannot be written: {error.strerror or error}.") from error
+        for old in self.all()[RUNS_KEPT:]:
+            if old.state in ENDED:
+                self.remove(old)
+        return Run(folder)
+
+    def all(self) -> list[Run]:
+        """Newest first; a plan that an erasure has blanked is no run any more."""
+        if not self.folder.is_dir():
+            return []
+        found = [path for path in self.folder.glob("*/plan.json") if not path.parent.name.startswith(".")]
+        runs = [Run(path.parent) for path in sorted(found, reverse=True)]
+        return [run for run in runs if run.plan.kind in ADAPTER_KINDS]
+
+    def of(self, adapter: str) -> Run | None:
+        """The newest run that made the adapter of this name."""
+        return next((run for run in self.all() if run.plan.name == adapter and run.state == "done"), None)
+
+    def running(self) -> bool:
+        """Whether a process trains here now: what is timed meanwhile is timed under load."""
+        return any(run.alive for run in self.all())
+
+    def remove(self, run: Run) -> None:
+        if not run.alive:
+            shutil.rmtree(run.folder, ignore_errors=True)
+
+    def forget(self, document: str) -> int:
+        """Remove every row that came from this document, and runs that could still learn it; counts rows."""
+        gone = 0
+        for run in self.all():
+            rows = run.rows()
+            kept = [row for row in rows if document not in row.documents]
+            if len(kept) == len(rows) and document not in {seen.name for seen in run.plan.documents}:
+                continue
+            gone += len(rows) - len(kept)
+            if run.state not in ENDED:
+                run.cancel()
+            run.tidy()
+            (run.folder / "events.jsonl").unlink(missing_ok=True)  # sample answers quote the rows
+            write_rows(run.folder / "rows.jsonl", kept)
+        return gone
+
+
+# --- rows on disk ----------------------------------------------------------------------------------
+
+
+def read_rows(path: Path) -> list[TrainingRow]:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return [TrainingRow(row["question"], row["answer"], tuple(row["documents"])) for row in rows]
+
+
+def write_rows(path: Path, rows: Sequence[TrainingRow]) -> None:
+    """One JSON row a line: the format that `--examples` reads."""
+    write_whole(path, "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows))
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    write_whole(path, json.dumps(value, ensure_ascii=False))

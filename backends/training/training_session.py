@@ -1,0 +1,442 @@
+"""Joins documents and training: rows from the library, examples as serving shows them, runs, stale adapters.
+
+Enters: a `Triptych`, chosen documents or rows. Leaves: a `Draft` of rows with its held-out part fixed, plans
+ready to train, and what has become of the documents that an adapter learned.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from backends.answering.evidence import evidence_for
+from backends.datatypes import Source, TrainingRow, UserError
+from backends.system.files import SAMPLE_CORPUS
+from backends.training.adapters import Adapter, AdapterKind, LearnedDocument
+from backends.training.lora import LoraParams
+from backends.training.row_building import Built, Passage, Way, build_rows
+from backends.training.row_review import Change, at_risk, changes, leaking
+from backends.training.rows import (
+    FEWEST_ROWS,
+    Example,
+    HybridOptions,
+    check_rows,
+    closed_book,
+    load_rows,
+    split_held_out,
+    with_passages,
+)
+from backends.training.runs import Plan, Run, TrainingRuns, write_json
+
+if TYPE_CHECKING:
+    from backends.product import Triptych
+
+HELD_OUT = 0.1
+KINDS: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")
+SAMPLE_ROWS = SAMPLE_CORPUS / "training"
+Report = Callable[[int, int, str], None]
+Schedule = Literal["never", "daily", "weekly", "on change"]
+SCHEDULES: tuple[Schedule, ...] = ("never", "daily", "weekly", "on change")
+PERIODS = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
+
+
+def quiet(done: int, total: int, what: str) -> None:
+    """For who does not watch."""
+
+
+def default_params(kind: AdapterKind, model: str) -> LoraParams:
+    """What suits the model: the small embedded one learns facts by heart, larger ones want a gentle rate."""
+    if model != "embedded":
+        return LoraParams(rank=16, alpha=32, learning_rate=2e-4, epochs=3, question_noise=0.1)
+    if kind == "fine_tuned":
+        return LoraParams(
+            rank=64, alpha=128, learning_rate=2e-3, epochs=14, batch_tokens=1024, question_noise=0.1
+        )
+    return LoraParams(rank=32, alpha=64, learning_rate=3e-3, epochs=6, batch_tokens=1536)
+
+
+# --- drafts ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DraftRow:
+    """A training row with the way it came and the side of the split it is on."""
+
+    question: str
+    answer: str
+    documents: tuple[str, ...] = ()
+    way: Way = "yours"
+    held_out: bool = False
+
+    @property
+    def row(self) -> TrainingRow:
+        return TrainingRow(self.question.strip(), self.answer.strip(), self.documents)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Rows to train on. Which are held out was drawn when they came in, before anything was trained."""
+
+    rows: tuple[DraftRow, ...] = ()
+    rejected: Mapping[str, int] = field(default_factory=dict)  # questions of the model not kept, by reason
+
+    @property
+    def held_out(self) -> set[int]:
+        return {index for index, each in enumerate(self.rows) if each.held_out}
+
+    @classmethod
+    def of(
+        cls,
+        rows: Iterable[tuple[TrainingRow, Way]],
+        share: float = HELD_OUT,
+        rejected: Mapping[str, int] | None = None,
+    ) -> Draft:
+        """Draw the held-out part: by the question alone, so the same one is held out every time."""
+        given = list(rows)
+        if not given:
+            return cls(rejected=rejected or {})
+        _, held = split_held_out([row for row, _ in given], share)
+        numbers = {number for number, _ in held}
+        return cls(
+            tuple(
+                DraftRow(row.question, row.answer, row.documents, way, number in numbers)
+                for number, (row, way) in enumerate(given, start=1)
+            ),
+            rejected or {},
+        )
+
+    def sides(self) -> tuple[list[tuple[int, TrainingRow]], list[tuple[int, TrainingRow]]]:
+        """(train, held out) with row numbers from 1, without empty rows and leaks of held-out questions."""
+        rows = [each.row for each in self.rows]
+        dropped = leaking(rows, self.held_out)
+        train: list[tuple[int, TrainingRow]] = []
+        held: list[tuple[int, TrainingRow]] = []
+        for index, (each, row) in enumerate(zip(self.rows, rows, strict=True)):
+            if row.question and row.answer and index not in dropped:
+                (held if each.held_out else train).append((index + 1, row))
+        return train, held
+
+
+# --- what became of learned documents ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """One document that an adapter learned and that is no longer what it was; `now` None: it is gone."""
+
+    document: str
+    learned: int
+    now: int | None
+    change: Change | None
+    at_risk: tuple[TrainingRow, ...]
+
+    @property
+    def words(self) -> str:
+        now = "is gone now" if self.now is None else f"now version {self.now}"
+        return f"{self.document}: learned version {self.learned}, {now}"
+
+
+# --- the workshop ----------------------------------------------------------------------------------
+
+
+class Workshop:
+    """Everything that is done about fine-tuning in one workspace, or in one visitor's private copy."""
+
+    def __init__(self, triptych: Triptych) -> None:
+        self.triptych = triptych
+        self.folder = triptych.library.workspace.path
+        self.adapters = triptych.adapters
+        self.runs = TrainingRuns(self.folder)
+
+    @property
+    def model_name(self) -> str:
+        return self.triptych.settings.model
+
+    # --- rows --------------------------------------------------------------------------------------
+
+    def build(
+        self,
+        documents: Sequence[str] | None,
+        ways: Sequence[Way],
+        *,
+        most: int = 400,
+        report: Report = quiet,
+        cancel: threading.Event | None = None,
+    ) -> Draft:
+        """Rows from these documents (all when None); raises UserError when there is nothing to ask for."""
+        built = self._built(self._passages(documents), ways, most, report, cancel)
+        if not built.rows and built.rejected:
+            tried = sum(built.rejected.values())
+            raise UserError(
+                f"None of the {tried} questions that the model wrote could be kept: it did not answer them "
+                "itself, or they were about something else. Choose other ways too, or a larger model."
+            )
+        if not built.rows:
+            raise UserError(
+                "Nothing in these documents could be made into a question: choose more documents or ways."
+            )
+        rejected = {str(why): number for why, number in built.rejected.items()}
+        return Draft.of(((each.row, each.way) for each in built.rows), rejected=rejected)
+
+    def _built(
+        self,
+        passages: Sequence[Passage],
+        ways: Sequence[Way],
+        most: int,
+        report: Report = quiet,
+        cancel: threading.Event | None = None,
+    ) -> Built:
+        writer = self.triptych.model() if "model" in ways else None
+        return build_rows(passages, ways, writer=writer, most=most, report=report, cancel=cancel)
+
+    def _passages(self, names: Sequence[str] | None) -> list[Passage]:
+        wanted = None if names is None else set(names)
+        return [
+            Passage(document.name, document.title or document.name, document.text)
+            for document in self.triptych.library.documents(self.triptych.role)
+            if wanted is None or document.name in wanted
+        ]
+
+    def texts(self) -> dict[str, str]:
+        """The text of every document, to hold answers against."""
+        return {d.name: d.text for d in self.triptych.library.documents(self.triptych.role)}
+
+    def load_draft(self, owner: str) -> Draft:
+        """The rows as this visitor left them, before a restart too."""
+        path = self._draft(owner)
+        if not path.is_file():
+            return Draft()
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        rows = tuple(
+            DraftRow(**{**row, "documents": tuple(row["documents"])})
+            for row in raw["rows"]
+            if row["way"] in get_args(Way)  # an erasure blanks the rows of what was forgotten
+        )
+        rejected = raw["rejected"]  # a number where the draft was saved before reasons were kept
+        return Draft(rows, rejected if isinstance(rejected, dict) else {})
+
+    def save_draft(self, draft: Draft, owner: str) -> None:
+        (self.folder / "training").mkdir(parents=True, exist_ok=True)
+        write_json(self._draft(owner), asdict(draft))
+
+    def _draft(self, owner: str) -> Path:
+        return self.folder / "training" / f"draft-{owner}.json"
+
+    # --- examples and plans ------------------------------------------------------------------------
+
+    def examples(
+        self,
+        rows: Sequence[tuple[int, TrainingRow]],
+        kind: AdapterKind,
+        options: HybridOptions | None = None,
+        report: Report = quiet,
+    ) -> list[Example]:
+        """The rows as this kind of adapter is asked: alone, or with the sources that serving would show."""
+        if kind == "fine_tuned":
+            return closed_book(rows)
+        settings, model = self.triptych.settings, self.triptych.model()
+        retriever = self.triptych.library.retriever(settings, role=self.triptych.role)
+        done = 0
+
+        def retrieve(question: str) -> Sequence[Source]:
+            nonlocal done
+            report(done, len(rows), "Finding passages for the rows")
+            done += 1
+            return evidence_for(question, retriever, model, settings).sources
+
+        return with_passages(rows, retrieve, options or HybridOptions(share_memorised=1.0))
+
+    def plan(
+        self,
+        draft: Draft,
+        kind: AdapterKind,
+        name: str,
+        params: LoraParams,
+        *,
+        options: HybridOptions | None = None,
+        owner: str = "",
+        replaces: str = "",
+        activate: bool = True,
+        report: Report = quiet,
+    ) -> Run:
+        """A run on disk, ready to be launched. Raises UserError when the rows or the name will not do."""
+        self.check_name(name)
+        train, held = draft.sides()
+        if len(train) < FEWEST_ROWS:
+            raise UserError(f"{len(train)} training rows are too few: at least {FEWEST_ROWS} are needed.")
+        warnings = check_rows([row for _, row in train])
+        dropped = len(draft.rows) - len(train) - len(held)
+        if dropped:
+            warnings.append(
+                f"{dropped} rows were left out: empty, or nearly the same as a held-out question."
+            )
+        plan = Plan(
+            name=name,
+            kind=kind,
+            model=self.model_name,
+            params=asdict(params),
+            documents=self.learned(row for _, row in [*train, *held]),
+            warnings=tuple(warnings),
+            owner=owner,
+            activate=activate,
+            replaces=replaces,
+        )
+        examples = [self.examples(side, kind, options, report) for side in (train, held)]
+        return self.runs.create(plan, [row for _, row in [*train, *held]], *examples)
+
+    def learned(self, rows: Iterable[TrainingRow]) -> tuple[LearnedDocument, ...]:
+        """The versions, as they are now, of the documents that these rows came from."""
+        named = {name for row in rows for name in row.documents}
+        return tuple(
+            LearnedDocument(document.name, document.version, document.content_hash)
+            for document in self.triptych.library.documents()
+            if document.name in named
+        )
+
+    def check_name(self, name: str) -> None:
+        """Raises UserError when no new adapter may bear this name."""
+        self.adapters.path_for(name)
+        if any(adapter.name == name for adapter in self.adapters.all()):
+            raise UserError(f"There is already an adapter {name!r}: choose another name.")
+
+    def free_name(self, like: str) -> str:
+        """A name like this one that is not taken: `mine`, `mine-2`, `mine-3`."""
+        stem = re.sub(r"-\d+$", "", like)[:56]
+        number = next(n for n in count(1) if not self.is_taken(_numbered(stem, n)))
+        return _numbered(stem, number)
+
+    def is_taken(self, name: str) -> bool:
+        """Whether an adapter or a run has this name, or one of the two made from it for both kinds."""
+        taken = {adapter.name for adapter in self.adapters.all()} | {run.plan.name for run in self.runs.all()}
+        return not taken.isdisjoint({name, *(name_for(name, kind) for kind in KINDS)})
+
+    # --- staleness ---------------------------------------------------------------------------------
+
+    def stale(self, adapter: Adapter) -> list[Staleness]:
+        """The documents this adapter learned that have changed or are gone, with the rows at risk."""
+        library = self.triptych.library
+        now = {document.name: document for document in library.documents()}
+        found = []
+        rows = None
+        for seen in adapter.card.documents:
+            current = now.get(seen.name)
+            if current is not None and current.content_hash == seen.content_hash:
+                continue
+            rows = self.rows_of(adapter) if rows is None else rows
+            change, risk = None, [row for row in rows if seen.name in row.documents]
+            try:
+                old = library.get(seen.name, seen.version)
+            except UserError:
+                old = None
+            if current is not None and old is not None and old.content_hash == seen.content_hash:
+                change = changes(old.text, current.text)
+                risk = at_risk(rows, seen.name, old.text, current.text)
+            found.append(
+                Staleness(seen.name, seen.version, current.version if current else None, change, tuple(risk))
+            )
+        return found
+
+    def rows_of(self, adapter: Adapter) -> list[TrainingRow]:
+        """The rows it learned from, as far as they are still here."""
+        if adapter.shipped:
+            return [row for path in sorted(SAMPLE_ROWS.glob("*.jsonl")) for row in load_rows(path)]
+        run = self.runs.of(adapter.name)
+        return run.rows() if run is not None else []
+
+    def renewed(self, adapter: Adapter, report: Report = quiet) -> Draft:
+        """The adapter's rows for a retrain: those at risk go, changed documents are asked anew."""
+        stale = self.stale(adapter)
+        names = {each.document for each in stale}
+        risky = {(row.question, row.answer) for each in stale for row in each.at_risk}
+        kept: list[tuple[TrainingRow, Way]] = [
+            (row, "yours") for row in self.rows_of(adapter) if (row.question, row.answer) not in risky
+        ]
+        asked = {row.question for row, _ in kept}
+        built = self._built(self._passages(sorted(names)), ("table", "gap"), 200, report)
+        fresh = [(each.row, each.way) for each in built.rows if each.row.question not in asked]
+        return Draft.of([*kept, *fresh])
+
+    def parameters(self, adapter: Adapter) -> LoraParams:
+        """Those it was trained with, as far as its card says."""
+        given: Mapping[str, object] = adapter.card.parameters
+        known = {name: value for name, value in given.items() if name in LoraParams.__dataclass_fields__}
+        return replace(default_params(adapter.card.kind, self.model_name), **known)  # type: ignore[arg-type]
+
+    def retrain(self, adapter: Adapter, owner: str = "", report: Report = quiet) -> Run:
+        """Plan the same training on the documents as they are now."""
+        params = self.parameters(adapter)
+        draft = self.renewed(adapter, report)
+        name = self.free_name(adapter.name if self.adapters.owns(adapter) else f"{adapter.name}-own")
+        return self.plan(
+            draft, adapter.card.kind, name, params, owner=owner, replaces=adapter.name, report=report
+        )
+
+    # --- the schedule ------------------------------------------------------------------------------
+
+    @property
+    def schedule(self) -> Schedule:
+        """How often stale adapters are retrained by themselves."""
+        every = str(self._scheduled().get("every", "never"))
+        return next((each for each in SCHEDULES if each == every), "never")
+
+    def set_schedule(self, every: Schedule) -> None:
+        self._schedule({**self._scheduled(), "every": every})
+
+    def note_retrain(self, now: datetime) -> None:
+        """Remember that the schedule was followed, whatever comes of it: a failing run must not repeat."""
+        state = {"last": now.isoformat(timespec="seconds"), "documents": self.triptych.library.fingerprint}
+        self._schedule({**self._scheduled(), **state})
+
+    def due(self, now: datetime) -> list[Adapter]:
+        """The active adapters that the schedule wants retrained now."""
+        state, every = self._scheduled(), self.schedule
+        if every == "never":
+            return []
+        if every == "on change" and state.get("documents") == self.triptych.library.fingerprint:
+            return []
+        last = state.get("last")
+        if every in PERIODS and last and now - datetime.fromisoformat(str(last)) < PERIODS[every]:
+            return []
+        fingerprint = self.triptych.model().fingerprint
+        active = [self.adapters.active(kind, fingerprint) for kind in KINDS]
+        return [adapter for adapter in active if adapter is not None and self.stale(adapter)]
+
+    def _scheduled(self) -> dict[str, object]:
+        path = self.folder / "training" / "schedule.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    def _schedule(self, state: Mapping[str, object]) -> None:
+        (self.folder / "training").mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "training" / "schedule.json", state)
+
+    def retraining_seconds(self) -> float:
+        """What all retrains of this workspace have taken."""
+        return sum(run.seconds for run in self.runs.all() if run.plan.replaces)
+
+    def forget(self, document: str) -> int:
+        """Remove what drafts and runs hold of a document; counts rows."""
+        gone = self.runs.forget(document)
+        for path in (self.folder / "training").glob("draft-*.json"):
+            owner = path.stem.removeprefix("draft-")
+            draft = self.load_draft(owner)
+            kept = tuple(row for row in draft.rows if document not in row.documents)
+            if len(kept) != len(draft.rows):
+                self.save_draft(replace(draft, rows=kept), owner)
+            gone += len(draft.rows) - len(kept)
+        return gone
+
+
+def name_for(name: str, kind: AdapterKind) -> str:
+    """What an adapter of this kind is called when both kinds are trained under one name."""
+    return f"{name}-{kind.replace('_', '-')}"
+
+
+def _numbered(stem: str, number: int) -> str:
+    return stem if number == 1 else f"{stem}-{number}"

@@ -1,0 +1,103 @@
+"""The process of one training run: `python -m backends.training.worker RUN_FOLDER PARENT_PID`.
+
+Enters: a run's folder. Leaves: events and a state in it, and the finished adapter beside it. It stops in
+order when asked to, writes a checkpoint and leaves when the process that started it is gone (after its last
+step it comes to its end all the same), and gives way to whoever answers questions meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from backends.datatypes import UserError
+from backends.training.adapters import Adapters
+from backends.training.lora import (
+    EpochDone,
+    LoraParams,
+    Measuring,
+    TrainingPaused,
+    TrainingProgress,
+    train_adapter,
+)
+from backends.training.runs import Run
+
+NICE = 10
+TELL = 0.25  # seconds between two steps that are told
+log = logging.getLogger(__name__)
+
+
+def work(run: Run, parent: int) -> None:
+    """Train what the run plans, and note what became of it."""
+    cancel, pause = threading.Event(), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: pause.set())
+    signal.signal(signal.SIGINT, lambda *_: pause.set())
+
+    def look() -> None:
+        """Whether to stop, asked after every step: the next one does not begin then."""
+        if (run.folder / "stop").exists():
+            cancel.set()
+        if os.getppid() != parent:
+            pause.set()
+
+    try:
+        _train(run, cancel, pause, look)
+    except TrainingPaused as error:
+        run.set_state("interrupted", str(error))
+    except UserError as error:
+        run.set_state("cancelled" if cancel.is_set() else "failed", str(error))
+        run.tidy()
+    except Exception as error:
+        log.exception("Training failed")
+        kind = type(error).__name__
+        run.set_state("interrupted", f"Training stopped with an error: {error or 'no details'} ({kind}).")
+
+
+def _train(run: Run, cancel: threading.Event, pause: threading.Event, look: Callable[[], None]) -> None:
+    train, held_out = run.examples()
+    plan = run.plan
+    adapters, told = Adapters(run.adapters), 0.0
+    with (run.folder / "events.jsonl").open("a", encoding="utf-8") as file:
+
+        def tell(event: TrainingProgress | EpochDone | Measuring) -> None:
+            nonlocal told
+            look()
+            if isinstance(event, TrainingProgress):
+                now = time.monotonic()
+                if event.step < event.steps and now - told < TELL:
+                    return
+                told = now
+            row: dict[str, Any] = {"event": type(event).__name__, **asdict(event)}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.flush()
+
+        report = train_adapter(
+            plan.model, train, held_out, adapters.path_for(plan.name), LoraParams(**plan.params),
+            kind=plan.kind, documents=plan.documents, warnings=plan.warnings, progress=tell, watch=tell,
+            cancel=cancel, pause=pause, checkpoint=run.checkpoint,
+        )  # fmt: skip
+    if plan.activate:
+        adapters.activate(plan.name)
+    run.set_state(
+        "done", "Cancelled: the best finished epoch was kept." if report.cancelled else "", report.seconds
+    )
+    run.tidy()
+
+
+def main(arguments: list[str]) -> None:
+    os.nice(NICE)
+    logging.basicConfig(level=logging.INFO)
+    work(Run(Path(arguments[0])), int(arguments[1]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

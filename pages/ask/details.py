@@ -1,0 +1,121 @@
+"""What lies behind the answers: sources, time, tokens and cost, the session so far, the exact prompts.
+
+Enters: the round on the page, all rounds of the visitor, the desk. Leaves: tabs; only the open one is drawn.
+No fragment of its own: it is drawn inside one that is asked again and again, and Streamlit 1.67 may then send
+what the inner fragment drew without the places of the outer one, which blanks the whole page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import streamlit as st
+
+from pages.ask import export, voting
+from pages.ui import charts, session, sources
+from pages.ui.asking import Round
+from pages.ui.charts import Chart
+from pages.ui.desk import Desk
+from pages.ui.look import LOOKS, label
+from pages.ui.text import markdown, plural
+
+TABS = ("Sources", "Where the time went", "Tokens and cost", "This session", "Prompt")
+
+
+def draw(made: Round, rounds: Sequence[Round], desk: Desk) -> None:
+    drawings: tuple[Callable[[], None], ...] = (
+        partial(sources.draw, made, desk),
+        partial(_time, made),
+        partial(_tokens_and_cost, made),
+        partial(_session, rounds, desk),
+        partial(_prompts, made),
+    )
+    for tab, drawing in zip(st.tabs(TABS, key="behind", on_change="rerun"), drawings, strict=True):
+        if tab.open:
+            with tab:
+                drawing()
+
+
+def _time(made: Round) -> None:
+    _grid([charts.latency(made.answers, session.theme())] if made.answers else [])
+
+
+def _tokens_and_cost(made: Round) -> None:
+    theme = session.theme()
+    _grid([charts.tokens(made.answers, theme), charts.cost(made.answers, theme)] if made.answers else [])
+
+
+def _grid(drawn: Sequence[Chart | None]) -> None:
+    """Charts two in a row, a single one over the whole width."""
+    present = [chart for chart in drawn if chart is not None]
+    if not present:
+        st.caption("No backend has answered this question.")
+    for first in range(0, len(present), 2):
+        row = present[first : first + 2]
+        for cell, chart in zip(st.columns(len(row), gap="large"), row, strict=True):
+            with cell:
+                charts.show(chart)
+
+
+def _session(rounds: Sequence[Round], desk: Desk) -> None:
+    asked = [made for made in rounds if made.answers]
+    theme = session.theme()
+    frame = charts.session_frame(asked)
+    if frame.empty:
+        st.caption("Nothing has been answered yet.")
+        return
+    _downloads(asked)
+    currency = asked[-1].answers[0].cost.currency
+    _grid(
+        [
+            charts.session_times(frame, theme),
+            charts.session_support(frame, theme),
+            charts.session_tokens(frame, theme),
+            charts.session_cost(frame, currency, theme),
+        ]
+    )
+    voting.results(desk.votes())
+    st.markdown(f"**{plural(len(asked), 'question')} so far**")
+    for made in reversed(asked):
+        if st.button(
+            markdown(made.asked.question[:140]),
+            key=f"round-{made.id}",
+            type="tertiary",
+            icon=":material/history:",
+            help=f"Asked at {made.asked.at:%H:%M:%S}. Show these answers again.",
+        ):
+            session.current().round_id = made.id
+            st.rerun()
+
+
+def _downloads(rounds: Sequence[Round]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Take the session with you:", width="content")
+        for name, make, mime in (
+            ("CSV", export.as_csv, "text/csv"),
+            ("JSON", export.as_json, "application/json"),
+            ("HTML report", export.as_report, "text/html"),
+        ):
+            suffix = name.split()[0].lower()
+            st.download_button(
+                name,
+                data=partial(make, rounds),
+                file_name=f"triptych-answers.{suffix}",
+                mime=mime,
+                key=f"export-{suffix}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+
+
+def _prompts(made: Round) -> None:
+    st.caption("The exact text each backend sent to its model.")
+    for name, column in made.columns.items():
+        if column.prompt is None:
+            continue
+        used = f", {plural(column.answer.usage.prompt_tokens, 'token')}" if column.answer else ""
+        with st.expander(f"{LOOKS[name].mark} {label(name)}{used}", expanded=True):
+            st.code(
+                column.prompt or "Nothing was sent: no passage was found.", language=None, wrap_lines=True
+            )

@@ -1,0 +1,62 @@
+"""Scenarios on the home page: one click asks the first question of a job, the others stand below.
+
+Enters: the visitor's documents and the way to ask. Leaves: a row of choices, and below the answers to its
+questions what each keeps and misses. Nothing is scripted: it only saves typing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from backends.datatypes import Answer, Question
+from backends.evaluation import scenarios
+from pages.ui import session
+from pages.ui.desk import Desk
+from pages.ui.look import LOOKS, label
+from pages.ui.text import markdown
+
+KEY = "scenario"
+
+
+def choose(desk: Desk, asked: str, ask: Callable[[str], None]) -> None:
+    """The choices; nothing where the documents are not the sample's."""
+    found = {each.title: each for each in scenarios.playable({d.name for d in desk.documents()})}
+    if not found:
+        return
+    now = scenarios.find(asked)
+    session.restore(KEY, now[0].title if now and now[0].title in found else None)
+
+    def start() -> None:
+        if title := session.read(KEY):
+            ask(found[title].questions[0].question)
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Scenarios:", width="content")
+        title = st.pills(
+            "Scenarios", list(found), key=KEY, on_change=start, label_visibility="collapsed", width="content"
+        )
+    if not title:
+        return
+    st.caption(found[title].watch)
+    with st.container(horizontal=True, gap="xsmall"):
+        for question in found[title].questions:
+            text = question.question
+            st.button(text, key=f"scenario-{question.id}", on_click=ask, args=(text,), type="tertiary")
+
+
+def checked(question: str, answers: list[Answer]) -> None:
+    """What each answer to a scenario's question keeps and misses."""
+    found = scenarios.find(question)
+    if found is None or not answers:
+        return
+    scenario, row = found
+    said = " · ".join(_said(each, row) for each in answers)
+    st.markdown(f"Checked, {markdown(scenario.title)}: {said}")
+
+
+def _said(answer: Answer, row: Question) -> str:
+    words = markdown(", ".join(scenarios.checks(row, answer.text)))
+    mark = next(look.mark for name, look in LOOKS.items() if name == answer.backend)
+    return f"{mark} **{label(answer.backend)}** {words}"

@@ -1,0 +1,180 @@
+"""Votes on the compare page: which answer helps most, blind if wished, and what the votes say so far.
+
+Enters: a round and the visitor's votes. Leaves: answers without a hint of who wrote them, the ballot, win
+rates and files. No fragment of its own: all of it is drawn inside the one that shows the answers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from backends.datatypes import Answer, BackendName
+from backends.feedback.votes import NONE, TIE, Vote, VotedAnswer, Votes, as_jsonl, preference_pairs, win_rates
+from backends.language.answer_text import without_markers
+from pages.ask import vote_charts
+from pages.ui import charts, session
+from pages.ui.asking import Column, Round
+from pages.ui.look import LOOKS
+from pages.ui.text import block, markdown, plain_html, plural
+
+LETTERS = "ABCD"
+FEW = 20  # votes below which an interval is wider than a third
+OTHERS = {TIE: "A tie", NONE: "None"}
+
+
+def switch() -> None:
+    st.toggle(
+        "Blind vote",
+        key="blind",
+        value=session.current().blind,
+        on_change=_take_blind,
+        help="From the next question on, the columns are shuffled and nothing tells who wrote which answer "
+        "until you have voted.",
+    )
+
+
+def _take_blind() -> None:
+    session.current().blind = bool(session.read("blind"))
+
+
+def order(backends: Sequence[BackendName], blind: bool) -> tuple[BackendName, ...]:
+    """In which order they answer and stand on the page."""
+    return tuple(random.sample(backends, len(backends))) if blind else tuple(backends)
+
+
+def hidden(made: Round, votes: Votes) -> bool:
+    """Whether nobody may yet be told who wrote what."""
+    if not made.asked.blind or made.id in session.current().revealed:
+        return False
+    if not made.finished:
+        return True
+    return len(made.answers) > 1 and votes.of(made.id) is None
+
+
+# --- the answers without their names -----------------------------------------------------------------
+
+
+def blind_columns(made: Round) -> None:
+    """The answers side by side, all at once: how fast one comes would tell who it is."""
+    for cell, letter, column in zip(
+        st.columns(len(made.columns)), LETTERS, made.columns.values(), strict=False
+    ):
+        with cell, st.container(border=True, height="stretch", key=f"card-{letter}", gap="small"):
+            st.markdown(f"##### Answer {letter}", anchors=False)
+            _blind_text(column, made.finished)
+    if not made.finished:
+        st.caption("All answers are shown together, so that none gives itself away by its speed.")
+
+
+def _blind_text(column: Column, finished: bool) -> None:
+    if not finished:
+        st.caption("Working ...")
+    elif column.answer is None:
+        st.caption("No answer.")
+    else:
+        # References to passages are left out too: only some of them write any.
+        st.html(block(plain_html(without_markers(column.answer.text)), "font-size:1.08rem;"))
+
+
+# --- the ballot --------------------------------------------------------------------------------------
+
+
+def ballot(made: Round, votes: Votes, is_hidden: bool) -> None:
+    """One button for each answer, a tie, none; another click changes the vote."""
+    if len(made.answers) < 2:
+        return
+    cast = votes.of(made.id)
+    names = _names(made, is_hidden)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="ballot"):
+        st.caption("Which answer helps you most?", width="content")
+        for choice, words in {**names, **OTHERS}.items():
+            st.button(
+                words,
+                key=f"vote-{choice}",
+                icon=":material/check:" if cast is not None and cast.choice == choice else None,
+                on_click=_vote,
+                args=(made, votes, choice, is_hidden),
+            )
+        if is_hidden:
+            st.button(
+                "Show without a vote",
+                key="reveal",
+                type="tertiary",
+                on_click=_reveal,
+                args=(made,),
+            )
+    if cast is not None:
+        how = "You voted without knowing who wrote what." if cast.blind else "Your vote is kept."
+        st.caption(f"{how} Another click changes it; all votes stand under “This session”.")
+
+
+def _names(made: Round, is_hidden: bool) -> dict[str, str]:
+    """What the buttons are called. A letter is the column's, so a column without an answer keeps its own."""
+    answered = {answer.backend for answer in made.answers}
+    return {
+        name: f"Answer {letter}" if is_hidden else f"{LOOKS[name].mark} {LOOKS[name].label}"
+        for letter, name in zip(LETTERS, made.columns, strict=False)
+        if name in answered
+    }
+
+
+def _vote(made: Round, votes: Votes, choice: str, blind: bool) -> None:
+    given = tuple(VotedAnswer(a.backend, a.text, _documents(a)) for a in made.answers)
+    votes.record(Vote(made.id, made.asked.question, choice, blind, given))
+
+
+def _documents(answer: Answer) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(source.document for source in answer.sources))
+
+
+def _reveal(made: Round) -> None:
+    session.current().revealed.add(made.id)
+
+
+# --- what the votes say ------------------------------------------------------------------------------
+
+
+def results(votes: Votes) -> None:
+    """Win rates with intervals, and the votes as files."""
+    cast = votes.all()
+    if not cast:
+        st.caption("No vote yet: below the answers you can say which one helps you most.")
+        return
+    blind = sum(vote.blind for vote in cast)
+    counts = {choice: sum(vote.choice == choice for vote in cast) for choice in OTHERS}
+    charts.show(vote_charts.win_rates(win_rates(cast), len(cast), session.theme()))
+    wide = " So few say little: look at how wide the intervals are." if len(cast) < FEW else ""
+    st.caption(
+        f"{plural(len(cast), 'vote')}, {blind:,} of them blind; {plural(counts[TIE], 'tie')}, "
+        f"{counts[NONE]:,} for none. A tie or none counts as not chosen. Lines show 95 % intervals.{wide}"
+    )
+    pairs = preference_pairs(cast)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.download_button(
+            "Preference pairs as JSONL",
+            as_jsonl(pairs),
+            file_name="triptych-preferences.jsonl",
+            mime="application/jsonl",
+            key="export-pairs",
+            on_click="ignore",
+            disabled=not pairs,
+            icon=":material/download:",
+            help="One row for each answer that lost: prompt, chosen, rejected, as preference tuning (DPO) "
+            "reads it.",
+        )
+        st.button(
+            "Delete my votes",
+            key="delete-votes",
+            type="tertiary",
+            icon=":material/delete:",
+            on_click=partial(_clear, votes),
+        )
+    st.caption(f"{markdown(plural(len(pairs), 'pair'))}. Votes stay in this workspace, for you alone.")
+
+
+def _clear(votes: Votes) -> None:
+    votes.clear()

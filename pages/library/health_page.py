@@ -1,0 +1,129 @@
+"""Library health: what the questions of this visitor found, how fast, and which stayed unanswered."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from backends.feedback.retrieval_log import Health
+from pages.library.health_charts import volume
+from pages.ui import resources, session
+from pages.ui.charts import show
+from pages.ui.desk import Desk
+from pages.ui.text import markdown, plural, seconds
+
+PERIODS = {7: "7 days", 30: "30 days", 90: "90 days"}
+
+
+def switch(desk: Desk) -> None:
+    desk.switch_logging(bool(session.read("logging")))
+
+
+def delete(desk: Desk) -> None:
+    gone = desk.clear_log()
+    session.current().notice = f"Your log is deleted: {plural(gone, 'retrieval')}."
+
+
+def controls(desk: Desk) -> int:
+    """The switch, the way to delete, and the period; returns its days."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        days = st.segmented_control(
+            "Period", list(PERIODS), default=7, format_func=PERIODS.__getitem__, key="period", required=True
+        )
+        st.toggle(
+            "Log my questions",
+            value=desk.logging,
+            key="logging",
+            on_change=switch,
+            args=(desk,),
+            help="Question, passages found with their scores, and times; kept 90 days, seen by you alone.",
+        )
+        st.button("Delete my log", key="delete-log", on_click=delete, args=(desk,), icon=":material/delete:")
+    return int(days or 7)
+
+
+def figures(health: Health) -> None:
+    """Four numbers, each with what it means."""
+    cells = st.columns(4)
+    cells[0].metric("Questions", f"{health.questions:,}", help=f"{health.retrievals:,} retrievals in all.")
+    median, slow = health.median_ms, health.p95_ms
+    cells[1].metric(
+        "Finding passages",
+        "-" if median is None else seconds(median),
+        help="Half of the retrievals took at most this long, choosing of sentences included."
+        + ("" if slow is None else f" 95 of 100 took at most {seconds(slow)}."),
+    )
+    cells[1].caption("" if slow is None else f"95 % within {seconds(slow)}")
+    cells[2].metric("Nothing fitted well", share(health.low, health.questions), help="Share of questions.")
+    cells[2].caption(f"{health.low:,} of {health.questions:,}; nothing found at all: {health.empty:,}")
+    cells[3].metric(
+        "Unanswered",
+        share(len(health.unanswered), health.questions),
+        help="Nothing was found, nothing fitted well, or the answer was declined.",
+    )
+    cells[3].caption(f"{len(health.unanswered):,} of {health.questions:,}")
+
+
+def share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "-"
+
+
+def tables(health: Health) -> None:
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.markdown("**Questions the documents did not answer**")
+        if health.unanswered:
+            st.dataframe(
+                pd.DataFrame(
+                    {
+                        "Question": [each.question for each in health.unanswered],
+                        "Why": [each.reason for each in health.unanswered],
+                        "Closest": [each.best for each in health.unanswered],
+                        "When (UTC)": [f"{each.at:%Y-%m-%d %H:%M}" for each in health.unanswered],
+                    }
+                ),
+                hide_index=True,
+                key="unanswered",
+                column_config={
+                    "Closest": st.column_config.NumberColumn(
+                        format="%.2f", help="Similarity of the best passage to the question, 1 at most."
+                    )
+                },
+                alt=f"{plural(len(health.unanswered), 'question')} without an answer, newest first.",
+            )
+        else:
+            st.caption("None: every question found something that fitted.")
+    with right:
+        st.markdown("**Asked more than once**")
+        if health.most_asked:
+            st.dataframe(
+                pd.DataFrame(health.most_asked, columns=["Question", "Times"]),
+                hide_index=True,
+                key="most-asked",
+                alt=f"{plural(len(health.most_asked), 'question')} by how often they were asked.",
+            )
+        else:
+            st.caption("No question yet.")
+
+
+def page() -> None:
+    now = session.current()
+    desk = resources.desk(now.visitor)
+    st.title("Library health", anchor=False)
+    seen = f", as far as they were asked in the view of {markdown(now.role)}" if now.role else ""
+    st.caption(f"What your own questions found in the documents{seen}. Nobody else's questions are shown.")
+    days = controls(desk)
+    if now.notice:
+        st.success(markdown(now.notice))
+        now.notice = None
+    health = desk.health(days)
+    if not health.questions:
+        off = "" if desk.logging else " Logging is switched off."
+        st.info(f"No question was logged in these {PERIODS[days]}.{off} Ask one on the Compare page.")
+        return
+    figures(health)
+    show(volume(health, session.theme()))
+    tables(health)
+
+
+page()

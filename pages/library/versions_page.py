@@ -1,0 +1,103 @@
+"""Two versions of a document side by side in one text: what went, what came, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from backends.datatypes import Document
+from backends.documents.differences import Row, compare
+from pages.library.changed_lines import folded, row_html, summary
+from pages.ui import resources, session
+from pages.ui.desk import Desk
+from pages.ui.text import block, listing, markdown, plural
+
+LONGEST = 2_000  # rows drawn at once
+EVENTS = {"indexed": "Added", "replaced": "Replaced", "forgotten": "Forgotten"}
+
+
+def choose(desk: Desk) -> tuple[Document, Document] | None:
+    """The document and the two versions to compare; None when nothing has a second version."""
+    names = [document.name for document in desk.documents() if len(desk.versions(document.name)) > 1]
+    if not names:
+        st.info(
+            "No document has an earlier version yet. Drop a file of the same name on the Documents page, and "
+            "what changed is shown here."
+        )
+        return None
+    now = session.current()
+    first, second, third = st.columns([3, 1, 1])
+    with first:
+        start = names.index(now.document) if now.document in names else 0
+        name = st.selectbox("Document", names, index=start, key="versions-document")
+    numbers = list(desk.versions(name))
+    with second:
+        old = st.selectbox("From version", numbers[:-1], index=len(numbers) - 2, key=f"from-{name}")
+    with third:
+        later = [number for number in numbers if number > old]
+        new = st.selectbox("To version", later, index=len(later) - 1, key=f"to-{name}-{old}")
+    before, after = desk.document(name, old), desk.document(name, new)
+    return (before, after) if before is not None and after is not None else None
+
+
+def details(before: Document, after: Document) -> list[str]:
+    """What changed beside the text, as sentences."""
+    pairs = (
+        ("title", before.title, after.title),
+        ("date", before.date, after.date),
+        ("readers", listing(before.roles) or "everyone", listing(after.roles) or "everyone"),
+        ("tags", listing(before.tags), listing(after.tags)),
+        ("pages", str(len(before.pages) or ""), str(len(after.pages) or "")),
+    )
+    return [
+        f"{name.capitalize()}: {old or 'none'} → {new or 'none'}" for name, old, new in pairs if old != new
+    ]
+
+
+def difference(rows: Sequence[Row]) -> None:
+    """The text of both versions in one column, unchanged stretches folded away."""
+    whole = st.toggle("Show unchanged lines too", key="whole-text")
+    shown = folded(rows, context=len(rows) if whole else 2)
+    with st.container(border=True):
+        st.html(block("".join(row_html(item) for item in shown[:LONGEST])))
+    if len(shown) > LONGEST:
+        st.caption(f"The first {LONGEST:,} of {len(shown):,} lines.")
+
+
+def history(name: str, desk: Desk) -> None:
+    entries = desk.history(name)
+    rows = pd.DataFrame(
+        {
+            "Version": [entry.version for entry in entries],
+            "What happened": [EVENTS.get(entry.event, entry.event) for entry in entries],
+            "When (UTC)": [f"{datetime.fromisoformat(entry.at):%Y-%m-%d %H:%M}" for entry in entries],
+        }
+    )
+    st.markdown("**History**")
+    st.dataframe(rows, hide_index=True, key="history", alt=f"{plural(len(rows), 'event')} of {name}.")
+
+
+def page() -> None:
+    desk = resources.desk(session.current().visitor)
+    st.title("Versions", anchor=False)
+    st.caption(
+        "A file that is added again under its name becomes a new version. Answers use the newest one and say "
+        "which they cite; earlier ones can be read and compared here."
+    )
+    chosen = choose(desk)
+    if chosen is None:
+        return
+    before, after = chosen
+    rows = compare(before.text, after.text)
+    st.markdown(f"**{markdown(summary(rows, before.version, after.version))}**")
+    for line in details(before, after):
+        st.caption(markdown(line))
+    if any(row.changed for row in rows):
+        difference(rows)
+    history(after.name, desk)
+
+
+page()

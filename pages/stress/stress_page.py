@@ -1,0 +1,236 @@
+"""Stress tests: documents change, go, mislead or give orders; what each approach then does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from backends.settings import default_workspace
+from backends.stress import results
+from backends.stress.records import Measurement, Result, Retraining, StressTest
+from backends.system.jobs import Job, JobContext
+from backends.system.json_values import plain
+from backends.system.wording import duration
+from backends.training.adapters import ADAPTER_KINDS, Adapters
+from pages.stress import stress_charts
+from pages.ui import charts, resources, session
+from pages.ui.look import LOOKS, label
+from pages.ui.text import listing, markdown
+
+KIND = "stress"
+POLL = 0.5
+CARDS: dict[StressTest, tuple[str, str]] = {
+    "freshness": ("Freshness", "Facts in the documents are edited: who gives the new fact, and how soon?"),
+    "erasure": ("Erasure", "A document is forgotten: does the index, or a model's weights, still tell it?"),
+    "format": ("Format and voice", "Who keeps a JSON schema with the right fields, and the house style?"),
+    "noise": ("Noise", "The right passage among wrong ones, missing, or contradicted: who is misled?"),
+    "injection": ("Injection", "A document carries an order to the model: who obeys it?"),
+    "latency": ("Latency claim", "Retrieval is said to add 100 to 500 ms: how much does it here?"),
+}  # fmt: skip
+TIMES = ("by_size", "search_alone")  # details that are milliseconds by corpus size
+TITLES = {"by_size": "Search and choice of sentences", "p95_ms": "Milliseconds, 19 of 20 searches"}
+RETRAINED = ("freshness", "erasure")
+NO_TRAINING, SHORT = "Not at all", 2
+RETRAININGS: dict[str, Retraining | None] = {
+    NO_TRAINING: None,
+    f"{SHORT} passes over the rows": Retraining(SHORT),
+    "As long as before": Retraining(),
+}
+SECONDS_PER_ANSWER = 0.5  # on two processor cores, for the estimate on the button's help
+ANSWERS: dict[StressTest, int] = {
+    "freshness": 2,
+    "erasure": 6,
+    "format": 2,
+    "noise": 5,
+    "injection": 4,
+    "latency": 6,
+}
+
+
+def running(
+    test: StressTest, now: session.Session, number: int, seed: int, retraining: Retraining | None
+) -> Callable[[JobContext], Result]:
+    """The job: one test on a copy of what this visitor sees."""
+    visitor, backends, settings = now.visitor, now.backends, now.settings
+    desk = resources.desk(visitor)
+
+    def run(context: JobContext) -> Result:
+        result = desk.stress(
+            test, backends, settings,
+            number=number, seed=seed, retraining=retraining, report=context.progress,
+            cancelled=context.cancelled,
+        )  # fmt: skip
+        evaluator = desk.evaluator(visitor)
+        results.keep((evaluator.own if evaluator.private else evaluator.shared).workspace, result)
+        return result
+
+    return run
+
+
+def start(test: StressTest) -> None:
+    now = session.current()
+    number, seed = int(session.read("stress-number", 6)), int(session.read("stress-seed", 0))
+    again = RETRAININGS[session.read("stress-retrain", NO_TRAINING)] if test in RETRAINED else None
+    resources.jobs().start(KIND, now.visitor, running(test, now, number, seed, again), about=test)
+
+
+def expected(how: Retraining | None, now: session.Session) -> str:
+    """`, about 30 min`: from how long the active adapters took where they were trained."""
+    if how is None:
+        return ""
+    seconds = 0.0
+    for kind in ADAPTER_KINDS:
+        adapter = Adapters(default_workspace() / "adapters").active(kind) if kind in now.backends else None
+        if adapter is not None:
+            report = adapter.card.report
+            passes = how.epochs or report.get("epochs_done", 1)
+            seconds += report.get("seconds", 0.0) * passes / max(1, report.get("epochs_done", 1))
+    return f", about {duration(seconds)}" if seconds else ", time not known"
+
+
+def jobs_by_test(visitor: str) -> dict[str, tuple[Job, bool]]:
+    """The newest job of each test, and whether it works: asked once, so that the whole page agrees."""
+    return {job.about: (job, not job.finished) for job in reversed(resources.jobs().of(visitor, KIND))}
+
+
+# --- one card --------------------------------------------------------------------------------------
+
+
+def card(
+    test: StressTest, made: tuple[Job, bool] | None, busy: bool, now: session.Session, number: int
+) -> None:
+    title, what = CARDS[test]
+    with st.container(border=True):
+        words, button = st.columns([4, 1], vertical_alignment="center")
+        words.markdown(f"**{title}.** {what}")
+        seconds = ANSWERS[test] * number * len(now.backends) * SECONDS_PER_ANSWER
+        with button:
+            st.button(
+                "Run", key=f"run-{test}", on_click=start, args=(test,), disabled=busy, width="stretch",
+                icon=":material/play_arrow:",
+                help="Asks the backends that are switched on; about "
+                f"{max(5, round(seconds / 5) * 5)} s on two processor cores.",
+            )  # fmt: skip
+        if made is None:
+            return
+        job, working = made
+        st.fragment(progress, run_every=POLL if working else None)(job, working)
+        if isinstance(job.result, Result):
+            show(job.result)
+
+
+def progress(job: Job, polled: bool) -> None:
+    if polled and job.finished:
+        st.rerun()
+    if not job.finished:
+        done, total, what = job.progress
+        left = job.seconds_left
+        rest = f", about {max(1, round(left))} s left" if left is not None and total else ""
+        text = f"{markdown(what)}: {done:,} of {total:,}{rest}" if total else markdown(what) or "Waiting"
+        st.progress(job.fraction, text=text)
+        st.button("Cancel", on_click=job.cancel, key=f"cancel-{job.id}", icon=":material/close:")
+    elif job.state == "failed":
+        st.error(markdown(job.error or "The test failed."))
+    elif job.state == "cancelled":
+        st.warning("Cancelled.")
+
+
+def show(result: Result) -> None:
+    charts.show(stress_charts.chart(result, session.theme()))
+    for name, reason in result.skipped.items():
+        st.warning(f"{label(name)} was left out. {markdown(reason)}")
+    for note in result.notes:
+        st.caption(markdown(note))
+    details(result)
+    st.caption(
+        f"Thin lines: 95 % intervals over {min(row.count for row in result.rows)} or more "
+        f"{'searches' if result.test == 'latency' else 'answers'}. "
+        f"Drawn with seed {result.seed}."
+    )
+    with st.expander("Every answer and its verdict"):
+        frame = pd.DataFrame([plain(probe) for probe in result.probes])
+        st.dataframe(frame, hide_index=True, alt="Every question of this test with its answer and verdict.")
+    st.download_button(
+        "Result as JSON",
+        json.dumps(plain(result), ensure_ascii=False, indent=1),
+        file_name=f"triptych-stress-{result.test}.json",
+        key=f"json-{result.test}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )
+
+
+def details(result: Result) -> None:
+    """What else was measured, one line a backend, as a table."""
+    rows = [
+        {
+            "Backend": LOOKS[row.backend].label,
+            **{_title(k): _times(v) if k in TIMES else _cell(v) for k, v in row.details.items()},
+        }
+        for row in result.rows
+    ]
+    frame = pd.DataFrame(rows).set_index("Backend").T
+    if not frame.empty:
+        st.dataframe(frame.fillna("-"), alt="What else was measured, by backend.")
+
+
+def _times(by_size: Mapping[str, Measurement]) -> str:
+    return ", ".join(f"{each.value:,.0f} ms among {int(size):,}" for size, each in by_size.items())
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name) or name.replace("_", " ").capitalize()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Measurement):
+        if value.interval[0] >= 0 and value.interval[1] <= 1:
+            return f"{value.value:.0%} ({value.interval[0]:.0%}-{value.interval[1]:.0%})"
+        return f"{value.value:.2f} ({value.interval[0]:.2f} to {value.interval[1]:.2f})"
+    if isinstance(value, dict) and "amount" in value:
+        return f"{value['amount']:.2g} {value['currency']}: {value['basis']}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_cell(item).split(' (')[0]}" for name, item in value.items())
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# --- the page --------------------------------------------------------------------------------------
+
+
+def page() -> None:
+    now = session.current()
+    st.title("Stress tests", anchor=False)
+    said = listing([label(name) for name in now.backends])
+    st.caption(
+        f"Each test works on a private copy of the documents; what you see elsewhere stays. Asked: {said}."
+    )
+    left, right, third = st.columns([1, 1, 2])
+    with left:
+        number = st.slider(
+            "Questions per test", 2, 20, 6, key="stress-number",
+            help="More questions take longer and narrow the intervals.",
+        )  # fmt: skip
+    with right:
+        st.number_input(
+            "Seed", 0, 10_000, 0, key="stress-seed",
+            help="Draws the questions, the edits and the disturbances; another seed, another sample.",
+        )  # fmt: skip
+    with third:
+        st.selectbox(
+            "Train again in freshness and erasure", list(RETRAININGS), key="stress-retrain",
+            format_func=lambda name: f"{name}{expected(RETRAININGS[name], now)}",
+            help="After the edit, or without the forgotten document, adapters are trained again in the copy "
+            "and asked once more. Your own adapters stay as they are.",
+        )  # fmt: skip
+    jobs = jobs_by_test(now.visitor)
+    busy = any(working for _, working in jobs.values())
+    for test in CARDS:
+        card(test, jobs.get(test), busy, now, number)
+
+
+page()

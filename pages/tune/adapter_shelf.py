@@ -1,0 +1,306 @@
+"""The shelf of adapters on the fine-tuning page: scores with intervals, freshness, cost, and what to do.
+
+Enters: a workshop. Leaves: nothing; every action is a callback that changes the workshop's registry.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from backends.costs.price_book import SAMPLE_PRICES
+from backends.costs.prices import load_book
+from backends.datatypes import UserError
+from backends.system.wording import duration, money
+from backends.training.adapter_comparison import compare, same_rows, size_of, training_cost
+from backends.training.adapter_exchange import import_adapter, pack
+from backends.training.adapters import Adapter, AdapterKind
+from backends.training.training_session import SCHEDULES, Staleness, Workshop
+from pages.tune import tuning_charts
+from pages.ui import charts, resources, session, training_jobs
+from pages.ui.look import LOOKS
+from pages.ui.text import listing, markdown, plural
+
+WATTS = 60
+RISKS_SHOWN = 8
+SENTENCES_SHOWN = 6
+
+
+def draw(workshop: Workshop, now: session.Session) -> None:
+    """The chart, the table, the chosen adapter, and the door for adapters from elsewhere."""
+    st.subheader("3  Adapters", anchor=False)
+    adapters = workshop.adapters.all()
+    if not adapters:
+        st.info("No adapters yet: train one above.", icon=":material/inventory_2:")
+    else:
+        chart = tuning_charts.gains(adapters, session.theme())
+        if chart is not None:
+            charts.show(chart)
+            st.caption(
+                "Bars are 95 % intervals: where they overlap, the difference may be chance. An answer is "
+                "right when it holds the wanted words, word for word."
+            )
+        stale = {adapter.name: workshop.stale(adapter) for adapter in adapters}
+        watts = _power()
+        chosen = _table(workshop, adapters, stale, watts)
+        _roll_backs(workshop)
+        _schedule(workshop)
+        if chosen is not None:
+            _card(workshop, chosen, adapters, stale[chosen.name], now)
+    _importer(workshop)
+
+
+def _active(workshop: Workshop) -> set[str]:
+    fingerprint = workshop.triptych.model().fingerprint
+    found = [workshop.adapters.active(kind, fingerprint) for kind in ("fine_tuned", "hybrid")]
+    return {adapter.name for adapter in found if adapter is not None}
+
+
+def _power() -> float:
+    return st.number_input(
+        "Watts the training machine draws (your input, for the energy estimate)",
+        1,
+        5000,
+        WATTS,
+        key="tune-watts",
+        width=420,
+    )
+
+
+def _table(
+    workshop: Workshop, adapters: Sequence[Adapter], stale: dict[str, list[Staleness]], watts: float
+) -> Adapter | None:
+    active = _active(workshop)
+    own = workshop.triptych.workspace / "prices.toml"
+    book = load_book(own if own.is_file() else SAMPLE_PRICES)
+    rows = []
+    for adapter in adapters:
+        report = adapter.card.report
+        hour = "training_hour" if report.get("device") == "cuda" else "machine_hour"
+        cost = training_cost(report, watts=watts, price_per_hour=book[hour])
+        before, after = (tuning_charts.Score.of(report.get(f"score_{when}")) for when in ("before", "after"))
+        rows.append(
+            {
+                "Name": adapter.name,
+                "Kind": f"{LOOKS[adapter.card.kind].mark} {LOOKS[adapter.card.kind].label}",
+                "Answers": "yes" if adapter.name in active else "",
+                "State": "stale" if stale[adapter.name] else "fresh",
+                "Rows": adapter.card.rows or None,
+                "Documents": len(adapter.card.documents) or None,
+                "Right before": before.words if before else "",
+                "Right after": after.words if after else "",
+                "Trained in": duration(cost.seconds) if cost.seconds else "",
+                "Energy": f"{cost.watt_hours:.1f} Wh" if cost.seconds else "",
+                "Cost": money(cost.amount, book.currency) if cost.seconds else "",
+                "Size": f"{size_of(adapter) / 1e6:.1f} MB",
+                "Made": adapter.card.created[:10],
+            }
+        )
+    picked = st.dataframe(
+        pd.DataFrame(rows),
+        key="adapters",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=f"{plural(len(rows), 'adapter')} with scores, state, cost and size.",
+    )
+    retrained = workshop.retraining_seconds()
+    spent = f" All retraining so far took {duration(retrained)}." if retrained else ""
+    st.caption(
+        f"Choose a row to open it. Energy is watts times measured time, cost the price of the machine's hour "
+        f"in the price book times measured time.{spent}"
+    )
+    chosen = picked["selection"]["rows"]
+    return adapters[chosen[0]] if chosen and chosen[0] < len(adapters) else None
+
+
+def _roll_backs(workshop: Workshop) -> None:
+    with st.container(horizontal=True):
+        for kind in ("fine_tuned", "hybrid"):
+            earlier = workshop.adapters.previous(kind)
+            if earlier is not None:
+                st.button(
+                    f"{LOOKS[kind].label}: back to {earlier.name}",
+                    key=f"back-{kind}",
+                    icon=":material/undo:",
+                    on_click=_act,
+                    args=(partial(workshop.adapters.roll_back, kind),),
+                )
+
+
+def _schedule(workshop: Workshop) -> None:
+    session.restore("tune-schedule", workshop.schedule)
+    st.segmented_control(
+        "Retrain stale adapters by themselves",
+        list(SCHEDULES),
+        key="tune-schedule",
+        required=True,
+        on_change=_take_schedule,
+        args=(workshop,),
+        help="Looked at while the app is in use. Each retrain is a new adapter; you can always go back.",
+    )
+
+
+def _take_schedule(workshop: Workshop) -> None:
+    workshop.set_schedule(session.read("tune-schedule", "never"))
+
+
+def _act(action: Any, said: str = "") -> None:
+    now = session.current()
+    try:
+        action()
+        now.notice = said or None
+    except UserError as error:
+        now.notice = str(error)
+
+
+# --- one adapter -----------------------------------------------------------------------------------
+
+
+def _card(
+    workshop: Workshop,
+    adapter: Adapter,
+    adapters: Sequence[Adapter],
+    stale: Sequence[Staleness],
+    now: session.Session,
+) -> None:
+    card = adapter.card
+    with st.container(border=True):
+        st.markdown(f"**{LOOKS[card.kind].mark} {markdown(adapter.name)}**")
+        learned = (
+            listing([f"{seen.name} (version {seen.version})" for seen in card.documents[:6]])
+            or "no named document"
+        )
+        more = f" and {len(card.documents) - 6} more" if len(card.documents) > 6 else ""
+        st.caption(
+            f"Learned {plural(card.rows, 'row')} from {markdown(learned)}{more}. Data fingerprint "
+            f"{card.data_fingerprint or 'not recorded'}; base model {markdown(card.base_model)}."
+        )
+        for warning in card.report.get("warnings", ()):
+            st.caption(f"Note: {markdown(warning)}")
+        _gap(adapter)
+        with st.container(horizontal=True):
+            st.button(
+                "Let it answer", key="activate", icon=":material/check:",
+                disabled=adapter.name in _active(workshop), on_click=_act,
+                args=(partial(workshop.adapters.activate, adapter.name),),
+            )  # fmt: skip
+            st.download_button(
+                "Download", partial(pack, adapter), file_name=f"{adapter.name}.zip", mime="application/zip",
+                key="pack", on_click="ignore", icon=":material/download:",
+                help="A zip of a standard PEFT folder, with its card.",
+            )  # fmt: skip
+            if workshop.adapters.owns(adapter):
+                st.button(
+                    "Delete", key="delete", icon=":material/delete:", on_click=_act,
+                    args=(partial(workshop.adapters.delete, adapter.name), f"{adapter.name} is gone."),
+                )  # fmt: skip
+        if stale:
+            _staleness(workshop, adapter, stale, now)
+        _comparison(adapter, adapters)
+
+
+def _gap(adapter: Adapter) -> None:
+    """How far the loss on rows it learned lies below that on rows it never saw."""
+    report = adapter.card.report
+    learned, held = report.get("train_loss"), report.get("loss_after")
+    if learned is not None and held is not None:
+        st.caption(
+            f"Loss on the rows it learned {learned:.3f}, on held-out rows {held:.3f}: the gap is what the "
+            "numbers of training alone would hide."
+        )
+
+
+def _staleness(
+    workshop: Workshop, adapter: Adapter, stale: Sequence[Staleness], now: session.Session
+) -> None:
+    risk = sum(len(each.at_risk) for each in stale)
+    st.warning(
+        f"Stale: {markdown('; '.join(each.words for each in stale[:5]))}. "
+        f"{plural(risk, 'learned answer')} may be wrong now.",
+        icon=":material/history:",
+    )
+    for each in stale:
+        with st.expander(f"What changed in {markdown(each.document)}"):
+            if each.change is not None:
+                for words, lines in (("Gone", each.change.gone), ("New", each.change.new)):
+                    for line in lines[:SENTENCES_SHOWN]:
+                        st.markdown(f"{words}: {markdown(line)}")
+            st.markdown("**Questions at risk**")
+            for row in each.at_risk[:RISKS_SHOWN]:
+                st.markdown(f"- {markdown(row.question)}")
+            if not each.at_risk:
+                st.caption("None that is known.")
+    _, busy = resources.newest_job(now.visitor, training_jobs.TRAIN)
+    st.button(
+        "Retrain on the documents as they are now", key="retrain", type="primary",
+        icon=":material/autorenew:",
+        disabled=busy, on_click=_retrain, args=(workshop, adapter, now.visitor),
+        help="Rows at risk are left out, changed documents are asked anew, everything else stays.",
+    )  # fmt: skip
+
+
+def _retrain(workshop: Workshop, adapter: Adapter, visitor: str) -> None:
+    def plan(report: Any) -> Any:
+        return workshop.retrain(adapter, visitor, report)
+
+    resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.training([plan]))
+
+
+def _comparison(adapter: Adapter, adapters: Sequence[Adapter]) -> None:
+    others = [each.name for each in adapters if each.name != adapter.name]
+    if not others:
+        return
+    name = st.selectbox(
+        "Compare with", others, index=None, key="compare-with", placeholder="Choose an adapter"
+    )
+    other = next((each for each in adapters if each.name == name), None)
+    if other is None:
+        return
+    found = compare(adapter, other)
+    frame = pd.DataFrame(
+        [(each.what, each.first, each.second) for each in found], columns=["", adapter.name, other.name]
+    )
+    st.dataframe(frame, hide_index=True, alt=f"{plural(len(found), 'difference')} between two adapters.")
+    if not same_rows(adapter, other):
+        st.caption(
+            "They were measured on different held-out rows, so their scores say little about each other."
+        )
+
+
+# --- from elsewhere --------------------------------------------------------------------------------
+
+
+def _importer(workshop: Workshop) -> None:
+    with st.expander("Take in an adapter from elsewhere"):
+        st.caption("A zip of a PEFT LoRA folder with adapter_model.safetensors. Pickled files are refused.")
+        file = st.file_uploader("Adapter", type=["zip"], key=f"import-{session.read('tune-imports', 0)}")
+        name = st.text_input("Name", key="import-name", placeholder="for example support-style")
+        kind: AdapterKind | None = st.segmented_control(
+            "It answers", ["fine_tuned", "hybrid"], default="fine_tuned", key="import-kind",
+            format_func={"fine_tuned": "from memory", "hybrid": "from passages"}.__getitem__,
+        )  # fmt: skip
+        if st.button("Take in", key="import", disabled=file is None or not name) and file is not None:
+            _take_in(workshop, file, name or "", kind or "fine_tuned")
+
+
+def _take_in(workshop: Workshop, file: Any, name: str, kind: AdapterKind) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "adapter.zip"
+        path.write_bytes(file.getvalue())
+        try:
+            adapter = import_adapter(workshop.adapters, path, name.strip(), kind, workshop.triptych.model())
+        except UserError as error:
+            st.error(markdown(str(error).replace("adapter.zip", file.name)))
+            return
+    session.put("tune-imports", session.read("tune-imports", 0) + 1)
+    session.current().notice = (
+        f"{adapter.name} fits the model and stands on the shelf; it does not answer yet."
+    )
+    st.rerun()

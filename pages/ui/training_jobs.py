@@ -1,0 +1,113 @@
+"""Building rows and training as background jobs, and a run's events as the page draws them.
+
+Enters: a workshop, choices. Leaves: jobs; a `Picture` of a run so far. A job only follows its run, which
+works in a process of its own: a page that is closed, reloaded or opened twice changes nothing about it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backends.datatypes import UserError
+from backends.system.jobs import JobContext
+from backends.training.row_building import Way
+from backends.training.runs import Run
+from backends.training.training_session import Draft, Report, Workshop
+
+BUILD, TRAIN = "build", "train"
+LOOK = 0.3
+
+
+def building(
+    workshop: Workshop, visitor: str, documents: Sequence[str], ways: Sequence[Way], most: int
+) -> Callable[[JobContext], Draft]:
+    """The job that turns documents into rows; what was made before a cancel is kept."""
+
+    def run(context: JobContext) -> Draft:
+        draft = workshop.build(documents, ways, most=most, report=context.progress, cancel=context.cancelled)
+        workshop.save_draft(draft, visitor)
+        return draft
+
+    return run
+
+
+def training(plans: Sequence[Callable[[Report], Run]]) -> Callable[[JobContext], None]:
+    """The job that makes these runs one after another and follows each to its end."""
+
+    def work(context: JobContext) -> None:
+        for plan in plans:
+            if context.cancelled.is_set():
+                return
+            run = plan(context.progress)
+            context.emit(run.id)
+            follow(run, context)
+
+    return work
+
+
+def following(run: Run) -> Callable[[JobContext], None]:
+    """The job that goes on with an interrupted run."""
+
+    def work(context: JobContext) -> None:
+        context.emit(run.id)
+        follow(run, context)
+
+    return work
+
+
+def follow(run: Run, context: JobContext) -> None:
+    """Launch it and look after it until its process has ended."""
+    context.progress(0, 0, f"{run.plan.name}: loading the model")
+    process = run.launch()
+    while True:
+        try:
+            process.wait(LOOK)
+            break
+        except subprocess.TimeoutExpired:
+            if context.cancelled.is_set():
+                run.cancel()
+            now = picture(run)
+            if now.last is not None:
+                step = now.last
+                context.progress(
+                    step["step"], step["steps"], f"{run.plan.name}: epoch {step['epoch']} of {step['epochs']}"
+                )
+    if run.state == "failed":
+        raise UserError(run.error)
+    if run.state == "interrupted":
+        raise UserError(run.error or f"The training of {run.plan.name} ended before it was done.")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a run has told so far, ready to be drawn."""
+
+    steps: tuple[dict[str, Any], ...]
+    epochs: tuple[dict[str, Any], ...]  # epoch 0 is before training
+    measuring: dict[str, Any] | None  # while held-out rows are being answered
+
+    @property
+    def last(self) -> dict[str, Any] | None:
+        return self.steps[-1] if self.steps else None
+
+
+def picture(run: Run) -> Picture:
+    """Steps repeated after an interruption count once, as they were the second time."""
+    steps: dict[int, dict[str, Any]] = {}
+    epochs: dict[int, dict[str, Any]] = {}
+    events = run.events()
+    for event in events:
+        if event["event"] == "TrainingProgress":
+            steps[event["step"]] = event
+        elif event["event"] == "EpochDone":
+            epochs[event["epoch"]] = event
+    newest = events[-1] if events else None
+    measuring = newest if newest is not None and newest["event"] == "Measuring" else None
+    return Picture(
+        tuple(steps[step] for step in sorted(steps)),
+        tuple(epochs[epoch] for epoch in sorted(epochs)),
+        measuring,
+    )

@@ -1,0 +1,276 @@
+"""The stopwatch with a scripted backend and a scripted clock; citations, warnings and the record."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from backends.answering import stopwatch
+from backends.answering.citations import resolve_citations
+from backends.answering.stopwatch import FIRST_USE, NO_CITATION, STOPPED, Bench, answer, stream
+from backends.datatypes import (
+    Answer,
+    BackendName,
+    Chunk,
+    Event,
+    Evidence,
+    Finished,
+    Hit,
+    Question,
+    Sentence,
+    Source,
+    Stage,
+    Token,
+    Usage,
+    UserError,
+)
+from backends.settings import make_settings
+
+SETTINGS = make_settings()
+TEXT = "Returns. Customers return goods within 30 days. Shipping costs 5 euros."
+
+
+def source(rank: int = 1, text: str = TEXT, at: int = 100) -> Source:
+    """A source whose passage begins at character `at` of its document."""
+    chunk = Chunk(f"doc{rank}.md", 2, at, at + len(text), text, 4, 10, title="Doc")
+    parts, start = [], 0
+    for part in text.split(". "):
+        part = part if part.endswith(".") else part + "."
+        parts.append(Sentence(at + start, at + start + len(part), part, 0.5))
+        start += len(part) + 1
+    return Source(rank, Hit(chunk, rank, 0.7), tuple(parts))
+
+
+class Clock:
+    """Stands still but when a scripted backend says that time passes."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Scripted:
+    """Yields events; a number between them is milliseconds of work."""
+
+    script: Sequence[Event | float]
+    clock: Clock
+    name: BackendName = "rag"
+
+    def run(self, question: str, settings: Any) -> Iterator[Event]:
+        for item in self.script:
+            if isinstance(item, int | float):
+                self.clock.now += item / 1000
+            else:
+                yield item
+
+
+def finished(**options: Any) -> Finished:
+    return Finished(Usage(10, 5), prompt="p", model="tiny", adapter=None, **options)
+
+
+def ask(
+    *script: Event | float, name: BackendName = "rag", bench: Bench | None = None, **options: Any
+) -> Answer:
+    clock = Clock()
+    events = [event if not isinstance(event, str) else Token(event) for event in script]
+    options = {"clock": clock, "bench": bench or Bench(), **options}
+    return answer(Scripted(events, clock, name), Question("q7", "How long?"), SETTINGS, **options)
+
+
+# --- the stopwatch -------------------------------------------------------------------------------
+
+
+def test_every_millisecond_goes_to_the_stage_that_was_running() -> None:
+    got = ask(
+        2, Stage("retrieve"), 30, Stage("rerank"), 20, Evidence((source(),)), 1, Stage("generate"), 40,
+        Token("30 days "), 7, Token("[1]"), 5, finished(), 3,
+    )  # fmt: skip
+    assert got.latency_ms == {
+        "retrieve": 30.0,
+        "rerank": 21.0,
+        "generate": 55.0,
+        "first_token": 93.0,
+        "total": 108.0,
+    }
+
+
+def test_a_stage_that_did_not_run_is_absent() -> None:
+    got = ask(Stage("generate"), 4, finished(), name="base")
+    assert got.latency_ms == {"generate": 4.0, "total": 4.0}  # no text, so no first token either
+
+
+def test_the_consumers_and_the_judges_time_does_not_count() -> None:
+    clock = Clock()
+
+    def slow_judge(question: str, text: str) -> list[str]:
+        clock.now += 1000
+        return [TEXT]
+
+    backend = Scripted([Stage("generate"), 5, Token("30 "), 5, Token("days"), finished()], clock)
+    got = None
+    for event in stream(backend, "How long?", SETTINGS, bench=Bench(judge=slow_judge), clock=clock):
+        clock.now += 77
+        got = event
+    assert isinstance(got, Answer)
+    assert got.latency_ms == {"generate": 10.0, "first_token": 5.0, "total": 10.0}
+
+
+def test_first_token_is_the_first_text_that_shows() -> None:
+    got = ask(Stage("generate"), 5, Token(" "), 5, Token("Yes"), finished())
+    assert got.latency_ms["first_token"] == 10.0
+    assert got.text == "Yes"
+
+
+def test_backends_never_compute_at_the_same_time() -> None:
+    running, worst = 0, 0
+
+    @dataclass
+    class Busy:
+        name: BackendName = "base"
+
+        def run(self, question: str, settings: Any) -> Iterator[Event]:
+            nonlocal running, worst
+            for _ in range(10):
+                running += 1
+                worst = max(worst, running)
+                time.sleep(0.001)
+                running -= 1
+                yield Token("x")
+            yield finished()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: answer(Busy(), "q", SETTINGS, bench=Bench()), range(8)))
+    assert worst == 1
+    assert {each.text for each in answers} == {"x" * 10}
+
+
+def test_a_reader_that_goes_away_blocks_nobody() -> None:
+    abandoned = stream(Scripted([Token("a"), finished()], Clock()), "q", SETTINGS, bench=Bench())
+    assert next(abandoned) == Token("a")
+    assert ask(Token("b"), finished()).text == "b"
+
+
+# --- the record ------------------------------------------------------------------------------------
+
+
+def test_the_record_of_a_cited_answer() -> None:
+    bench = Bench(judge=lambda question, text: [TEXT], page_of=lambda source, offset: offset, corpus="c0ffee")
+    evidence = Evidence((source(1), source(2, "Other things. Lamps cost 9.")))
+    got = ask(evidence, Token("30 days. Customers return goods within 30 days. [1]"), finished(), bench=bench)
+    assert (got.id, got.question, got.backend, got.model, got.adapter) == (
+        "q7",
+        "How long?",
+        "rag",
+        "tiny",
+        None,
+    )
+    [citation] = got.citations
+    assert (citation.marker, citation.document, citation.version, citation.page) == (1, "doc1.md", 2, 109)
+    assert citation.text == "Customers return goods within 30 days."
+    assert TEXT[citation.start - 100 : citation.end - 100] == citation.text
+    assert [(each.rank, each.start, each.end, each.text) for each in got.sources] == [
+        (1, 100, 171, TEXT),
+        (2, 100, 127, "Other things. Lamps cost 9."),
+    ]
+    assert (got.groundedness, got.abstained) == (1.0, False)
+    assert got.cost.amount > 0
+    assert got.settings == {**SETTINGS.model_dump(), "corpus": "c0ffee"}
+
+
+def test_each_marker_is_resolved_by_the_sentence_that_carries_it() -> None:
+    text = "Goods go back within 30 days. [1] Shipping costs 5 euros [1]. Returns. [3]"
+    citations = resolve_citations(text, [source(1), source(3)])
+    assert [(each.marker, each.text) for each in citations] == [
+        (1, "Customers return goods within 30 days."),
+        (1, "Shipping costs 5 euros."),
+        (3, "Returns."),
+    ]
+
+
+def test_nothing_is_attributed_without_a_marker() -> None:
+    evidence = Evidence((source(),))
+    got = ask(evidence, Token("Customers return goods within 30 days."), finished())
+    assert got.citations == ()
+    assert NO_CITATION in got.warnings
+
+
+@pytest.mark.parametrize("text", ["The documents do not say.", '{"risk": "low"}'])
+def test_declining_and_json_need_no_citation(text: str) -> None:
+    assert NO_CITATION not in ask(Evidence((source(),)), Token(text), finished()).warnings
+
+
+def test_invented_markers_are_named() -> None:
+    got = ask(Evidence((source(),)), Token("30 days [1] or so [7]."), finished())
+    assert "The answer cites [7], which does not exist." in got.warnings
+    assert [each.marker for each in got.citations] == [1]
+    alone = ask(Token("30 days [1]."), finished(), name="fine_tuned")
+    assert alone.citations == ()
+    assert "The answer cites [1], which does not exist." in alone.warnings
+
+
+def test_warnings() -> None:
+    ask(Token("x"), finished())
+    low = Evidence((source(),), warnings=("Nothing fits well.",))
+    got = ask(
+        low,
+        Token("Zebras sing [1]"),
+        finished(truncated=True),
+        bench=Bench(judge=lambda question, text: [TEXT]),
+        notes=["The adapter is stale."],
+    )
+    assert got.warnings == (
+        "The adapter is stale.",
+        f"Cut off at the answer-length limit of {SETTINGS.max_tokens} tokens.",
+        "Ungrounded: the documents hold only 0% of this answer's words in one place.",
+        "Nothing fits well.",
+    )
+    assert got.groundedness == 0
+
+
+def test_an_abstention_is_not_judged() -> None:
+    got = ask(
+        Token("The documents do not say."), finished(), bench=Bench(judge=lambda question, text: [TEXT])
+    )
+    assert (got.abstained, got.groundedness) == (True, None)
+
+
+def test_the_first_answer_is_marked_and_a_warm_up_counts_as_one() -> None:
+    stopwatch._warm.clear()
+    assert FIRST_USE in ask(Token("x"), finished()).warnings
+    assert FIRST_USE not in ask(Token("x"), finished()).warnings
+    stopwatch._warm.clear()
+    stopwatch.warm_up(Scripted([Token("x"), finished()], Clock()), SETTINGS)
+    assert FIRST_USE not in ask(Token("x"), finished()).warnings
+
+
+def test_a_stopped_answer_says_so() -> None:
+    stop = threading.Event()
+    stop.set()
+    assert STOPPED in ask(Token("x"), finished(), stop=stop).warnings
+
+
+def test_an_error_of_the_backend_reaches_the_caller_and_frees_the_clock() -> None:
+    @dataclass
+    class Broken:
+        name: BackendName = "base"
+
+        def run(self, question: str, settings: Any) -> Iterator[Event]:
+            yield Stage("generate")
+            raise UserError("Too long.")
+
+    with pytest.raises(UserError, match="Too long"):
+        answer(Broken(), "q", SETTINGS, bench=Bench())
+    assert ask(Token("x"), finished()).text == "x"
+
+
+def test_a_bare_text_gets_the_same_id_each_time() -> None:
+    ids = {stopwatch.as_question(text).id for text in ("Why?", "Why?", "How?")}
+    assert len(ids) == 2

@@ -1,0 +1,100 @@
+"""`triptych train` and `triptych adapters` on a tiny model: rows, exit statuses, what is active then."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from backends.cli import main, opener
+from tests.pages.tuning_house import make_triptych
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def tiny(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*_: object) -> Any:
+        return make_triptych(home)
+
+    monkeypatch.setattr(opener, "open_triptych", opened)
+
+
+def run(home: Path, *arguments: object) -> tuple[int, str, str]:
+    given = [str(argument) for argument in arguments]
+    result = CliRunner().invoke(main.app, [*given, "--workspace", str(home / "workspace")])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def rows_file(path: Path, count: int) -> Path:
+    rows = [
+        {"question": f"What does lamp {n} cost?", "answer": f"{n} EUR.", "documents": ["prices.csv"]}
+        for n in range(count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_train_prints_one_row_and_the_adapters_can_be_looked_after(home: Path, tmp_path: Path) -> None:
+    file = rows_file(tmp_path / "rows.jsonl", 40)
+    for name in ("one", "two"):
+        code, out, err = run(
+            home, "train", "--examples", file, "--name", name, "--epochs", 1, "--rank", 4, "--json"
+        )
+        assert code == 0, err
+        (row,) = [json.loads(line) for line in out.splitlines()]
+        assert (row["adapter"], row["kind"], row["documents"]) == (name, "fine_tuned", ["prices.csv"])
+        assert row["rows"] + row["held_out_rows"] == 40
+        assert row["held_out_rows"] > 0
+        assert row["loss_after"] < row["loss_before"]
+        assert 0 <= row["score_before"]["contains"] <= row["score_after"]["contains"] <= 1
+
+    def active() -> list[str]:
+        _, out, _ = run(home, "adapters", "list", "--json")
+        listed = [json.loads(line) for line in out.splitlines()]
+        return [row["adapter"] for row in listed if row["active"] and row["kind"] == "fine_tuned"]
+
+    assert active() == ["two"]
+    assert run(home, "adapters", "back", "fine_tuned")[0] == 0
+    assert active() == ["one"]
+    assert run(home, "adapters", "activate", "two")[0] == 0
+    assert active() == ["two"]
+    zipped = tmp_path / "two.zip"
+    assert run(home, "adapters", "export", "two", "--to", zipped)[0] == 0
+    code, out, _ = run(home, "adapters", "import", zipped, "--name", "three", "--model", home / "base")
+    assert (code, "three fits" in out) == (0, True)
+    _, out, _ = run(home, "adapters", "compare", "one", "three", "--json")
+    assert "Data fingerprint" not in {json.loads(line)["what"] for line in out.splitlines()}
+    assert run(home, "adapters", "delete", "three")[0] == 0
+    assert run(home, "adapters", "activate", "three")[0] == 2
+
+
+def test_bad_rows_are_one_sentence_and_status_2(home: Path, tmp_path: Path) -> None:
+    few = rows_file(tmp_path / "few.jsonl", 19)
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text('{"question": "Why?", "answer": " "}\n')
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("frage,antwort\na,b\n")
+    for file, problem in (
+        (few, "19 training rows are too few: at least 20 are needed."),
+        (empty, "empty.jsonl, line 1: the answer is missing or empty."),
+        (wrong, "needs the columns question and answer"),
+        (tmp_path / "none.jsonl", "There is no file"),
+    ):
+        code, out, err = run(home, "train", "--examples", file)
+        assert (code, out) == (2, "")
+        assert problem in " ".join(err.split())
+    assert run(home, "train", "--name", "not a name!", "--examples", rows_file(few, 30))[0] == 2
+
+
+def test_without_rows_they_are_built_from_the_documents(home: Path) -> None:
+    code, out, err = run(home, "train", "--hybrid", "--epochs", 1, "--rank", 4, "--name", "built", "--json")
+    assert code == 0, err
+    row = json.loads(out.splitlines()[-1])
+    assert (row["kind"], row["documents"]) == ("hybrid", ["prices.csv", "returns.md", "service.txt"])

@@ -1,0 +1,55 @@
+"""The real reader process, with a parser that does what the file's text says: loop, crash, eat memory, talk.
+
+Started by `test_reader_pool` as `python -m tests.documents.misbehaving`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from backends.datatypes import ParsedFile
+from backends.documents import reader_process
+from backends.documents.parsing import parse_file
+
+
+def misbehave(path: Path, name: str, passwords: Sequence[str]) -> ParsedFile:
+    match path.read_bytes().decode(errors="replace").split():
+        case ["loop"]:
+            while True:
+                pass
+        case ["abort"]:
+            os.abort()
+        case ["exit"]:
+            os._exit(3)
+        case ["overflow"]:
+            return misbehave(path, name, passwords)
+        case ["eat"]:
+            eaten = [bytearray(64 * 1024 * 1024) for _ in range(1000)]
+            return ParsedFile(str(len(eaten)), "", "text")
+        case ["talk"]:
+            print("a reader's chatter")
+            os.write(1, b"more of it\n")
+        case ["garble"]:
+            os.write(int(os.environ["ANSWERS"]), b"this is no answer\n")
+        case ["grow"]:
+            reader_process.GROWN = 0
+        case ["who"]:
+            return ParsedFile(str(os.getpid()), "", "text")
+    return parse_file(path, name, passwords)
+
+
+def main() -> None:
+    # The answers go to a copy of stdout, which gets the lowest free number.
+    probe = os.dup(1)
+    os.close(probe)
+    os.environ["ANSWERS"] = str(probe)
+    reader_process.parse_file = misbehave
+    sys.setrecursionlimit(300)
+    reader_process.main()
+
+
+if __name__ == "__main__":
+    main()

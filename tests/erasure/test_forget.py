@@ -1,0 +1,265 @@
+"""Forgetting reaches every file of a workspace, says so truthfully, and ends what a crash interrupted."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+import sqlite3
+import zipfile
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, Usage
+from backends.documents.library import Library
+from backends.documents.opening import open_folder, open_library, open_session
+from backends.documents.store import Workspace
+from backends.erasure import forget
+from backends.erasure.redact import LONGEST_PIECE, REMOVED, Traces, pieces_of
+from backends.erasure.scan import holds, needles_of, scan
+from backends.evaluation.archive import Archive, Arm, Entry, RunRecord, Setting
+from backends.settings import make_settings
+from tests.fakes import HashingEmbedder
+
+SETTINGS = make_settings(chunk_size=32, chunk_overlap=8)
+SECRET = "Zanzibar was chosen as the site of the second research station in May."
+KEPT = "The canteen opens at noon and closes at three on every working day."
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "keep.md").write_text(KEPT)
+    (folder / "gone.md").write_text(SECRET)
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path, files) -> Library:
+    library = Library(Workspace.open(tmp_path / "workspace"), HashingEmbedder())
+    library.workspace.set_meta("seeded", "1")
+    assert [r.status for r in library.ingest([files], settings=SETTINGS)] == ["indexed", "indexed"]
+    return library
+
+
+def answer(document: str, text: str) -> dict:
+    return {
+        "id": "q1",
+        "text": f"As far as is known: {document}",
+        "sources": [{"document": document, "version": 1, "text": text}],
+        "citations": [{"document": document, "version": 1, "text": text}],
+        "latency_ms": {"total": 3.5},
+    }
+
+
+def everything(folder):
+    """(path, bytes) of every file."""
+    return [(path, path.read_bytes()) for path in folder.rglob("*") if path.is_file()]
+
+
+def test_copies_of_visitors_and_of_folders_lose_it_too(library, files, tmp_path):
+    base = library.workspace.path
+    open_folder(base, files, HashingEmbedder(), SETTINGS)
+    ada, bob = (open_session(base, name, HashingEmbedder()) for name in ("ada", "bob"))
+    (files / "gone.md").write_text(f"{SECRET} And Ada knows more of it.")
+    (files / "own.md").write_text("Bob keeps a diary of the weather in the harbour.")
+    list(ada.ingest([files / "gone.md"], settings=SETTINGS))
+    list(bob.ingest([files / "own.md"], settings=SETTINGS))
+    report = library.forget("gone.md")
+    assert (report.versions, report.sessions, len(report.folders)) == (1, 2, 1)
+    assert report.found_in == () and report.searched_for > 0 and report.scanned_bytes > 10_000
+    assert [d.name for d in ada.documents()] == ["keep.md"]
+    assert [d.name for d in bob.documents()] == ["keep.md", "own.md"]
+    assert [entry.event for entry in ada.history("gone.md")][-1] == "forgotten"
+    for library_ in (ada, bob, library):
+        library_.workspace.close()
+    assert not [path for path, data in everything(base) if b"Zanzibar" in data or b"Ada knows" in data]
+
+
+def test_a_visitor_who_forgets_leaves_the_others_alone(library):
+    base = library.workspace.path
+    ada = open_session(base, "ada", HashingEmbedder())
+    report = ada.forget("gone.md")
+    assert (report.sessions, report.found_in) == (0, ())
+    assert [d.name for d in library.documents()] == ["gone.md", "keep.md"]
+
+
+def test_records_lose_what_quotes_it_and_keep_the_rest(library):
+    base = library.workspace.path
+    run = {
+        "run": "r1",
+        "rows": [
+            {"question": {"question": "Where?", "answers": ["Zanzibar"], "documents": ["gone.md"]}},
+            {"record": answer("gone.md", SECRET), "score": 0.75},
+            {"record": answer("keep.md", KEPT), "score": 0.5},
+            {"prompt": f"[1] {SECRET}\nWhere?"},
+        ],
+    }
+    (base / "runs").mkdir()
+    (base / "runs" / "one.json").write_text(json.dumps(run))
+    lines = "\n".join(json.dumps(row) for row in run["rows"]) + "\n"
+    (base / "runs" / "two.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    db = sqlite3.connect(base / "log.db")
+    db.execute("CREATE TABLE asked (id INTEGER PRIMARY KEY, question TEXT, sources TEXT, text TEXT)")
+    for row in run["rows"][1:3]:
+        record = row["record"]
+        db.execute(
+            "INSERT INTO asked (question, sources, text) VALUES (?, ?, ?)",
+            ("Where?", json.dumps(record["sources"]), record["text"]),
+        )
+    db.commit()
+    db.close()
+
+    report = library.forget("gone.md")
+    assert report.found_in == () and report.records > 0
+    asked, quoting, other, prompt = json.loads((base / "runs" / "one.json").read_text())["rows"]
+    assert asked["question"] == {"question": REMOVED, "answers": [REMOVED], "documents": ["gone.md"]}
+    assert quoting["record"]["text"] == REMOVED and quoting["record"]["sources"] == []
+    assert quoting["record"]["latency_ms"] == {"total": 3.5} and quoting["score"] == 0.75
+    assert other == run["rows"][2] and prompt == {"prompt": REMOVED}
+    packed = gzip.decompress((base / "runs" / "two.jsonl.gz").read_bytes()).decode()
+    assert [json.loads(line) for line in packed.splitlines()] == [asked, quoting, other, prompt]
+    rows = list(sqlite3.connect(base / "log.db").execute("SELECT question, sources, text FROM asked"))
+    assert rows[0] == ("Where?", "[]", REMOVED) and rows[1][2] == other["record"]["text"]
+
+
+def test_an_evaluation_run_can_still_be_read_when_its_quotations_are_gone(library):
+    archive = Archive(library.workspace.path)
+    questions = (
+        Question("q1", "Where is it?", ("Zanzibar",), ("gone.md",)),
+        Question("q2", "When is lunch?"),
+    )
+    arms = (Arm("rag", "rag", {}), Arm("base", "base", {}))
+    run = archive.begin(RunRecord("", "", "", "own", questions, arms, Setting())).run
+    for number, (document, text) in enumerate((("gone.md", SECRET), ("keep.md", KEPT)), start=1):
+        source = SourceRecord(1, document, 1, None, 0, len(text), 0.5, text)
+        cited = Citation(1, document, 1, None, 0, len(text), text)
+        made = Answer(
+            f"q{number}", "Where?", "rag", f"It says: {text}", (cited,), (source,), {"total": 3.0},
+            Usage(9, 9), Cost(0.0, "USD", ""), "model", None, False, 0.9,
+        )  # fmt: skip
+        archive.add(run, Entry(f"q{number}", "rag", made, {"right": 1.0}))
+    assert library.forget("gone.md").found_in == ()
+    asked, other = archive.load(run).record.questions
+    assert (asked.id, asked.question, asked.answers) == ("q1", REMOVED, (REMOVED,))
+    assert other == questions[1]
+    quoting, kept = archive.load(run).entries
+    assert quoting.answer is not None and kept.answer is not None
+    assert (quoting.answer.text, quoting.answer.sources, quoting.answer.citations) == (REMOVED, (), ())
+    assert quoting.scores == {"right": 1.0} and KEPT in kept.answer.text
+
+
+def test_records_that_a_visitor_keeps_outside_the_own_copy_are_reached(library, tmp_path):
+    ada = open_session(library.workspace.path, "ada", HashingEmbedder())
+    outside = tmp_path / "ada's runs"
+    outside.mkdir()
+    (outside / "answers.jsonl").write_text(json.dumps(answer("gone.md", SECRET)) + "\n")
+    assert ada.forget("gone.md", [outside]).found_in == ()
+    assert "Zanzibar" not in (outside / "answers.jsonl").read_text()
+
+
+def test_a_document_of_the_same_name_from_elsewhere_keeps_its_records():
+    traces = Traces.of("gone.md", [SECRET], [])
+    record = answer("gone.md", "Quite another text of another folder.")
+    assert traces.redacted(record) == (record, 0)
+
+
+def test_what_cannot_be_taken_out_is_reported_not_hidden(library):
+    base = library.workspace.path
+    (base / "cache.pickle").write_bytes(pickle.dumps({"text": SECRET}))
+    assert library.forget("gone.md").found_in == ("cache.pickle",)
+
+
+def test_text_that_other_documents_hold_too_is_named_and_not_searched_for(library, files):
+    (files / "copy.md").write_text(SECRET)
+    list(library.ingest([files / "copy.md"], settings=SETTINGS))
+    report = library.forget("gone.md")
+    assert (report.also_in, report.searched_for, report.found_in) == (("copy.md",), 0, ())
+
+
+def test_adapters_that_learned_it_are_listed_also_to_a_visitor_with_a_copy(library):
+    base = library.workspace.path
+    (base / "adapters" / "own").mkdir(parents=True)
+    card = {"name": "own", "documents": [{"name": "gone.md", "version": 1, "content_hash": "x"}]}
+    (base / "adapters" / "own" / "card.json").write_text(json.dumps(card))
+    ada = open_session(base, "ada", HashingEmbedder())
+    assert ada.forget("gone.md").adapters == library.forget("gone.md").adapters == ("own",)
+
+
+@pytest.mark.parametrize("step", ["_in_sessions", "_in_records", "scan"])
+def test_what_a_crash_interrupts_is_ended_at_the_next_opening(library, step, monkeypatch):
+    base = library.workspace.path
+    open_session(base, "ada", HashingEmbedder())
+    (base / "run.json").write_text(json.dumps(answer("gone.md", SECRET)))
+
+    class Crash(Exception):
+        pass
+
+    def crash(*args):
+        raise Crash
+
+    monkeypatch.setattr(forget, step, crash)
+    with pytest.raises(Crash):
+        library.forget("gone.md")
+    monkeypatch.undo()
+    assert [d.name for d in library.documents()] == ["keep.md"]  # out of sight from the first step
+    again = open_library(base, HashingEmbedder(), SETTINGS)
+    assert [d.name for d in again.documents()] == ["keep.md"] and again.workspace.erasures() == []
+    again.workspace.close()
+    library.workspace.close()
+    assert not [path for path, data in everything(base) if b"Zanzibar" in data]
+
+
+def test_a_new_document_of_the_name_is_another_document(library, files):
+    library.forget("gone.md")
+    (files / "gone.md").write_text("A new beginning with other words altogether.")
+    assert [r.status for r in library.ingest([files / "gone.md"], settings=SETTINGS)] == ["indexed"]
+    assert library.versions("gone.md") == [1]
+
+
+# --- the scan itself -----------------------------------------------------------------------------
+
+
+def test_the_scan_finds_a_text_however_it_is_stored(tmp_path):
+    text = 'Žluťoučký kůň said "no" to the harbour master.'
+    (tmp_path / "plain.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "wide.txt").write_text(text, encoding="utf-16")
+    (tmp_path / "escaped.json").write_text(json.dumps([text]))
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(text.encode()))
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inner", text)
+    db = sqlite3.connect(tmp_path / "packed.db")
+    db.execute("CREATE TABLE t (data BLOB)")
+    db.execute("INSERT INTO t VALUES (?)", (zlib.compress(text.encode()),))
+    db.commit()
+    db.close()
+    (tmp_path / "other.txt").write_text("Nothing of the kind.")
+    found = set(scan([tmp_path], list(pieces_of(text))).found_in)
+    assert found == {path.name for path in tmp_path.iterdir()} - {"other.txt"}
+
+
+def test_the_scan_sees_text_in_free_pages_and_journals(tmp_path):
+    path = tmp_path / "loose.db"
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("CREATE TABLE t (text TEXT)")
+    db.execute("INSERT INTO t VALUES (?)", (SECRET,))
+    db.execute("PRAGMA secure_delete = OFF")
+    db.execute("DELETE FROM t")
+    assert scan([tmp_path], [SECRET]).found_in == ("loose.db-wal",)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    assert holds(path, needles_of([SECRET]))
+
+
+@given(st.text(alphabet="ab \n\t.é漢", max_size=300))
+def test_pieces_are_slices_within_a_line_and_cover_long_quotations(text):
+    pieces = list(pieces_of(text))
+    assert all(piece in text and "\n" not in piece and 0 < len(piece) <= LONGEST_PIECE for piece in pieces)
+    traces = Traces.of("x", [text], [])
+    assert bool(pieces) == bool(text.split())
+    assert not pieces or traces.quoted_in(f"It says: {text} (end)")

@@ -1,0 +1,250 @@
+"""Scores against values computed by hand."""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+from collections import Counter
+
+import pytest
+
+from backends.answering.groundedness import groundedness
+from backends.answering.overlap import best_support, content_tokens, recall, sentences, supported
+from backends.datatypes import Question
+from backends.evaluation.metrics import (
+    CitationScore,
+    citation_score,
+    contains_answer,
+    exact_match,
+    f1,
+    follows_schema,
+    is_correct,
+    is_right,
+    normalize_answer,
+    rouge_l,
+    same_json,
+)
+from backends.language.answer_text import is_json
+
+
+def test_squad_normalisation() -> None:
+    assert normalize_answer("The  Lark-Mini, an 'A' device!") == "larkmini device"
+
+
+@pytest.mark.parametrize(
+    ("answer", "golds", "expected"),
+    [
+        ("The 30 days. [2]", ["30 days"], True),
+        ("30 days", ["20 days", "30 Days"], True),
+        ("within 30 days", ["30 days"], False),
+        ("30 days", [], False),
+    ],
+)
+def test_exact_match(answer: str, golds: list[str], expected: bool) -> None:
+    assert exact_match(answer, golds) is expected
+
+
+def test_f1_by_hand() -> None:
+    # said {within, 30, days}, gold {30, days}: precision 2/3, recall 1, F1 = 0.8
+    assert f1("within 30 days [1]", ["30 days"]) == pytest.approx(0.8)
+    assert f1("within 30 days", ["a week", "30 days", "within"]) == pytest.approx(0.8)
+    # "days days" against "days": one in common, 2 x 1 / (2 + 1)
+    assert f1("days days", ["days"]) == pytest.approx(2 / 3)
+    assert f1("no", ["yes"]) == 0
+    assert f1("the", ["a"]) == 1  # both are empty after normalisation
+    assert f1("x", []) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "golds", "expected"),
+    [
+        ("You have 30 days. [1]", ["30 days"], True),
+        ("You have 130 days.", ["30 days"], False),  # whole words only
+        ("It costs €1,299.00", ["1,299.00"], False),  # "€" is no ASCII punctuation: SQuAD keeps it
+        ("It costs 1,299 euros", ["1299 euros"], True),
+        ("anything", ["the"], False),  # a gold answer of articles alone proves nothing
+    ],
+)
+def test_contains_answer(answer: str, golds: list[str], expected: bool) -> None:
+    assert contains_answer(answer, golds) is expected
+
+
+def test_correct_for_an_unanswerable_question_is_to_decline() -> None:
+    assert is_correct("The documents do not say.", [])
+    assert not is_correct("It is 5.", [])
+    assert is_correct("It is 5.", ["5"])
+
+
+def squad_script(prediction: str, golds: list[str]) -> tuple[float, float]:
+    """Exact match and F1 of the SQuAD 1.1 evaluation script, version 1.1, as its authors published it."""
+
+    def normalize(s: str) -> str:
+        s = s.lower()
+        s = "".join(ch for ch in s if ch not in set(string.punctuation))
+        s = re.sub(r"\b(a|an|the)\b", " ", s)
+        return " ".join(s.split())
+
+    def f1_score(prediction: str, ground_truth: str) -> float:
+        prediction_tokens = normalize(prediction).split()
+        ground_truth_tokens = normalize(ground_truth).split()
+        common = Counter(prediction_tokens) & Counter(ground_truth_tokens)
+        num_same = sum(common.values())
+        if num_same == 0:
+            return 0.0
+        precision = 1.0 * num_same / len(prediction_tokens)
+        recall = 1.0 * num_same / len(ground_truth_tokens)
+        return (2 * precision * recall) / (precision + recall)
+
+    exact = max(float(normalize(prediction) == normalize(gold)) for gold in golds)
+    return exact, max(f1_score(prediction, gold) for gold in golds)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_exact_match_and_f1_agree_with_the_squad_script(seed: int) -> None:
+    draw = random.Random(seed)
+    words = ["The", "a", "30", "days,", "days", "of", "An", "delivery.", "U.S.", "it's", "-", "20%"]
+
+    def text(least: int) -> str:
+        # "in" keeps every text from normalising to nothing, the one case that script 1.1 scores 0.
+        return " ".join(["in", *draw.choices(words, k=draw.randint(least, 7))])
+
+    said, golds = text(0), [text(0) for _ in range(draw.randint(1, 3))]
+    exact, overlap = squad_script(said, golds)
+    assert exact_match(said, golds) == bool(exact)
+    assert f1(said, golds) == pytest.approx(overlap)
+
+
+def test_rouge_l_by_hand() -> None:
+    # "police killed gunman" against "police kill gunman" (Lin 2004): LCS 2 of 3 and 3 words
+    assert rouge_l("police killed gunman", ["police kill gunman"]) == pytest.approx(2 / 3)
+    # LCS of {gunman, kill, police} and {police, kill, gunman} is one word long
+    assert rouge_l("the gunman kill police [1]", ["police kill the gunman"]) == pytest.approx(1 / 3)
+    assert rouge_l("x", ["y", "x"]) == 1
+    assert rouge_l("", ["x"]) == 0
+    assert rouge_l("x", []) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rouge_l_agrees_with_the_plain_recursion(seed: int) -> None:
+    draw = random.Random(seed)
+    said, gold = (draw.choices("uvwxyz", k=draw.randint(1, 9)) for _ in range(2))
+
+    def longest(i: int, j: int) -> int:
+        if i == len(said) or j == len(gold):
+            return 0
+        if said[i] == gold[j]:
+            return 1 + longest(i + 1, j + 1)
+        return max(longest(i + 1, j), longest(i, j + 1))
+
+    expected = 2 * longest(0, 0) / (len(said) + len(gold))
+    assert rouge_l(" ".join(said), [" ".join(gold)]) == pytest.approx(expected)
+
+
+def test_json_labels_are_compared_as_values() -> None:
+    gold = '{"risk":"low","action":"accept"}'
+    assert same_json('{"action": "accept", "risk": "low"}', [gold])
+    assert not same_json('{"risk": "low"}', [gold])
+    assert not same_json("low", [gold])
+    label = Question("q", "Classify this", (gold,))
+    assert is_right(label, '{"action": "accept", "risk": "low"}')
+    assert not is_right(label, f"It is {gold}")
+    assert is_right(Question("q", "When?", ("30 days",)), "Within 30 days.")
+    assert is_right(Question("q", "When?"), "I do not know.")
+
+
+# --- alignment -----------------------------------------------------------------------------------
+
+
+def test_content_tokens_are_stemmed_words_and_exact_numbers() -> None:
+    text = "The customers' returns are accepted within 1,000 days, at 3.5 % [2]"
+    assert content_tokens(text) == ["custom", "return", "accept", "1000", "day", "3.5", "2"]
+
+
+def test_supported_counts_with_multiplicity() -> None:
+    assert supported("days and days of 30", "30 days") == (2, 3)
+    assert recall("days and days of 30", "30 days") == pytest.approx(2 / 3)
+    assert recall("the of", "anything") == 0
+
+
+def test_best_support_prefers_the_first_of_equals() -> None:
+    passages = ["nothing here", "returns in 30 days", "30 days returns"]
+    assert best_support("returns 30 days", passages) == (1, 1.0)
+    assert best_support("zebra", passages) == (-1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two.", ["One.", "Two."]),
+        ("One. [1] Two. [2][3] Three", ["One. [1]", "Two. [2][3]", "Three"]),
+        ("It costs 3.50 euros. 20 remain.", ["It costs 3.50 euros.", "20 remain."]),
+        ("e.g. this one", ["e.g. this one"]),
+        ("line\n\nother", ["line", "other"]),
+        ("", []),
+    ],
+)
+def test_sentences_keep_their_markers(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+# --- groundedness --------------------------------------------------------------------------------
+
+
+def test_groundedness_by_hand() -> None:
+    passages = ["Goods are returned in 30 days. Shipping is free.", "Lamps cost 99 euros."]
+    # {good, return, 30, day} all in one sentence: 4 of 4
+    assert groundedness("Goods return in 30 days. [1]", passages) == 1
+    # {good, return, 60, day}: 60 is not there, 3 of 4
+    assert groundedness("Goods return in 60 days.", passages) == pytest.approx(3 / 4)
+    # one: 4 of 4; two, {lamp, ship, 99, pound}: the best single sentence holds {lamp, 99}, 2 of 4
+    assert groundedness("Goods return in 30 days. Lamps ship 99 pounds.", passages) == pytest.approx(6 / 8)
+    assert groundedness("Zebras sing.", passages) == 0
+    assert groundedness("Goods.", []) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["The documents do not say.", '{"risk": "high"}', "", "It is.", "I do not know."]
+)
+def test_nothing_asserted_is_not_judged(text: str) -> None:
+    assert groundedness(text, ["anything"]) is None
+
+
+# --- structure and citations ---------------------------------------------------------------------
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"risk": {"enum": ["low", "high"]}},
+    "required": ["risk"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ('{"risk": "high"}', True),
+        ('{"risk": "medium"}', False),
+        ('{"risk": "high", "why": 1}', False),
+        ('Sure: {"risk": "high"}', False),
+        ("[]", False),
+    ],
+)
+def test_follows_schema(text: str, valid: bool) -> None:
+    assert follows_schema(text, SCHEMA) is valid
+
+
+def test_is_json_means_an_object_or_list() -> None:
+    assert [is_json(text) for text in ("{}", "[1]", "30", '"x"', "{oops")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_citation_score_over_distinct_documents() -> None:
+    assert citation_score(["a", "a", "b"], ["a", "c"]) == CitationScore(precision=0.5, recall=0.5)
+    assert citation_score([], ["a"]) == CitationScore(precision=None, recall=0.0)
+    assert citation_score(["a"], []) == CitationScore(precision=0.0, recall=None)

@@ -1,0 +1,84 @@
+"""What the advisor rests on comes from stored runs; the report names it and escapes what it shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from backends.advice.advisor import APPROACHES, Answers, Evidence, advise
+from backends.advice.findings import change_rate, evidence_of, fitting
+from backends.costs.monthly import Plan
+from backends.costs.prices import load_book
+from backends.datatypes import Question
+from backends.documents.store import HistoryEntry
+from backends.evaluation.archive import Arm, Entry, Run, RunRecord, Setting
+from backends.evaluation.comparison import Board
+from pages.advise.advice_report import as_html, basis_words
+from tests.advice.test_advisor import MEASURED, TUNE
+from tests.costs.test_monthly import answer
+
+QUESTIONS = tuple(Question(f"q{n}", f"Question {n}?", ("yes",), ("a.md",)) for n in range(4))
+
+
+def record(run: str = "run-7", *, backends: tuple[str, ...] = APPROACHES, **options: bool) -> RunRecord:
+    arms = tuple(Arm(name, name, {}) for name in backends)
+    return RunRecord(run, "", "", "test", QUESTIONS, arms, Setting(), **{"complete": True, **options})  # type: ignore[arg-type]
+
+
+def board() -> Board:
+    """Everybody answers in 2 s; hybrid is right twice, the others once."""
+    entries = [
+        Entry(
+            q.id, name, answer(q.question, name, 100, 10, 2000), {"right": float(n < 1 + (name == "hybrid"))}
+        )
+        for n, q in enumerate(QUESTIONS)
+        for name in APPROACHES
+    ]
+    return Board(Run(record(), tuple(entries)))
+
+
+def test_findings_name_their_run_and_their_interval() -> None:
+    evidence = evidence_of(board(), load_book(), Plan())
+    right = evidence.all_of("right")
+    assert right is not None and {n: f.value for n, f in right.items()} == {
+        "rag": 0.25, "hybrid": 0.5, "fine_tuned": 0.25,
+    }  # fmt: skip
+    assert {finding.run for finding in evidence.findings} == {"run-7"}
+    assert right["rag"].low is not None and right["rag"].low < 0.25 < (right["rag"].high or 0)
+    assert evidence.get("seconds", "rag").value == 2.0  # type: ignore[union-attr]
+    # 100 prompt and 10 answer tokens at 0.15 and 0.60 a million, and 16 tokens embedded at 0.02.
+    assert evidence.get("cost_answer", "rag").value == pytest.approx((15 + 6 + 0.32) / 1e6)  # type: ignore[union-attr]
+    assert evidence.all_of("format") is None  # no question asked for JSON
+
+
+def test_only_a_finished_run_of_every_approach_counts() -> None:
+    part = record("part", backends=("rag", "hybrid"))
+    sweep, open_ = record("sweep", sweep=True), record("open", complete=False)
+    assert fitting([open_, sweep, part, record("whole"), record("older")]).run == "whole"  # type: ignore[union-attr]
+    assert fitting([open_, sweep, part]) is None
+
+
+def test_the_change_rate_counts_replacements() -> None:
+    def entry(event: str) -> HistoryEntry:
+        return HistoryEntry(1, event, "2026-11-01T00:00:00", "x")
+
+    histories = [[entry("indexed"), entry("replaced"), entry("replaced")], [entry("indexed")]]
+    rate = change_rate(histories, 4.0)
+    assert rate is not None and rate.value == 0.5 and "2 replacements of 2 documents" in rate.source
+    assert change_rate([[entry("indexed")]], 4.0) is None
+
+
+@pytest.mark.parametrize("evidence", [Evidence(), MEASURED])
+def test_the_report_stands_alone_and_shows_every_basis(evidence: Evidence) -> None:
+    advice = advise(TUNE, evidence)
+    page = as_html(TUNE, advice, evidence, datetime(2026, 11, 21, tzinfo=UTC))
+    assert "http" not in page and "<script" not in page and "@media print" in page
+    for reason in (*advice.reasons, advice.gap):
+        assert basis_words(reason)
+    for run in {finding.run for finding in evidence.findings}:
+        assert f"<td>{run}</td>" in page
+    assert ("Nothing has been measured yet." in page) == (not evidence.findings)
+    assert "Answers(" not in page and as_html(
+        Answers(), advise(Answers(), evidence), evidence, datetime.now()
+    )

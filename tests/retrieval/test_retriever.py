@@ -1,0 +1,409 @@
+"""Fusion by hand, evidence within its budget, vectors made once."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.datatypes import Chunk, Document, Filters
+from backends.retrieval import retriever as module
+from backends.retrieval.fusion import highest, reciprocal_rank_fusion
+from backends.retrieval.index import PassageIndex
+from backends.retrieval.retriever import JUDGED, Retriever, passage_text
+from backends.retrieval.sentence_choice import Fit, SentenceVectors, says_the_same
+from tests.fakes import HashingEmbedder
+
+TEXTS = [
+    "The Team plan costs 24 EUR a month. It includes 25 monitors. Support answers on weekdays.",
+    "Lark One is a home monitor. It costs 149 EUR.",
+    "Returns are free. Unused products may be returned within 30 days.",
+    "The canteen opens at noon. Soup is served daily.",
+]
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def line(number: int, title: str, sentences: Sequence[str]) -> str:
+    return f"[{number}] {title}: {' '.join(sentences)}"
+
+
+SELECT = {"count_tokens": words, "format_line": line}
+
+
+class ScriptedRanker:
+    """Judges a text by how often it holds a word; remembers what it was shown."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.read: list[str] = []
+
+    def score(self, question, texts):
+        self.read += texts
+        return np.array([10 * text.count(self.word) for text in texts], np.float32)
+
+
+@pytest.fixture
+def retriever() -> Retriever:
+    embedder = HashingEmbedder(512)
+    chunks = [
+        Chunk(f"d{at}.md", 1, 100, 100 + len(text), text, None, len(text), f"Title {at}")
+        for at, text in enumerate(TEXTS)
+    ]
+    return Retriever(chunks, embedder.embed([passage_text(c) for c in chunks]), embedder)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=20), st.integers(1, 25))
+def test_the_highest_scores_are_those_of_a_full_sort(scores, count):
+    array = np.array(scores, np.float32)
+    expected = [int(at) for at in np.argsort(-array, kind="stable")[:count] if array[at] > 0]
+    assert highest(array, count) == expected
+
+
+def test_reciprocal_rank_fusion_is_the_sum_of_inverse_ranks():
+    fused = reciprocal_rank_fusion([[7, 3, 5], [3, 9]], k=60)
+    assert fused == [(3, 1 / 62 + 1 / 61), (7, 1 / 61), (9, 1 / 62), (5, 1 / 63)]
+    assert reciprocal_rank_fusion([[2], [1]]) == [(1, 1 / 61), (2, 1 / 61)]
+    assert reciprocal_rank_fusion([]) == []
+
+
+def test_dense_search_equals_the_products_sorted():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(200, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = PassageIndex(["x"] * 200, vectors)
+    query = vectors[17]
+    expected = np.argsort(-(vectors @ query))[:10]
+    assert [position for position, _ in index.dense(query, 10)] == list(expected)
+    assert index.similarity(query, [17]) == pytest.approx([1.0])
+
+
+def test_bm25_finds_codes_whole_and_in_parts_and_stems_words():
+    index = PassageIndex(["Part SB-42 measures carbon dioxide", "Firmware 4.3 fixes the clock"], np.eye(2))
+    assert index.bm25("SB-42").argmax() == 0
+    assert index.bm25("fixing clocks in firmware 4.3").argmax() == 1
+    assert not index.bm25("the of and").any()
+    assert not index.bm25("zebra").any()
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "bm25"])
+def test_search_ranks_from_one_with_falling_scores_and_says_which_parts_ran(retriever, mode):
+    hits = retriever.search("When may unused products be returned?", top_k=3, mode=mode)
+    assert hits[0].chunk.document == "d2.md"
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+    assert all(a.score >= b.score for a, b in pairwise(hits))
+    assert all((hit.dense is None) == (mode == "bm25") for hit in hits)
+    assert all((hit.bm25 is None) == (mode == "dense") for hit in hits)
+
+
+def test_an_empty_library_finds_nothing_and_says_so():
+    empty = Retriever([], np.zeros((0, 4)), HashingEmbedder())
+    assert empty.search("anything", top_k=5, mode="hybrid") == []
+    evidence = empty.select_evidence("anything", [], budget=50, rerank=True, **SELECT)
+    assert evidence.sources == () and len(evidence.warnings) == 1
+
+
+@pytest.mark.parametrize("rerank", [True, False])
+@pytest.mark.parametrize("budget", [1, 12, 25, 60, 1000])
+def test_evidence_keeps_to_the_budget_and_loses_no_hit(retriever, rerank, budget):
+    question = "What does the Team plan cost a month?"
+    hits = retriever.search(question, top_k=4, mode="dense")
+    evidence = retriever.select_evidence(question, hits, budget=budget, rerank=rerank, **SELECT)
+    shown = [source.hit.chunk.document for source in evidence.sources]
+    left = [hit.chunk.document for hit in evidence.left_out]
+    assert sorted(shown + left) == sorted(hit.chunk.document for hit in hits)
+    assert [source.rank for source in evidence.sources] == list(range(1, len(shown) + 1))
+    cost = 0
+    for source in evidence.sources:
+        chunk = source.hit.chunk
+        assert source.sentences
+        best, *others = source.sentences
+        assert best.score == max(s.score for s in source.sentences)
+        assert others == sorted(others, key=lambda s: s.start)
+        for s in source.sentences:
+            assert chunk.text[s.start - chunk.start : s.end - chunk.start] == s.text
+        cost += words(f"[{source.rank}] {chunk.title}: " + " ".join(s.text for s in source.sentences))
+    assert cost <= budget or len(evidence.sources) == len(evidence.sources[0].sentences) == 1
+
+
+def test_reranked_evidence_begins_with_the_best_sentence(retriever):
+    question = "How many days until unused products may be returned?"
+    hits = retriever.search(question, top_k=4, mode="dense")
+    worst_first = list(reversed(hits))
+    evidence = retriever.select_evidence(question, worst_first, budget=500, rerank=True, **SELECT)
+    assert "within 30 days" in evidence.sources[0].sentences[0].text
+    best = [max(s.score for s in source.sentences) for source in evidence.sources]
+    assert best == sorted(best, reverse=True)
+    assert [h.chunk for h in retriever.rerank(question, worst_first)] == [
+        s.hit.chunk for s in evidence.sources
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("What does item LF-1 cost?", "Item: LF-1; Product: Gateway; Price: 199 EUR; Note: new"),
+        ("What did item LF-1 cost in 2025?", "Item: LF-1; Product: Gateway; Price: 219 EUR"),
+    ],
+)
+def test_of_one_statement_with_two_figures_that_of_the_later_document_comes_first(question, first):
+    rows = {
+        "2025": [
+            "Item: LF-1; Product: Gateway; Price: 219 EUR",
+            "Item: LF-2; Product: Gateway; Price: 9 EUR",
+        ],
+        "2026": ["Item: LF-1; Product: Gateway; Price: 199 EUR; Note: new"],
+    }
+    chunks, documents = [], []
+    for year, lines in rows.items():
+        text = "\n".join(lines)
+        chunks.append(Chunk(f"{year}.csv", 1, 0, len(text), text, None, len(text), "Prices"))
+        documents.append(Document(f"{year}.csv", 1, "Prices", "csv", text, "", date=f"{year}-01-01"))
+    embedder = HashingEmbedder(512)
+    ranker = ScriptedRanker("219")
+    vectors = embedder.embed([passage_text(c) for c in chunks])
+    retriever = Retriever(chunks, vectors, embedder, ranker, documents)
+    hits = retriever.search(question, top_k=2, mode="hybrid")
+    assert retriever.best_sentences(question, hits)[0][0][1].text == first
+
+
+class FixedRanker:
+    """Gives each text the logit of the first listed word that it holds."""
+
+    def __init__(self, **logits: float) -> None:
+        self.logits = logits
+
+    def score(self, question, texts):
+        return np.array([next(v for word, v in self.logits.items() if word in t) for t in texts], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("logits", "likely"),
+    [
+        ({"north": 3.0, "south": 0.0, "east": 0.0, "west": 0.0}, ["north"]),
+        ({"north": 3.0, "south": 2.5, "east": 0.0, "west": 2.0}, ["north", "south", "west"]),
+        ({"north": 3.0, "south": 2.9, "east": 2.8, "west": 2.7}, ["north", "south", "east"]),
+        ({"north": -6.0, "south": -9.0, "east": -9.0, "west": -9.0}, ["north"]),  # the best always is
+    ],
+)
+def test_sentences_nearly_as_good_as_the_best_are_likely_too(monkeypatch, logits, likely):
+    monkeypatch.setattr(module, "BLEND", 0.0)
+    embedder = HashingEmbedder(512)
+    chunks = [
+        Chunk(f"{word}.md", 1, 0, 30, f"The {word} gate opens at nine.", None, 8, "Gates") for word in logits
+    ]
+    vectors = embedder.embed([passage_text(c) for c in chunks])
+    retriever = Retriever(chunks, vectors, embedder, FixedRanker(**logits))
+    hits = retriever.search("When does the gate open?", top_k=4, mode="hybrid")
+    found, _ = retriever.best_sentences("When does the gate open?", hits)
+    assert [s.text.split()[1] for _, s in found if s.likely] == likely
+    unread, _ = retriever.best_sentences("When does the gate open?", hits, cross_encoder=False)
+    assert not any(s.likely for _, s in unread)
+
+
+def test_of_a_statement_and_its_earlier_wording_only_one_is_likely():
+    texts = {
+        "2025": "Item: LF-1; Product: Gateway; Price: 219 EUR",
+        "2026": "Item: LF-1; Product: Gateway; Price: 199 EUR",
+    }
+    chunks = [Chunk(f"{y}.csv", 1, 0, len(t), t, None, len(t), "Prices") for y, t in texts.items()]
+    documents = [Document(f"{y}.csv", 1, "Prices", "csv", t, "", date=f"{y}-01-01") for y, t in texts.items()]
+    embedder = HashingEmbedder(512)
+    vectors = embedder.embed([passage_text(c) for c in chunks])
+    retriever = Retriever(chunks, vectors, embedder, FixedRanker(Item=1.0), documents)
+    hits = retriever.search("What does item LF-1 cost?", top_k=2, mode="hybrid")
+    found, _ = retriever.best_sentences("What does item LF-1 cost?", hits)
+    assert [(s.text[-7:], s.likely) for _, s in found] == [("199 EUR", True), ("219 EUR", False)]
+
+
+def test_the_cross_encoder_orders_the_sentences_that_the_blend_chose():
+    text = " ".join(f"Sentence {at} tells of wares." for at in range(30)) + " The depot keeps zebra files."
+    embedder = HashingEmbedder(512)
+    chunks = [Chunk("d.md", 1, 0, len(text), text, None, len(text), "Title")]
+    ranker = ScriptedRanker("zebra")
+    retriever = Retriever(chunks, embedder.embed([passage_text(c) for c in chunks]), embedder, ranker)
+    question = "Where does the depot keep files?"
+    hits = retriever.search(question, top_k=1, mode="hybrid")
+    ranked, _ = retriever.best_sentences(question, hits)
+    assert len(ranker.read) == len(ranked) == JUDGED and ranked[0][1].text == "The depot keeps zebra files."
+    evidence = retriever.select_evidence("wares", hits, budget=40, rerank=True, **SELECT)
+    first, *others = evidence.sources[0].sentences
+    assert "zebra" not in first.text  # not among the best of the blend, so never read
+    assert others and others == sorted(others, key=lambda s: s.start)
+    evidence = retriever.select_evidence(question, hits, budget=40, rerank=True, **SELECT)
+    first, *others = evidence.sources[0].sentences
+    assert "zebra" in first.text and others and all(s.start < first.start for s in others)
+    ranker.read.clear()
+    plain = retriever.select_evidence(question, hits, budget=40, rerank=True, cross_encoder=False, **SELECT)
+    assert ranker.read == [] and plain.sources
+
+
+def test_each_part_of_a_question_gets_its_best_sentence(retriever):
+    parts = ["What does the Team plan cost a month?", "What does Lark One cost?"]
+    hits = retriever.search(" ".join(parts), top_k=4, mode="dense")
+    evidence = retriever.select_evidence(
+        " ".join(parts), hits, budget=500, rerank=True, parts=parts, **SELECT
+    )
+    first, second, *_ = evidence.sources
+    assert first.sentences[0].text == "The Team plan costs 24 EUR a month."
+    assert second.hit.chunk.document == "d1.md"
+
+
+@pytest.mark.parametrize(
+    ("fit", "warned"),
+    [
+        (Fit(0.2), "similarity 0.20"),
+        (Fit(0.6), ""),
+        (Fit(0.6, -3.0), "odds: 5%"),
+        (Fit(0.2, 3.0), "similarity 0.20"),
+        (Fit(0.6, 0.0), ""),
+    ],
+)
+def test_a_poor_fit_is_said(fit, warned):
+    assert len(fit.warnings) == bool(warned) and all(warned in warning for warning in fit.warnings)
+
+
+def test_the_cross_encoder_orders_passages(retriever):
+    judged = Retriever(
+        retriever.chunks,
+        HashingEmbedder(512).embed([passage_text(c) for c in retriever.chunks]),
+        HashingEmbedder(512),
+        ScriptedRanker("Soup"),
+    )
+    hits = judged.search("Team plan", top_k=4, mode="dense")
+    assert hits[0].chunk.document == "d0.md"
+    ranked = judged.rerank("Team plan", hits)
+    assert ranked[0].chunk.document == "d3.md" and [hit.rank for hit in ranked] == [1, 2, 3, 4]
+    assert judged.rerank("Team plan", hits, cross_encoder=False)[0].chunk.document == "d0.md"
+    assert judged.rerank("Team plan", []) == []
+
+
+LONG = (
+    "Unused products may be returned within 30 days. The buyer fills in the form in the shop and puts the "
+    "printed label on the parcel. We refund the full price on the same account as soon as the parcel is here."
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        (LONG, True),
+        (LONG.replace("the printed label", "a printed label"), True),
+        (LONG.replace("30 days", "14 days"), False),
+        (LONG.replace("may be", "may not be"), False),
+        (LONG.replace("buyer", "Buyer"), False),
+        (LONG.replace("refund", "send").replace("full", "whole").replace("account", "card"), False),
+        (LONG.replace("buyer", "X").replace("shop", "buyer").replace("X", "shop"), False),
+        (LONG[: len(LONG) // 2], False),
+    ],
+)
+def test_passages_say_the_same_when_nothing_that_matters_differs(changed, same):
+    assert says_the_same(re.findall(r"\w+", LONG), re.findall(r"\w+", changed)) is same
+
+
+def test_near_identical_passages_are_one_hit_that_names_the_others():
+    texts = [LONG, LONG.replace("the printed label", "a printed label"), LONG.replace("30", "14"), TEXTS[1]]
+    embedder = HashingEmbedder(512)
+    chunks = [Chunk(f"d{at}.md", 1, 0, len(t), t, None, 9) for at, t in enumerate(texts)]
+    retriever = Retriever(chunks, embedder.embed(texts), embedder)
+    hits = retriever.search("unused products returned within 30 days", top_k=3, mode="hybrid")
+    shown = [(hit.chunk.document, [chunk.document for chunk in hit.also]) for hit in hits]
+    assert sorted(shown[0][1] + [shown[0][0]]) == ["d0.md", "d1.md"]
+    assert [also for _, also in shown[1:]] == [[], []] and [hit.rank for hit in hits] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "bm25"])
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (Filters(), {0, 1, 2, 3}),
+        (Filters(documents=("d1.md", "d3*")), {1, 3}),
+        (Filters(types=("pdf",)), {1, 3}),
+        (Filters(tags=("new", "blue")), {1}),
+        (Filters(since="2026-02"), {2, 3}),
+        (Filters(until="2026-01"), {1}),
+        (Filters(since="2026-01-15", until="2026-03-01"), {1, 2, 3}),
+        (Filters(types=("eml",)), set()),
+    ],
+)
+def test_filters_keep_a_search_to_some_documents(mode, filters, found):
+    dates = ["", "2026-01-15", "2026-03-01", "2026-03"]
+    tags = [(), ("new", "blue"), ("blue",), ("new",)]
+    documents = [
+        Document(f"d{at}.md", 1, "", ["markdown", "pdf"][at % 2], text, "", (), (), tags[at], dates[at])
+        for at, text in enumerate(TEXTS)
+    ]
+    texts = [f"monitor {text}" for text in TEXTS]
+    embedder = HashingEmbedder(512)
+    chunks = [Chunk(f"d{at}.md", 1, 0, len(t), t, None, 9) for at, t in enumerate(texts)]
+    retriever = Retriever(chunks, embedder.embed(texts), embedder, None, documents)
+    hits = retriever.search("monitor", top_k=9, mode=mode, filters=filters)
+    assert {int(hit.chunk.document[1]) for hit in hits} == found
+    everything = retriever.search("monitor", top_k=9, mode="dense")
+    if mode == "dense":
+        assert [h.chunk for h in hits] == [h.chunk for h in everything if int(h.chunk.document[1]) in found]
+
+
+def test_without_reranking_hits_keep_their_order_and_their_beginning(retriever):
+    hits = retriever.search("monitor", top_k=4, mode="dense")
+    evidence = retriever.select_evidence("monitor", hits, budget=500, rerank=False, **SELECT)
+    assert [source.hit for source in evidence.sources] == hits
+    assert all(source.sentences[0].start == source.hit.chunk.start for source in evidence.sources)
+
+
+def test_overlapping_passages_show_a_sentence_once():
+    text = "Alpha one is here. Beta two is here. Gamma three is here."
+    embedder = HashingEmbedder()
+    chunks = [Chunk("d.md", 1, 0, 36, text[:36], None, 8), Chunk("d.md", 1, 19, 57, text[19:], None, 8)]
+    retriever = Retriever(chunks, embedder.embed([passage_text(c) for c in chunks]), embedder)
+    hits = retriever.search("beta two", top_k=2, mode="dense")
+    evidence = retriever.select_evidence("beta", hits, budget=500, rerank=False, **SELECT)
+    shown = [s.text for source in evidence.sources for s in source.sentences]
+    assert len(shown) == len(set(shown)) == 3
+
+
+def test_a_fresh_retriever_shares_the_index_and_remembers_no_question(retriever):
+    question = "What does the Team plan cost a month?"
+    known = retriever.search(question, top_k=3, mode="hybrid")
+    embedder = retriever._embedder
+    embedder.embedded.clear()
+    assert retriever.search(question, top_k=3, mode="hybrid") == known and embedder.embedded == []
+    assert retriever.fresh().search(question, top_k=3, mode="hybrid") == known
+    assert embedder.embedded == [question]
+
+
+def test_shared_words_weigh_by_rarity():
+    index = PassageIndex(["red apple", "red pear", "blue plum"], np.eye(3, 4, dtype=np.float32))
+    red, plum = math.log(1 + 3 / 3), math.log(1 + 3 / 2)
+    shares = index.shared_words("Is the plum red?", ["A red thing.", "Plums", "plum, red plum", "green"])
+    assert shares == pytest.approx([red / (red + plum), plum / (red + plum), 1, 0])
+    assert not index.shared_words("the of", ["anything"]).any()
+
+
+def test_sentence_vectors_embed_once_and_stay_bounded():
+    embedder = HashingEmbedder()
+    cache = SentenceVectors(embedder, 3)
+    first = cache.of(["a b", "c", "a b"])
+    assert embedder.embedded == ["a b", "c"]
+    assert (cache.of(["c", "a b"]) == first[[1, 0]]).all()
+    assert embedder.embedded == ["a b", "c"]
+    cache.of(["d", "e"])
+    cache.of(["a b"])
+    assert embedder.embedded == ["a b", "c", "d", "e"]  # "c" was the oldest and fell out
+
+
+def test_related_words_lift_a_passage_that_shares_none_with_the_question(retriever):
+    plain = retriever.search("canteen", top_k=4, mode="bm25")
+    assert [hit.chunk.document for hit in plain] == ["d3.md"]
+    assert "soup" in retriever.related("canteen", "bm25")
+    wide = retriever.search("canteen", top_k=4, mode="bm25", related=["monitor"])
+    assert wide[0].chunk.document == "d3.md" and wide[0].score == plain[0].score
+    assert {hit.chunk.document for hit in wide[1:]} == {"d0.md", "d1.md"}

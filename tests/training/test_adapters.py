@@ -1,0 +1,142 @@
+"""The registry: what is active, what is stale, what may be removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends.datatypes import UserError
+from backends.training.adapters import (
+    AdapterCard,
+    Adapters,
+    LearnedDocument,
+    learned_from,
+    read_card,
+    stale_documents,
+    write_card,
+)
+
+LEARNED = (LearnedDocument("a.md", 1, "hash-a"), LearnedDocument("b.md", 3, "hash-b"))
+
+
+def save(folder: Path, kind: str = "fine_tuned", base: str = "base") -> AdapterCard:
+    folder.mkdir(parents=True)
+    card = AdapterCard(folder.name, kind, "tiny", base, LEARNED)  # type: ignore[arg-type]
+    write_card(folder, card)
+    return card
+
+
+@pytest.fixture
+def adapters(tmp_path: Path) -> Adapters:
+    save(tmp_path / "shipped" / "fine_tuned")
+    save(tmp_path / "shipped" / "hybrid", "hybrid")
+    save(tmp_path / "own" / "mine")
+    return Adapters(tmp_path / "own", tmp_path / "shipped")
+
+
+def name_of(adapters: Adapters, *given: str) -> str | None:
+    found = adapters.active(*given)  # type: ignore[arg-type]
+    return found.name if found else None
+
+
+def test_a_card_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    assert save(tmp_path / "x") == read_card(tmp_path / "x")
+
+
+def test_the_shipped_adapter_answers_until_another_is_chosen(adapters: Adapters) -> None:
+    assert name_of(adapters, "fine_tuned") == "fine_tuned"
+    adapters.activate("mine")
+    assert name_of(adapters, "fine_tuned") == "mine"
+    assert name_of(adapters, "hybrid") == "hybrid"
+    adapters.activate("fine_tuned")
+    assert name_of(adapters, "fine_tuned") == "fine_tuned"
+
+
+def test_only_an_adapter_of_the_same_base_is_active(adapters: Adapters, tmp_path: Path) -> None:
+    save(tmp_path / "own" / "foreign", base="other")
+    adapters.activate("foreign")
+    assert name_of(adapters, "fine_tuned", "base") == "fine_tuned"
+    assert name_of(adapters, "fine_tuned", "other") == "foreign"
+    assert name_of(adapters, "hybrid", "other") is None
+
+
+def test_a_deleted_adapter_gives_way_to_the_shipped_one(adapters: Adapters, tmp_path: Path) -> None:
+    adapters.activate("mine")
+    adapters.delete("mine")
+    assert name_of(adapters, "fine_tuned") == "fine_tuned"
+    assert not (tmp_path / "own" / "mine").exists()
+
+
+def test_shipped_adapters_stay(adapters: Adapters) -> None:
+    with pytest.raises(UserError, match="is a shipped adapter and stays"):
+        adapters.delete("hybrid")
+    with pytest.raises(UserError, match="is the name of a shipped adapter"):
+        adapters.path_for("hybrid")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x" * 65, "a b"])
+def test_names_that_are_no_folder_names_are_refused(adapters: Adapters, name: str) -> None:
+    with pytest.raises(UserError, match="cannot name an adapter"):
+        adapters.path_for(name)
+
+
+def test_an_unknown_adapter_is_named_with_the_known_ones(adapters: Adapters) -> None:
+    with pytest.raises(UserError, match="no adapter 'x'; there are: mine, fine_tuned, hybrid"):
+        adapters.activate("x")
+
+
+def test_a_save_under_way_is_not_an_adapter(adapters: Adapters, tmp_path: Path) -> None:
+    save(tmp_path / "own" / ".mine.123.partial")
+    assert [adapter.name for adapter in adapters.all()] == ["mine", "fine_tuned", "hybrid"]
+
+
+def test_a_broken_card_is_reported(adapters: Adapters, tmp_path: Path) -> None:
+    (tmp_path / "own" / "mine" / "card.json").write_text("{}")
+    with pytest.raises(UserError, match=r"The adapter mine has no readable card\.json"):
+        adapters.all()
+
+
+def test_changed_and_missing_documents_make_an_adapter_stale(adapters: Adapters) -> None:
+    card = adapters.get("mine").card
+    assert stale_documents(card, {"a.md": "hash-a", "b.md": "hash-b", "c.md": "new"}.get) == []
+    assert stale_documents(card, {"a.md": "changed", "b.md": "hash-b"}.get) == ["a.md"]
+    assert stale_documents(card, {"a.md": "hash-a"}.get) == ["b.md"]
+
+
+def test_who_learned_from_a_document(adapters: Adapters) -> None:
+    assert learned_from(adapters.all(), "a.md") == ["mine", "fine_tuned", "hybrid"]
+    assert learned_from(adapters.all(), "c.md") == []
+
+
+def test_rolling_back_goes_through_what_was_active_before(adapters: Adapters, tmp_path: Path) -> None:
+    save(tmp_path / "own" / "second")
+    for name in ("mine", "second", "second"):
+        adapters.activate(name)
+    assert [adapters.roll_back("fine_tuned").name for _ in range(2)] == ["mine", "fine_tuned"]
+    assert name_of(adapters, "fine_tuned") == "fine_tuned"
+    with pytest.raises(UserError, match="no earlier adapter"):
+        adapters.roll_back("fine_tuned")
+
+
+def test_a_deleted_adapter_is_not_gone_back_to(adapters: Adapters, tmp_path: Path) -> None:
+    save(tmp_path / "own" / "second")
+    adapters.activate("mine")
+    adapters.activate("second")
+    adapters.delete("mine")
+    assert adapters.roll_back("fine_tuned").name == "fine_tuned"
+
+
+def test_a_visitors_own_adapters_come_before_the_workspaces(adapters: Adapters, tmp_path: Path) -> None:
+    visitor = Adapters(tmp_path / "visitor", parent=adapters)
+    adapters.activate("mine")
+    assert name_of(visitor, "fine_tuned") == "mine"
+    save(tmp_path / "visitor" / "private")
+    visitor.activate("private")
+    assert name_of(visitor, "fine_tuned") == "private"
+    assert name_of(adapters, "fine_tuned") == "mine"
+    assert [each.name for each in visitor.all()] == ["private", "mine", "fine_tuned", "hybrid"]
+    with pytest.raises(UserError, match="belongs to the workspace"):
+        visitor.delete("mine")
+    visitor.delete("private")
+    assert name_of(visitor, "fine_tuned") == "mine"

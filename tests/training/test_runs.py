@@ -1,0 +1,132 @@
+"""Training runs in processes of their own: done, cancelled, killed and gone on, forgotten."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backends.datatypes import TrainingRow, UserError
+from backends.training.adapters import Adapters, LearnedDocument
+from backends.training.rows import closed_book
+from backends.training.runs import Plan, Run, TrainingRuns
+from tests.fakes import tiny_language_model
+
+ROWS = [TrainingRow(f"Code {n}?", "yes", ("a.md",) if n % 2 else ("b.md",)) for n in range(24)]
+LEARNED = (LearnedDocument("a.md", 1, "x"), LearnedDocument("b.md", 1, "y"))
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120.0
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_language_model(tmp_path_factory.mktemp("base"))
+
+
+def planned(runs: TrainingRuns, base: Path, epochs: int = 2) -> Run:
+    params = {"epochs": epochs, "rank": 4, "batch_tokens": 512, "scored_rows": 1, "learning_rate": 1e-2}
+    examples = closed_book(enumerate(ROWS, start=1))
+    plan = Plan("mine", "fine_tuned", str(base), params, LEARNED)
+    return runs.create(plan, ROWS, examples[:20], examples[20:])
+
+
+def wait(until: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not until():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+
+
+def test_a_run_that_waits_reads_back_as_planned(base: Path, tmp_path: Path) -> None:
+    run = planned(TrainingRuns(tmp_path), base)
+    again = TrainingRuns(tmp_path).all()[0]
+    assert (again.id, again.state, again.plan.documents) == (run.id, "waiting", LEARNED)
+    assert again.rows() == ROWS
+    assert [len(side) for side in again.examples()] == [20, 4]
+    assert again.resumable
+    assert not TrainingRuns(tmp_path).running()
+
+
+def test_cancelled_before_it_began_it_leaves_nothing_to_resume(base: Path, tmp_path: Path) -> None:
+    run = planned(TrainingRuns(tmp_path), base)
+    run.cancel()
+    assert (run.state, run.resumable) == ("cancelled", False)
+
+
+def test_forgetting_takes_a_documents_rows_out_of_every_run(base: Path, tmp_path: Path) -> None:
+    runs = TrainingRuns(tmp_path)
+    run = planned(runs, base)
+    assert runs.forget("c.md") == 0
+    assert runs.forget("a.md") == 12
+    assert {name for row in run.rows() for name in row.documents} == {"b.md"}
+    assert not run.resumable  # its examples held what is to be forgotten
+    assert not any("a.md" in path.read_text() for path in run.folder.glob("*.jsonl"))
+
+
+def test_killed_with_its_server_it_is_interrupted_and_goes_on(base: Path, tmp_path: Path) -> None:
+    runs = TrainingRuns(tmp_path)
+    run = planned(runs, base, epochs=60)
+    script = f"""
+        import time
+        from pathlib import Path
+        from backends.training.runs import Run
+        print(Run(Path({str(run.folder)!r})).launch().pid, flush=True)
+        time.sleep(600)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    trainer = int(server.stdout.readline())
+    wait(lambda: any(event["event"] == "TrainingProgress" for event in run.events()))
+    os.kill(trainer, signal.SIGSTOP)  # it must not come to its end while the rest is looked at
+    try:
+        assert (run.state, runs.running()) == ("running", True)
+        with pytest.raises(UserError, match="being trained already"):
+            run.launch()
+        server.kill()
+        server.communicate()
+        assert (run.state, runs.running()) == ("running", True)  # its process outlives the server, to save
+    finally:
+        os.kill(trainer, signal.SIGCONT)
+    wait(lambda: run.state != "running")
+    assert run.state == "interrupted"
+    assert "it can go on there" in run.error
+    steps = [event for event in run.events() if event["event"] == "TrainingProgress"]
+    assert steps[0]["step"] == 1  # the first step is told at once, however short the epochs are
+    assert steps[-1]["step"] < steps[-1]["steps"]
+
+    process = run.launch()
+    assert process.wait(PATIENCE) == 0
+    assert run.state == "done"
+    more = [event for event in run.events() if event["event"] == "TrainingProgress"][len(steps) :]
+    assert more[0]["step"] >= steps[-1]["step"]  # it goes on, and does not begin anew
+    assert more[0]["epoch"] >= steps[-1]["epoch"]
+    adapters = Adapters(tmp_path / "adapters", tmp_path / "none")
+    active = adapters.active("fine_tuned")
+    assert active is not None
+    assert (active.name, active.card.report["epochs_done"]) == ("mine", 60)
+    assert not run.resumable
+
+
+def test_cancel_keeps_the_best_epoch_and_a_bad_plan_fails_with_its_reason(base: Path, tmp_path: Path) -> None:
+    run = planned(TrainingRuns(tmp_path), base, epochs=5000)
+    process = run.launch()
+    wait(lambda: sum(event["event"] == "EpochDone" for event in run.events()) > 1)
+    run.cancel()
+    assert process.wait(PATIENCE) == 0
+    assert (run.state, run.error) == ("done", "Cancelled: the best finished epoch was kept.")
+    card = Adapters(tmp_path / "adapters", tmp_path / "none").get("mine").card
+    assert card.report["cancelled"] is True
+    assert run.plan.documents == card.documents
+
+    missing = planned(TrainingRuns(tmp_path), tmp_path / "nowhere")
+    assert missing.launch().wait(PATIENCE) == 0
+    assert missing.state == "failed"
+    assert "nowhere" in missing.error
