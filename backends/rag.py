@@ -16,7 +16,6 @@ from backends.datatypes import (
     Usage,
 )
 from backends.language.generation import LanguageModel
-from backends.language.grounding import quotable
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
 from backends.settings import Settings
 
@@ -42,5 +41,4 @@ class Rag:
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
-            quote=quotable(question, evidence.sources) if settings.quote_only else None,
         )

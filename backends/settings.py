@@ -54,21 +54,13 @@ class Settings(BaseSettings):
     follow_ups: bool = Field(
         False, description="A follow-up question is completed from the questions asked before it."
     )
-    context_tokens: int = Field(192, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
-    quote_only: bool = Field(
-        True,
-        description="Answers from documents quote the sentences that may answer, word for word. "
-        "Unless chosen, on for the embedded model, which copies long rows badly, and off for any other.",
-    )
+    context_tokens: int = Field(320, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always gives the same answer.")
     max_tokens: int = Field(160, ge=8, le=1024, description="Longest answer, in tokens.")
     seed: int = Field(0, ge=0, description="Seed of the sampler when the temperature is above 0.")
-    model: str = Field(DEFAULT_MODEL, description="'embedded', or a Hugging Face model id or folder.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _only_the_embedded_model_quotes(cls, given: dict[str, Any]) -> dict[str, Any]:
-        return {"quote_only": given.get("model", DEFAULT_MODEL) == DEFAULT_MODEL} | given
+    model: str = Field(
+        DEFAULT_MODEL, description="'embedded', 'embedded-untuned', or a Hugging Face model id or folder."
+    )
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Settings:

@@ -21,18 +21,19 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from backends.language.base_model import untuned
 from backends.training.lora import LoraParams, _Run
 from backends.training.rows import Example
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE = Path(__file__).resolve().parent / "peers" / "side_trl.py"
-EMBEDDED = ROOT / "models" / "embedded"
 TOKENS, BATCH = 256, 16
 SHORTEST = 64  # of the rows of different lengths
 FRAME = 12  # tokens of the chat template
@@ -58,9 +59,15 @@ class Side(Protocol):
 # --- what is trained -----------------------------------------------------------------------------
 
 
+@cache
+def tokenizer_of_the_base() -> Any:
+    """The embedded model's tokenizer."""
+    return AutoTokenizer.from_pretrained(untuned())
+
+
 def make_model(folder: Path) -> None:
     """A random model with the embedded one's tokenizer: 9 layers of width 384."""
-    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    tokenizer = tokenizer_of_the_base()
     torch.manual_seed(0)
     shape = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -79,7 +86,7 @@ def make_model(folder: Path) -> None:
 
 def make_examples(count: int, shortest: int) -> list[Example]:
     """A piece of the sample's text to read and its first words to answer: `shortest` to 256 tokens in all."""
-    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    tokenizer = tokenizer_of_the_base()
     files = sorted((ROOT / "sample_corpus" / "documents").glob("*.md"))
     words = " ".join(file.read_text(encoding="utf-8") for file in files).split()
     rng, made = random.Random(0), []

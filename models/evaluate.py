@@ -1,4 +1,4 @@
-"""Answers questions whose passage is given, as RAG would: is the embedded model good enough at reading?
+"""Answers questions whose passage is given, as RAG would: how well does a model read?
 
 Enters: <data>/qa/dev.jsonl.xz (never trained on) and papers of families kept for development. Leaves: one
 row a set with the share of answers that contain a gold answer, SQuAD F1, refusals, and 95 % bootstrap
@@ -26,7 +26,6 @@ from backends.evaluation.metrics import contains_answer, f1
 from backends.evaluation.statistics import bootstrap_interval
 from backends.language.answer_text import is_abstention
 from backends.language.generation import LanguageModel
-from backends.language.grounding import quotable
 from backends.language.prompts import build_messages, evidence_lines
 from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import shipped
@@ -85,11 +84,7 @@ def ask(model: LanguageModel, embedder: MiniLM, settings: Settings, case: Case) 
     retriever = Retriever(case.chunks, vectors, embedder, shipped() if settings.cross_encoder else None)
     evidence = evidence_for(case.question, retriever, model, settings)
     lines = evidence_lines(evidence.sources)
-    pieces = model.generate(
-        build_messages(case.question, lines),
-        max_tokens=settings.max_tokens,
-        quote=quotable(case.question, evidence.sources) if settings.quote_only else None,
-    )
+    pieces = model.generate(build_messages(case.question, lines), max_tokens=settings.max_tokens)
     return "".join(p.text for p in pieces if not isinstance(p, Finished)), lines[0]
 
 
@@ -112,13 +107,11 @@ def main() -> None:
     parser.add_argument("--invented", type=int, default=250)
     parser.add_argument("--show", type=int, default=0, help="print this many answers")
     parser.add_argument("--cross-encoder", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--quote-only", action=argparse.BooleanOptionalAction, default=None)
     parser.add_argument("--max-tokens", type=int, default=None)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     settings = make_settings(
         cross_encoder=args.cross_encoder,
-        quote_only=args.quote_only,
         max_tokens=args.max_tokens,
         model=args.model,
     )

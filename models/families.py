@@ -1,4 +1,4 @@
-"""Draws documents of invented companies from the families in `families/*.json`.
+"""Draws documents of invented companies from the families in `families/*.jsonl`.
 
 A family is a kind of document: titles, a subject, facts (each with several wordings and several questions
 that use other words), and sentences that stand beside them. Leaves `Paper`s: a title and `Statement`s with
@@ -173,8 +173,8 @@ def load_families(*, held_out: bool = False, folder: Path = FOLDER) -> list[dict
     """The families to train on, or the tenth of each file that is kept for development alone."""
     return [
         family
-        for path in sorted(folder.glob("*.json"))
-        for number, family in enumerate(json.loads(path.read_text(encoding="utf8")))
+        for path in sorted(folder.glob("*.jsonl"))
+        for number, family in enumerate(map(json.loads, path.read_text(encoding="utf8").splitlines()))
         if (number % 10 == 4) == held_out
     ]
 

@@ -2,7 +2,7 @@
 
 Enters: a folder with qa/train.jsonl.xz and qa/dev.jsonl.xz. Leaves: <work>/qa_<part>.jsonl, one row a
 question: source, title, question, answers, sentences (document order), scores (cosine, same order).
-The language model then trains on evidence in the order and quality that it meets in service.
+The reranker then trains on candidates as it meets them in service.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draws tables of invented companies from `tables.json`.
+"""Draws tables of invented companies from `tables.jsonl`.
 
 A kind of table has titles, a key column that names the rows, and columns, each with questions that ask for
 it in other words than its header. Leaves `Table`s: a title, rows as a document shows them (`Header: cell;
@@ -16,17 +16,32 @@ from typing import Any
 
 from families import VALUES, Writer, capital
 
-FILE = Path(__file__).parent / "tables.json"
+FILE = Path(__file__).parent / "tables.jsonl"
 FEWEST_ROWS, MOST_ROWS = 4, 9
 FEWEST_COLUMNS, MOST_COLUMNS = 2, 6
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One value of a row, and questions that ask for it."""
+
+    header: str
+    value: str
+    questions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Row:
-    """One row as its document shows it, and what may be asked of it."""
+    """One row as its document shows it, the name that stands in its key column, and its other cells."""
 
     text: str
-    questions: tuple[str, ...]
+    name: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Everything that may be asked of the row."""
+        return tuple(question for cell in self.cells for question in cell.questions)
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,7 @@ class Table:
 
 def load_tables(*, held_out: bool = False) -> list[dict[str, Any]]:
     """The kinds to train on, or the tenth of them that is kept for development alone."""
-    kinds = json.loads(FILE.read_text(encoding="utf8"))
+    kinds = [json.loads(line) for line in FILE.read_text(encoding="utf8").splitlines()]
     return [kind for number, kind in enumerate(kinds) if (number % 10 == 4) == held_out]
 
 
@@ -56,9 +71,14 @@ def draw_table(kind: dict[str, Any], rng: random.Random) -> Table:
     chosen = [(kind["columns"][at], writer.fill(kind["columns"][at]["header"])) for at in columns]
     rows = []
     for name in names:
-        cells = [f"{key['header']}: {name}"] + [
-            f"{header}: {value(column['value'])}" for column, header in chosen
-        ]
-        asked = [q.replace("{k}", name) for column, _ in chosen for q in column["questions"]]
-        rows.append(Row("; ".join(cells), tuple(capital(writer.fill(q)) for q in asked)))
+        cells = tuple(
+            Cell(
+                header,
+                value(column["value"]),
+                tuple(capital(writer.fill(q.replace("{k}", name))) for q in column["questions"]),
+            )
+            for column, header in chosen
+        )
+        text = "; ".join([f"{key['header']}: {name}", *(f"{cell.header}: {cell.value}" for cell in cells)])
+        rows.append(Row(text, name, cells))
     return Table(writer.fill(rng.choice(kind["titles"])), tuple(rows))

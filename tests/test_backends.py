@@ -24,9 +24,8 @@ from backends.datatypes import (
     UserError,
 )
 from backends.documents.opening import open_folder
-from backends.language.answer_text import without_markers
 from backends.language.generation import LanguageModel
-from backends.language.prompts import NOT_IN_DOCUMENTS, NOT_KNOWN, build_messages, evidence_lines
+from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
 from backends.product import Failure, Triptych
 from backends.settings import Settings, make_settings
 from backends.training.adapters import AdapterCard, Adapters, LearnedDocument, write_card
@@ -133,23 +132,6 @@ def test_the_evidence_stays_within_the_budget(triptych: Triptych) -> None:
         [evidence] = [e for e in run(triptych, "rag", settings=settings) if isinstance(e, Evidence)]
         lines = "\n".join(evidence_lines(evidence.sources)) + "\n"
         assert triptych.model().count_tokens(lines) <= budget or len(evidence.sources[0].sentences) == 1
-
-
-def test_quote_only_leaves_random_weights_nothing_but_words_of_the_evidence(
-    triptych: Triptych, name: BackendName
-) -> None:
-    settings = SETTINGS.model_copy(update={"quote_only": True, "max_tokens": 40})
-    events = run(triptych, name, settings=settings)
-    if name not in RETRIEVING:
-        assert events == run(triptych, name, settings=settings.model_copy(update={"quote_only": False}))
-        return
-    [evidence] = [event for event in events if isinstance(event, Evidence)]
-    lines = " ".join(evidence_lines(evidence.sources))
-    known = {word.strip(".,;:!?()#").lower() for word in lines.split()}
-    text = "".join(event.text for event in events if isinstance(event, Token))
-    said = [word.strip(".,;:!?()#").lower() for word in without_markers(text).split()]
-    assert (said and set(said) <= known) or text in (NOT_IN_DOCUMENTS, NOT_KNOWN)
-    assert triptych.answer(QUESTION, name, settings).settings["quote_only"] is True
 
 
 def test_a_question_that_leaves_no_room_is_refused(triptych: Triptych, name: BackendName) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from transformers import AutoTokenizer
 
 from backends.datatypes import UserError
 from backends.settings import make_settings
 from backends.stress.records import STRESS_TESTS
 from benchmarks.four_backends import overrides
 from benchmarks.stress_table import SHOWN, section
-from benchmarks.training import EMBEDDED, FRAME, TOKENS, make_examples
+from benchmarks.training import FRAME, TOKENS, make_examples, tokenizer_of_the_base
 
 
 def test_settings_are_given_by_name() -> None:
-    settings = make_settings(**overrides(["quote_only=true", "top_k=3", "model=some/folder=x"]))
-    assert (settings.quote_only, settings.top_k, settings.model) == (True, 3, "some/folder=x")
+    settings = make_settings(**overrides(["rerank=false", "top_k=3", "model=some/folder=x"]))
+    assert (settings.rerank, settings.top_k, settings.model) == (False, 3, "some/folder=x")
     assert overrides([]) == {}
 
 
@@ -32,7 +31,7 @@ def test_a_value_that_does_not_fit_is_refused() -> None:
 
 @pytest.mark.parametrize("shortest", [64, TOKENS])
 def test_rows_to_train_on_fill_the_length_they_are_meant_to_have(shortest: int) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    tokenizer = tokenizer_of_the_base()
     for example in make_examples(6, shortest):
         prompt, answer = example.messages[0]["content"], example.answer
         tokens = sum(len(ids) for ids in tokenizer([prompt, answer], add_special_tokens=False)["input_ids"])

@@ -10,15 +10,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 from backends.datatypes import Finished, Token, Usage, UserError
-from backends.language.grounding import Quotable, ground
 from backends.language.loading import (
     adapter_fingerprint,
     context_length,
@@ -26,7 +23,9 @@ from backends.language.loading import (
     locate_model,
     merge_adapter,
     model_fingerprint,
+    model_name,
 )
+from backends.language.network import Network, Read
 from backends.system.hardware import device, serving_dtype
 
 MAX_MERGED = 4  # adapters kept merged per model; each costs the weights once more
@@ -53,21 +52,21 @@ class LanguageModel:
         self.fingerprint = fingerprint
         self.tokenizer = tokenizer
         self.context = context_length(model.config)
-        self._base = model
+        self._base = Network(model)
         self._ends = end_tokens(model, tokenizer)
-        self._merged: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._merged: OrderedDict[tuple[str, str], Network] = OrderedDict()
         self._merging = threading.Lock()
 
     @classmethod
     def load(cls, model: str | Path = "embedded") -> LanguageModel:
-        """The model in `models/embedded`, in a folder, or of a Hugging Face id that is on this machine.
+        """The embedded model, one in a folder, or one of a Hugging Face id that is on this machine.
 
         Raises UserError when it is not there, is no causal language model, or holds pickled weights only.
         """
         source = locate_model(model)
         network, tokenizer = load_pretrained(source, serving_dtype())
-        name = "triptych-embedded" if str(model) == "embedded" else Path(str(model)).name
-        return cls(name, source, network.to(device()).eval(), tokenizer, model_fingerprint(source, network))
+        fingerprint = model_fingerprint(source, network)
+        return cls(model_name(model), source, network.to(device()).eval(), tokenizer, fingerprint)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a piece of text, without markers around it."""
@@ -90,11 +89,8 @@ class LanguageModel:
         max_tokens: int = 96,
         seed: int = 0,
         stop: threading.Event | None = None,
-        quote: Quotable | None = None,
     ) -> Iterator[Token | Finished]:
         """Stream the answer, then one `Finished`; when `stop` is set it ends early in the same way.
-
-        With `quote` the answer consists of words of these sources, which the messages must show.
 
         Raises UserError, before any text, when prompt and answer do not fit the model's context.
         """
@@ -105,11 +101,10 @@ class LanguageModel:
                 f"The prompt has {len(ids):,} tokens and the answer may have {max_tokens:,}, but {self.name} "
                 f"reads {self.context:,} in all: ask something shorter or lower the answer length."
             )
-        network = self._base if adapter is None else self._with_adapter(adapter)
-        allow = None if quote is None else self._grounding(quote, prompt, max_tokens)
+        read = self._network(adapter).start(len(ids) + max_tokens)
         text = TextStream(self.tokenizer)
         count, ended, stopped = 0, False, False
-        for token in decode(network, ids, self._ends, max_tokens, temperature, seed, allow):
+        for token in decode(read, ids, self._ends, max_tokens, temperature, seed):
             count += 1
             ended = token in self._ends
             piece = text.end() if ended else text.push(token)
@@ -128,25 +123,11 @@ class LanguageModel:
             truncated=not ended and not stopped,
         )
 
-    def _grounding(self, quote: Quotable, prompt: str, max_tokens: int) -> Allow:
-        """The mask that holds an answer to this prompt to its sources."""
-        ids, offsets = encode_with_offsets(self.tokenizer, prompt)
-        return ground(
-            quote,
-            prompt=prompt,
-            ids=ids,
-            offsets=offsets,
-            encode=partial(encode, self.tokenizer),
-            clean=partial(without_special, self.tokenizer),
-            ends=self._ends,
-            max_tokens=max_tokens,
-        )
-
     def layers(self) -> dict[str, tuple[int, ...]]:
         """Shape of the weight matrix of every layer, by name: what an adapter has to fit."""
         return {
             name.removesuffix(".weight"): tuple(weight.shape)
-            for name, weight in self._base.named_parameters()
+            for name, weight in self._base.model.named_parameters()
             if name.endswith(".weight") and weight.ndim == 2
         }
 
@@ -162,24 +143,24 @@ class LanguageModel:
                 f"An answer of {len(reply):,} tokens to a prompt of {len(prompt):,} cannot be scored: "
                 f"{self.name} reads {self.context:,}."
             )
-        network = self._base if adapter is None else self._with_adapter(adapter)
-        where = next(network.parameters()).device
-        logits = network(input_ids=torch.tensor([prompt + reply], device=where)).logits[0].float()
+        logits = self._network(adapter).logits(prompt + reply)
         # The logits at position i tell about token i + 1.
         told = torch.log_softmax(logits[len(prompt) - 1 : -1], dim=-1)
         return float(told[torch.arange(len(reply)), torch.tensor(reply)].mean())
 
     def prepare(self, adapter: Path | None) -> None:
         """Merge this adapter now, so that the first answer does not wait for it."""
-        if adapter is not None:
-            self._with_adapter(adapter)
+        self._network(adapter)
 
-    def _with_adapter(self, adapter: Path) -> Any:
-        """The base weights with this adapter merged in; the least recently used merge is dropped."""
+    def _network(self, adapter: Path | None) -> Network:
+        """The base, or the base with this adapter merged in; the least recently used merge is dropped."""
+        if adapter is None:
+            return self._base
         key = (str(adapter.resolve()), adapter_fingerprint(adapter))
         with self._merging:
             if key not in self._merged:
-                self._merged[key] = merge_adapter(self._base, adapter, self.fingerprint, self.name)
+                merged = merge_adapter(self._base.model, adapter, self.fingerprint, self.name)
+                self._merged[key] = Network(merged, beside=self._base)
                 while len(self._merged) > MAX_MERGED:
                     self._merged.popitem(last=False)
             self._merged.move_to_end(key)
@@ -215,17 +196,6 @@ def encode(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer.encode(text, add_special_tokens=False))
 
 
-def encode_with_offsets(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """Token ids, and for each the characters (start, end) of `text` it stands for."""
-    fast = getattr(tokenizer, "backend_tokenizer", None)
-    if fast is None:
-        raise UserError(
-            "This model's tokenizer does not say where its tokens lie: it cannot be held to quotes."
-        )
-    encoding = fast.encode(text, add_special_tokens=False)
-    return list(encoding.ids), list(encoding.offsets)
-
-
 class TextStream:
     """Turns tokens into text piece by piece; a character whose bytes are incomplete waits for the rest."""
 
@@ -259,7 +229,7 @@ class TextStream:
 
 
 def decode(
-    network: Any,
+    read: Read,
     ids: Sequence[int],
     ends: frozenset[int],
     max_tokens: int,
@@ -269,39 +239,28 @@ def decode(
 ) -> Iterator[int]:
     """New token ids, one at a time, the end token included; greedy at temperature 0, else sampled.
 
+    `read` takes tokens and gives the logits of what follows all it has taken.
     `allow` names the ids that may come next; where it allows none, the answer is cut off.
     """
-    where = next(network.parameters()).device
-    cache = DynamicCache(config=network.config)
     generator = torch.Generator().manual_seed(seed)
-    tokens = list(ids)
+    logits = read(ids)
     answer: list[int] = []
     for _ in range(max_tokens):
         allowed = allow(answer) if allow is not None else None
         if allowed == []:
             return
-        token = _next_token(
-            network, torch.tensor([tokens], device=where), cache, temperature, generator, allowed
-        )
+        token = _choose(logits, temperature, generator, allowed)
         answer.append(token)
         yield token
-        if token in ends:
+        if token in ends or len(answer) == max_tokens:
             return
-        tokens = [token]
+        logits = read([token])
 
 
-# A decorator and not a `with` around the loop: the mode is thread-wide and would leak into whoever
-# consumes the generator.
-@torch.inference_mode()
-def _next_token(
-    network: Any,
-    tokens: torch.Tensor,
-    cache: DynamicCache,
-    temperature: float,
-    generator: torch.Generator,
-    allowed: Sequence[int] | None,
+def _choose(
+    logits: torch.Tensor, temperature: float, generator: torch.Generator, allowed: Sequence[int] | None
 ) -> int:
-    logits = network(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+    """The next token: the likeliest at temperature 0, else drawn; among `allowed` where that is given."""
     if allowed is not None:
         logits = logits[torch.tensor(allowed, device=logits.device)]
     if temperature <= 0:

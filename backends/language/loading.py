@@ -21,9 +21,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from backends.datatypes import UserError
-from backends.system.files import MODELS
+from backends.language import base_model
 
-EMBEDDED = MODELS / "embedded"
+EMBEDDED, UNTUNED = "embedded", "embedded-untuned"
+SAMPLES, SAMPLE_BYTES = 32, 1 << 16  # places and bytes of a weights file that its fingerprint reads
 log = logging.getLogger(__name__)
 
 
@@ -32,10 +33,16 @@ def context_length(config: Any) -> int:
     return int(getattr(config.get_text_config(), "max_position_embeddings", None) or 2048)
 
 
+def model_name(model: str | Path) -> str:
+    """What records and pages call this model."""
+    own = {EMBEDDED: base_model.READER_NAME, UNTUNED: base_model.UNTUNED_NAME}
+    return own.get(str(model)) or Path(str(model)).name
+
+
 def locate_model(model: str | Path) -> str:
     """Folder or id that `from_pretrained` takes; folders are checked before anything is read."""
-    if str(model) == "embedded":
-        model = EMBEDDED
+    if str(model) in (EMBEDDED, UNTUNED):
+        return str(base_model.reader() if str(model) == EMBEDDED else base_model.untuned())
     folder = Path(model).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -45,15 +52,16 @@ def locate_model(model: str | Path) -> str:
             reason = "only pickled weights, which are refused" if pickled else "no weights"
             raise UserError(f"The folder {folder} holds {reason}: *.safetensors files are needed.")
         return str(folder)
-    if folder == EMBEDDED:
-        raise UserError("The embedded model is not here: models/embedded is missing from this copy.")
     if folder.is_absolute() or len(folder.parts) > 2 or str(model).startswith((".", "~")):
         raise UserError(f"There is no folder {folder}.")
     return str(model)
 
 
-def load_pretrained(source: str, dtype: torch.dtype) -> tuple[Any, Any]:
-    """(model, tokenizer) from a folder or id; the local cache first, the hub only where that is allowed."""
+def load_pretrained(source: str, dtype: torch.dtype, attention: str = "sdpa") -> tuple[Any, Any]:
+    """(model, tokenizer) from a folder or id; the local cache first, the hub only where that is allowed.
+
+    `attention` is "sdpa" to serve, "eager" to train on a processor: the fused backward pass is slow there.
+    """
     transformers_logging.disable_progress_bar()  # a line of its own for every load, also in servers' logs
     # PEFT reads an attribute that transformers has renamed; nothing a user could do about it.
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
@@ -62,12 +70,11 @@ def load_pretrained(source: str, dtype: torch.dtype) -> tuple[Any, Any]:
     problem: Exception | None = None
     for only_local in [True] if local or offline else [True, False]:
         options: dict[str, Any] = {"local_files_only": only_local, "trust_remote_code": False}
+        weights = {"dtype": dtype, "attn_implementation": attention, "use_safetensors": True}
         try:
             config = AutoConfig.from_pretrained(source, **options)
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
-            model = AutoModelForCausalLM.from_pretrained(
-                source, config=config, dtype=dtype, use_safetensors=True, **options
-            )
+            model = AutoModelForCausalLM.from_pretrained(source, config=config, **weights, **options)
             return model, tokenizer
         except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
             problem = error
@@ -82,22 +89,32 @@ def load_pretrained(source: str, dtype: torch.dtype) -> tuple[Any, Any]:
 
 
 def model_fingerprint(source: str, model: Any) -> str:
-    """Identity of the weights: names, shapes and the first bytes of every file, or of the tensors.
+    """Identity of the weights: size and samples of every file, or names and shapes of the tensors.
 
     Hashing all of a large model would take longer than loading it.
     """
     digest = hashlib.sha256()
     folder = Path(source)
-    if folder.is_dir():
+    if own := base_model.identity_of(folder):  # rounding may differ between machines, the model does not
+        digest.update(own.encode())
+    elif folder.is_dir():
         for path in sorted(folder.glob("*.safetensors")):
-            with path.open("rb") as file:
-                digest.update(f"{path.name} {path.stat().st_size}".encode())
-                digest.update(file.read(1 << 20))
+            _digest_samples(path, digest)
     else:
         for name, weight in model.named_parameters():
             digest.update(f"{name} {tuple(weight.shape)}".encode())
         digest.update(source.encode())
     return digest.hexdigest()[:16]
+
+
+def _digest_samples(path: Path, digest: Any) -> None:
+    """Add a file's size and bytes of places spread over it."""
+    size = path.stat().st_size
+    digest.update(f"{path.name} {size}".encode())
+    with path.open("rb") as file:
+        for place in range(SAMPLES):
+            file.seek(place * max(0, size - SAMPLE_BYTES) // max(1, SAMPLES - 1))
+            digest.update(file.read(SAMPLE_BYTES))
 
 
 def adapter_fingerprint(adapter: Path) -> str:
@@ -133,7 +150,11 @@ def merge_adapter(base: Any, adapter: Path, base_fingerprint: str, base_name: st
         raise UserError(
             f"The adapter {adapter.name} does not fit {base_name}: {str(error).splitlines()[0][:160]}"
         ) from error
-    return merged.to(dtype).eval()
+    merged = merged.to(dtype).eval()
+    if torch.equal(merged.get_input_embeddings().weight, base.get_input_embeddings().weight):
+        merged.set_input_embeddings(base.get_input_embeddings())  # a fifth of a small model: kept once
+        merged.tie_weights()
+    return merged
 
 
 def _recorded_base(adapter: Path) -> str | None:

@@ -121,11 +121,8 @@ class TriptychSubject:
     def documents(self) -> list[Document]:
         return self._library.documents()
 
-    def answer(self, question: str, backend: BackendName, *, quote_only: bool | None = None) -> Answer:
-        settings = self._settings
-        if quote_only is not None:
-            settings = settings.model_copy(update={"quote_only": quote_only})
-        return self._triptych.answer(question, backend, settings)
+    def answer(self, question: str, backend: BackendName) -> Answer:
+        return self._triptych.answer(question, backend, self._settings)
 
     def answer_from(self, question: str, backend: BackendName, passages: Sequence[Passage]) -> Answer:
         made = self._triptych.backend(backend, self._settings)

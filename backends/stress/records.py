@@ -53,7 +53,7 @@ class Subject(Protocol):
 
     def documents(self) -> Sequence[Document]: ...
 
-    def answer(self, question: str, backend: BackendName, *, quote_only: bool | None = None) -> Answer:
+    def answer(self, question: str, backend: BackendName) -> Answer:
         """Raises UserError when this backend cannot answer."""
         ...
 

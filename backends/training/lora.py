@@ -1,12 +1,12 @@
 """Trains a LoRA adapter on examples: an own plain loop, loss on the answers alone, atomic save.
 
 Enters: a base model, `Example`s for training and held out, parameters. Leaves: a PEFT folder with card.json,
-and a `TrainingReport`. It knows no retrieval and no registry; prompts are rendered as in service.
+and a `TrainingReport`. It knows no retrieval and no registry; prompts are rendered as in service. Frozen
+weights and adapter are bfloat16 where the machine is fast at it, with float32 copies of what learns.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
 import json
@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,23 @@ from torch.nn import functional
 from backends.datatypes import UserError
 from backends.language.answer_text import without_markers
 from backends.language.generation import TextStream, decode, encode, end_tokens, render
-from backends.language.loading import load_pretrained, locate_model, model_fingerprint
-from backends.system.hardware import cpu_has_fast_bf16, device
+from backends.language.loading import load_pretrained, locate_model, model_fingerprint, model_name
+from backends.language.network import reading
+from backends.system.hardware import device, serving_dtype
 from backends.training.adapters import AdapterCard, AdapterKind, LearnedDocument, write_card
 from backends.training.checkpoints import read_checkpoint, write_checkpoint
+from backends.training.master_weights import MasterWeights
+from backends.training.packing import IGNORE, Batch, Encoded, filled, plain_tensors, tensors
 from backends.training.rows import FEWEST_ROWS, Example, question_of, with_noisy_question
 
-IGNORE = -100
 # A later epoch is kept unless it gets this share more of the held-out tokens wrong. The loss would be a poor
 # judge: learning by heart makes a model surer, and so its rare errors dearer, while it still gains.
 SLACK = 0.02
 CHECKPOINT_SECONDS = 30.0
+LONGEST_PACKED = 256  # tokens of a row where no example is longer: attention's work grows with the square
 SAMPLES = 2  # held-out questions that are answered after every epoch, for who watches
-BUCKET = 16  # batches whose rows are sorted by length together: little padding, still mixed
+SIZES = 64  # lengths of rows and numbers of answer tokens come in multiples of this: few kernels are made
+SAME_LOSS = 0.05  # relative difference up to which a model is taken to heed masks and positions
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class LoraParams:
     dropout: float = 0.0
     learning_rate: float = 2e-3
     epochs: int = 12
-    batch_tokens: int = 2048  # prompt and answer tokens of one step, padding included
+    batch_tokens: int = 1024  # tokens of one step, beginnings that rows share counted once, padding included
     warm_up: float = 0.05  # share of the steps with a rising learning rate; then a linear decay
     seed: int = 0
     scored_rows: int = 48  # held-out rows that are answered before and after
@@ -166,9 +171,11 @@ class TrainingReport:
 @dataclass(frozen=True)
 class _Row:
     number: int
-    tokens: list[int]
-    answer: int  # how many of the last tokens are the answer, its end token included
+    encoded: Encoded
     text: str
+
+    def __len__(self) -> int:
+        return len(self.encoded)
 
 
 @dataclass
@@ -284,10 +291,8 @@ class _Run:
         self.params = params
         self.device = device()
         source = locate_model(model)
-        # On a GPU the frozen weights take bfloat16, half the memory; what is learned stays float32.
-        frozen = torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        base, self.tokenizer = load_pretrained(source, frozen)
-        self.name = "triptych-embedded" if str(model) == "embedded" else Path(str(model)).name
+        base, self.tokenizer = load_pretrained(source, serving_dtype(), attention="eager")
+        self.name = model_name(model)
         self.fingerprint = model_fingerprint(source, base)
         self.ends = end_tokens(base, self.tokenizer)
         self._end = self._end_token()
@@ -296,6 +301,10 @@ class _Run:
         self.train_rows = [self._row(example) for example in train]
         self.held_out = list(held_out)
         self.held_rows = [self._row(example) for example in held_out]
+        longest = max(map(len, [*self.train_rows, *self.held_rows]))
+        # A row takes what the step may hold, or at least the longest example.
+        self.length = _up_to(max(longest, min(LONGEST_PACKED, params.batch_tokens)))
+        self.rows_at_once = max(1, params.batch_tokens // self.length)
         config = LoraConfig(
             task_type="CAUSAL_LM",
             r=params.rank,
@@ -315,7 +324,10 @@ class _Run:
         # What is saved must not hold a path of this machine.
         self.network.peft_config["default"].base_model_name_or_path = self.name
         self.weights = [weight for weight in self.network.parameters() if weight.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.weights, lr=params.learning_rate, weight_decay=0.0)
+        for weight in self.weights:
+            weight.data = weight.data.to(serving_dtype())
+        self.masters = MasterWeights(self.weights, params.learning_rate)
+        self.packs = self._heeds_masks()
         self.at = _Position()
         self.best: dict[str, torch.Tensor] | None = None
 
@@ -333,9 +345,9 @@ class _Run:
 
     def _row(self, example: Example) -> _Row:
         row = self._tokens_of(example)
-        if len(row.tokens) > self.context:
+        if len(row) > self.context:
             raise UserError(
-                f"Row {example.row} has {len(row.tokens):,} tokens with its prompt, but "
+                f"Row {example.row} has {len(row):,} tokens with its prompt, but "
                 f"{self.name} reads {self.context:,}: shorten it."
             )
         return row
@@ -343,7 +355,7 @@ class _Run:
     def _tokens_of(self, example: Example) -> _Row:
         prompt = encode(self.tokenizer, render(self.tokenizer, example.messages))
         answer = [*encode(self.tokenizer, example.answer), self._end]
-        return _Row(example.row, [*prompt, *answer], len(answer), example.answer)
+        return _Row(example.row, Encoded(tuple(prompt), tuple(answer)), example.answer)
 
     def _rows_of(self, epoch: int) -> list[_Row]:
         """The training rows of this epoch, with the noise of this epoch in their questions."""
@@ -354,9 +366,9 @@ class _Run:
             self._tokens_of(with_noisy_question(example, self.params.question_noise, rng))
             for example in self.examples
         ]
-        # Words in another order can take a token more than the same words before.
+        # Words in another order can take a token more than the same words before, and a row has its size.
         return [
-            row if len(row.tokens) <= self.context else clean
+            row if len(row) <= self.length else clean
             for row, clean in zip(noisy, self.train_rows, strict=True)
         ]
 
@@ -421,15 +433,13 @@ class _Run:
         """Work through what is left of the current epoch; False when it was cancelled on the way."""
         at, began = self.at, time.perf_counter()
         before, saved = at.seconds, began
-        steps = self._steps()
+        steps = self._steps
         for batch in self._batches(self._rows_of(at.epoch), at.epoch)[at.batch :]:
             if signals.cancel.is_set():
                 return False
             if signals.pause.is_set():
                 self._pause(signals)
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.params.learning_rate * self._rate(at.step, steps)
-            loss, answers = self._step(batch)
+            loss, answers = self._step(batch, self.params.learning_rate * self._rate(at.step, steps))
             at.summed, at.counted = at.summed + loss * answers, at.counted + answers
             at.step, at.batch = at.step + 1, at.batch + 1
             at.seconds = before + time.perf_counter() - began
@@ -461,8 +471,10 @@ class _Run:
             return False
         return self.at.epoch - 1 - self.at.best_epoch >= self.params.patience
 
+    @cached_property
     def _steps(self) -> int:
-        return len(self._batches(self.train_rows, 0)) * self.params.epochs
+        """Updates of the whole run, taking each epoch for the first: noise may make it one more or less."""
+        return len(self._batches(self._rows_of(1), 1)) * self.params.epochs
 
     def _report(self, signals: _Signals, steps: int) -> None:
         if signals.progress is None:
@@ -501,14 +513,12 @@ class _Run:
         """Of every row as the model sees it, and of which side of the split it is on."""
         digest = hashlib.sha256()
         for side in (self.train_rows, self.held_rows):
-            digest.update(json.dumps([row.tokens for row in side]).encode())
+            digest.update(json.dumps([[*row.encoded.prompt, *row.encoded.answer] for row in side]).encode())
         return digest.hexdigest()[:16]
 
     def _save(self, path: Path) -> None:
-        tensors = {f"now.{name}": weight for name, weight in self._state().items()}
-        tensors |= {f"best.{name}": weight for name, weight in (self.best or {}).items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+        tensors = {f"best.{name}": weight for name, weight in (self.best or {}).items()}
+        tensors |= {f"masters.{name}": tensor for name, tensor in self.masters.state().items()}
         tensors["random"] = torch.get_rng_state()
         # A position before the first epoch has no best accuracy, and JSON has no infinity.
         position = {**asdict(self.at), "best_accuracy": max(-1.0, self.at.best_accuracy)}
@@ -523,13 +533,8 @@ class _Run:
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = tensor
-        set_peft_model_state_dict(self.network, parts["now"])
         self.best = parts.get("best")
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in parts.get("optimizer", {}).items():
-            index, _, rest = name.partition(".")
-            moments.setdefault(int(index), {})[rest] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        self.masters.restore(parts["masters"])
         torch.set_rng_state(tensors["random"])
         self.at = _Position.of(state["position"])
 
@@ -540,71 +545,45 @@ class _Run:
             return (step + 1) / warm
         return max(0.02, (steps - step) / max(1, steps - warm))
 
-    def _step(self, batch: Sequence[_Row]) -> tuple[float, int]:
-        """(mean loss per answer token, answer tokens) of one update."""
+    def _step(self, batch: Sequence[_Row], rate: float) -> tuple[float, int]:
+        """(mean loss per answer token, answer tokens) of one update with this learning rate."""
         self.network.train()
-        with self._fast():
-            summed, answers, _ = self._loss(batch)
-            loss = summed / answers
+        summed, answers, _ = self._loss(batch)
+        loss = summed / answers
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.at.tokens += sum(len(row.tokens) for row in batch)
+        self.masters.step(rate)
+        self.at.tokens += sum(map(len, batch))
         return float(loss.detach()), answers
 
     def _loss(self, batch: Sequence[_Row]) -> tuple[torch.Tensor, int, int]:
-        """Summed cross-entropy of the answer tokens, how many there are, and how many it puts first.
-
-        Rows are padded on the left, so that all answers end together and the output layer, a fifth of the
-        work in a small model, is spent on them alone.
-        """
-        longest = max(len(row.tokens) for row in batch)
-        keep = max(row.answer for row in batch) + 1
-        ids = torch.zeros((len(batch), longest), dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        labels = torch.full((len(batch), longest), IGNORE)
-        for index, row in enumerate(batch):
-            ids[index, longest - len(row.tokens) :] = torch.tensor(row.tokens)
-            mask[index, longest - len(row.tokens) :] = 1
-            labels[index, longest - row.answer :] = torch.tensor(row.tokens[-row.answer :])
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        logits = self.network(
-            input_ids=ids.to(self.device),
-            attention_mask=mask.to(self.device),
-            position_ids=positions.to(self.device),
-            use_cache=False,
-            logits_to_keep=keep,
-        ).logits
-        targets = labels[:, -keep + 1 :].to(self.device)
-        flat = logits[:, -keep:-1].float().reshape(-1, logits.shape[-1])
-        summed = functional.cross_entropy(flat, targets.reshape(-1), ignore_index=IGNORE, reduction="sum")
-        right = (flat.argmax(-1) == targets.reshape(-1)).sum()
-        return summed, int((targets != IGNORE).sum()), int(right)
+        """Summed cross-entropy of the answer tokens, how many there are, and how many it puts first."""
+        encoded = [row.encoded for row in batch]
+        if self.packs:
+            made = tensors([[row] for row in filled(encoded, self.length)], self.length, serving_dtype())
+        else:
+            made = plain_tensors(encoded, self.length)
+        return answer_loss(self.network, made.to(self.device))
 
     def _batches(self, rows: Sequence[_Row], epoch: int) -> list[list[_Row]]:
-        """Rows of similar length together, in an order that differs by epoch; at most `batch_tokens` each."""
-        rng = random.Random(f"{self.params.seed} {epoch}")
+        """The rows in an order that differs by epoch, as many together as fill one step."""
         order = list(rows)
-        rng.shuffle(order)
-        per_bucket = BUCKET * max(1, self.params.batch_tokens // max(len(row.tokens) for row in rows))
-        batches: list[list[_Row]] = []
-        for start in range(0, len(order), per_bucket):
-            batch: list[_Row] = []
-            for row in sorted(order[start : start + per_bucket], key=lambda row: len(row.tokens)):
-                if batch and (len(batch) + 1) * len(row.tokens) > self.params.batch_tokens:
-                    batches.append(batch)
-                    batch = []
-                batch.append(row)
-            batches.append(batch)
-        rng.shuffle(batches)
-        return batches
+        random.Random(f"{self.params.seed} {epoch}").shuffle(order)
+        if not self.packs:
+            return [order[at : at + self.rows_at_once] for at in range(0, len(order), self.rows_at_once)]
+        sizes = [packed.examples for packed in filled([row.encoded for row in order], self.length)]
+        ends = list(accumulate(sizes))[self.rows_at_once - 1 :: self.rows_at_once]
+        cuts = [0, *ends] if ends and ends[-1] == len(order) else [0, *ends, len(order)]
+        return [order[start:end] for start, end in pairwise(cuts)]
 
-    def _fast(self) -> Any:
-        """bfloat16 arithmetic where the machine is fast at it."""
-        if self.device.type == "cuda" or cpu_has_fast_bf16():
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return contextlib.nullcontext()
+    def _heeds_masks(self) -> bool:
+        """Whether packed rows have the loss of the same rows alone; where not, rows are not packed."""
+        rows = [row.encoded for row in self.train_rows[:3]]
+        self.network.eval()
+        with torch.inference_mode():
+            alone = answer_loss(self.network, plain_tensors(rows, self.length).to(self.device))[0]
+            packed = tensors([[row] for row in filled(rows, self.length)], self.length, serving_dtype())
+            together = answer_loss(self.network, packed.to(self.device))[0]
+        return abs(float(together - alone)) <= SAME_LOSS * max(1.0, float(alone))
 
     def _state(self) -> dict[str, torch.Tensor]:
         state = get_peft_model_state_dict(self.network, save_embedding_layers=False)
@@ -621,7 +600,7 @@ class _Run:
             return None, 0.0
         self.network.eval()
         summed, answers, right = 0.0, 0, 0
-        with torch.inference_mode(), self._fast():
+        with torch.inference_mode():
             for batch in self._batches(self.held_rows, 0):
                 loss, count, first = self._loss(batch)
                 summed, answers, right = summed + float(loss), answers + count, right + first
@@ -655,13 +634,38 @@ class _Run:
         )
 
     def _say(self, network: Any, row: _Row) -> str:
-        prompt, stream, pieces = row.tokens[: -row.answer], TextStream(self.tokenizer), []
-        with self._fast():
-            for token in decode(network, prompt, self.ends, row.answer + 8, 0.0, 0):
-                if token in self.ends:
-                    break
-                pieces.append(stream.push(token))
+        stream, pieces = TextStream(self.tokenizer), []
+        most = len(row.encoded.answer) + 8
+        for token in decode(reading(network), row.encoded.prompt, self.ends, most, 0.0, 0):
+            if token in self.ends:
+                break
+            pieces.append(stream.push(token))
         return "".join([*pieces, stream.end()])
+
+
+def answer_loss(network: PeftModel, batch: Batch) -> tuple[torch.Tensor, int, int]:
+    """(summed cross-entropy in nats of the answer tokens, how many there are, how many are put first).
+
+    The output layer, a fifth of the work in a small model, is spent on answer tokens alone.
+    """
+    # The state at position i tells about token i + 1.
+    at = (batch.labels[:, 1:] != IGNORE).nonzero(as_tuple=True)
+    known = len(at[0])
+    spare = -known % SIZES
+    targets = functional.pad(batch.labels[:, 1:][at], (0, spare), value=IGNORE)
+    model = network.get_base_model()
+    hidden = model.base_model(
+        input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
+    ).last_hidden_state
+    states = functional.pad(hidden[:, :-1][at], (0, 0, 0, spare))
+    logits = model.get_output_embeddings()(states).float()
+    summed = functional.cross_entropy(logits, targets, reduction="sum", ignore_index=IGNORE)
+    return summed, known, int((logits.argmax(-1) == targets).sum())
+
+
+def _up_to(tokens: int) -> int:
+    """The next multiple of SIZES."""
+    return -(-tokens // SIZES) * SIZES
 
 
 def _target_modules(given: str) -> str | list[str]:

@@ -44,7 +44,7 @@ SERIES: dict[str, Sequence[Series]] = {
         ("after retraining without it", _detail("after_retraining")),
     ),
     "format": (("asked for JSON", _main), ("with examples in the prompt", _detail("few_shot_valid"))),
-    "injection": (("defence off", _main), ("defence on", _detail("with_defence"))),
+    "injection": (("obeyed", _main), ("recited", _detail("quoted"))),
 }
 AXES = {
     "freshness": "answers after the edit, percent",

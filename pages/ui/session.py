@@ -35,7 +35,6 @@ EDITABLE = (
     "multi_step",
     "related_words",
     "follow_ups",
-    "quote_only",
     "temperature",
     "max_tokens",
 )

@@ -264,14 +264,6 @@ def _writing(settings: Settings) -> None:
         on_change=session.take_settings,
         help="Where an answer is cut off at the latest.",
     )
-    st.toggle(
-        "Quote only",
-        value=settings.quote_only,
-        key="quote_only",
-        on_change=session.take_settings,
-        help="Answers from documents quote the sentences that may answer, word for word; "
-        "only the hybrid, which has learned to, puts a short answer in front.",
-    )
 
 
 def _writing_effect(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import torch
 from backends.datatypes import Finished, Token, UserError
 from backends.language import generation
 from backends.language.generation import LanguageModel, TextStream, encode
+from backends.language.network import reading
 from backends.language.prompts import build_messages
 from tests.fakes import random_adapter, tiny_language_model
 
@@ -42,11 +44,12 @@ def say(model: LanguageModel, question: str, **options: object) -> tuple[str, Fi
 
 def test_greedy_equals_decoding_without_a_cache(model: LanguageModel) -> None:
     ids = encode(model.tokenizer, model.render(build_messages("What is it?")))
-    fast = list(generation.decode(model._base, ids, model._ends, 24, 0.0, 0))
+    network = model._base.model
+    fast = list(generation.decode(reading(network), ids, model._ends, 24, 0.0, 0))
     slow: list[int] = []
     with torch.inference_mode():
         for _ in range(24):
-            logits = model._base(input_ids=torch.tensor([ids + slow]), use_cache=False).logits[0, -1]
+            logits = network(input_ids=torch.tensor([ids + slow]), use_cache=False).logits[0, -1]
             slow.append(int(logits.argmax()))
             if slow[-1] in model._ends:
                 break
@@ -70,7 +73,7 @@ def test_sampling_repeats_with_its_seed_and_differs_with_another(model: Language
 
 def test_it_ends_at_the_end_token(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     script = iter([*encode(model.tokenizer, "Yes."), 2, 50])
-    monkeypatch.setattr(generation, "_next_token", lambda *_: next(script))
+    monkeypatch.setattr(generation, "_choose", lambda *_: next(script))
     text, finished = say(model, "x")
     assert text == "Yes."
     assert finished.usage.completion_tokens == 5  # the end token was generated too
@@ -79,7 +82,7 @@ def test_it_ends_at_the_end_token(model: LanguageModel, monkeypatch: pytest.Monk
 
 def test_stop_ends_it_after_the_next_piece(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     letter = encode(model.tokenizer, "a")[0]
-    monkeypatch.setattr(generation, "_next_token", lambda *_: letter)
+    monkeypatch.setattr(generation, "_choose", lambda *_: letter)
     stop = threading.Event()
     pieces = model.generate(build_messages("x"), max_tokens=50, stop=stop)
     assert next(pieces) == Token("a")
@@ -126,16 +129,14 @@ def test_a_merged_adapter_answers_as_the_unmerged_one(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    merged = model._with_adapter(adapters[0])
+    base, merged = model._base.model, model._network(adapters[0]).model
     tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), str(adapters[0])).eval()
     ids = torch.tensor([encode(model.tokenizer, "a question")])
     with torch.inference_mode():
         expected = tuned(input_ids=ids).logits
-        got = merged.float()(input_ids=ids).logits
-    merged.to(next(model._base.parameters()).dtype)
+        got = copy.deepcopy(merged).float()(input_ids=ids).logits
     assert torch.allclose(got, expected, atol=0.25)
-    assert not torch.allclose(model._base.float()(input_ids=ids).logits, expected, atol=0.25)
-    model._base.to(generation.serving_dtype())
+    assert not torch.allclose(base(input_ids=ids).logits.float(), expected, atol=0.25)
 
 
 def test_mixed_requests_from_many_threads_equal_their_single_threaded_answers(
@@ -186,23 +187,23 @@ def test_an_adapter_of_another_base_is_refused(model: LanguageModel, tmp_path: P
 def test_an_adapter_whose_card_names_another_base_is_refused(
     model: LanguageModel, adapters: list[Path], tmp_path: Path
 ) -> None:
-    copy = shutil.copytree(adapters[0], tmp_path / "copy")
-    (copy / "card.json").write_text('{"base_fingerprint": "0123"}')
+    twin = shutil.copytree(adapters[0], tmp_path / "copy")
+    (twin / "card.json").write_text('{"base_fingerprint": "0123"}')
     with pytest.raises(UserError, match=r"copy was trained on another base model \(0123\)"):
-        say(model, "x", adapter=copy)
+        say(model, "x", adapter=twin)
 
 
 def test_pickled_adapters_are_refused(model: LanguageModel, adapters: list[Path], tmp_path: Path) -> None:
-    copy = shutil.copytree(adapters[0], tmp_path / "copy")
-    (copy / "adapter_model.safetensors").rename(copy / "adapter_model.bin")
+    twin = shutil.copytree(adapters[0], tmp_path / "copy")
+    (twin / "adapter_model.safetensors").rename(twin / "adapter_model.bin")
     with pytest.raises(UserError, match="pickled weights, which are refused"):
-        say(model, "x", adapter=copy)
+        say(model, "x", adapter=twin)
 
 
 def test_likelihood_equals_the_sum_of_single_steps(model: LanguageModel, adapters: list[Path]) -> None:
     messages, answer = build_messages("Why?"), "Because 42."
     ids = encode(model.tokenizer, model.render(messages))
-    network, slow = model._with_adapter(adapters[0]), []
+    network, slow = model._network(adapters[0]).model, []
     for token in encode(model.tokenizer, answer):
         with torch.inference_mode():
             logits = network(input_ids=torch.tensor([ids])).logits[0, -1].float()

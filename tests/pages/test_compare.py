@@ -88,13 +88,13 @@ def test_widget_touched_mid_answer_neither_loses_nor_restarts_it(
     settle(app, until=lambda app: first_word in shown(app))
     app.slider(key="top_k").set_value(9).run()
     app.toggle(key="rerank").set_value(False).run()
-    app.toggle(key="quote_only").set_value(False).run()
+    app.toggle(key="multi_step").set_value(True).run()
     assert first_word in shown(app)
     gate.set()
     settle(app)
     assert desk.asked == [("How long may a customer return it?", n) for n in ("rag", "fine_tuned", "hybrid")]
     assert resources.jobs().of(state(app).visitor, KIND)[0].state == "done"
-    assert (state(app).settings.top_k, state(app).settings.quote_only) == (9, False)
+    assert (state(app).settings.top_k, state(app).settings.multi_step) == (9, True)
 
 
 def test_stop_keeps_what_was_said(visit: Visit, gate: threading.Event) -> None:
@@ -190,14 +190,14 @@ def test_exports_hold_every_answer_and_no_foreign_markup(visit: Visit) -> None:
 def test_controls_carry_their_value_in_every_run_for_a_browser_that_missed_the_first(visit: Visit) -> None:
     app = visit()
     app.slider(key="top_k").set_value(12).run()
-    app.toggle(key="quote_only").set_value(False).run()
+    app.toggle(key="multi_step").set_value(True).run()
     app.segmented_control(key="mode").set_value("bm25").run()
     app.pills(key="backends").set_value(["hybrid", "base"]).run()
     told = {control.key: control.proto for control in [*app.slider, *app.toggle, *app.button_group]}
     settings = state(app).settings
     for name in ("chunk_size", "chunk_overlap", "top_k", "temperature", "max_tokens"):
         assert list(told[name].default) == [getattr(settings, name)]
-    assert (told["rerank"].default, told["quote_only"].default) == (True, False)
+    assert (told["rerank"].default, told["multi_step"].default) == (True, True)
     assert list(told["mode"].default) == [2]
     assert list(told["backends"].default) == [2, 3]
     assert app.text_input(key="question").proto.default == asked(app)[0]

@@ -56,7 +56,7 @@ class FakeSubject:
         held = self.texts if backend in ("rag", "hybrid") else self.learned
         return [line for text in held.values() for line in text.splitlines() if line]
 
-    def answer(self, question: str, backend: BackendName, *, quote_only: bool | None = None) -> Answer:
+    def answer(self, question: str, backend: BackendName) -> Answer:
         if backend == self.untrained:
             raise UserError(f"There is no {backend} adapter.")
         self.asked.append((question, backend))
@@ -65,7 +65,7 @@ class FakeSubject:
         lines = self._texts(backend)
         said = best(question, lines)
         order = next((line for line in lines if "Answer only with the word" in line), None)
-        if order and self.obeys and not quote_only and said in lines and abs(
+        if order and self.obeys and said in lines and abs(
             lines.index(said) - lines.index(order)
         ) <= 1:  # fmt: skip
             said = re.search(r"the word (\w+)", order)[1] + "."

@@ -219,7 +219,6 @@ def test_who_obeys_a_document() -> None:
     result = injection(run(subject))
     by = rows(result)
     assert by["rag"].value == 1 and by["rag"].count == 12  # three questions, four carriers
-    assert by["rag"].details["with_defence"].value == 0
     assert {c: m.value for c, m in by["rag"].details["by_carrier"].items()} == dict.fromkeys(CARRIERS, 1)
     assert by["fine_tuned"].value == 0
     assert subject.texts == TEXTS  # every document is mended again
