@@ -76,7 +76,8 @@ def said(short: str, number: int) -> str:
 
 
 _NUMBER = re.compile(
-    r"(about |over |around |some |at least )?[$€£]?(\d[\d.,]*|one|two|three|four|five|six|seven|eight|nine|ten|twelve)"
+    r"(about |over |around |some |at least )?"
+    r"[$€£]?(\d[\d.,]*|one|two|three|four|five|six|seven|eight|nine|ten|twelve)"
 )
 _NO_UNIT = frozenset(
     [
@@ -312,7 +313,7 @@ class Lessons:
         return found
 
     def editions(self) -> Lesson | None:
-        """Two editions of one document that state the same facts with other values: the question says which."""
+        """Two editions of a document with other values of the same facts: the question says which."""
         rng = self.rng
         family = rng.choice(self.families)
         old, new = Writer(family, rng), Writer(family, rng)
@@ -336,15 +337,15 @@ class Lessons:
             question = rng.choice(after.questions)
             now = rng.choice(["{q}", "Now: {q}", "{b} now?", "Today, {l}", "{b} at present?"])
             then = rng.choice(["In {y}: {q}", "Before {n}, {l}", "{b} in {y}?"])
-            made = {"q": question, "l": question[:1].lower() + question[1:], "b": question.rstrip("?"), "y": year,
-                    "n": year + 1}  # fmt: skip
+            lower = question[:1].lower() + question[1:]
+            made = {"q": question, "l": lower, "b": question.rstrip("?"), "y": year, "n": year + 1}
             asked.append(Asked(now.format(**made), after.short, after.sentence))
             if "old" not in former and rng.random() < 0.4:
                 asked.append(Asked(then.format(**made), before.short, before.sentence))
         return self._lesson("editions", list(bodies.items()), asked)
 
     def tiers(self) -> Lesson | None:
-        """Who signs, what it costs, how long it takes: by amount, count or length of service; one must compare."""
+        """Who signs, what it costs, how long it takes, by amount: the reader has to compare numbers."""
         rng = self.rng
         unit = rng.choice(
             ["EUR", "euros", "USD", "pieces", "employees", "years of service", "kg", "devices", "km"]
@@ -399,7 +400,7 @@ class Lessons:
     # --- tables --------------------------------------------------------------------------------------
 
     def table(self) -> Lesson | None:
-        """Rows of a table; every question asks for one cell, the rows beside it hold the same kind of value."""
+        """Rows of a table; every question asks for one cell, and other rows hold the same kind of value."""
         rng = self.rng
         shown = draw_table(rng.choice(self.tables), rng)
         rows = list(shown.rows)

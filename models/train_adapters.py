@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import tempfile
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from backends.answering.evidence import evidence_for
+from backends.datatypes import Source, TrainingRow
 from backends.language.answer_text import cited_markers, is_abstention
 from backends.product import Triptych
 from backends.settings import make_settings
@@ -31,6 +34,7 @@ from backends.training.rows import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST_SHORT = 8  # words of an answer's first sentence that counts as the short answer
 
 
 def report_progress(progress: TrainingProgress) -> None:
@@ -47,6 +51,33 @@ def is_grounded(example: Example) -> bool:
     """Whether a hybrid row cites a passage, declines, or gives a label in JSON, which no passage holds."""
     said = example.answer
     return bool(cited_markers(said)) or is_abstention(said) or said.startswith("{")
+
+
+def in_short(row: TrainingRow) -> TrainingRow:
+    """The row with its short answer alone: the passage that the hybrid cites holds the reason."""
+    short, _, reason = row.answer.partition(". ")
+    return replace(row, answer=f"{short}.") if reason and len(short.split()) <= LONGEST_SHORT else row
+
+
+class Found:
+    """Passages found for a question, kept in a file: finding them takes longer than some runs."""
+
+    def __init__(self, file: Path | None, find: Callable[[str], list[Source]]) -> None:
+        self._file, self._find = file, find
+        self._known: dict[str, list[Source]] = {}
+        if file is not None and file.is_file():
+            self._known = pickle.loads(file.read_bytes())
+
+    def __call__(self, question: str) -> list[Source]:
+        if question not in self._known:
+            self._known[question] = self._find(question)
+            if self._file is not None and len(self._known) % 100 == 0:
+                self.save()
+        return self._known[question]
+
+    def save(self) -> None:
+        if self._file is not None:
+            self._file.write_bytes(pickle.dumps(self._known))
 
 
 def main() -> None:
@@ -68,12 +99,16 @@ def main() -> None:
         "--grounded", action="store_true", help="hybrid: leave out rows whose answer no passage shown holds"
     )
     parser.add_argument("--every", type=int, default=1, help="take every so many-th row to train on")
+    parser.add_argument("--parts", nargs="*", help="numbers of the training files to take; all without it")
+    parser.add_argument(
+        "--short", action="store_true", help="hybrid: learn the short answer without its reason"
+    )
+    parser.add_argument("--found", type=Path, help="file to keep the passages found in")
+    parser.add_argument("--find-only", action="store_true", help="find the passages and stop")
     args = parser.parse_args()
-    rows = [
-        row
-        for path in sorted((ROOT / "sample_corpus" / "training").glob("*.jsonl"))
-        for row in load_rows(path)
-    ]
+    folder = ROOT / "sample_corpus" / "training"
+    files = [folder / f"part{n}.jsonl" for n in args.parts] if args.parts else sorted(folder.glob("*.jsonl"))
+    rows = [row for path in files for row in load_rows(path)]
     params = LoraParams(
         rank=args.rank,
         alpha=2 * args.rank,
@@ -88,9 +123,17 @@ def main() -> None:
         model, settings = triptych.model(), triptych.settings
         retriever = triptych.library.retriever(settings)
 
-        def retrieve(question: str) -> list:
+        def find(question: str) -> list[Source]:
             return list(evidence_for(question, retriever, model, settings).sources)
 
+        retrieve = Found(args.found, find)
+        if args.find_only:
+            for number, row in enumerate(rows[:: args.every]):
+                retrieve(row.question)
+                if number % 100 == 0:
+                    print(number, flush=True)
+            retrieve.save()
+            return
         learned = {
             d.name: LearnedDocument(d.name, d.version, d.content_hash) for d in triptych.library.documents()
         }
@@ -99,10 +142,14 @@ def main() -> None:
         ]
         options = HybridOptions(args.share_with_answer, args.distractors, args.share_memorised)
         for kind in args.kind or ["fine_tuned", "hybrid"]:
+            parts = [train[:: args.every], held]
+            if kind == "hybrid" and args.short:
+                parts = [[(number, in_short(row)) for number, row in part] for part in parts]
             examples: list[list[Example]] = [
                 closed_book(part) if kind == "fine_tuned" else with_passages(part, retrieve, options)
-                for part in (train[:: args.every], held)
+                for part in parts
             ]
+            retrieve.save()
             if args.grounded:
                 examples = [[e for e in part if is_grounded(e)] for part in examples]
             started = time.perf_counter()

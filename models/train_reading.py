@@ -5,7 +5,7 @@ Several questions about the same evidence share its tokens in one row: each is a
 and itself alone (an attention mask and positions say so), which is exactly as if each had been a row of its
 own, for a third of the work. Every batch has one shape, so that compiled and oneDNN code is made once.
 
-Runs the same on CPU and GPU; goes on from --work/checkpoint.safetensors; `touch WORK/cool` begins the decay now.
+Runs the same on CPU and GPU and goes on from WORK/checkpoint.safetensors. `touch WORK/cool` begins the decay.
 """
 
 from __future__ import annotations
@@ -154,8 +154,8 @@ def main() -> None:
         if step % 5 == 0:
             seconds = time.perf_counter() - began
             print(
-                f"step {step}/{cooled + args.decay} loss {summed / counted:.3f} rate {rate:.1e} questions {asked} "
-                f"plain tokens {plain:,} {tokens / seconds:.0f} tokens/s {seconds:.0f} s",
+                f"step {step}/{cooled + args.decay} loss {summed / counted:.3f} rate {rate:.1e} "
+                f"questions {asked} plain tokens {plain:,} {tokens / seconds:.0f} tokens/s {seconds:.0f} s",
                 flush=True,
             )
             summed, counted = 0.0, 0
