@@ -103,6 +103,8 @@ def main() -> None:
     parser.add_argument(
         "--short", action="store_true", help="hybrid: learn the short answer without its reason"
     )
+    parser.add_argument("--compile", action="store_true", help="faster, with a C++ compiler")
+    parser.add_argument("--checkpoint", type=Path, help="file to go on from")
     parser.add_argument("--found", type=Path, help="file to keep the passages found in")
     parser.add_argument("--find-only", action="store_true", help="find the passages and stop")
     args = parser.parse_args()
@@ -156,7 +158,8 @@ def main() -> None:
             report = train_adapter(
                 args.model, examples[0], examples[1], args.out / kind, params, kind=kind,
                 documents=documents, warnings=check_rows(rows), progress=report_progress,
-                start=args.start,
+                checkpoint=args.checkpoint,
+                start=args.start, compiled=args.compile,
             )  # fmt: skip
             print(
                 json.dumps(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 
 from backends.datatypes import Finished, Token, Usage, UserError
 from backends.language.loading import (
@@ -178,7 +179,13 @@ def render(tokenizer: Any, messages: Messages) -> str:
     safe = [{**message, "content": without_special(tokenizer, message["content"])} for message in messages]
     if tokenizer.chat_template is None:
         return "\n\n".join(message["content"] for message in safe) + "\nAnswer:"
-    return str(tokenizer.apply_chat_template(safe, tokenize=False, add_generation_prompt=True))
+    try:
+        return str(tokenizer.apply_chat_template(safe, tokenize=False, add_generation_prompt=True))
+    except TemplateError:
+        # Some templates refuse a system turn: its words then stand in front of the question.
+        system, user, *rest = safe
+        first = {**user, "content": f"{system['content']}\n\n{user['content']}"}
+        return str(tokenizer.apply_chat_template([first, *rest], tokenize=False, add_generation_prompt=True))
 
 
 def without_special(tokenizer: Any, text: str) -> str:

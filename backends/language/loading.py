@@ -10,6 +10,7 @@ import copy
 import hashlib
 import json
 import logging
+import math
 import os
 import warnings
 from pathlib import Path
@@ -17,11 +18,13 @@ from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from backends.datatypes import UserError
 from backends.language import base_model
+from backends.system.hardware import free_memory
 
 EMBEDDED, UNTUNED = "embedded", "embedded-untuned"
 SAMPLES, SAMPLE_BYTES = 32, 1 << 16  # places and bytes of a weights file that its fingerprint reads
@@ -62,6 +65,7 @@ def load_pretrained(source: str, dtype: torch.dtype, attention: str = "sdpa") ->
 
     `attention` is "sdpa" to serve, "eager" to train on a processor: the fused backward pass is slow there.
     """
+    check_memory(source, dtype)
     transformers_logging.disable_progress_bar()  # a line of its own for every load, also in servers' logs
     # PEFT reads an attribute that transformers has renamed; nothing a user could do about it.
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
@@ -86,6 +90,21 @@ def load_pretrained(source: str, dtype: torch.dtype, attention: str = "sdpa") ->
     raise UserError(
         f"The model {source!r} is not a folder, not in the local Hugging Face cache, {where}."
     ) from problem
+
+
+def check_memory(source: str, dtype: torch.dtype) -> None:
+    """Raises UserError when the weights in this folder will not fit into the memory that is free."""
+    files = list(Path(source).glob("*.safetensors")) if Path(source).is_dir() else []
+    weights = 0
+    for file in files:
+        with safe_open(file, framework="pt") as opened:
+            weights += sum(math.prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118
+    needed, free = weights * dtype.itemsize, free_memory()
+    if needed > free:
+        raise UserError(
+            f"The model {Path(source).name} needs about {needed / 1e9:.1f} GB of memory, but "
+            f"{free / 1e9:.1f} GB is free: choose a smaller one or close other programs."
+        )
 
 
 def model_fingerprint(source: str, model: Any) -> str:

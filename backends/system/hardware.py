@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import psutil
 import torch
 
 
@@ -24,6 +25,13 @@ def cpu_has_fast_bf16() -> bool:
 def device() -> torch.device:
     """The GPU where there is one, else the processor."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def free_memory() -> int:
+    """Bytes that a model may still take: of the GPU where there is one, else of the machine."""
+    if device().type == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return int(psutil.virtual_memory().available)
 
 
 def serving_dtype() -> torch.dtype:

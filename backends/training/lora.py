@@ -20,6 +20,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -40,6 +41,7 @@ from backends.language.network import reading
 from backends.system.hardware import device, serving_dtype
 from backends.training.adapters import AdapterCard, AdapterKind, LearnedDocument, write_card
 from backends.training.checkpoints import read_checkpoint, write_checkpoint
+from backends.training.compiled import CompiledLayers
 from backends.training.master_weights import MasterWeights
 from backends.training.packing import IGNORE, Batch, Encoded, filled, plain_tensors, tensors
 from backends.training.rows import FEWEST_ROWS, Example, question_of, with_noisy_question
@@ -231,6 +233,7 @@ def train_adapter(
     pause: threading.Event | None = None,
     checkpoint: Path | None = None,
     start: Path | None = None,
+    compiled: bool = False,
 ) -> TrainingReport:
     """Train on `train`, measure on `held_out`, and save the adapter in `out_dir`, whole or not at all.
 
@@ -238,9 +241,12 @@ def train_adapter(
     Set `cancel` to stop: the best finished epoch is saved. Before the first one has ended there is nothing to
     keep, and UserError is raised, as it is for too few rows and for a row longer than the model's context.
     With a `checkpoint` file the run goes on where that file says, and writes it after each epoch and every
-    CHECKPOINT_SECONDS; set `pause` to write it now and leave with TrainingPaused.
+    CHECKPOINT_SECONDS; set `pause` to write it now and leave with TrainingPaused. `compiled` layers are
+    faster in long runs and need a C++ compiler.
     """
     run = _Run(model, train, held_out, params, start)
+    if compiled:
+        run.compile()
     signals = _Signals(progress, watch, cancel or threading.Event(), pause or threading.Event(), checkpoint)
     report = run.train(signals, tuple(warnings))
     card = AdapterCard(
@@ -328,8 +334,13 @@ class _Run:
             weight.data = weight.data.to(serving_dtype())
         self.masters = MasterWeights(self.weights, params.learning_rate)
         self.packs = self._heeds_masks()
+        self._compiled: CompiledLayers | None = None
         self.at = _Position()
         self.best: dict[str, torch.Tensor] | None = None
+
+    def compile(self) -> None:
+        """Make the steps with compiled layers from now on."""
+        self._compiled = CompiledLayers(self.network.get_base_model().base_model.layers)
 
     def _begin_with(self, start: Path) -> None:
         """Take the weights of a finished adapter, to go on from what it has learned."""
@@ -548,9 +559,10 @@ class _Run:
     def _step(self, batch: Sequence[_Row], rate: float) -> tuple[float, int]:
         """(mean loss per answer token, answer tokens) of one update with this learning rate."""
         self.network.train()
-        summed, answers, _ = self._loss(batch)
-        loss = summed / answers
-        loss.backward()
+        with self._compiled.in_use() if self._compiled else nullcontext():
+            summed, answers, _ = self._loss(batch)
+            loss = summed / answers
+            loss.backward()
         self.masters.step(rate)
         self.at.tokens += sum(map(len, batch))
         return float(loss.detach()), answers

@@ -16,6 +16,7 @@ from backends.language.generation import LanguageModel
 from backends.language.prompts import build_messages
 from backends.training import lora
 from backends.training.adapters import Adapters, LearnedDocument, read_card
+from backends.training.compiled import CompiledLayers
 from backends.training.lora import (
     EpochDone,
     LoraParams,
@@ -296,3 +297,14 @@ def test_a_row_longer_than_the_context_is_named(folder: Path, tmp_path: Path) ->
 def test_parameters_must_be_positive(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match="positive numbers"):
         LoraParams(**wrong)  # type: ignore[arg-type]
+
+
+def test_compiled_layers_learn_the_same_and_are_plain_again_afterwards(folder: Path) -> None:
+    rows = closed_book(ROWS)
+    plain, fast = lora._Run(folder, rows, [], QUICK), lora._Run(folder, rows, [], QUICK)
+    layers = fast.network.get_base_model().base_model.layers
+    fast._compiled = CompiledLayers(layers, backend="eager")  # traced, without a C++ compiler
+    losses = [run._step(run._batches(run.train_rows, 1)[0], 1e-3)[0] for run in (plain, fast)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
+    assert [layer.self_attn.layer_idx for layer in layers] == [0, 1]
+    assert all("forward" not in vars(layer) for layer in layers)
