@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--batch-tokens", type=int, default=2048)
     parser.add_argument("--question-noise", type=float, default=0.2)
+    parser.add_argument("--scored-rows", type=int, default=48)
     parser.add_argument("--share-with-answer", type=float, default=0.9)
     parser.add_argument("--share-memorised", type=float, default=1.0)
     parser.add_argument("--distractors", type=int, default=None)
@@ -118,6 +119,7 @@ def main() -> None:
         epochs=args.epochs,
         batch_tokens=args.batch_tokens,
         question_noise=args.question_noise,
+        scored_rows=args.scored_rows,
     )
     train, held = split_held_out(rows, args.held_out)
     with tempfile.TemporaryDirectory() as folder:

@@ -80,8 +80,8 @@ EXCEPTIONS: dict[str, set[str]] = {
 DOORS: dict[str, set[str]] = {
     "faiss": {"backends.retrieval.index"},
     "sentence_transformers": {"backends.retrieval.embedding"},
-    "transformers": {"backends.language.loading", "backends.language.generation", "backends.training.lora"},
-    "peft": {"backends.language.loading", "backends.training.lora"},
+    "transformers": {"backends.language.base_model", "backends.language.loading", "backends.language.network"},
+    "peft": {"backends.language.base_model", "backends.language.loading", "backends.training.lora"},
     "ragas": {"backends.evaluation.ragas_judge"},
     "openai": {"backends.evaluation.ragas_judge"},
     "plotly": {

@@ -37,7 +37,7 @@ from backends.datatypes import UserError
 from backends.language.answer_text import without_markers
 from backends.language.generation import TextStream, decode, encode, end_tokens, render
 from backends.language.loading import load_pretrained, locate_model, model_fingerprint, model_name
-from backends.language.network import reading
+from backends.language.network import Network, Read, reading
 from backends.system.hardware import device, serving_dtype
 from backends.training.adapters import AdapterCard, AdapterKind, LearnedDocument, write_card
 from backends.training.checkpoints import read_checkpoint, write_checkpoint
@@ -51,6 +51,7 @@ from backends.training.rows import FEWEST_ROWS, Example, question_of, with_noisy
 SLACK = 0.02
 CHECKPOINT_SECONDS = 30.0
 LONGEST_PACKED = 256  # tokens of a row where no example is longer: attention's work grows with the square
+SPARE = 8  # tokens that an answer to a held-out row may be longer than the row's own
 SAMPLES = 2  # held-out questions that are answered after every epoch, for who watches
 SIZES = 64  # lengths of rows and numbers of answer tokens come in multiples of this: few kernels are made
 SAME_LOSS = 0.05  # relative difference up to which a model is taken to heed masks and positions
@@ -624,12 +625,12 @@ class _Run:
         if not rows:
             return None
         # Merged, as in service: decoding through unmerged adapters would cost half as much again.
-        network = copy.deepcopy(self.network).merge_and_unload().eval()
+        network = Network(copy.deepcopy(self.network).merge_and_unload().eval())
         exact, right = 0, []
         for done, row in enumerate(rows):
             if signals is not None:
                 signals.tell(Measuring(when, done, len(rows)))
-            said, wanted = _words(self._say(network, row)), _words(row.text)
+            said, wanted = _words(self._say(network.start(self._most(row)), row)), _words(row.text)
             exact += said == wanted
             if f" {wanted} " in f" {said} ":
                 right.append(row.number)
@@ -641,14 +642,18 @@ class _Run:
         rows = self.held_rows[:SAMPLES] or self.train_rows[:1]
         self.network.eval()
         return tuple(
-            SampleAnswer(question_of(example), example.answer, self._say(self.network, row))
+            SampleAnswer(question_of(example), example.answer, self._say(reading(self.network), row))
             for example, row in zip(examples, rows, strict=True)
         )
 
-    def _say(self, network: Any, row: _Row) -> str:
+    def _most(self, row: _Row) -> int:
+        """Tokens that a row's prompt and an answer to it take at most."""
+        return len(row) + SPARE
+
+    def _say(self, read: Read, row: _Row) -> str:
         stream, pieces = TextStream(self.tokenizer), []
-        most = len(row.encoded.answer) + 8
-        for token in decode(reading(network), row.encoded.prompt, self.ends, most, 0.0, 0):
+        most = len(row.encoded.answer) + SPARE
+        for token in decode(read, row.encoded.prompt, self.ends, most, 0.0, 0):
             if token in self.ends:
                 break
             pieces.append(stream.push(token))

@@ -15,6 +15,7 @@ from backends.datatypes import Answer
 from backends.system.json_values import plain
 from backends.system.wording import money
 from pages.ask.verdict import verdict
+from pages.ui.answer_card import words_found
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, label
 from pages.ui.text import Span, highlight, marked_html, plain_html, seconds
@@ -126,12 +127,11 @@ def _accent(answer: Answer) -> str:
 
 
 def _card(answer: Answer) -> str:
-    grounded = "not judged" if answer.groundedness is None else f"{answer.groundedness:.2f}"
     notes = "".join(f'<p class="soft">{plain_html(note)}</p>' for note in answer.warnings)
     return (
         f'<div class="card" style="--accent:{_accent(answer)}">'
         f"<strong>{plain_html(label(answer.backend))}</strong>"
-        f'<p class="text">{plain_html(answer.text)}</p><p class="soft">Grounded {grounded}, '
+        f'<p class="text">{plain_html(answer.text)}</p><p class="soft">Words found {words_found(answer)}, '
         f"{seconds(answer.latency_ms['total'])}, {answer.usage.prompt_tokens:,} to "
         f"{answer.usage.completion_tokens:,} tokens, "
         f"{plain_html(money(answer.cost.amount, answer.cost.currency))}</p>{notes}</div>"

@@ -24,7 +24,6 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 class Verdict:
     fastest: str = ""
     cheapest: str = ""
-    best_supported: str = ""
     agreement: str = ""
 
     @property
@@ -32,14 +31,13 @@ class Verdict:
         named = [
             ("Fastest", self.fastest),
             ("Cheapest", self.cheapest),
-            ("Best supported", self.best_supported),
             ("Agreement", self.agreement),
         ]
         return [(name, text) for name, text in named if text]
 
 
 def verdict(answers: Sequence[Answer]) -> Verdict:
-    """Who was fastest, cheapest and best supported, who agrees with whom; the control does not compete."""
+    """Who was fastest and cheapest, who agrees with whom; the control does not compete."""
     compared = [answer for answer in answers if answer.backend != CONTROL]
     if len(compared) < 2:
         return Verdict()
@@ -47,7 +45,6 @@ def verdict(answers: Sequence[Answer]) -> Verdict:
     return Verdict(
         fastest=_least(compared, lambda answer: answer.latency_ms["total"], seconds),
         cheapest=_least(compared, lambda answer: answer.cost.amount, lambda amount: money(amount, currency)),
-        best_supported=_best_supported(compared),
         agreement=_agreement(compared),
     )
 
@@ -62,17 +59,6 @@ def _least(answers: Sequence[Answer], value: Callable[[Answer], float], show: Ca
     return (
         f"{listing(level)} ({worst / best:.{1 if worst < 9.95 * best else 0}f}×)" if best else listing(level)
     )
-
-
-def _best_supported(answers: Sequence[Answer]) -> str:
-    judged = {a.backend: a.groundedness for a in answers if a.groundedness is not None}
-    if not judged:
-        return "nothing to judge"
-    best = max(judged.values())
-    level = [label(name) for name, value in judged.items() if round(value, 2) == round(best, 2)]
-    if len(level) == len(answers):
-        return f"all alike ({best:.2f})"
-    return f"{listing(level)} ({best:.2f}{' each' if len(level) > 1 else ''})"
 
 
 def _agreement(answers: Sequence[Answer]) -> str:

@@ -25,9 +25,11 @@ from pages.ui.text import (
     seconds,
 )
 
-GROUNDED_HELP = (
-    "Share of the answer that the passages of this question bear out, from 0 to 1, measured word by word."
+FOUND_HELP = (
+    "Share of the answer's words that stand in one place of the documents. It says where the words come from, "
+    "not whether they answer the question."
 )
+LONGEST_QUOTE = 240  # characters of the cited passage shown under an answer; the chip shows all of it
 WEAK = 0.5
 
 
@@ -78,6 +80,11 @@ def _citations(answer: Answer, look: Look) -> None:
     if not answer.citations:
         st.caption("It cites no passage." if answer.sources else "No sources: it answers from its weights.")
         return
+    first = answer.citations[0]
+    quoted = " ".join(first.text.split())
+    if quoted.rstrip(".") not in answer.text:
+        shown = quoted if len(quoted) <= LONGEST_QUOTE else f"{quoted[:LONGEST_QUOTE].rsplit(' ', 1)[0]} …"
+        st.caption(f"[{first.marker}] “{markdown(shown)}”")
     with st.container(horizontal=True, gap="xsmall"):
         for number, citation in enumerate(answer.citations):
             with st.popover(
@@ -106,8 +113,7 @@ def passage(citation: Citation, look: Look) -> None:
 
 def _measures(answer: Answer) -> None:
     first, second = st.columns(2, gap="small", wrap=False)
-    grounded = "not judged" if answer.groundedness is None else f"{answer.groundedness:.2f}"
-    first.metric("Grounded", grounded, help=GROUNDED_HELP)
+    first.metric("Words found", words_found(answer), help=FOUND_HELP)
     total = answer.latency_ms["total"]
     second.metric("Time", seconds(total), help=_stages(answer))
     usage = answer.usage
@@ -117,6 +123,11 @@ def _measures(answer: Answer) -> None:
         help="Tokens of the prompt, then tokens of the answer.",
     )
     second.metric("Cost", markdown(money(answer.cost.amount, answer.cost.currency)), help=_basis(answer))
+
+
+def words_found(answer: Answer) -> str:
+    """The measure in words: `94 %`, or that it was not judged."""
+    return "not judged" if answer.groundedness is None else f"{answer.groundedness:.0%}".replace("%", " %")
 
 
 def _stages(answer: Answer) -> str:

@@ -248,12 +248,12 @@ def session_support(frame: pd.DataFrame, theme: Theme) -> Chart | None:
     if judged.empty:
         return None
     figure = _per_question(judged, "groundedness", theme, "%{y:.2f}")
-    _upright(figure, "groundedness, 0 to 1")
+    _upright(figure, "words found in one place, share")
     figure.update_yaxes(range=[-0.05, 1.05])
     mean = judged.groupby("backend")["groundedness"].mean().sort_values(ascending=False)
     best = str(mean.index[0])
-    title = f"Best supported on average: {label(best)} ({mean.iloc[0]:.2f})"
-    alt = "Mean groundedness. " + " ".join(f"{label(str(n))}: {v:.2f}." for n, v in mean.items())
+    title = f"Most words found in the documents: {label(best)} ({mean.iloc[0]:.2f} on average)"
+    alt = "Mean share of words found. " + " ".join(f"{label(str(n))}: {v:.2f}." for n, v in mean.items())
     data = judged[["question_number", "backend", "groundedness"]]
     return Chart(title, figure, alt, data, "session-groundedness")
 
