@@ -126,7 +126,7 @@ class Chunk:
     page: int | None
     tokens: int  # embedder tokens
     title: str = ""  # title of the document
-    heading: str = ""  # nearest heading above, if any
+    heading: str = ""  # nearest heading above and those over it ("A > B"), if any
 
 
 @dataclass(frozen=True)
