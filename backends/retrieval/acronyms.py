@@ -1,23 +1,25 @@
 """Abbreviations as the documents themselves explain them: "paid time off (PTO)".
 
-Enters: texts by document, and questions. Leaves: questions in which the other form stands too, so that
-passages which use either are found. Pairs are found as by Schwartz and Hearst (PSB 2003), where the short form
+Enters: texts by document, and questions. Leaves: questions and sentences in which the other form stands too,
+so that whatever uses either is found. Pairs are found as by Schwartz and Hearst (PSB 2003), where the short form
 is made of the first letters of words. What a document explained goes with it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _BEHIND = re.compile(r"\(([A-Z][A-Za-z0-9&.-]{1,9})\)")  # long form (SHORT)
 _BEFORE = re.compile(r"\b([A-Z][A-Za-z0-9&.-]{1,9})\s+\(([^()\n]{4,90})\)")  # SHORT (long form)
 _WORD = re.compile(r"[^\W_]+")
 _SMALL = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with", "de", "und"])
-MOST_FORMS = 2  # put into one question for one expression
+MOST_FORMS = 2  # put behind one expression
+
+Pair = tuple[str, str]  # short form, long form
 
 
-def definitions(text: str) -> Iterator[tuple[str, str]]:
+def definitions(text: str) -> Iterator[Pair]:
     """(short, long) pairs that the text explains, in order."""
     for match in _BEHIND.finditer(text):
         line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
@@ -50,7 +52,7 @@ class Acronyms:
     """The pairs of a library, by document."""
 
     def __init__(self) -> None:
-        self._by_document: dict[str, dict[tuple[str, str], None]] = {}
+        self._by_document: dict[str, dict[Pair, None]] = {}
 
     def add(self, document: str, text: str) -> None:
         if pairs := dict.fromkeys(definitions(text)):
@@ -59,20 +61,29 @@ class Acronyms:
     def remove(self, document: str) -> None:
         self._by_document.pop(document, None)
 
-    def expanded(self, question: str) -> str:
-        """The question with the other form behind each form it uses: "... paid time off (PTO) ..."."""
-        found: dict[tuple[int, int], list[str]] = {}
+    def used_in(self, question: str) -> list[Pair]:
+        """The pairs of which the question uses a form, each once."""
         lower = question.lower()
-        for short, long in dict.fromkeys(pair for pairs in self._by_document.values() for pair in pairs):
-            for said, other in ((short, long), (long, short)):
-                at = _place(said, question, lower)
-                if at is not None and other.lower() not in lower:
-                    forms = found.setdefault(at, [])
-                    if other.lower() not in map(str.lower, forms) and len(forms) < MOST_FORMS:
-                        forms.append(other)
-        for (_, end), forms in sorted(found.items(), reverse=True):
-            question = f"{question[:end]} ({', '.join(forms)}){question[end:]}"
-        return question
+        pairs = dict.fromkeys(pair for pairs in self._by_document.values() for pair in pairs)
+        return [pair for pair in pairs if any(_place(form, question, lower) for form in pair)]
+
+
+def expanded(text: str, pairs: Sequence[Pair]) -> str:
+    """The text with the other form behind each form it uses: "... paid time off (PTO) ..."."""
+    if not pairs:
+        return text
+    found: dict[tuple[int, int], list[str]] = {}
+    lower = text.lower()
+    for short, long in pairs:
+        for said, other in ((short, long), (long, short)):
+            at = _place(said, text, lower)
+            if at is not None and other.lower() not in lower:
+                forms = found.setdefault(at, [])
+                if other.lower() not in map(str.lower, forms) and len(forms) < MOST_FORMS:
+                    forms.append(other)
+    for (_, end), forms in sorted(found.items(), reverse=True):
+        text = f"{text[:end]} ({', '.join(forms)}){text[end:]}"
+    return text
 
 
 def _place(said: str, question: str, lower: str) -> tuple[int, int] | None:

@@ -23,10 +23,11 @@ def fused_scores(cosines: np.ndarray, bm25: np.ndarray, weight: float = DENSE_WE
     questions, where 0.5 to 0.7 and scaling by minimum and maximum differ by less than chance
     (benchmarks/LOG.md).
     """
-    return weight * _standardised(cosines) + (1 - weight) * _standardised(bm25)
+    return weight * standardised(cosines) + (1 - weight) * standardised(bm25)
 
 
-def _standardised(scores: np.ndarray) -> np.ndarray:
+def standardised(scores: np.ndarray) -> np.ndarray:
+    """In standard deviations from their mean; 0 where all are the same."""
     spread = float(scores.std()) if len(scores) else 0.0
     return (scores - scores.mean()) / spread if spread > 1e-9 else np.zeros(len(scores))
 

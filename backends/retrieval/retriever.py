@@ -7,7 +7,6 @@ that may not be found were never handed in.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import replace
@@ -25,11 +24,11 @@ from backends.datatypes import (
     RetrievalMode,
     Sentence,
 )
-from backends.retrieval.acronyms import Acronyms
+from backends.retrieval.acronyms import Acronyms, Pair, expanded
 from backends.retrieval.cross_encoder import Judgements, Ranker
 from backends.retrieval.decompose import RRF_K
 from backends.retrieval.embedding import Embedder
-from backends.retrieval.fusion import DENSE_WEIGHT, UNREAD_WEIGHT, fused_scores, highest
+from backends.retrieval.fusion import DENSE_WEIGHT, UNREAD_WEIGHT, fused_scores, highest, standardised
 from backends.retrieval.index import PassageIndex
 from backends.retrieval.sentence_choice import (
     ANSWERS,
@@ -54,7 +53,7 @@ BLEND = 16.0  # of the blended score beside the logit; fitted on the sample's de
 RELATED_FROM = 5  # passages that related words are taken from
 RELATED = 6  # words
 RELATED_WEIGHT = 0.3  # of their BM25 score beside the question's own
-RANK_WEIGHT = 8.0  # of the fused rank beside the logit of a passage; see rerank
+LOGIT_WEIGHT = 0.15  # of the cross-encoder beside the fused score of a passage; see rerank
 # Sentences less than NEARLY (a difference of log-odds) behind the best may be the answer as well. On the
 # sample's development questions the gold answer is in the best for 80 of 124, in the likely ones, 1.7 in the
 # mean, for 91, and in the best three for 98.
@@ -71,6 +70,13 @@ StoredVectors = Callable[[Chunk, Sequence[Sentence]], np.ndarray]  # (n, d), row
 def passage_text(chunk: Chunk) -> str:
     """What is embedded and indexed for a passage: where it stands, then its text."""
     return "\n".join([*(part for part in context_of(chunk) if part not in chunk.text), chunk.text])
+
+
+def _fused(hits: Sequence[Hit]) -> np.ndarray:
+    """Scores of hits in standard deviations: fused ones are so already, those of one ranking are made so."""
+    scores = np.array([hit.score for hit in hits])
+    fused = all(hit.dense is not None and hit.bm25 is not None for hit in hits)
+    return scores if fused else standardised(scores)
 
 
 class Retriever:
@@ -164,7 +170,7 @@ class Retriever:
         BM25 beside those of the question, for less. An abbreviation that the documents explain is looked for
         in both its forms.
         """
-        question = self._acronyms.expanded(question)
+        question = expanded(question, self._acronyms.used_in(question))
         vector = self._cache.of([question])[0] if mode != "bm25" and self._chunks else None
         with self._lock:
             return self._search(question, vector, top_k, mode, filters, related)
@@ -281,22 +287,20 @@ class Retriever:
     def rerank(self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True) -> list[Hit]:
         """The same hits ordered by what they hold for the question; `score` says how much.
 
-        The cross-encoder, where there is one and it is wanted, reads each passage; the score is its logit
-        - 8 log(fused rank + 2). Alone it orders whole passages worse than fusion does (CISI: nDCG@10 0.38
-        against 0.44); so weighted it lifts the sample corpus and leaves CISI as it is. Without it the best
-        sentence of each speaks for it.
+        The cross-encoder, where there is one and it is wanted, reads each passage; LOGIT_WEIGHT of its logit
+        is added to the fused score. Alone it orders whole passages worse than fusion does; so weighted it
+        lifts both CISI and the sample (benchmarks/LOG.md). Without it the best sentence of each speaks for it.
         """
         if not hits:
             return []
-        question = self._acronyms.expanded(question)
+        pairs = self._acronyms.used_in(question)
+        question = expanded(question, pairs)
         if self._judgements is not None and cross_encoder:
-            logits = self._judgements.score(question, [passage_text(hit.chunk) for hit in hits])
-            best = [
-                float(logit) - RANK_WEIGHT * math.log(hit.rank + 2)
-                for logit, hit in zip(logits, hits, strict=True)
-            ]
+            texts = [expanded(passage_text(hit.chunk), pairs) for hit in hits]
+            logits = self._judgements.score(question, texts)
+            best = [float(score) for score in _fused(hits) + LOGIT_WEIGHT * logits]
         else:
-            best = [max(s.score for s in self._blended(question, hit)[0]) for hit in hits]
+            best = [max(s.score for s in self._blended(question, hit, pairs)[0]) for hit in hits]
         order = sorted(range(len(hits)), key=lambda at: (-best[at], hits[at].rank))
         return [replace(hits[at], rank=rank, score=best[at]) for rank, at in enumerate(order, start=1)]
 
@@ -311,11 +315,12 @@ class Retriever:
         those that it cannot tell from the best are marked as likely, but only the best where that hardly
         answers.
         """
-        question = self._acronyms.expanded(question)
+        pairs = self._acronyms.used_in(question)
+        question = expanded(question, pairs)
         found: dict[tuple[str, int, int], tuple[Hit, Sentence]] = {}
         closest = -1.0
         for hit in hits:
-            sentences, cosine = self._blended(question, hit)
+            sentences, cosine = self._blended(question, hit, pairs)
             closest = max(closest, cosine)
             for sentence in sentences:
                 key = (hit.chunk.document, sentence.start, sentence.end)
@@ -324,7 +329,8 @@ class Retriever:
         ranked, logit = sorted(found.values(), key=best_first), None
         if self._judgements is not None and cross_encoder and ranked:
             ranked = ranked[:JUDGED]
-            logits = self._judgements.score(question, [sentence_text(hit.chunk, s) for hit, s in ranked])
+            texts = [expanded(sentence_text(hit.chunk, s), pairs) for hit, s in ranked]
+            logits = self._judgements.score(question, texts)
             logit = float(logits.max())
             judged = [
                 (hit, replace(s, score=float(own) + BLEND * s.score, logit=float(own)))
@@ -416,7 +422,7 @@ class Retriever:
         fits = notes or tuple(dict.fromkeys(w for _, fit in found for w in fit.warnings))
         return chooser.evidence(hits, fits)
 
-    def _blended(self, question: str, hit: Hit) -> tuple[list[Sentence], float]:
+    def _blended(self, question: str, hit: Hit, pairs: Sequence[Pair]) -> tuple[list[Sentence], float]:
         """The passage's sentences with their blended score, in document order, and their best cosine.
 
         score = (cosine + 0.3 passage cosine + 0.4 share of the question's words) / 1.7, where a sentence is
@@ -424,7 +430,7 @@ class Retriever:
         sample the right sentence came first for 52 %, against 38 % by the cosine of the bare sentence.
         """
         sentences = sentences_of(hit.chunk)
-        texts = [sentence_text(hit.chunk, s) for s in sentences]
+        texts = [expanded(sentence_text(hit.chunk, s), pairs) for s in sentences]
         vectors = self._stored(hit.chunk, sentences) if self._stored else self._cache.of(texts)
         cosines = vectors @ self._cache.of([question])[0]
         shares = self._index.shared_words(question, texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.retrieval.acronyms import Acronyms, definitions
+from backends.retrieval.acronyms import Acronyms, definitions, expanded
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_pairs_are_explained_in_the_text(text, pairs):
 
 
 @pytest.mark.parametrize(
-    ("question", "expanded"),
+    ("question", "both"),
     [
         ("When does the Early Shift Bonus lapse?", "When does the Early Shift Bonus (ESB) lapse?"),
         ("When does the ESB lapse?", "When does the ESB (early shift bonus) lapse?"),
@@ -35,9 +35,16 @@ def test_pairs_are_explained_in_the_text(text, pairs):
         ("What are ESBs?", "What are ESBs?"),
     ],
 )
-def test_a_question_gets_the_other_form(question, expanded):
+def test_a_question_gets_the_other_form(question, both):
     acronyms = Acronyms()
     acronyms.add("a", "The early shift bonus (ESB) and the Board of Appeal (BA).")
-    assert acronyms.expanded(question) == expanded
+    assert expanded(question, acronyms.used_in(question)) == both
     acronyms.remove("a")
-    assert acronyms.expanded(question) == question
+    assert acronyms.used_in(question) == []
+
+
+def test_a_sentence_gets_the_other_form_of_what_the_question_uses():
+    acronyms = Acronyms()
+    acronyms.add("a", "The early shift bonus (ESB) and the Board of Appeal (BA).")
+    pairs = acronyms.used_in("When does the early shift bonus lapse?")
+    assert expanded("BA says: ESB lapses.", pairs) == "BA says: ESB (early shift bonus) lapses."

@@ -49,7 +49,7 @@ class ScriptedRanker:
 
     def score(self, question, texts):
         self.read += texts
-        return np.array([10 * text.count(self.word) for text in texts], np.float32)
+        return np.array([20 * text.count(self.word) for text in texts], np.float32)
 
 
 @pytest.fixture
@@ -247,6 +247,9 @@ def test_an_abbreviation_is_found_in_both_its_forms():
     retriever = dated_library(texts, None)
     question = "When does the early shift bonus end?"
     assert retriever.search(question, top_k=3, mode="bm25")[1].chunk.document == "b.md"
+    hits = retriever.search("When does the early shift bonus lapse?", top_k=3, mode="hybrid")
+    found, _ = retriever.best_sentences("When does the early shift bonus lapse?", hits)
+    assert found[0][1].text == "Unclaimed ESB lapses in April."
     retriever.change(["a.md"])  # and its explanation with it
     assert [hit.chunk.document for hit in retriever.search("ESB", top_k=3, mode="bm25")] == ["b.md"]
     assert [hit.chunk.document for hit in retriever.search(question, top_k=3, mode="bm25")] == ["c.md"]
