@@ -138,7 +138,7 @@ class Hit:
     score: float
     dense: float | None = None  # cosine similarity, -1 to 1
     bm25: float | None = None
-    also: tuple[Chunk, ...] = ()  # near-identical passages that were found too; this one stands for them
+    also: tuple[Chunk, ...] = ()  # copies that were found too; this one stands for them
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """`python -m benchmarks.retrieval`: what each stage of retrieval adds, and what it costs.
 
-Enters: three sets of files with questions, the sample corpus (development questions) and the two small ones in
-benchmarks/corpora, written by hand and asked in other words than theirs; and, where it is at hand, the CISI
-collection (not part of this repository), whole and in passages. Leaves: one JSON row a set and stage. Stages
-that rank documents tell nDCG@10 and recall@10 with 95 % bootstrap intervals over questions and the paired
-difference to fusion. Where answers are known, stages also tell for which share a gold answer is in the first
-passages, is the first sentence shown, and is in the evidence (Wilson intervals), over all questions and over
-those in other words. `ms` is processor time a question, median, with the question's vector made anew.
+Enters: three sets of files with questions, the sample corpus (development questions) and the two small ones
+in benchmarks/corpora, written by hand and asked in other words than theirs; and, where it is at hand, the
+CISI collection (not part of this repository), whole and in passages. Leaves: one JSON row a set and stage.
+Stages that rank documents tell nDCG@10 and recall@10 with 95 % bootstrap intervals over questions and the
+paired difference to fusion. Where answers are known, stages also tell for which share a gold answer is in the
+first passages, is the first sentence shown, and is in the evidence (Wilson intervals), over all questions and
+over those in other words. `ms` is processor time a question, median, its vector made anew.
 """
 
 from __future__ import annotations
@@ -139,7 +139,9 @@ def ranking_rows(searched: Searched) -> Iterator[dict[str, Any]]:
     asked = searched.given.asked
     found = {stage: timed(rank, asked) for stage, rank in searched.rankings().items()}
     gains = {
-        stage: [ndcg_at(_names(hits), each.documents, 10) or 0.0 for hits, each in zip(got, asked, strict=True)]
+        stage: [
+            ndcg_at(_names(hits), each.documents, 10) or 0.0 for hits, each in zip(got, asked, strict=True)
+        ]
         for stage, (got, _) in found.items()
     }
     for stage, (got, ms) in found.items():

@@ -1,8 +1,8 @@
 """Abbreviations as the documents themselves explain them: "paid time off (PTO)".
 
 Enters: texts by document, and questions. Leaves: questions and sentences in which the other form stands too,
-so that whatever uses either is found. Pairs are found as by Schwartz and Hearst (PSB 2003), where the short form
-is made of the first letters of words. What a document explained goes with it.
+so that whatever uses either is found. Pairs are found as by Schwartz and Hearst (PSB 2003), where the short
+form is made of the first letters of words. What a document explained goes with it.
 """
 
 from __future__ import annotations

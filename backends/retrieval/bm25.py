@@ -193,7 +193,7 @@ class WordIndex:
         return result
 
     def _stems(self, words: Sequence[str]) -> list[str]:
-        """Stemmed words; one with inner marks (sb-42, 4.3) counts whole and in parts, and 1,234 as 1234 too."""
+        """Stemmed words; one with inner marks (sb-42) counts whole and in parts, and 1,234 as 1234 too."""
         if self._stemmer is None:
             import Stemmer
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 # Chinese, Japanese, Korean, Thai, Lao, Burmese, Khmer, Tibetan: no spaces between words, or too few to tell
 # words by. Pairs of letters need no dictionary and cut question and passage alike (as Lucene's CJKAnalyzer).
@@ -20,7 +21,7 @@ _LETTERS = rf"[^\W{UNSPACED}]+"
 _WORD = re.compile(rf"[{UNSPACED}]+|{_LETTERS}(?:[.,/:-]{_LETTERS})*")
 _PAIRED = re.compile(rf"[{UNSPACED}]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
-_INVISIBLE = re.compile("[\u00ad\u200c-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")  # soft hyphens, joiners, marks
+_INVISIBLE = re.compile("[\u00ad\u200c-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")  # hyphens, joiners
 # Marks between thousands that are no comma and no full stop: 1 234 567 with thin spaces, 1'234'567.
 _THOUSANDS = re.compile("(?<=[0-9])['\u2019\u00a0\u2007\u2009\u202f](?=[0-9]{3}(?![0-9]))")
 
@@ -40,7 +41,7 @@ def words_of(text: str) -> list[str]:
     found: list[str] = []
     for word in _WORD.findall(folded(text)):
         if _PAIRED.match(word) and len(word) > 2:
-            found += map("".join, zip(word, word[1:], strict=False))
+            found += map("".join, pairwise(word))
         else:
             found.append(word)
     return found

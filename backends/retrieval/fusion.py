@@ -6,8 +6,6 @@ knows no passage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 DENSE_WEIGHT = 0.6  # of the cosines beside BM25; see fused_scores

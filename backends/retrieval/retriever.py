@@ -47,7 +47,7 @@ DEPTH = 100  # candidates of each ranking that are fused
 CACHED_SENTENCES = 20_000
 PASSAGE_WEIGHT = 0.3  # of the passage beside its sentence, and below of shared words; see _blended
 WORDS_WEIGHT = 0.4
-SENTENCES = 8  # most sentences shown together
+SENTENCES = 12  # most sentences shown together
 JUDGED = 16  # sentences that the cross-encoder reads: the best by blended score
 BLEND = 16.0  # of the blended score beside the logit; fitted on the sample's development questions
 RELATED_FROM = 5  # passages that related words are taken from
@@ -224,11 +224,8 @@ class Retriever:
         positions = sorted(found)
         cosines = np.array(self._index.similarity(vector, positions)) if vector is not None else None
         bm25 = words[positions] if words is not None else None
-        if cosines is not None and bm25 is not None:
-            scores = fused_scores(cosines, bm25, weight)
-        else:
-            scores = cosines if cosines is not None else bm25
-        assert scores is not None, "a search without either ranking"
+        given = [each for each in (cosines, bm25) if each is not None]
+        scores = fused_scores(*given, weight) if len(given) == 2 else given[0]
         order = np.argsort(-scores, kind="stable")
         return [(positions[at], float(scores[at])) for at in order]
 
@@ -289,7 +286,7 @@ class Retriever:
 
         The cross-encoder, where there is one and it is wanted, reads each passage; LOGIT_WEIGHT of its logit
         is added to the fused score. Alone it orders whole passages worse than fusion does; so weighted it
-        lifts both CISI and the sample (benchmarks/LOG.md). Without it the best sentence of each speaks for it.
+        lifts both CISI and the sample (benchmarks/LOG.md). Without it the best sentence speaks for each.
         """
         if not hits:
             return []
@@ -345,8 +342,8 @@ class Retriever:
     def _newest_first(
         self, question: str, ranked: Sequence[tuple[Hit, Sentence]]
     ) -> list[tuple[Hit, Sentence]]:
-        """The same sentences; of two that differ in figures alone, in editions of one document (the price lists
-        of this year and the last), the later comes first, unless the question names the earlier one's year."""
+        """The same sentences; of two that differ in figures alone, in editions of one document (this year's
+        price list and the last), the later comes first, unless the question names the earlier one's year."""
         said = [statement_of(hit.chunk, sentence) for hit, sentence in ranked]
         dates = [self._date(hit.chunk.document) for hit, _ in ranked]
         order: list[int] = []

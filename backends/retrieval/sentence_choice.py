@@ -72,7 +72,9 @@ def sentences_of(chunk: Chunk) -> list[Sentence]:
 def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Spans of at least SHORT and, where its commas allow, at most LONG characters."""
     while end - start > LONG and not is_row(text[start:end]):
-        ends = [match.end() for match in _CLAUSE.finditer(text, start + SHORT, min(start + LONG, end - SHORT))]
+        ends = [
+            match.end() for match in _CLAUSE.finditer(text, start + SHORT, min(start + LONG, end - SHORT))
+        ]
         if not ends:
             break
         yield start, ends[-1]

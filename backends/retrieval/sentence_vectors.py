@@ -24,6 +24,7 @@ from backends.retrieval.embedding import Embedder
 
 PART = 64  # tokens: a longer sentence is kept in several parts
 WINDOW = 112  # tokens of text read together
+WAY = 2  # how documents are read and cut; raised when that changes, so that nothing made before is mixed in
 CONTEXT = 160  # characters of title and headings in front of a window
 
 Spans = Sequence[tuple[int, int]]
@@ -104,7 +105,9 @@ def _first_tokens(outlined: Outline) -> np.ndarray:
 def window_key(embedder: Embedder, text: str, places: Spans) -> str:
     """Under which the vectors of a window are kept: what was read, by which model, in which precision."""
     cuts = ",".join(f"{start}-{end}" for start, end in places)
-    return hashlib.sha256(f"{embedder.name}\0{embedder.precision}\0{cuts}\0{text}".encode()).hexdigest()
+    return hashlib.sha256(
+        f"{WAY}\0{embedder.name}\0{embedder.precision}\0{cuts}\0{text}".encode()
+    ).hexdigest()
 
 
 @dataclass(frozen=True)

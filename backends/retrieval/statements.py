@@ -1,8 +1,8 @@
 """Which texts say the same, and which is only an earlier edition of the other.
 
-Enters: passages and sentences with their title and headings. Leaves: keys and verdicts. Two texts count as one
-only where no word that matters differs, in them or in what they stand under: the warranty of a kettle is not
-that of a toaster, however alike the sentences are. It searches nothing.
+Enters: passages and sentences with their title and headings. Leaves: keys and verdicts. Two texts count as
+one only where no word that matters differs, in them or in what they stand under: the warranty of a kettle is
+not that of a toaster, however alike the sentences are. It searches nothing.
 """
 
 from __future__ import annotations

@@ -40,18 +40,34 @@ def test_plain_english_is_only_lowered():
 
 @pytest.mark.parametrize(
     ("question", "best"),
-    [("offer", 0), ("QZ-99", 1), ("Creme", 2), ("图书馆", 3), ("3400000", 4), ("3,400,000", 4), ("カタログ", 5)],
+    [
+        ("offer", 0),
+        ("QZ-99", 1),
+        ("Creme", 2),
+        ("图书馆", 3),
+        ("3400000", 4),
+        ("3,400,000", 4),
+        ("カタログ", 5),
+    ],
 )
 def test_bm25_matches_across_spellings(question, best):
     index = WordIndex()
-    index.add(["ﬁnal oﬀer", "ＱＺ－９９", "cre\u0300me", "市图书馆开放", "3\u202f400\u202f000 EUR", "商品カタログ"])
+    index.add(
+        ["ﬁnal oﬀer", "ＱＺ－９９", "cre\u0300me", "市图书馆开放", "3\u202f400\u202f000 EUR", "商品カタログ"]
+    )
     scores = index.scores(question)
     assert scores.argmax() == best and (scores > 0).sum() == 1
 
 
 @pytest.mark.parametrize(
     ("text", "latin"),
-    [("What is SB-42?", True), ("42?", True), ("Où est l’école ?", True), ("图书馆 wifi", True), ("Где касса?", False)],
+    [
+        ("What is SB-42?", True),
+        ("42?", True),
+        ("Où est l’école ?", True),
+        ("图书馆 wifi", True),
+        ("Где касса?", False),
+    ],
 )
 def test_the_script_of_a_text(text, latin):
     assert mostly_latin(text) is latin

@@ -256,8 +256,8 @@ def test_an_abbreviation_is_found_in_both_its_forms():
 
 
 def test_the_clauses_of_a_long_sentence_are_read_one_by_one():
-    clause = "the tenant keeps the stairs, the yard and the cellar clean at his own cost and clears the snow"
-    text = "Title line.\n" + ", provided that ".join([clause] * 9) + ", and the contract lapses after 7 years."
+    part = "the tenant keeps the stairs, the yard and the cellar clean at his own cost and clears the snow"
+    text = "Title line.\n" + ", provided that ".join([part] * 9) + ", and the contract lapses after 7 years."
     chunk = Chunk("d.md", 1, 50, 50 + len(text), text, None, 9)
     found = sentences_of(chunk)
     assert len(found) > 3 and all(80 <= len(s.text) <= 360 for s in found[1:])
@@ -418,7 +418,9 @@ LONG = (
     ],
 )
 def test_passages_are_copies_when_no_word_that_matters_differs(changed, same):
-    one, other = (Chunk(name, 1, 0, 9, text, None, 9, "Returns") for name, text in [("a", LONG), ("b", changed)])
+    one, other = (
+        Chunk(name, 1, 0, 9, text, None, 9, "Returns") for name, text in [("a", LONG), ("b", changed)]
+    )
     assert (copy_key(one) == copy_key(other)) is same
 
 
