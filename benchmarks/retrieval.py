@@ -191,12 +191,12 @@ def told(values: Sequence[float]) -> list[float]:
 
 
 def collections(folder: Path) -> Iterator[Collected]:
-    documents, _ = sample()
-    yield Collected("sample company, development questions", documents, sample_asked())
     for corpus in sorted(CORPORA.iterdir()):
         paths = [path for path in sorted(corpus.iterdir()) if path.name != "questions.jsonl"]
         asked = [_asked(row, row["kind"]) for row in rows(corpus / "questions.jsonl")]
         yield Collected(corpus.name, parsed(paths), asked)
+    documents, _ = sample()
+    yield Collected("sample company, development questions", documents, sample_asked())
     if folder.is_dir():
         documents, relevant = cisi(folder)
         judged = [Asked(question, names) for question, names in relevant.items()]
