@@ -225,7 +225,7 @@ class Retriever:
         cosines = np.array(self._index.similarity(vector, positions)) if vector is not None else None
         bm25 = words[positions] if words is not None else None
         given = [each for each in (cosines, bm25) if each is not None]
-        scores = fused_scores(*given, weight) if len(given) == 2 else given[0]
+        scores = fused_scores(given[0], given[1], weight) if len(given) == 2 else given[0]
         order = np.argsort(-scores, kind="stable")
         return [(positions[at], float(scores[at])) for at in order]
 
