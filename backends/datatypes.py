@@ -126,7 +126,7 @@ class Chunk:
     page: int | None
     tokens: int  # embedder tokens
     title: str = ""  # title of the document
-    heading: str = ""  # nearest heading above, if any
+    heading: str = ""  # nearest heading above and those over it ("A > B"), if any
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Hit:
     score: float
     dense: float | None = None  # cosine similarity, -1 to 1
     bm25: float | None = None
-    also: tuple[Chunk, ...] = ()  # near-identical passages that were found too; this one stands for them
+    also: tuple[Chunk, ...] = ()  # copies that were found too; this one stands for them
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         True, description="Reranking lets a trained model read each question and sentence together."
     )
     multi_step: bool = Field(
-        False, description="Look up the parts of a question with several parts one by one, then join them."
+        True, description="Look up the parts of a question with several parts one by one, then join them."
     )
     related_words: bool = Field(
         False, description="Search also with words that stand out in the first passages found."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,18 +46,19 @@ def _ndcg_of(wanted: set[str]) -> Score:
     return lambda _question, chunks: ndcg_at([chunk.document for chunk in chunks], wanted, 10) or 0.0
 
 
+def parsed(paths: Iterable[Path]) -> list[Document]:
+    found = ((path.name, parse_file(path, path.name)) for path in paths)
+    return [Document(name, 1, p.title, p.type, p.text, "", p.pages, date=p.date) for name, p in found]
+
+
 def sample() -> tuple[list[Document], dict[str, tuple[str, ...]]]:
-    documents = []
-    for path in sorted((SAMPLE / "documents").iterdir()):
-        parsed = parse_file(path, path.name)
-        documents.append(Document(path.name, 1, parsed.title, parsed.type, parsed.text, "", parsed.pages))
     answers = {
         row["question"]: tuple(row["answers"])
         for path in sorted((SAMPLE / "questions").glob("*.jsonl"))
         for row in rows(path)
         if row["split"] == "dev" and row["answers"]
     }
-    return documents, answers
+    return parsed(sorted((SAMPLE / "documents").iterdir())), answers
 
 
 def rows(path: Path) -> Iterator[dict]:

@@ -1,75 +1,188 @@
-"""`python -m benchmarks.retrieval`: does fusing pay, does reranking, and what does bf16 cost?
+"""`python -m benchmarks.retrieval`: what each stage of retrieval adds, and what it costs.
 
-Enters: the sample corpus with its answerable questions and, where it is at hand, the CISI collection (not
-part of this repository; its passages are whole documents). Leaves: one JSON row a set and system with
-nDCG@10 and recall@5, @10 and @100 of documents, each with a 95 % bootstrap interval over questions, and the
-paired difference of its nDCG@10 to fusion's. Every system works on the same vectors, but for the second
-dense one: there documents and questions are embedded in fp32 if the rest is in bf16, and the other way.
+Enters: three sets of files with questions, the sample corpus (development questions) and the two small ones
+in benchmarks/corpora, written by hand and asked in other words than theirs; and, where it is at hand, the
+CISI collection (not part of this repository), whole and in passages. Leaves: one JSON row a set and stage.
+Stages that rank documents tell nDCG@10 and recall@10 with 95 % bootstrap intervals over questions and the
+paired difference to fusion. Where answers are known, stages also tell for which share a gold answer is in the
+first passages, is the first sentence shown, and is in the evidence (Wilson intervals), over all questions and
+over those in other words. `ms` is processor time a question, median, its vector made anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.datatypes import Chunk, Hit
-from backends.evaluation.probes import sample_questions
+import numpy as np
+
+from backends.datatypes import Chunk, Document, Evidence, Hit
+from backends.evaluation.metrics import contains_answer
 from backends.evaluation.ranking import ndcg_at, recall_at
-from backends.evaluation.statistics import bootstrap_interval
+from backends.evaluation.statistics import bootstrap_interval, wilson_interval
+from backends.language.loading import locate_model
+from backends.language.prompts import format_evidence
+from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import shipped
+from backends.retrieval.decompose import RRF_K, decompose, join
 from backends.retrieval.embedding import MiniLM
-from backends.retrieval.retriever import Retriever, passage_text
-from backends.retrieval.sentence_vectors import read
-from benchmarks.pooling import ROOT, cisi, cut, sample
+from backends.retrieval.retriever import Retriever
+from backends.retrieval.sentence_vectors import Reading, read
+from backends.settings import DEFAULT_MODEL, Settings
+from benchmarks.pooling import ROOT, SAMPLE, cisi, cut, parsed, rows, sample
 
-DEPTH = 100  # passages found
-RERANKED = 30  # of them, those that the cross-encoder orders anew
-RECALLS = (5, 10, 100)
-TOKENS = 160  # of a passage of the sample
+CORPORA = ROOT / "benchmarks" / "corpora"
+DEPTH = 100  # documents ranked
+RERANKED = 20  # passages that the cross-encoder orders anew
+SHOWN = 8
+BUDGET = 320  # tokens of evidence
+OTHER_WORDS = ("other words", "paraphrase", "abbreviation")
 
-Search = Callable[[str], list[Hit]]
-Relevant = Mapping[str, Collection[str]]  # documents, by question
-
-
-def systems(chunks: Sequence[Chunk]) -> dict[str, Search]:
-    """The searches to compare over the same passages."""
-    embedder = MiniLM()
-    other = MiniLM("fp32" if embedder.precision == "bf16" else "bf16")
-    texts = [passage_text(chunk) for chunk in chunks]
-    retriever = Retriever(chunks, embedder.embed(texts), embedder, shipped())
-    others = Retriever(chunks, other.embed(texts), other)
-
-    def reranked(question: str) -> list[Hit]:
-        hits = retriever.search(question, top_k=DEPTH, mode="hybrid")
-        return retriever.rerank(question, hits[:RERANKED]) + hits[RERANKED:]
-
-    return {
-        f"dense, {embedder.precision}": lambda q: retriever.search(q, top_k=DEPTH, mode="dense"),
-        f"dense, {other.precision}": lambda q: others.search(q, top_k=DEPTH, mode="dense"),
-        "BM25": lambda q: retriever.search(q, top_k=DEPTH, mode="bm25"),
-        "fused": lambda q: retriever.search(q, top_k=DEPTH, mode="hybrid"),
-        "fused, reranked": reranked,
-    }
+Rank = Callable[[str], list[Hit]]
 
 
-def compare(name: str, chunks: Sequence[Chunk], relevant: Relevant) -> Iterator[dict[str, Any]]:
-    found = {
-        system: [([hit.chunk.document for hit in search(q)], gold) for q, gold in relevant.items()]
-        for system, search in systems(chunks).items()
-    }
+@dataclass(frozen=True)
+class Asked:
+    """A question, the documents that answer it, the answers (none where only documents are known)."""
+
+    question: str
+    documents: Collection[str]
+    answers: tuple[str, ...] = ()
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Collected:
+    name: str
+    documents: Sequence[Document]
+    asked: Sequence[Asked]
+    whole: bool = False  # passages are whole documents
+
+
+class Searched:
+    """A set as the library searches it: passages, pooled vectors, vectors of sentences."""
+
+    def __init__(self, given: Collected, embedder: MiniLM, settings: Settings) -> None:
+        self.given = given
+        self._readings = {d.name: read(d, embedder, lambda keys: {}).reading for d in given.documents}
+        chunks = [chunk for document in given.documents for chunk in self._cut(document, settings)]
+        vectors = [self._vectors(chunk) for chunk in chunks]
+        self.chunks = chunks
+        self.retriever = Retriever(
+            chunks,
+            np.concatenate(vectors),
+            embedder,
+            shipped(),
+            given.documents,
+            lambda chunk, found: self._readings[chunk.document].vectors([(s.start, s.end) for s in found]),
+        )
+        self.retriever.warm_up()
+
+    def _cut(self, document: Document, settings: Settings) -> list[Chunk]:
+        if self.given.whole:
+            return cut([document], (), None)[0]
+        size, overlap = settings.chunk_size, settings.chunk_overlap
+        tokens: Reading = self._readings[document.name]
+        return chunk_document(document, chunk_size=size, chunk_overlap=overlap, tokenizer=tokens)
+
+    def _vectors(self, chunk: Chunk) -> np.ndarray:
+        return self._readings[chunk.document].vectors([(chunk.start, chunk.end)])
+
+    def rankings(self) -> dict[str, Rank]:
+        """The ways to rank passages, from one ranking alone to both with the cross-encoder."""
+        fresh = self.retriever.fresh
+
+        def by_ranks(question: str) -> list[Hit]:
+            searches = [fresh().search(question, top_k=5 * DEPTH, mode=mode) for mode in ("dense", "bm25")]
+            return join(searches, 5 * DEPTH)
+
+        def reranked(question: str) -> list[Hit]:
+            retriever = fresh()
+            hits = retriever.search(question, top_k=5 * DEPTH, mode="hybrid")
+            return retriever.rerank(question, hits[:RERANKED]) + hits[RERANKED:]
+
+        return {
+            "dense": lambda question: fresh().search(question, top_k=5 * DEPTH, mode="dense"),
+            "BM25": lambda question: fresh().search(question, top_k=5 * DEPTH, mode="bm25"),
+            f"fused by ranks (k = {RRF_K})": by_ranks,
+            "fused": lambda question: fresh().search(question, top_k=5 * DEPTH, mode="hybrid"),
+            "fused, reranked": reranked,
+        }
+
+    def evidence(self, question: str, count: Callable[[str], int], **how: Any) -> Evidence:
+        """What a prompt would show of a question, its parts looked up one by one."""
+        retriever, parts = self.retriever.fresh(), decompose(question)
+        searches = [retriever.search(each, top_k=SHOWN, mode="hybrid") for each in (question, *parts)]
+        hits = join(searches, SHOWN) if parts else searches[0]
+        return retriever.select_evidence(
+            question, hits, budget=BUDGET, count_tokens=count, format_line=format_evidence, parts=parts, **how
+        )
+
+
+def timed(work: Callable[[str], Any], asked: Sequence[Asked]) -> tuple[list[Any], float]:
+    """What it gave for each question, and the median of its processor milliseconds."""
+    found, times = [], []
+    for each in asked:
+        began = time.process_time()
+        found.append(work(each.question))
+        times.append((time.process_time() - began) * 1000)
+    return found, round(statistics.median(times), 1)
+
+
+def ranking_rows(searched: Searched) -> Iterator[dict[str, Any]]:
+    asked = searched.given.asked
+    found = {stage: timed(rank, asked) for stage, rank in searched.rankings().items()}
     gains = {
-        system: [ndcg_at(names, gold, 10) or 0.0 for names, gold in each] for system, each in found.items()
+        stage: [
+            ndcg_at(_names(hits), each.documents, 10) or 0.0 for hits, each in zip(got, asked, strict=True)
+        ]
+        for stage, (got, _) in found.items()
     }
-    for system, each in found.items():
-        row: dict[str, Any] = {"set": name, "passages": len(chunks), "questions": len(each), "system": system}
-        row["nDCG@10"] = told(gains[system])
-        for k in RECALLS:
-            row[f"recall@{k}"] = told([recall_at(names, gold, k) or 0.0 for names, gold in each])
-        against = [one - other for one, other in zip(gains[system], gains["fused"], strict=True)]
-        yield row | {"nDCG@10 minus fused": told(against)}
+    for stage, (got, ms) in found.items():
+        reached = [recall_at(_names(h), e.documents, 10) or 0.0 for h, e in zip(got, asked, strict=True)]
+        against = [one - other for one, other in zip(gains[stage], gains["fused"], strict=True)]
+        row = {"stage": stage, "ms": ms, "nDCG@10": told(gains[stage]), "recall@10": told(reached)}
+        row["nDCG@10 minus fused"] = told(against)
+        texts = [" ".join(hit.chunk.text for hit in hits[:SHOWN]) for hits in got]
+        yield row | shares(f"answer in the first {SHOWN}", texts, asked)
+
+
+def evidence_rows(searched: Searched, count: Callable[[str], int]) -> Iterator[dict[str, Any]]:
+    asked = [each for each in searched.given.asked if each.answers]
+    for stage, how in (
+        ("evidence in order", {"rerank": False}),
+        ("evidence by sentence", {"rerank": True, "cross_encoder": False}),
+        ("evidence by cross-encoder", {"rerank": True, "cross_encoder": True}),
+    ):
+        got, ms = timed(lambda question, how=how: searched.evidence(question, count, **how), asked)
+        firsts = [e.sources[0].sentences[0].text if e.sources else "" for e in got]
+        texts = [" ".join(s.text for source in e.sources for s in source.sentences) for e in got]
+        row = {"stage": stage, "ms": ms} | shares("answer first", firsts, asked)
+        yield row | shares(f"answer in {BUDGET} tokens", texts, asked)
+
+
+def shares(label: str, texts: Sequence[str], asked: Sequence[Asked]) -> dict[str, Any]:
+    """Share of the questions whose text holds a gold answer: all that have one, and those in other words."""
+    held = [(contains_answer(t, e.answers), e.kind) for t, e in zip(texts, asked, strict=True) if e.answers]
+    others = [holds for holds, kind in held if kind in OTHER_WORDS]
+    sides = {label: [holds for holds, _ in held], f"{label}, other words": others}
+    return {name: share(each) for name, each in sides.items() if each}
+
+
+def share(held: Sequence[bool]) -> list[float]:
+    """Share, the ends of its interval, and of how many."""
+    ends = wilson_interval(sum(held), len(held))
+    return [*(round(x, 3) for x in (sum(held) / len(held), *ends)), len(held)]
+
+
+def _names(hits: Sequence[Hit]) -> list[str]:
+    return list(dict.fromkeys(chunk.document for hit in hits for chunk in (hit.chunk, *hit.also)))
 
 
 def told(values: Sequence[float]) -> list[float]:
@@ -77,25 +190,62 @@ def told(values: Sequence[float]) -> list[float]:
     return [round(x, 3) for x in (sum(values) / len(values), *bootstrap_interval(values))]
 
 
+def collections(folder: Path) -> Iterator[Collected]:
+    for corpus in sorted(CORPORA.iterdir()):
+        paths = [path for path in sorted(corpus.iterdir()) if path.name != "questions.jsonl"]
+        asked = [_asked(row, row["kind"]) for row in rows(corpus / "questions.jsonl")]
+        yield Collected(corpus.name, parsed(paths), asked)
+    documents, _ = sample()
+    yield Collected("sample company, development questions", documents, sample_asked())
+    if folder.is_dir():
+        documents, relevant = cisi(folder)
+        judged = [Asked(question, names) for question, names in relevant.items()]
+        yield Collected("CISI, passages", documents, judged)
+        yield Collected("CISI, whole documents", documents, judged, whole=True)
+
+
+def sample_asked() -> list[Asked]:
+    """Development questions that documents answer; a JSON object is no answer that stands in a passage."""
+    asked = (row for path in sorted((SAMPLE / "questions").glob("*.jsonl")) for row in rows(path))
+    return [
+        _asked(row, row["category"])
+        for row in asked
+        if row["split"] == "dev" and row["answers"] and row["category"] != "structured"
+    ]
+
+
+def _asked(row: Mapping[str, Any], kind: str) -> Asked:
+    return Asked(row["question"], tuple(row["documents"]), tuple(row["answers"]), kind)
+
+
+def token_counter() -> Callable[[str], int]:
+    """Tokens as the shipped language model counts them."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(Path(locate_model(DEFAULT_MODEL)) / "tokenizer.json"))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = ROOT.parent / "shared" / "data" / "retrieval" / "cisi"
     parser.add_argument("--cisi", type=Path, default=default)
     args = parser.parse_args()
-    documents, _ = sample()
-    embedder = MiniLM()
-    readings = [read(document, embedder, lambda keys: {}).reading for document in documents]
-    chunks = [chunk for part in cut(documents, readings, TOKENS) for chunk in part]
-    asked = {
-        q.question: q.documents for split in ("dev", "test") for q in sample_questions(split) if q.documents
-    }
-    for row in compare("sample company", chunks, asked):
-        print(json.dumps(row), flush=True)
-    if args.cisi.is_dir():
-        documents, relevant = cisi(args.cisi)
-        chunks = [chunk for part in cut(documents, (), None) for chunk in part]
-        for row in compare("CISI", chunks, relevant):
-            print(json.dumps(row), flush=True)
+    embedder, settings, count = MiniLM(), Settings(), token_counter()
+    for given in collections(args.cisi):
+        searched = Searched(given, embedder, settings)
+        about = {
+            "set": given.name,
+            "documents": len(given.documents),
+            "passages": len(searched.chunks),
+            "questions": len(given.asked),
+            "precision": embedder.precision,
+        }
+        for row in ranking_rows(searched):
+            print(json.dumps(about | row), flush=True)
+        if any(each.answers for each in given.asked):
+            for row in evidence_rows(searched, count):
+                print(json.dumps(about | row), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Enters: the sample corpus with its development questions, <data>/qa/dev.jsonl.xz
 <data>/retrieval/cisi. Leaves: one row a set and measure with the mean of every system, its 95 % interval, and
 the paired difference to fusion alone. All three take the product's own path:
 
-  fused          both rankings joined by reciprocal rank, sentences as the passages hold them
+  fused          both rankings joined by their scores, sentences as the passages hold them
   blended        the same passages, sentences by cosine, passage cosine and shared words
   cross-encoder  the best of those read by the reranker
 

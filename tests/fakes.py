@@ -114,6 +114,11 @@ class HashingEmbedder:
         self.embedded = [*kept, *texts]
         return means
 
+    def reads(self, text):
+        from backends.retrieval.folding import mostly_latin
+
+        return mostly_latin(text)
+
     def token_spans(self, text):
         import re
 

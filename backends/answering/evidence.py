@@ -51,11 +51,10 @@ def find_evidence(
 ) -> Generator[Event, None, Evidence]:
     """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
     budget = evidence_budget(question, model, settings)
-    parts: list[str] = []
+    parts = decompose(question) if settings.multi_step else []
     related: list[str] = []
-    if settings.multi_step or settings.related_words:
+    if parts or settings.related_words:
         yield Stage("rewrite")
-        parts = decompose(question) if settings.multi_step else []
         related = retriever.related(question, settings.mode) if settings.related_words else []
     yield Stage("retrieve")
     hits = search_steps(question, parts, related, retriever, settings)

@@ -37,7 +37,7 @@ from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import Ranker
 from backends.retrieval.embedding import Embedder
 from backends.retrieval.retriever import Retriever
-from backends.retrieval.sentence_vectors import Outline, Read, Reading, read
+from backends.retrieval.sentence_vectors import WAY, Outline, Read, Reading, read
 from backends.retrieval.shipped_vectors import shipped_vectors
 from backends.system.files import MODELS
 
@@ -435,7 +435,7 @@ class Library:
 
     @property
     def _made_by(self) -> str:
-        return f"{self.embedder.name} {self.embedder.precision}"
+        return f"{self.embedder.name} {self.embedder.precision} {WAY}"
 
     def _scheme(self, settings: ChunkSettings) -> str:
         """Names how passages were made; another tokenizer makes others."""

@@ -1,4 +1,4 @@
-"""BM25 over stemmed words, to which passages can be added and from which they can be taken.
+"""BM25 over folded, stemmed words, to which passages can be added and from which they can be taken.
 
 Enters: texts, at positions that count up. Leaves: scores by position. It knows no vectors and no documents.
 Scores are those of Lucene's BM25 (Kamphuis et al., ECIR 2020), computed when asked, so that they are the same
@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from backends.retrieval.folding import words_of
+
 K1, B = 1.5, 0.75
 BUILT_AT_ONCE = 10_000  # passages of one segment
 SEGMENTS = 16  # beyond, the small ones are joined
 SMALL = 500_000  # postings
 
-_WORD = re.compile(r"\w+(?:[.,/:-]\w+)*")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{3})+")  # 1,234,567
 _PART = re.compile(r"[.,/:_-]")
 # Words that say nothing about what a passage is about; questions are full of them.
 _STOP_WORDS = frozenset(
@@ -143,12 +145,12 @@ class WordIndex:
 
         A word's weight is log(1 + N / (1 + n)) for n of the index's N passages holding it.
         """
-        wanted = set(self._stems(question))
+        wanted = set(self._stems(words_of(question)))
         weight = {word: math.log(1 + self._live / (1 + self._holding(word))) for word in wanted}
         total = sum(weight.values())
         if not total:
             return np.zeros(len(texts), np.float32)
-        held = [sum(weight[word] for word in wanted & set(self._stems(text))) for text in texts]
+        held = [sum(weight[word] for word in wanted & set(self._stems(words_of(text)))) for text in texts]
         return np.asarray(held, np.float32) / np.float32(total)
 
     def telling(self, texts: Sequence[str], weights: Sequence[float], but: str, count: int) -> list[str]:
@@ -160,14 +162,14 @@ class WordIndex:
         told: dict[str, float] = {}
         written: dict[str, str] = {}
         for text, weight in zip(texts, weights, strict=True):
-            words = [word for word in _WORD.findall(text.lower()) if word.isalpha() and len(word) > 2]
+            words = [word for word in words_of(text) if word.isalpha() and len(word) > 2]
             for word in words:
-                for stem in self._stems(word):
+                for stem in self._stems([word]):
                     told[stem] = told.get(stem, 0.0) + weight / len(words)
                     written.setdefault(stem, word)
         for stem in told:
             told[stem] *= math.log(max(self._live, 1) / max(self._holding(stem), 1))
-        known = set(self._stems(but))
+        known = set(self._stems(words_of(but)))
         best = sorted((stem for stem in told if stem not in known), key=lambda stem: (-told[stem], stem))
         return [written[stem] for stem in best[:count]]
 
@@ -178,10 +180,10 @@ class WordIndex:
     def _words(self, text: str, *, learn: bool = True) -> list[int]:
         """Numbers of the stemmed words; unknown ones are numbered, or left out when not to be learned."""
         result: list[int] = []
-        for word in _WORD.findall(text.lower()):
+        for word in words_of(text):
             numbers = self._seen.get(word)
             if numbers is None:
-                stems = self._stems(word)
+                stems = self._stems([word])
                 if not learn:
                     numbers = tuple(self._numbers[stem] for stem in stems if stem in self._numbers)
                 else:
@@ -190,15 +192,17 @@ class WordIndex:
             result += numbers
         return result
 
-    def _stems(self, text: str) -> list[str]:
-        """Stemmed words; a word with inner marks (SB-42, 4.3) counts whole and in parts."""
+    def _stems(self, words: Sequence[str]) -> list[str]:
+        """Stemmed words; one with inner marks (sb-42) counts whole and in parts, and 1,234 as 1234 too."""
         if self._stemmer is None:
             import Stemmer
 
             self._stemmer = Stemmer.Stemmer("english")
-        words: list[str] = []
-        for word in _WORD.findall(text.lower()):
+        forms: list[str] = []
+        for word in words:
             parts = _PART.split(word)
-            words += [word, *parts] if len(parts) > 1 else [word]
-        stems: list[str] = self._stemmer.stemWords([w for w in words if w and w not in _STOP_WORDS])
+            forms += [word, *parts] if len(parts) > 1 else [word]
+            if _GROUPED.fullmatch(word):
+                forms.append("".join(parts))
+        stems: list[str] = self._stemmer.stemWords([w for w in forms if w and w not in _STOP_WORDS])
         return stems

@@ -23,6 +23,7 @@ from backends.datatypes import Chunk, Chunking, Document
 Spans = Sequence[tuple[int, int]]
 VectorsOf = Callable[[Spans], np.ndarray]  # (n, d), rows of length 1, for character spans of the document
 
+PATH = " > "  # between the headings of a path
 HEADING = re.compile(r"#{1,6} \S")
 _HEADING_LINE = re.compile(r"^[^\S\n]*(#{1,6}) (\S.*)$", re.MULTILINE)
 # A table row as our parsers write it: "Header: value; Header: value".
@@ -47,6 +48,11 @@ def is_heading(text: str) -> bool:
     return HEADING.match(text) is not None
 
 
+def is_row(line: str) -> bool:
+    """Whether a line is a table row that is read whole."""
+    return len(line) <= _LONGEST_ROW and _ROW.match(line) is not None
+
+
 def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
     """Spans of the sentences in text[start:end]: ordered, disjoint, without outer white space, none lost.
 
@@ -64,7 +70,7 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
 
 def _line_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     line = text[start:end]
-    if not is_heading(line) and not (len(line) <= _LONGEST_ROW and _ROW.match(line)):
+    if not is_heading(line) and not is_row(line):
         first = 0
         for match in _STOP.finditer(line):
             before = line[first : match.end()]
@@ -111,14 +117,15 @@ def chunk_document(
     tokens: as many tokens as fit, cut between words wherever that falls; neighbours share `chunk_overlap`.
     sentences: whole sentences; neighbours in one section share whole sentences of up to `chunk_overlap`
     tokens, and a heading never ends a passage. sections: the same, but a passage never goes on after the
-    next heading, and `heading` names the path to it ("A > B"). semantic: the same as sentences, but a passage
+    next heading. semantic: the same as sentences, but a passage
     ends where the sentences before and after differ most in meaning, by `vectors_of`.
-    Only tokens cuts a sentence that is not longer than `chunk_size`.
+    Only tokens cuts a sentence that is not longer than `chunk_size`. `heading` is the path to where a passage
+    begins ("A > B").
     """
-    outline = _Outline(document)
+    headings = Headings(document)
     if chunking == "tokens":
         return [
-            document.chunk(start, end, tokens=tokens, page=page, heading=outline.nearest(start))
+            document.chunk(start, end, tokens=tokens, page=page, heading=headings.path(start))
             for start, end, page, tokens in _fixed(document, chunk_size, chunk_overlap, tokenizer)
         ]
     units = _units(document, chunk_size, tokenizer)
@@ -132,10 +139,11 @@ def chunk_document(
     for first, last in _pack(units, chunk_size, chunk_overlap, need, links):
         start, end = units[first].start, units[last - 1].end
         tokens = units[last - 1].last_token - units[first].first_token
-        heading = outline.nearest(start)
+        begin = start
         if chunking == "sections":
-            body = next((unit for unit in units[first:last] if not unit.is_heading), units[last - 1])
-            heading = outline.path(body.start)
+            bodies = (unit.start for unit in units[first:last] if not unit.is_heading)
+            begin = next(bodies, units[last - 1].start)
+        heading = headings.path(begin)
         chunks.append(document.chunk(start, end, tokens=tokens, page=units[first].page, heading=heading))
     return chunks
 
@@ -148,31 +156,30 @@ def _pages(document: Document) -> Iterator[tuple[int, int, int | None]]:
         yield start, end, number
 
 
-class _Outline:
-    """The headings of a document, and which of them an offset stands under."""
+class Headings:
+    """Which headings an offset stands under."""
 
     def __init__(self, document: Document) -> None:
         self._starts: list[int] = []
-        self._titles: list[str] = []
         self._paths: list[str] = []
         above: list[tuple[int, str]] = []
         for match in _HEADING_LINE.finditer(document.text):
             level, title = len(match.group(1)), match.group(2).strip()
             above = [*(each for each in above if each[0] < level), (level, title)]
+            names = [name for _, name in above]
             self._starts.append(match.start(1))
-            self._titles.append(title)
-            self._paths.append(" > ".join(name for _, name in above))
-
-    def nearest(self, offset: int) -> str:
-        return self._at(self._titles, offset)
+            self._paths.append(PATH.join(names[1:] if names[0] == document.title and names[1:] else names))
 
     def path(self, offset: int) -> str:
-        """ "A > B": the nearest heading and those above it."""
-        return self._at(self._paths, offset)
-
-    def _at(self, names: list[str], offset: int) -> str:
+        """ "A > B": the nearest heading and those above it, without the document's title in front."""
         at = bisect_right(self._starts, offset) - 1
-        return names[at] if at >= 0 else ""
+        return self._paths[at] if at >= 0 else ""
+
+    def above(self, offset: int) -> str:
+        """The path, less a heading that begins at this very offset."""
+        at = bisect_right(self._starts, offset) - 1
+        path = self.path(offset)
+        return PATH.join(path.split(PATH)[:-1]) if at >= 0 and self._starts[at] == offset else path
 
 
 # --- fixed tokens ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from backends.datatypes import UserError
-from backends.retrieval.embedding import MODEL_SHA256, checked_weights, load_tokenizer
+from backends.retrieval.embedding import MODEL_SHA256, batches, checked_weights, load_tokenizer
 from backends.retrieval.minilm import Bert, Precision, best_precision
 from backends.system.files import MODELS
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 RERANKER = MODELS / "reranker"
 LONGEST = 128  # tokens of question and text together, the three special ones included
 LONGEST_QUESTION = 64
-BATCH = 8
+REMEMBERED = 2000  # pairs of question and text
+BATCH = 1024  # tokens that go through the network together
 
 _PREFIX = "base_model.model."
 _OFF = "Switch it off with the setting cross_encoder (--no-cross-encoder)."
@@ -40,6 +42,37 @@ class Ranker(Protocol):
     def score(self, question: str, texts: Sequence[str]) -> np.ndarray:
         """(n,) float32 logits: above 0 the text rather answers the question than not."""
         ...
+
+
+class Judgements:
+    """A ranker that remembers what it judged lately: another top-k or budget reads only what is new."""
+
+    def __init__(self, ranker: Ranker) -> None:
+        self._ranker = ranker
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def score(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        """(n,) float32 logits, as the ranker gave them."""
+        with self._lock:
+            known = {text: self._known[question, text] for text in texts if (question, text) in self._known}
+        if missing := [text for text in dict.fromkeys(texts) if text not in known]:
+            known |= dict(zip(missing, self._ranker.score(question, missing).tolist(), strict=True))
+        with self._lock:
+            for text in known:
+                self._known[question, text] = known[text]
+                self._known.move_to_end((question, text))
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return np.array([known[text] for text in texts], np.float32)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._known.clear()
+
+    def fresh(self) -> Judgements:
+        """The same ranker with nothing remembered."""
+        return Judgements(self._ranker)
 
 
 class CrossEncoder:
@@ -83,8 +116,9 @@ class CrossEncoder:
             order = sorted(
                 range(len(seconds)), key=lambda at: len(seconds[at])
             )  # equal lengths are computed together
-            for begin in range(0, len(order), BATCH):
-                part = order[begin : begin + BATCH]
+            lengths = [len(first) + 1 + len(seconds[at]) for at in order]
+            for begin, end in batches(lengths, BATCH):
+                part = order[begin:end]
                 logits[part] = _logits(bert, [first] * len(part), [seconds[at] for at in part])
         return logits
 

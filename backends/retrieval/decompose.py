@@ -15,7 +15,7 @@ from backends.datatypes import Hit
 
 MOST_PARTS = 4
 LEAST_WORDS = 3  # a shorter clause asks for nothing that could be looked up alone
-RRF_K = 60  # as in retrieval
+RRF_K = 60  # Cormack, Clarke and Buettcher, SIGIR 2009
 
 _ASKS = (
     r"(?:(?:for |to |by |in |at |on |from |since |until )?"

@@ -18,11 +18,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from backends.datatypes import UserError
+from backends.retrieval.folding import UNSPACED, mostly_latin
 from backends.retrieval.minilm import Bert, Precision, best_precision
 
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WINDOW = 254  # tokens of one pass: the model was made for 256, two of which are [CLS] and [SEP]
 LONGEST = 510  # tokens beyond which the model has no positions
+LONGEST_WORD = 64  # letters
 BATCH = 2048  # tokens that go through the network together, [CLS] and [SEP] of each row included
 
 
@@ -56,6 +58,10 @@ class Embedder(Protocol):
         """(start, end) character offsets of the tokens of `text`, in order."""
         ...
 
+    def reads(self, text: str) -> bool:
+        """Whether it was trained on the script of this text, so that its vectors mean something."""
+        ...
+
 
 class MiniLM:
     """all-MiniLM-L6-v2 on the CPU. Making one is cheap; tokenizer and weights load at first use."""
@@ -78,6 +84,10 @@ class MiniLM:
         spans = self._tokens().encode(text, add_special_tokens=False).offsets
         return [(start, end) for start, end in spans if end > start]
 
+    def reads(self, text: str) -> bool:
+        """It was trained on English; other languages in Latin letters it knows in part."""
+        return mostly_latin(text)
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Texts longer than one pass are read in windows, whose vectors are averaged by their length."""
         vectors = np.zeros((len(texts), self.dimension), np.float32)
@@ -93,7 +103,7 @@ class MiniLM:
         windows.sort(key=lambda window: len(window[1]))  # equal lengths are computed together
         with self._lock:
             network = self._load()
-            for first, last in _batches([len(ids) for _, ids in windows]):
+            for first, last in batches([len(ids) for _, ids in windows], BATCH):
                 part = windows[first:last]
                 for (row, ids), states in zip(part, network([ids for _, ids in part]), strict=True):
                     mean = states.mean(0)
@@ -109,7 +119,7 @@ class MiniLM:
         means = [np.zeros((len(each), self.dimension), np.float32) for each in parts]
         with self._lock:
             network = self._load()
-            for first, last in _batches([len(encodings[row].ids) for row in order]):
+            for first, last in batches([len(encodings[row].ids) for row in order], BATCH):
                 rows = order[first:last]
                 for row, states in zip(
                     rows, network([encodings[row].ids[:LONGEST] for row in rows]), strict=True
@@ -133,10 +143,24 @@ class MiniLM:
 
 
 def load_tokenizer() -> Any:
-    """The packaged tokenizer; it neither cuts nor pads."""
-    from tokenizers import Tokenizer
+    """The packaged tokenizer; it neither cuts nor pads.
+
+    Two things come before it: full-width letters and ligatures are read as plain ones, and what has no spaces
+    is cut, scripts that write none letter by letter (Chinese is already), anything else after LONGEST_WORD
+    letters. As published it makes one unknown token of any word of more than 100 letters, such as a page of
+    Thai. Offsets remain those of the text as written.
+    """
+    from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
     tokenizer = Tokenizer.from_file(str(_model_folder() / "tokenizer.json"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), tokenizer.normalizer])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            tokenizer.pre_tokenizer,
+            pre_tokenizers.Split(Regex(f"[{UNSPACED}]"), "isolated"),
+            pre_tokenizers.Split(Regex(f".{{{LONGEST_WORD}}}"), "isolated"),
+        ]
+    )
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -161,11 +185,11 @@ def checked_weights() -> Path:
     return path
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """(first, last exclusive) of neighbours that make at most BATCH tokens together, at least one each."""
+def batches(lengths: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """(first, last exclusive) of neighbours that make at most `most` tokens together, at least one each."""
     first = tokens = 0
     for at, length in enumerate(lengths):
-        if at > first and tokens + length + 2 > BATCH:
+        if at > first and tokens + length + 2 > most:
             yield first, at
             first, tokens = at, 0
         tokens += length + 2

@@ -7,8 +7,6 @@ that may not be found were never handed in.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import replace
@@ -26,9 +24,11 @@ from backends.datatypes import (
     RetrievalMode,
     Sentence,
 )
-from backends.retrieval.cross_encoder import Ranker
+from backends.retrieval.acronyms import Acronyms, Pair, expanded
+from backends.retrieval.cross_encoder import Judgements, Ranker
+from backends.retrieval.decompose import RRF_K
 from backends.retrieval.embedding import Embedder
-from backends.retrieval.fusion import RRF_K, highest, reciprocal_rank_fusion
+from backends.retrieval.fusion import DENSE_WEIGHT, UNREAD_WEIGHT, fused_scores, highest, standardised
 from backends.retrieval.index import PassageIndex
 from backends.retrieval.sentence_choice import (
     ANSWERS,
@@ -37,13 +37,11 @@ from backends.retrieval.sentence_choice import (
     FormatLine,
     SentenceVectors,
     best_first,
-    matters,
-    same_statement,
-    says_the_same,
+    context_of,
     sentence_text,
     sentences_of,
-    statement_of,
 )
+from backends.retrieval.statements import Statement, copy_key, same_statement, statement_of
 
 DEPTH = 100  # candidates of each ranking that are fused
 CACHED_SENTENCES = 20_000
@@ -55,21 +53,30 @@ BLEND = 16.0  # of the blended score beside the logit; fitted on the sample's de
 RELATED_FROM = 5  # passages that related words are taken from
 RELATED = 6  # words
 RELATED_WEIGHT = 0.3  # of their BM25 score beside the question's own
-RANK_WEIGHT = 8.0  # of the fused rank beside the logit of a passage; see rerank
+LOGIT_WEIGHT = 0.15  # of the cross-encoder beside the fused score of a passage; see rerank
 # Sentences less than NEARLY (a difference of log-odds) behind the best may be the answer as well. On the
 # sample's development questions the gold answer is in the best for 80 of 124, in the likely ones, 1.7 in the
 # mean, for 91, and in the best three for 98.
 NEARLY = 1.5
 MOST_LIKELY = 3
 
-_WORD = re.compile(r"\w+")
+UNREAD = (
+    "The embedding model was not trained on the script of this question: passages are found by their words "
+    "alone, and whether one fits cannot be judged."
+)
 StoredVectors = Callable[[Chunk, Sequence[Sentence]], np.ndarray]  # (n, d), rows of length 1
 
 
 def passage_text(chunk: Chunk) -> str:
     """What is embedded and indexed for a passage: where it stands, then its text."""
-    context = [part for part in (chunk.title, chunk.heading) if part and part not in chunk.text]
-    return "\n".join([*context, chunk.text])
+    return "\n".join([*(part for part in context_of(chunk) if part not in chunk.text), chunk.text])
+
+
+def _fused(hits: Sequence[Hit]) -> np.ndarray:
+    """Scores of hits in standard deviations: fused ones are so already, those of one ranking are made so."""
+    scores = np.array([hit.score for hit in hits])
+    fused = all(hit.dense is not None and hit.bm25 is not None for hit in hits)
+    return scores if fused else standardised(scores)
 
 
 class Retriever:
@@ -92,7 +99,10 @@ class Retriever:
         self._chunks: list[Chunk | None] = list(chunks)  # by position; None where one was removed
         self._documents = {each.name: replace(each, text="", pages=()) for each in documents}
         self._embedder = embedder
-        self._ranker = ranker
+        self._judgements = Judgements(ranker) if ranker else None
+        self._acronyms = Acronyms()
+        for chunk in chunks:
+            self._acronyms.add(chunk.document, chunk.text)
         self._index = PassageIndex([passage_text(chunk) for chunk in chunks], vectors)
         self._cache = SentenceVectors(embedder, CACHED_SENTENCES)
         self._stored = stored
@@ -126,10 +136,20 @@ class Retriever:
                 self._chunks[at] = None
             for name in gone:
                 self._documents.pop(name, None)
+                self._acronyms.remove(name)
+            if gone:  # what is remembered of questions holds sentences of what went
+                self._forget_questions()
             if vectors is not None and len(chunks):
                 self._index.add([passage_text(chunk) for chunk in chunks], vectors)
                 self._chunks += chunks
+                for chunk in chunks:
+                    self._acronyms.add(chunk.document, chunk.text)
             self._documents |= {each.name: replace(each, text="", pages=()) for each in documents}
+
+    def _forget_questions(self) -> None:
+        self._cache.clear()
+        if self._judgements is not None:
+            self._judgements.clear()
 
     def warm_up(self) -> None:
         """Load the model and build the indexes now rather than at the first question."""
@@ -144,11 +164,13 @@ class Retriever:
         filters: Filters | None = None,
         related: Sequence[str] = (),
     ) -> list[Hit]:
-        """The best passages; in hybrid mode both rankings are fused by reciprocal rank.
+        """The best passages; in hybrid mode both rankings are fused by their scores.
 
         Passages that say the same are one hit, which lists the others in `also`. `related` words count for
-        BM25 beside those of the question, for less.
+        BM25 beside those of the question, for less. An abbreviation that the documents explain is looked for
+        in both its forms.
         """
+        question = expanded(question, self._acronyms.used_in(question))
         vector = self._cache.of([question])[0] if mode != "bm25" and self._chunks else None
         with self._lock:
             return self._search(question, vector, top_k, mode, filters, related)
@@ -175,12 +197,8 @@ class Retriever:
         words = self._words(question, allowed) if mode != "dense" else None
         if words is not None and related:
             words = words + RELATED_WEIGHT * self._words(" ".join(related), allowed)
-        rankings: list[list[int]] = []
-        if vector is not None:
-            rankings.append(self._nearest(vector, depth, allowed))
-        if words is not None:
-            rankings.append(highest(words, depth))
-        fused = self._collapsed(reciprocal_rank_fusion(rankings), top_k)
+        weight = DENSE_WEIGHT if self._embedder.reads(question) else UNREAD_WEIGHT
+        fused = self._collapsed(self._ranked(vector, words, depth, allowed, weight), top_k)
         positions = [position for position, _, _ in fused]
         cosines = self._index.similarity(vector, positions) if vector is not None and positions else None
         hits = []
@@ -191,6 +209,25 @@ class Retriever:
             same = tuple(self._at(other) for other in also)
             hits.append(Hit(self._at(position), at + 1, float(own or 0.0), dense, bm25, same))
         return hits
+
+    def _ranked(
+        self,
+        vector: np.ndarray | None,
+        words: np.ndarray | None,
+        depth: int,
+        allowed: np.ndarray | None,
+        weight: float,
+    ) -> list[tuple[int, float]]:
+        """(position, score), best first: the first `depth` of each ranking, by both scores where both ran."""
+        found = set(self._nearest(vector, depth, allowed)) if vector is not None else set()
+        found |= set(highest(words, depth)) if words is not None else set()
+        positions = sorted(found)
+        cosines = np.array(self._index.similarity(vector, positions)) if vector is not None else None
+        bm25 = words[positions] if words is not None else None
+        given = [each for each in (cosines, bm25) if each is not None]
+        scores = fused_scores(given[0], given[1], weight) if len(given) == 2 else given[0]
+        order = np.argsort(-scores, kind="stable")
+        return [(positions[at], float(scores[at])) for at in order]
 
     def _at(self, position: int) -> Chunk:
         chunk = self._chunks[position]
@@ -223,17 +260,15 @@ class Retriever:
     def _collapsed(
         self, ranked: Sequence[tuple[int, float]], top_k: int
     ) -> list[tuple[int, float, list[int]]]:
-        """(position, score, near-identical positions behind it) of the best `top_k` different passages."""
+        """(position, score, positions of its copies) of the best `top_k` different passages."""
         kept: list[tuple[int, float, list[int]]] = []
-        alike: dict[tuple[str, ...], list[tuple[list[str], int]]] = {}  # by what may not differ
+        known: dict[tuple[tuple[str, ...], ...], int] = {}
         for position, score in ranked:
-            words = _WORD.findall(self._at(position).text)
-            rivals = alike.setdefault(tuple(filter(matters, words)), [])
-            twin = next((at for other, at in rivals if says_the_same(words, other)), None)
-            if twin is not None:
-                kept[twin][2].append(position)
+            key = copy_key(self._at(position))
+            if key in known:
+                kept[known[key]][2].append(position)
             elif len(kept) < top_k:
-                rivals.append((words, len(kept)))
+                known[key] = len(kept)
                 kept.append((position, score, []))
             else:
                 break
@@ -243,26 +278,26 @@ class Retriever:
         """The same indexes with nothing remembered of earlier questions: what a timed answer gets."""
         other = copy(self)
         other._cache = SentenceVectors(self._embedder, CACHED_SENTENCES)
+        other._judgements = self._judgements.fresh() if self._judgements else None
         return other
 
     def rerank(self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True) -> list[Hit]:
         """The same hits ordered by what they hold for the question; `score` says how much.
 
-        The cross-encoder, where there is one and it is wanted, reads each passage; the score is its logit
-        - 8 log(fused rank + 2). Alone it orders whole passages worse than fusion does (CISI: nDCG@10 0.38
-        against 0.44); so weighted it lifts the sample corpus and leaves CISI as it is. Without it the best
-        sentence of each speaks for it.
+        The cross-encoder, where there is one and it is wanted, reads each passage; LOGIT_WEIGHT of its logit
+        is added to the fused score. Alone it orders whole passages worse than fusion does; so weighted it
+        lifts both CISI and the sample (benchmarks/LOG.md). Without it the best sentence speaks for each.
         """
         if not hits:
             return []
-        if self._ranker is not None and cross_encoder:
-            logits = self._ranker.score(question, [passage_text(hit.chunk) for hit in hits])
-            best = [
-                float(logit) - RANK_WEIGHT * math.log(hit.rank + 2)
-                for logit, hit in zip(logits, hits, strict=True)
-            ]
+        pairs = self._acronyms.used_in(question)
+        question = expanded(question, pairs)
+        if self._judgements is not None and cross_encoder:
+            texts = [expanded(passage_text(hit.chunk), pairs) for hit in hits]
+            logits = self._judgements.score(question, texts)
+            best = [float(score) for score in _fused(hits) + LOGIT_WEIGHT * logits]
         else:
-            best = [max(s.score for s in self._blended(question, hit)[0]) for hit in hits]
+            best = [max(s.score for s in self._blended(question, hit, pairs)[0]) for hit in hits]
         order = sorted(range(len(hits)), key=lambda at: (-best[at], hits[at].rank))
         return [replace(hits[at], rank=rank, score=best[at]) for rank, at in enumerate(order, start=1)]
 
@@ -277,19 +312,22 @@ class Retriever:
         those that it cannot tell from the best are marked as likely, but only the best where that hardly
         answers.
         """
+        pairs = self._acronyms.used_in(question)
+        question = expanded(question, pairs)
         found: dict[tuple[str, int, int], tuple[Hit, Sentence]] = {}
         closest = -1.0
         for hit in hits:
-            sentences, cosine = self._blended(question, hit)
+            sentences, cosine = self._blended(question, hit, pairs)
             closest = max(closest, cosine)
             for sentence in sentences:
                 key = (hit.chunk.document, sentence.start, sentence.end)
                 if key not in found or found[key][1].score < sentence.score:
                     found[key] = (hit, sentence)
         ranked, logit = sorted(found.values(), key=best_first), None
-        if self._ranker is not None and cross_encoder and ranked:
+        if self._judgements is not None and cross_encoder and ranked:
             ranked = ranked[:JUDGED]
-            logits = self._ranker.score(question, [sentence_text(hit.chunk, s) for hit, s in ranked])
+            texts = [expanded(sentence_text(hit.chunk, s), pairs) for hit, s in ranked]
+            logits = self._judgements.score(question, texts)
             logit = float(logits.max())
             judged = [
                 (hit, replace(s, score=float(own) + BLEND * s.score, logit=float(own)))
@@ -304,9 +342,9 @@ class Retriever:
     def _newest_first(
         self, question: str, ranked: Sequence[tuple[Hit, Sentence]]
     ) -> list[tuple[Hit, Sentence]]:
-        """The same sentences; of two that differ in figures alone (the price lists of this year and the last)
-        that of the later document comes first, unless the question names the earlier one's year."""
-        said = [statement_of(sentence.text) for _, sentence in ranked]
+        """The same sentences; of two that differ in figures alone, in editions of one document (this year's
+        price list and the last), the later comes first, unless the question names the earlier one's year."""
+        said = [statement_of(hit.chunk, sentence) for hit, sentence in ranked]
         dates = [self._date(hit.chunk.document) for hit, _ in ranked]
         order: list[int] = []
         for at, date in enumerate(dates):
@@ -325,11 +363,11 @@ class Retriever:
         """The same sentences; the best and those nearly as good, at most `most`, are marked, but of one
         statement in documents of two dates only the first."""
         best = max((sentence.score for _, sentence in ranked), default=0.0)
-        told: list[tuple[str, tuple[frozenset[str], frozenset[str]]]] = []
+        told: list[tuple[str, Statement]] = []
         marked = []
         for hit, sentence in ranked:
             if not told or (len(told) < most and sentence.score > best - NEARLY):
-                date, said = self._date(hit.chunk.document), statement_of(sentence.text)
+                date, said = self._date(hit.chunk.document), statement_of(hit.chunk, sentence)
                 if not any(date != other and same_statement(said, each) for other, each in told):
                     told.append((date, said))
                     sentence = replace(sentence, likely=True)
@@ -362,13 +400,14 @@ class Retriever:
         """
         if not hits:
             return Evidence((), (), ("No passage was found for this question.",))
+        notes = () if self._embedder.reads(question) else (UNREAD,)
         chooser = Chooser(budget, count_tokens, format_line)
         if not rerank:
             for hit in hits:
                 for sentence in sentences_of(hit.chunk):
                     if not chooser.add(hit, sentence):
                         break
-            return chooser.evidence(hits, ())
+            return chooser.evidence(hits, notes)
         found = [
             self.best_sentences(each, hits, cross_encoder=cross_encoder) for each in (parts or [question])
         ]
@@ -377,9 +416,10 @@ class Retriever:
             if chooser.sentences >= SENTENCES:
                 break
             chooser.add(hit, sentence)
-        return chooser.evidence(hits, tuple(dict.fromkeys(w for _, fit in found for w in fit.warnings)))
+        fits = notes or tuple(dict.fromkeys(w for _, fit in found for w in fit.warnings))
+        return chooser.evidence(hits, fits)
 
-    def _blended(self, question: str, hit: Hit) -> tuple[list[Sentence], float]:
+    def _blended(self, question: str, hit: Hit, pairs: Sequence[Pair]) -> tuple[list[Sentence], float]:
         """The passage's sentences with their blended score, in document order, and their best cosine.
 
         score = (cosine + 0.3 passage cosine + 0.4 share of the question's words) / 1.7, where a sentence is
@@ -387,7 +427,7 @@ class Retriever:
         sample the right sentence came first for 52 %, against 38 % by the cosine of the bare sentence.
         """
         sentences = sentences_of(hit.chunk)
-        texts = [sentence_text(hit.chunk, s) for s in sentences]
+        texts = [expanded(sentence_text(hit.chunk, s), pairs) for s in sentences]
         vectors = self._stored(hit.chunk, sentences) if self._stored else self._cache.of(texts)
         cosines = vectors @ self._cache.of([question])[0]
         shares = self._index.shared_words(question, texts)

@@ -1,4 +1,4 @@
-"""The sentences of passages: which say the same, how well the best fits, which fill a token budget.
+"""The sentences of passages: how well the best fits, which fill a token budget.
 
 Enters: passages and scored sentences. Leaves: `Evidence`, verdicts, cached vectors. It searches nothing.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -21,16 +21,16 @@ from backends.datatypes import (
     Sentence,
     Source,
 )
-from backends.retrieval.chunking import is_heading, split_sentences
+from backends.retrieval.chunking import PATH, is_heading, is_row, split_sentences
 from backends.retrieval.embedding import Embedder
 
 # Below this best cosine, or this best logit, nothing fits. On the sample's development questions they warn of
 # 92 % of questions about something else, 38 % of unanswerable ones and 10 % of answerable ones.
 RELEVANT = 0.38
 ANSWERS = -1.25
-ALIKE = 0.75  # share of the words in common of two sentences that state the same thing with other figures
-MAY_DIFFER = 0.05  # share of words in which passages that say the same may differ
-_NEGATIONS = frozenset(["no", "nor", "not", "never", "none", "without", "except", "unless", "only", "cannot"])
+LONG = 360  # characters beyond which a sentence is read clause by clause
+SHORT = 80  # characters that a clause of it has at least
+_CLAUSE = re.compile(r"[;:,](?=\s)|[；：，、]")
 FormatLine = Callable[[int, str, Sequence[str]], str]
 
 
@@ -51,52 +51,45 @@ class Fit:
         return ()
 
 
-def statement_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The words of a sentence without its figures, and the codes (letters and digits) among them."""
-    words = {word.casefold() for word in re.findall(r"[\w-]*[^\W\d][\w-]*", text)}
-    return frozenset(words), frozenset(word for word in words if any(map(str.isdigit, word)))
-
-
-def same_statement(
-    one: tuple[frozenset[str], frozenset[str]], two: tuple[frozenset[str], frozenset[str]]
-) -> bool:
-    (words, codes), (others, other_codes) = one, two
-    return codes == other_codes and len(words & others) >= ALIKE * len(words | others)
-
-
 def best_first(found: tuple[Hit, Sentence]) -> tuple[float, int, int]:
     hit, sentence = found
     return -sentence.score, hit.rank, sentence.start
 
 
-def says_the_same(words: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether two passages, given as words, differ in nothing that matters: at most one word in twenty, no
-    number, name or negation among them, and the same order of the rest."""
-    one, two = Counter(words), Counter(other)
-    different = (one - two) + (two - one)
-    if different.total() > MAY_DIFFER * min(len(words), len(other)) or any(map(matters, different)):
-        return False
-    return [w for w in words if w not in different] == [w for w in other if w not in different]
-
-
-def matters(word: str) -> bool:
-    """Numbers, codes, names (a capital) and negations change what a passage says."""
-    return not (word.isalpha() and word.islower()) or word in _NEGATIONS
-
-
 def sentences_of(chunk: Chunk) -> list[Sentence]:
-    """The sentences of a passage, placed in its document; headings only where there is nothing else."""
-    all_ = [
-        Sentence(chunk.start + start, chunk.start + end, chunk.text[start:end])
-        for start, end in split_sentences(chunk.text)
+    """The sentences of a passage, placed in its document; headings only where there is nothing else.
+
+    A sentence of more than LONG characters, table rows aside, comes clause by clause: no model reads to the
+    end of a legal sentence of 200 words, and the budget has no room for it.
+    """
+    spans = [
+        piece for start, end in split_sentences(chunk.text) for piece in _clauses(chunk.text, start, end)
     ]
+    all_ = [Sentence(chunk.start + start, chunk.start + end, chunk.text[start:end]) for start, end in spans]
     return [s for s in all_ if not is_heading(s.text)] or all_
+
+
+def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Spans of at least SHORT and, where its commas allow, at most LONG characters."""
+    while end - start > LONG and not is_row(text[start:end]):
+        ends = [
+            match.end() for match in _CLAUSE.finditer(text, start + SHORT, min(start + LONG, end - SHORT))
+        ]
+        if not ends:
+            break
+        yield start, ends[-1]
+        start = ends[-1] + len(text[ends[-1] : end]) - len(text[ends[-1] : end].lstrip())
+    yield start, end
+
+
+def context_of(chunk: Chunk) -> list[str]:
+    """What a passage stands under: its document's title and the headings above it, each once."""
+    return list(dict.fromkeys(part for part in (chunk.title, *chunk.heading.split(PATH)) if part))
 
 
 def sentence_text(chunk: Chunk, sentence: Sentence) -> str:
     """What is compared with the question for a sentence: its title and heading say what it is about."""
-    context = dict.fromkeys(part for part in (chunk.title, chunk.heading) if part)
-    return ". ".join([*context, sentence.text])
+    return ". ".join([*context_of(chunk), sentence.text])
 
 
 class Chooser:
@@ -154,6 +147,10 @@ class SentenceVectors:
             found |= dict(zip(missing, self._embedder.embed(missing), strict=True))
         self._remember(found)
         return np.stack([found[text] for text in texts])
+
+    def clear(self) -> None:
+        with self._lock:
+            self._known.clear()
 
     def _remember(self, vectors: Mapping[str, np.ndarray]) -> None:
         with self._lock:

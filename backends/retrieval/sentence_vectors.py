@@ -3,7 +3,7 @@
 Enters: a document and an embedder. Leaves: a `Reading`, whose `vectors` of any spans (passages of any cut,
 single sentences) are a weighted sum, so that nothing of a document is embedded a second time: the embedder's
 vector of a text is the mean over its tokens. The document is read in windows of whole sentences with title
-and heading in front, and for each sentence the mean of its tokens is kept in half precision. Against vectors
+and headings in front, and for each sentence the mean of its tokens is kept in half precision. Against vectors
 of the passages themselves this costs nothing measurable (benchmarks/pooling.py).
 """
 
@@ -19,12 +19,13 @@ from itertools import pairwise
 import numpy as np
 
 from backends.datatypes import Document
-from backends.retrieval.chunking import is_heading, split_sentences
+from backends.retrieval.chunking import Headings, is_heading, split_sentences
 from backends.retrieval.embedding import Embedder
 
 PART = 64  # tokens: a longer sentence is kept in several parts
 WINDOW = 112  # tokens of text read together
-CONTEXT = 160  # characters of title and heading in front of a window
+WAY = 2  # how documents are read and cut; raised when that changes, so that nothing made before is mixed in
+CONTEXT = 160  # characters of title and headings in front of a window
 
 Spans = Sequence[tuple[int, int]]
 
@@ -64,20 +65,18 @@ def outline(document: Document, embedder: Embedder) -> Outline:
 def windows(document: Document, outlined: Outline, embedder: Embedder) -> list[Window]:
     """How the document is read: whole parts of at most WINDOW tokens, within a page, from a heading on."""
     text = document.text
+    headings = Headings(document)
     result = []
-    title = ""
     for first, last in _groups(document, outlined):
         start, end = (int(at) for at in (outlined.parts[first][0], outlined.parts[last - 1][1]))
         body = text[start:end]
-        around = dict.fromkeys(part[: CONTEXT // 2] for part in (document.title, title) if part)
+        above = headings.above(start)[-CONTEXT // 2 :]  # the nearest say most
+        around = dict.fromkeys(part for part in (document.title[: CONTEXT // 2], above) if part)
         front = "".join(f"{part}\n" for part in around if part not in body)
         places = tuple(
             (len(front) + int(a) - start, len(front) + int(b) - start) for a, b in outlined.parts[first:last]
         )
         result.append(Window(window_key(embedder, front + body, places), front + body, places))
-        for a, b in outlined.parts[first:last]:
-            if is_heading(text[a:b]):
-                title = text[a:b].lstrip("#").strip()
     return result
 
 
@@ -106,7 +105,9 @@ def _first_tokens(outlined: Outline) -> np.ndarray:
 def window_key(embedder: Embedder, text: str, places: Spans) -> str:
     """Under which the vectors of a window are kept: what was read, by which model, in which precision."""
     cuts = ",".join(f"{start}-{end}" for start, end in places)
-    return hashlib.sha256(f"{embedder.name}\0{embedder.precision}\0{cuts}\0{text}".encode()).hexdigest()
+    return hashlib.sha256(
+        f"{WAY}\0{embedder.name}\0{embedder.precision}\0{cuts}\0{text}".encode()
+    ).hexdigest()
 
 
 @dataclass(frozen=True)

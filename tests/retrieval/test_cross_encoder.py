@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from backends.datatypes import UserError
-from backends.retrieval.cross_encoder import LONGEST, CrossEncoder
+from backends.retrieval import cross_encoder
+from backends.retrieval.cross_encoder import LONGEST, CrossEncoder, Judgements
 
 QUESTION = "What does Lark One cost?"
 TEXTS = [
@@ -130,3 +131,26 @@ def test_an_adapter_of_another_shape_is_refused(folder, tmp_path):
     save_file({**weights, name: weights[name][:10]}, copy / "adapter_model.safetensors")
     with pytest.raises(UserError, match="does not fit"):
         CrossEncoder(copy).score(QUESTION, TEXTS)
+
+
+def test_judgements_read_each_pair_once_until_they_are_cleared(monkeypatch):
+    class Counting:
+        def __init__(self):
+            self.read = []
+
+        def score(self, question, texts):
+            self.read += texts
+            return np.array([len(text) for text in texts], np.float32)
+
+    ranker = Counting()
+    judgements = Judgements(ranker)
+    assert judgements.score("q", ["a", "bb", "a"]).tolist() == [1, 2, 1] and ranker.read == ["a", "bb"]
+    assert judgements.score("q", ["bb", "ccc"]).tolist() == [2, 3] and ranker.read == ["a", "bb", "ccc"]
+    judgements.score("other", ["a"])
+    judgements.fresh().score("q", ["a"])
+    judgements.clear()
+    judgements.score("q", ["a"])
+    assert ranker.read == ["a", "bb", "ccc", "a", "a", "a"]
+    monkeypatch.setattr(cross_encoder, "REMEMBERED", 2)
+    judgements.score("q", ["a", "bb", "ccc"])
+    assert len(judgements._known) == 2 and judgements.score("q", []).shape == (0,)

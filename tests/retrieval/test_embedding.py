@@ -76,6 +76,27 @@ def test_token_spans_cover_the_words_of_the_text(exact):
     assert spans == sorted(spans)
 
 
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [("ห้องสมุดเปิด" * 60, 500), ("deadbeef" * 100, 13), ("ひらがなの" * 60, 300), ("图书馆" * 50, 150)],
+)
+def test_text_without_spaces_is_many_tokens(exact, text, least):
+    spans = exact.token_spans(text)
+    assert len(spans) >= least and max(end - start for start, end in spans) <= 64
+    assert all(spans[at][1] <= spans[at + 1][0] for at in range(len(spans) - 1))
+
+
+def test_compatibility_letters_are_read_as_plain_ones(exact):
+    odd, plain = "The ﬁrst oﬃce holds ＡＢ－９.", "The first office holds AB-9."
+    np.testing.assert_allclose(*exact.embed([odd, plain]), atol=1e-6)
+    words = [odd[start:end] for start, end in exact.token_spans(odd)]
+    assert "".join(words) == odd.replace(" ", "")  # offsets are those of the text as written
+
+
+def test_it_says_which_scripts_it_reads(exact):
+    assert exact.reads("Wie lange?") and not exact.reads("图书馆几点开放？")
+
+
 def test_a_damaged_model_is_refused(monkeypatch):
     monkeypatch.setattr(embedding, "MODEL_SHA256", "0" * 64)
     with pytest.raises(UserError, match="damaged"):
