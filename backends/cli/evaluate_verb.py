@@ -284,13 +284,13 @@ def _show_tables(out: Output, board: Board, compared: Against | None) -> None:
     """For people: plain words first, numbers behind."""
     from backends.evaluation.comparison import arm_label
     from backends.evaluation.judging import judge_words
-    from backends.evaluation.reports import (  # fmt: skip
+    from backends.evaluation.paired import evidence
+    from backends.evaluation.reports import (
         INTERVALS,
         JUDGE_COLUMNS,
         JUDGED,
         WITHIN,
         baseline_lines,
-        evidence,
         judged_cells,
         table_cells,
     )

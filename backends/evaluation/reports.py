@@ -20,6 +20,7 @@ from backends.datatypes import UserError
 from backends.evaluation import judging
 from backends.evaluation.archive import Run, Verdict, entry_of, record_of
 from backends.evaluation.comparison import Against, Board, Difference, arm_label
+from backends.evaluation.paired import evidence
 from backends.evaluation.scoring import BY_KEY, MEASURES, Measure, Score, Scoreboard
 
 WITHIN = "Latencies can be compared within this run, never with another one."
@@ -121,10 +122,6 @@ def shown(score: Score | None, measure: Measure) -> str:
     return f"{score.value:.2f} ({low:.2f}-{high:.2f})"
 
 
-def p_value(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
 def latency(scores: Scoreboard, stage: str = "total") -> str:
     """Median and 10th to 90th percentile in seconds."""
     if stage not in scores.latency_ms:
@@ -190,16 +187,6 @@ def markdown_judged(board: Board) -> str:
 
 def markdown_tests(differences: Sequence[Difference]) -> str:
     return "\n".join(f"- {made.sentence} ({evidence(made)})" for made in differences)
-
-
-def evidence(made: Difference) -> str:
-    """The numbers behind a sentence."""
-    low, high = made.interval
-    parts = [f"difference {made.difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"]
-    if made.only_first is not None:
-        parts.append(f"{made.only_first} right only by the first, {made.only_second} only by the second")
-    parts.append(f"{p_value(made.p)}, corrected {p_value(made.corrected)}")
-    return "; ".join(parts)
 
 
 # --- reports -------------------------------------------------------------------------------------
