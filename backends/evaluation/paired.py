@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil, isfinite
 from typing import Any, Self, TypeVar
 
 from backends.evaluation.statistics import (
@@ -72,6 +73,16 @@ class Paired:
         """Whether the scores are right or wrong, and not numbers."""
         return self.only_first is not None
 
+    @property
+    def needed(self) -> int | None:
+        """About how many questions would show a difference of this size; None where there is none.
+
+        The smallest detectable difference falls with the root of the number of questions (Bloom 1995).
+        """
+        if not isfinite(self.detectable) or abs(self.difference) < 1e-12:
+            return None
+        return ceil(self.count * (self.detectable / abs(self.difference)) ** 2)
+
 
 P = TypeVar("P", bound=Paired)
 
@@ -128,3 +139,24 @@ def evidence(made: Paired) -> str:
         parts.append(f"{made.only_first} right only by the first, {made.only_second} only by the second")
     parts.append(f"{p_value(made.p)}, corrected {p_value(made.corrected)}")
     return "; ".join(parts)
+
+
+def paired_row(made: Paired, measure: str) -> dict[str, Any]:
+    """A comparison as `--json` prints it."""
+    return {
+        "test": "mcnemar" if made.share else "permutation",
+        "metric": measure,
+        "first": made.first,
+        "second": made.second,
+        "count": made.count,
+        "first_value": made.first_value,
+        "second_value": made.second_value,
+        "difference": made.difference,
+        "interval": list(made.interval),
+        "only_first": made.only_first,
+        "only_second": made.only_second,
+        "p": made.p,
+        "p_corrected": made.corrected,
+        "significant": made.significant,
+        "smallest_detectable": made.detectable if isfinite(made.detectable) else None,
+    }
