@@ -49,7 +49,8 @@ def evaluate(
         str,
         typer.Option(
             metavar="FILE",
-            help=f"Questions with gold answers, JSONL or CSV; or {' or '.join(SAMPLES)}, which come along.",
+            help="Questions with gold answers, JSONL, JSON, CSV or a promptfooconfig.yaml; or "
+            f"{' or '.join(SAMPLES)}, which come along.",
         ),
     ],
     backend: Backends = None,
