@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always gives the same answer.")
     max_tokens: int = Field(160, ge=8, le=1024, description="Longest answer, in tokens.")
     seed: int = Field(0, ge=0, description="Seed of the sampler when the temperature is above 0.")
-    model: str = Field(DEFAULT_MODEL, description="'embedded', or a Hugging Face model id or folder.")
+    model: str = Field(
+        DEFAULT_MODEL, description="'embedded', a name of models.toml, or a Hugging Face id or folder."
+    )
 
     @model_validator(mode="before")
     @classmethod

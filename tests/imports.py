@@ -83,7 +83,7 @@ DOORS: dict[str, set[str]] = {
     "transformers": {"backends.language.loading", "backends.language.generation", "backends.training.lora"},
     "peft": {"backends.language.loading", "backends.training.lora"},
     "ragas": {"backends.evaluation.ragas_judge"},
-    "openai": {"backends.evaluation.ragas_judge"},
+    "openai": {"backends.evaluation.ragas_judge", "backends.language.endpoint"},
     "plotly": {
         "pages.ui.charts",
         "pages.ask.vote_charts",

@@ -17,8 +17,8 @@ from backends.datatypes import (
     Stage,
     UserError,
 )
-from backends.language.generation import LanguageModel
 from backends.language.prompts import build_messages, format_evidence
+from backends.language.protocol import Model
 from backends.retrieval.decompose import decompose, join
 from backends.settings import Settings
 
@@ -47,7 +47,7 @@ class Retriever(Protocol):
 
 
 def find_evidence(
-    question: str, retriever: Retriever, model: LanguageModel, settings: Settings
+    question: str, retriever: Retriever, model: Model, settings: Settings
 ) -> Generator[Event, None, Evidence]:
     """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
     budget = evidence_budget(question, model, settings)
@@ -75,7 +75,7 @@ def find_evidence(
     return evidence
 
 
-def evidence_for(question: str, retriever: Retriever, model: LanguageModel, settings: Settings) -> Evidence:
+def evidence_for(question: str, retriever: Retriever, model: Model, settings: Settings) -> Evidence:
     """The evidence that serving would show for this question: what training rows are made with."""
     events = find_evidence(question, retriever, model, settings)
     while True:
@@ -95,7 +95,7 @@ def search_steps(
     return join(searches, settings.top_k) if parts else searches[0]
 
 
-def evidence_budget(question: str, model: LanguageModel, settings: Settings) -> int:
+def evidence_budget(question: str, model: Model, settings: Settings) -> int:
     """Tokens of evidence that fit beside the question and the answer, at most `settings.context_tokens`.
 
     Raises UserError when the question leaves no room for any.

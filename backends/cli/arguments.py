@@ -64,7 +64,7 @@ HELP = {
     "temperature": "0 always gives the same answer.",
     "max_tokens": "Longest answer, in tokens.",
     "seed": "Seed of the sampler when the temperature is above 0.",
-    "model": "'embedded', or a Hugging Face model id or folder.",
+    "model": "'embedded', a name of models.toml, or a Hugging Face id or folder.",
 }
 KINDS: dict[str, tuple[Any, str | None]] = {  # type, and what stands for the value in --help
     "top_k": (int, "K"),

@@ -27,7 +27,7 @@ ReadText = Callable[[Path], str]
 
 
 def in_our_names(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with `question` and `answers` where another tool calls them otherwise; blank answers are none."""
+    """The row with `question` and `answers` where another tool calls them otherwise; a blank is none."""
     made = dict(row)
     question = next((name for name in QUESTION_NAMES if row.get(name) is not None), None)
     answer = next((name for name in ANSWER_NAMES if row.get(name) is not None), None)

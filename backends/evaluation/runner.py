@@ -14,6 +14,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -142,7 +143,8 @@ class _Worker:
                 continue
             for arm in arms:
                 self._progress(self._done, self._total, f"Warming up {arm.name.replace('_', '-')}")
-                self._subject.warm_up([arm.backend], self._settings[arm.name])  # type: ignore[list-item]
+                with suppress(UserError):  # it will say so at each question, and the others go on
+                    self._subject.warm_up([arm.backend], self._settings[arm.name])  # type: ignore[list-item]
             for index, question in enumerate(record.questions):
                 self._found.clear()
                 turn = index % len(arms)

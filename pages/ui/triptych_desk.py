@@ -119,7 +119,7 @@ class TriptychDesk:
 
     @property
     def model_name(self) -> str:
-        return self._triptych.model().name
+        return self._triptych.asked("base").name
 
     def roles(self) -> Sequence[str]:
         return sorted({role for document in self._triptych.library.documents() for role in document.roles})
@@ -327,7 +327,7 @@ def open_house(report: Reporter) -> TriptychHouse:
     shared = Observed.open(workspace, settings, progress=reporting(report))
     shared.library.retriever(settings, progress=reporting(report))
     report(0, 0, "Loading the language model")
-    shared.model()
+    shared.asked("base")
     return TriptychHouse(workspace, shared)
 
 
