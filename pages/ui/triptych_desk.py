@@ -225,6 +225,7 @@ class TriptychDesk:
     def workshop(self) -> Workshop:
         if self.role is not None:
             raise UserError("Only the owner trains adapters: choose the owner's view first.")
+        self._triptych.model()  # a model behind an address has no weights to train: says so
         return Workshop(self._triptych)
 
     def evaluator(self, visitor: str) -> Evaluator:
