@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from backends.answering.asked_question import as_question, check_question
+from backends.answering.evidence import Retriever as Finder
 from backends.answering.evidence import evidence_for
 from backends.answering.follow_up import FollowUp
 from backends.answering.stopwatch import WARM_UP_QUESTION, Bench, stream, warm_up
+from backends.answering.whole_documents import WholeDocuments
 from backends.base import Base
 from backends.costs.price_book import SAMPLE_PRICES, PriceBook
 from backends.datatypes import (
@@ -194,12 +196,12 @@ class Triptych:
         if name == "base":
             return Base(model, stop)
         if name == "rag":
-            return Rag(model, self._retriever(settings).fresh(), stop)
+            return Rag(model, self._finder(settings), stop)
         adapter = self._adapter_folder(name, model, settings)
         model.prepare(adapter)
         if name == "fine_tuned":
             return FineTuned(model, adapter, stop)
-        return Hybrid(model, adapter, self._retriever(settings).fresh(), stop)
+        return Hybrid(model, adapter, self._finder(settings), stop)
 
     def status(self, name: BackendName, settings: Settings | None = None) -> Status:
         """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
@@ -353,7 +355,7 @@ class Triptych:
                 if self.served(name, settings) is None:
                     warm_up(self.backend(name, settings), settings)
                 elif name in ("rag", "hybrid"):  # the server is not ours to warm; what runs here is
-                    evidence_for(WARM_UP_QUESTION, self._retriever(settings).fresh(), model, settings)
+                    evidence_for(WARM_UP_QUESTION, self._finder(settings), model, settings)
                 _keep(_warmed, key, None, MAX_WARMED)
 
     def _adapter(self, kind: AdapterKind, model: Model) -> Adapter | None:
@@ -367,6 +369,12 @@ class Triptych:
         if adapter is None:  # deleted since it was looked for
             raise UserError(self.status(kind, settings).reason)
         return adapter.folder
+
+    def _finder(self, settings: Settings) -> Finder:
+        """What finds the evidence of these settings: the retriever, or the documents as they are."""
+        if settings.whole_documents:
+            return WholeDocuments(self.library.documents(self.role))
+        return self._retriever(settings).fresh()
 
     def _retriever(self, settings: Settings) -> Retriever:
         return self.library.retriever(settings, role=self.role, progress=self._progress)

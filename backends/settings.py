@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         False, description="A follow-up question is completed from the questions asked before it."
     )
     context_tokens: int = Field(192, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
+    whole_documents: bool = Field(
+        False,
+        description="Show the model whole documents, as many as its context holds, and search for nothing.",
+    )
     quote_only: bool = Field(
         True,
         description="Answers from documents quote the sentences that may answer, word for word. "

@@ -53,13 +53,14 @@ def find_evidence(
     budget = evidence_budget(question, model, settings)
     parts: list[str] = []
     related: list[str] = []
-    if settings.multi_step or settings.related_words:
+    searching = not settings.whole_documents
+    if searching and (settings.multi_step or settings.related_words):
         yield Stage("rewrite")
         parts = decompose(question) if settings.multi_step else []
         related = retriever.related(question, settings.mode) if settings.related_words else []
     yield Stage("retrieve")
     hits = search_steps(question, parts, related, retriever, settings)
-    if settings.rerank:
+    if settings.rerank and searching:
         yield Stage("rerank")
     evidence = retriever.select_evidence(
         question,
@@ -98,6 +99,8 @@ def search_steps(
 def evidence_budget(question: str, model: Model, settings: Settings) -> int:
     """Tokens of evidence that fit beside the question and the answer, at most `settings.context_tokens`.
 
+    Whole documents may take all the room there is.
+
     Raises UserError when the question leaves no room for any.
     """
     frame = model.count_tokens(model.render(build_messages(question)))
@@ -107,4 +110,4 @@ def evidence_budget(question: str, model: Model, settings: Settings) -> int:
             f"The question takes {frame:,} tokens and the answer may take {settings.max_tokens:,}; of the "
             f"{model.context:,} that {model.name} reads too few are left for evidence."
         )
-    return min(settings.context_tokens, room)
+    return room if settings.whole_documents else min(settings.context_tokens, room)

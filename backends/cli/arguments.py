@@ -58,6 +58,8 @@ HELP = {
     "multi_step": "Look up the parts of a question with several parts one by one, then join them.",
     "related_words": "Search also with words that stand out in the first passages found.",
     "follow_ups": "A follow-up question is completed from the questions asked before it.",
+    "whole_documents": "Show the model whole documents, as many as its context holds, "
+    "and search for nothing.",
     "quote_only": "Answers from documents quote the sentences that may answer, word for word. "
     "Unless chosen, on for the embedded model, which copies long rows badly, and off for any other.",
     "context_tokens": "Evidence budget of one prompt, in tokens.",
@@ -77,6 +79,7 @@ KINDS: dict[str, tuple[Any, str | None]] = {  # type, and what stands for the va
     "multi_step": (bool, None),
     "related_words": (bool, None),
     "follow_ups": (bool, None),
+    "whole_documents": (bool, None),
     "quote_only": (bool, None),
     "context_tokens": (int, "TOKENS"),
     "temperature": (float, "NUMBER"),

@@ -165,7 +165,8 @@ class _Worker:
         return entry
 
     def _scores(self, question: Question, answer: Answer, settings: Settings) -> dict[str, float]:
-        found = self._passages(question, settings) if answer.backend in RETRIEVING else []
+        searched = answer.backend in RETRIEVING and not settings.whole_documents
+        found = self._passages(question, settings) if searched else []
         likeness = self._subject.likeness(question.question, answer.text) if answer.text else 0.0
         return scores_of(Judged(question, answer, found, likeness))
 
