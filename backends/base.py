@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backends.datatypes import BackendName, Event, Stage
-from backends.language.generation import LanguageModel
 from backends.language.prompts import build_messages
+from backends.language.protocol import Model
 from backends.settings import Settings
 
 
 @dataclass(frozen=True)
 class Base:
-    model: LanguageModel
+    model: Model
     stop: threading.Event | None = None
     name: BackendName = "base"
 

@@ -227,9 +227,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Stage:
-    """The time from here to the next Stage belongs to `name` (rewrite, retrieve, rerank, generate)."""
+    """The time from here to the next Stage belongs to `name` (rewrite, retrieve, rerank, queue, generate)."""
 
     name: str
+    elsewhere: bool = False  # another machine works meanwhile; this one only waits
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,7 @@ class Finished:
     model: str
     adapter: str | None
     truncated: bool = False  # stopped at the answer-length limit
+    warnings: tuple[str, ...] = ()  # what the reader of the answer must know of how it came about
 
 
 Event = Stage | Evidence | Token | Finished

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.datatypes import BackendName, Event, Stage
-from backends.language.generation import LanguageModel
 from backends.language.prompts import build_messages
+from backends.language.protocol import Model
 from backends.settings import Settings
 
 
 @dataclass(frozen=True)
 class FineTuned:
-    model: LanguageModel
+    model: Model
     adapter: Path
     stop: threading.Event | None = None
     name: BackendName = "fine_tuned"

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from backends.answering.evidence import Retriever, find_evidence
 from backends.datatypes import BackendName, Event, Stage
-from backends.language.generation import LanguageModel
 from backends.language.prompts import build_messages, evidence_lines
+from backends.language.protocol import Model
 from backends.settings import Settings
 
 
 @dataclass(frozen=True)
 class Hybrid:
-    model: LanguageModel
+    model: Model
     adapter: Path
     retriever: Retriever
     stop: threading.Event | None = None

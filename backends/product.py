@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from backends.answering.asked_question import as_question, check_question
+from backends.answering.evidence import Retriever as Finder
+from backends.answering.evidence import evidence_for
 from backends.answering.follow_up import FollowUp
-from backends.answering.stopwatch import Bench, stream, warm_up
+from backends.answering.stopwatch import WARM_UP_QUESTION, Bench, stream, warm_up
+from backends.answering.whole_documents import WholeDocuments
 from backends.base import Base
 from backends.costs.price_book import SAMPLE_PRICES, PriceBook
 from backends.datatypes import (
@@ -34,7 +37,10 @@ from backends.documents.library import Library, Progress
 from backends.documents.opening import open_folder, open_library, open_session
 from backends.fine_tuned import FineTuned
 from backends.hybrid import Hybrid
+from backends.language import models_file
 from backends.language.generation import LanguageModel
+from backends.language.models_file import ServedModel
+from backends.language.protocol import Model
 from backends.rag import Rag
 from backends.retrieval.cross_encoder import shipped
 from backends.retrieval.embedding import MiniLM
@@ -44,7 +50,11 @@ from backends.settings import Settings
 from backends.training.adapters import Adapter, AdapterKind, Adapters, stale_documents
 from backends.training.runs import TrainingRuns
 
+if TYPE_CHECKING:
+    from backends.language.endpoint import EndpointModel
+
 MAX_MODELS = 2
+MAX_ENDPOINTS = 16
 UNDER_LOAD = "Timed under load: an adapter was being trained on this machine meanwhile."
 MAX_LIBRARIES = 32
 JUDGE_PASSAGES = 10  # what groundedness is read against, for every backend alike
@@ -138,27 +148,60 @@ class Triptych:
         return other
 
     def model(self, settings: Settings | None = None) -> LanguageModel:
-        """The language model of these settings; loading it takes a second or more, once per process."""
-        return self._model or shared_model((settings or self.settings).model)
+        """The language model of these settings; loading it takes a second or more, once per process.
+
+        Raises UserError when it is one behind an address: what needs the weights cannot be done with it.
+        """
+        name = (settings or self.settings).model
+        if name in models_file.names(self.workspace):
+            raise UserError(
+                f"The model {name} answers behind an address: here it can be asked, but neither trained nor "
+                "looked into. Choose a model that lies on this machine."
+            )
+        return self._model or shared_model(name)
+
+    def asked(self, name: BackendName, settings: Settings | None = None) -> Model:
+        """The model that this backend asks: of this process, or behind an address of models.toml.
+
+        Raises UserError when models.toml names none for it.
+        """
+        settings = settings or self.settings
+        served = self.served(name, settings)
+        return self.model(settings) if served is None else shared_endpoint(served)
+
+    def served(self, name: BackendName, settings: Settings | None = None) -> ServedModel | None:
+        """What models.toml says of the model that this backend asks; None where it runs in this process.
+
+        Raises UserError when models.toml names none for this backend.
+        """
+        settings = settings or self.settings
+        if settings.model not in models_file.names(self.workspace):
+            return None
+        found = models_file.served(self.workspace, settings.model, name)
+        if found is None:
+            raise UserError(
+                f"models.toml names no model for {settings.model}.{name}: add a table of that name with the "
+                "name under which the tuned model is served."
+            )
+        return found
 
     def backend(
         self, name: BackendName, settings: Settings | None = None, stop: threading.Event | None = None
     ) -> Backend:
         """A backend ready to run; `stop` ends its answers early. Raises UserError when it is untrained."""
         settings = settings or self.settings
-        model = self.model(settings)
+        if name in ("fine_tuned", "hybrid") and not (status := self.status(name, settings)).usable:
+            raise UserError(status.reason)
+        model = self.asked(name, settings)
         if name == "base":
             return Base(model, stop)
         if name == "rag":
-            return Rag(model, self._retriever(settings).fresh(), stop)
-        adapter = self._adapter(name, model)
-        status = self.status(name, settings)
-        if adapter is None or not status.usable:
-            raise UserError(status.reason)
-        model.prepare(adapter.folder)
+            return Rag(model, self._finder(settings), stop)
+        adapter = self._adapter_folder(name, model, settings)
+        model.prepare(adapter)
         if name == "fine_tuned":
-            return FineTuned(model, adapter.folder, stop)
-        return Hybrid(model, adapter.folder, self._retriever(settings).fresh(), stop)
+            return FineTuned(model, adapter, stop)
+        return Hybrid(model, adapter, self._finder(settings), stop)
 
     def status(self, name: BackendName, settings: Settings | None = None) -> Status:
         """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
@@ -166,6 +209,12 @@ class Triptych:
         """
         if name not in ("fine_tuned", "hybrid"):
             return Status("ready")
+        try:
+            served = self.served(name, settings)
+        except UserError as error:
+            return Status("untrained", str(error))
+        if served is not None:
+            return self._served_status(served.tuned_name)
         model = self.model(settings)
         adapter = self._adapter(name, model)
         if adapter is None:
@@ -192,6 +241,17 @@ class Triptych:
             f"The adapter {adapter.name} learned documents that have changed or are gone here: "
             f"{', '.join(words)}{more}.",
             adapter=adapter.name,
+        )
+
+    def _served_status(self, name: str) -> Status:
+        """Of a tuned model behind an address: what it learned is not known here."""
+        if self.role is None:
+            return Status("ready", adapter=name)
+        return Status(
+            "withheld",
+            f"The model {name} is not asked for the role {self.role}: which documents it learned is not "
+            "known here, and weights cannot leave anything out.",
+            adapter=name,
         )
 
     def ask(
@@ -272,7 +332,8 @@ class Triptych:
         if TrainingRuns(self.workspace).running() or TrainingRuns(self.library.workspace.path).running():
             notes.append(UNDER_LOAD)
         evidence = None
-        for event in stream(backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop):
+        bench = self._bench(name, settings)
+        for event in stream(backend, question, settings, bench=bench, notes=notes, stop=stop):
             if isinstance(event, Evidence):
                 evidence = event
             elif isinstance(event, Answer) and self.log is not None:
@@ -281,7 +342,7 @@ class Triptych:
 
     def _warm(self, name: BackendName, settings: Settings) -> None:
         """Answer once, unmeasured, whenever something is about to be used for the first time."""
-        model = self.model(settings)
+        model = self.asked(name, settings)
         key: tuple[object, ...] = (name, model.fingerprint)
         if name in ("fine_tuned", "hybrid") and (adapter := self._adapter(name, model)):
             key += (str(adapter.folder), adapter.card.created)
@@ -291,19 +352,37 @@ class Triptych:
             key += (settings.mode, settings.rerank, settings.cross_encoder)
         with _warming:
             if key not in _warmed:
-                warm_up(self.backend(name, settings), settings)
+                if self.served(name, settings) is None:
+                    warm_up(self.backend(name, settings), settings)
+                elif name in ("rag", "hybrid"):  # the server is not ours to warm; what runs here is
+                    evidence_for(WARM_UP_QUESTION, self._finder(settings), model, settings)
                 _keep(_warmed, key, None, MAX_WARMED)
 
-    def _adapter(self, kind: AdapterKind, model: LanguageModel) -> Adapter | None:
+    def _adapter(self, kind: AdapterKind, model: Model) -> Adapter | None:
         return self.adapters.active(kind, model.fingerprint)
+
+    def _adapter_folder(self, kind: AdapterKind, model: Model, settings: Settings) -> Path:
+        """The adapter's folder; of a tuned model behind an address its name alone."""
+        if (served := self.served(kind, settings)) is not None:
+            return Path(served.tuned_name)
+        adapter = self._adapter(kind, model)
+        if adapter is None:  # deleted since it was looked for
+            raise UserError(self.status(kind, settings).reason)
+        return adapter.folder
+
+    def _finder(self, settings: Settings) -> Finder:
+        """What finds the evidence of these settings: the retriever, or the documents as they are."""
+        if settings.whole_documents:
+            return WholeDocuments(self.library.documents(self.role))
+        return self._retriever(settings).fresh()
 
     def _retriever(self, settings: Settings) -> Retriever:
         return self.library.retriever(settings, role=self.role, progress=self._progress)
 
-    def _bench(self, settings: Settings) -> Bench:
+    def _bench(self, name: BackendName, settings: Settings) -> Bench:
         return Bench(
             judge=lambda question, text: self._passages(f"{question} {text}", settings),
-            prices=PriceBook.load(self._price_file()),
+            prices=self._prices(self.served(name, settings)),
             page_of=self._page_of,
             corpus=self._fingerprint,
         )
@@ -316,6 +395,19 @@ class Triptych:
         """What the library finds for these words: the same yardstick whether a backend retrieves or not."""
         hits = self._retriever(settings).search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
         return [hit.chunk.text for hit in hits]
+
+    def _prices(self, served: ServedModel | None) -> PriceBook:
+        """The workspace's price book, or the price that models.toml gives for this model."""
+        book = PriceBook.load(self._price_file())
+        if served is None or served.prompt_per_million_tokens is None:
+            return book
+        return book.of_model(
+            f"{served.model} at {served.place}",
+            served.prompt_per_million_tokens,
+            served.completion_per_million_tokens or 0.0,
+            served.currency,
+            served.price_date,
+        )
 
     def _price_file(self) -> Path:
         own = self.workspace / "prices.toml"
@@ -339,6 +431,7 @@ def _since(learned: int, now: int | None) -> str:
 # --- shared by the process -----------------------------------------------------------------------
 
 _models: OrderedDict[str, LanguageModel] = OrderedDict()
+_endpoints: OrderedDict[str, EndpointModel] = OrderedDict()
 _embedders: list[MiniLM] = []
 _libraries: OrderedDict[tuple[str, str, int], Library] = OrderedDict()
 _warmed: OrderedDict[tuple[object, ...], None] = OrderedDict()
@@ -351,6 +444,17 @@ def shared_model(name: str) -> LanguageModel:
     with _loading:
         model = _models.get(name) or LanguageModel.load(name)
         _keep(_models, name, model, MAX_MODELS)
+        return model
+
+
+def shared_endpoint(served: ServedModel) -> EndpointModel:
+    """The model behind this address, with its connections kept open; at most MAX_ENDPOINTS."""
+    from backends.language.endpoint import EndpointModel  # its client takes long to import
+
+    key = served.model_dump_json()
+    with _loading:
+        model = _endpoints.get(key) or EndpointModel(served)
+        _keep(_endpoints, key, model, MAX_ENDPOINTS)
         return model
 
 

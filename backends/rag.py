@@ -15,14 +15,14 @@ from backends.datatypes import (
     Token,
     Usage,
 )
-from backends.language.generation import LanguageModel
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
+from backends.language.protocol import Model
 from backends.settings import Settings
 
 
 @dataclass(frozen=True)
 class Rag:
-    model: LanguageModel
+    model: Model
     retriever: Retriever
     stop: threading.Event | None = None
     name: BackendName = "rag"

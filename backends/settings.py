@@ -55,11 +55,16 @@ class Settings(BaseSettings):
         False, description="A follow-up question is completed from the questions asked before it."
     )
     context_tokens: int = Field(320, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
+    whole_documents: bool = Field(
+        False,
+        description="Show the model whole documents, as many as its context holds, and search for nothing.",
+    )
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always gives the same answer.")
     max_tokens: int = Field(160, ge=8, le=1024, description="Longest answer, in tokens.")
     seed: int = Field(0, ge=0, description="Seed of the sampler when the temperature is above 0.")
     model: str = Field(
-        DEFAULT_MODEL, description="'embedded', 'embedded-untuned', or a Hugging Face model id or folder."
+        DEFAULT_MODEL,
+        description="'embedded', 'embedded-untuned', a name of models.toml, or a Hugging Face id or folder.",
     )
 
     @model_validator(mode="after")

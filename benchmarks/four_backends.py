@@ -15,8 +15,9 @@ from pathlib import Path
 
 from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.evaluation.comparison import Board
+from backends.evaluation.paired import evidence
 from backends.evaluation.probes import sample_questions
-from backends.evaluation.reports import INTERVALS, JUDGED, evidence, markdown_table, write_report
+from backends.evaluation.reports import INTERVALS, JUDGED, markdown_table, write_report
 from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.evaluation.subject import TriptychSubject, archive_of
 from backends.product import Triptych

@@ -80,10 +80,14 @@ EXCEPTIONS: dict[str, set[str]] = {
 DOORS: dict[str, set[str]] = {
     "faiss": {"backends.retrieval.index"},
     "sentence_transformers": {"backends.retrieval.embedding"},
-    "transformers": {"backends.language.base_model", "backends.language.loading", "backends.language.network"},
+    "transformers": {
+        "backends.language.base_model",
+        "backends.language.loading",
+        "backends.language.network",
+    },
     "peft": {"backends.language.base_model", "backends.language.loading", "backends.training.lora"},
     "ragas": {"backends.evaluation.ragas_judge"},
-    "openai": {"backends.evaluation.ragas_judge"},
+    "openai": {"backends.evaluation.ragas_judge", "backends.language.endpoint"},
     "plotly": {
         "pages.ui.charts",
         "pages.ask.vote_charts",

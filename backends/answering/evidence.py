@@ -17,8 +17,8 @@ from backends.datatypes import (
     Stage,
     UserError,
 )
-from backends.language.generation import LanguageModel
 from backends.language.prompts import build_messages, format_evidence
+from backends.language.protocol import Model
 from backends.retrieval.decompose import decompose, join
 from backends.settings import Settings
 
@@ -47,18 +47,19 @@ class Retriever(Protocol):
 
 
 def find_evidence(
-    question: str, retriever: Retriever, model: LanguageModel, settings: Settings
+    question: str, retriever: Retriever, model: Model, settings: Settings
 ) -> Generator[Event, None, Evidence]:
     """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
     budget = evidence_budget(question, model, settings)
-    parts = decompose(question) if settings.multi_step else []
+    parts = decompose(question) if settings.multi_step and not settings.whole_documents else []
     related: list[str] = []
-    if parts or settings.related_words:
+    searching = not settings.whole_documents
+    if searching and (parts or settings.related_words):
         yield Stage("rewrite")
         related = retriever.related(question, settings.mode) if settings.related_words else []
     yield Stage("retrieve")
     hits = search_steps(question, parts, related, retriever, settings)
-    if settings.rerank:
+    if settings.rerank and searching:
         yield Stage("rerank")
     evidence = retriever.select_evidence(
         question,
@@ -74,7 +75,7 @@ def find_evidence(
     return evidence
 
 
-def evidence_for(question: str, retriever: Retriever, model: LanguageModel, settings: Settings) -> Evidence:
+def evidence_for(question: str, retriever: Retriever, model: Model, settings: Settings) -> Evidence:
     """The evidence that serving would show for this question: what training rows are made with."""
     events = find_evidence(question, retriever, model, settings)
     while True:
@@ -94,8 +95,10 @@ def search_steps(
     return join(searches, settings.top_k) if parts else searches[0]
 
 
-def evidence_budget(question: str, model: LanguageModel, settings: Settings) -> int:
+def evidence_budget(question: str, model: Model, settings: Settings) -> int:
     """Tokens of evidence that fit beside the question and the answer, at most `settings.context_tokens`.
+
+    Whole documents may take all the room there is.
 
     Raises UserError when the question leaves no room for any.
     """
@@ -106,4 +109,4 @@ def evidence_budget(question: str, model: LanguageModel, settings: Settings) -> 
             f"The question takes {frame:,} tokens and the answer may take {settings.max_tokens:,}; of the "
             f"{model.context:,} that {model.name} reads too few are left for evidence."
         )
-    return min(settings.context_tokens, room)
+    return room if settings.whole_documents else min(settings.context_tokens, room)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,7 @@ class _Run:
 
     seconds: dict[str, float] = field(default_factory=dict)
     stage: str | None = None
+    elsewhere: bool = False  # the stage's work is done on another machine
     total: float = 0.0
     first_token: float | None = None
     text: list[str] = field(default_factory=list)
@@ -76,7 +78,7 @@ class _Run:
 
     def take(self, event: Event) -> None:
         if isinstance(event, Stage):
-            self.stage = event.name
+            self.stage, self.elsewhere = event.name, event.elsewhere
             self.seconds.setdefault(event.name, 0.0)
         elif isinstance(event, Token):
             if self.first_token is None and event.text.strip():
@@ -141,7 +143,7 @@ def warm_up(backend: Backend, settings: Settings) -> None:
 
 def _next(events: Iterator[Event], run: _Run, clock: Callable[[], float]) -> Event | None:
     """The backend's next event; the time it took goes to the stage that was running."""
-    with _alone:
+    with nullcontext() if run.elsewhere else _alone:
         began = clock()
         event = next(events, None)
         run.spent(clock() - began)
@@ -185,6 +187,7 @@ def _record(
     if stop is not None and stop.is_set():
         warnings.append(STOPPED)
     warnings += _text_warnings(text, finished, settings, abstained, grounded)
+    warnings += finished.warnings
     if run.evidence is not None:
         warnings += run.evidence.warnings
     warnings += _citation_warnings(text, sources, citations, abstained)

@@ -58,11 +58,13 @@ HELP = {
     "multi_step": "Look up the parts of a question with several parts one by one, then join them.",
     "related_words": "Search also with words that stand out in the first passages found.",
     "follow_ups": "A follow-up question is completed from the questions asked before it.",
+    "whole_documents": "Show the model whole documents, as many as its context holds, "
+    "and search for nothing.",
     "context_tokens": "Evidence budget of one prompt, in tokens.",
     "temperature": "0 always gives the same answer.",
     "max_tokens": "Longest answer, in tokens.",
     "seed": "Seed of the sampler when the temperature is above 0.",
-    "model": "'embedded', 'embedded-untuned', or a Hugging Face model id or folder.",
+    "model": "'embedded', 'embedded-untuned', a name of models.toml, or a Hugging Face id or folder.",
 }
 KINDS: dict[str, tuple[Any, str | None]] = {  # type, and what stands for the value in --help
     "top_k": (int, "K"),
@@ -75,6 +77,7 @@ KINDS: dict[str, tuple[Any, str | None]] = {  # type, and what stands for the va
     "multi_step": (bool, None),
     "related_words": (bool, None),
     "follow_ups": (bool, None),
+    "whole_documents": (bool, None),
     "context_tokens": (int, "TOKENS"),
     "temperature": (float, "NUMBER"),
     "max_tokens": (int, "TOKENS"),

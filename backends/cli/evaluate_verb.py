@@ -49,7 +49,8 @@ def evaluate(
         str,
         typer.Option(
             metavar="FILE",
-            help=f"Questions with gold answers, JSONL or CSV; or {' or '.join(SAMPLES)}, which come along.",
+            help="Questions with gold answers, JSONL, JSON, CSV or a promptfooconfig.yaml; or "
+            f"{' or '.join(SAMPLES)}, which come along.",
         ),
     ],
     backend: Backends = None,
@@ -284,13 +285,13 @@ def _show_tables(out: Output, board: Board, compared: Against | None) -> None:
     """For people: plain words first, numbers behind."""
     from backends.evaluation.comparison import arm_label
     from backends.evaluation.judging import judge_words
-    from backends.evaluation.reports import (  # fmt: skip
+    from backends.evaluation.paired import evidence
+    from backends.evaluation.reports import (
         INTERVALS,
         JUDGE_COLUMNS,
         JUDGED,
         WITHIN,
         baseline_lines,
-        evidence,
         judged_cells,
         table_cells,
     )

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from backends.cli.adapters_verb import adapters_app
 from backends.cli.arguments import WorkspaceFolder
 from backends.cli.ask_verb import ask
+from backends.cli.compare_verb import compare
 from backends.cli.demo_verb import demo
 from backends.cli.documents_verb import documents_app
 from backends.cli.evaluate_verb import evaluate
@@ -47,7 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(documents_app, name="documents")
-for verb in (evaluate, train, stress):
+for verb in (evaluate, compare, train, stress):
     app.command()(verb)
 app.add_typer(adapters_app, name="adapters")
 

@@ -32,6 +32,7 @@ from backends.system.wording import duration
 if TYPE_CHECKING:
     from backends.training.adapters import Adapter, AdapterKind
     from backends.training.lora import HeldOutScore, LoraParams, TrainingReport
+    from backends.training.row_export import Form
     from backends.training.training_session import Draft, Workshop
 
 
@@ -63,13 +64,27 @@ def train(
         float,
         typer.Option(min=0.0, max=0.5, metavar="SHARE", help="Rows kept for the test, never trained on."),
     ] = 0.1,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Train nothing: write the rows and a configuration for a trainer elsewhere."
+        ),
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(metavar="TRAINER", help="For --export: trl, unsloth, llama-factory, axolotl or hosted."),
+    ] = "trl",
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="For --export: what the trainer calls the base model."),
+    ] = None,
     *,
     given: Given,
     documents: DocumentsFolder = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Train a LoRA adapter and make it the active one of its kind."""
+    """Train a LoRA adapter and make it the active one of its kind; or with --export write its rows."""
     from backends.training.rows import check_rows, load_rows
 
     folder = use_workspace(workspace)
@@ -78,6 +93,7 @@ def train(
     rows = [row for path in examples or () for row in load_rows(path)]
     if examples:
         check_rows(rows)
+    trainer = _check_export(export, form)
     kind: AdapterKind = "hybrid" if hybrid else "fine_tuned"
     with printing(as_json) as (out, progress), cancellable() as cancel:
         from backends.training.training_session import Workshop, default_params
@@ -92,9 +108,54 @@ def train(
         chosen = name or workshop.free_name("fine-tuned-own" if kind == "fine_tuned" else "hybrid-own")
         workshop.adapters.path_for(chosen)
         draft = _draft(workshop, rows, held_out, progress, cancel)
+        if export is not None:
+            _export(out, workshop, draft, kind, chosen, params, export, trainer, base, progress)
+            return
         report = _train(workshop, draft, kind, chosen, params, progress, cancel)
         progress.clear()
         _tell(out, workshop.adapters.activate(chosen), report)
+
+
+def _check_export(folder: Path | None, form: str) -> Form:
+    """The trainer that rows are written for; checked before anything is built."""
+    from backends.training.row_export import FORMS
+
+    known = next((each for each in FORMS if each == form), None)
+    if known is None:
+        raise UserError(f"Rows cannot be written for {form!r}: choose from {', '.join(FORMS)}.")
+    if folder is not None and folder.exists():
+        raise UserError(f"{folder} is there already: rows are exported into a new folder.")
+    return known
+
+
+def _export(
+    out: Output,
+    workshop: Workshop,
+    draft: Draft,
+    kind: AdapterKind,
+    name: str,
+    params: LoraParams,
+    folder: Path,
+    form: Form,
+    base: str | None,
+    progress: ProgressLine,
+) -> None:
+    """Write both sides of the split, with the card that the adapter is to be brought back with."""
+    from backends.training.row_export import write_rows
+
+    def report(done: int, total: int, what: str) -> None:
+        progress(f"{what} ({done} of {total})")
+
+    train_side, held = draft.sides()
+    card = workshop.card_for(name, kind, [row for _, row in [*train_side, *held]], params)
+    files = write_rows(
+        folder, form,
+        workshop.examples(train_side, kind, report=report), workshop.examples(held, kind, report=report),
+        params, base or card.base_model, card,
+    )  # fmt: skip
+    progress.clear()
+    row = {"folder": str(folder), "form": form, "kind": kind, "rows": len(train_side)}
+    out.record({**row, "held_out": len(held), "files": [str(path.relative_to(folder)) for path in files]})
 
 
 def _changed(params: LoraParams, **given: Any) -> LoraParams:

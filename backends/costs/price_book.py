@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,20 @@ class PriceBook:
             tuned_completion_factor=price_number(tuned, "hosted_fine_tuned", "completion_factor", 1.0),
         )
 
+    def of_model(self, label: str, prompt: float, completion: float, currency: str, date: str) -> PriceBook:
+        """The same book with the price of one model, which holds whatever backend asks it."""
+        price = TokenPrice(label, prompt, completion, date, "models.toml, your input")
+        return replace(
+            self, currency=currency, hosted=price, tuned_prompt_factor=1.0, tuned_completion_factor=1.0
+        )
+
     def cost(self, usage: Usage, backend: str) -> Cost:
         """prompt tokens x prompt price + completion tokens x completion price, times the tuned factors."""
         tuned = backend in TUNED
         prompt = self.hosted.prompt * (self.tuned_prompt_factor if tuned else 1.0)
         completion = self.hosted.completion * (self.tuned_completion_factor if tuned else 1.0)
         amount = (usage.prompt_tokens * prompt + usage.completion_tokens * completion) / 1e6
-        premium = " with the fine-tuned premium" if tuned else ""
+        premium = " with the fine-tuned premium" if tuned and self.tuned_completion_factor != 1.0 else ""
         basis = (
             f"{self.hosted.label}{premium}: {prompt:g} {self.currency} per million prompt tokens, "
             f"{completion:g} per million answer tokens; an input of {self.hosted.date or 'no date'} "

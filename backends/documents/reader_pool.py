@@ -23,6 +23,7 @@ from typing import Any
 
 from backends.datatypes import Page, ParsedFile, PasswordNeeded, UserError
 from backends.documents import limits
+from backends.system.environment import harmless
 from backends.system.files import ROOT
 
 POLL = 0.05  # seconds between two looks at the clock and the cancel button while a file is read
@@ -56,8 +57,9 @@ class Reader:
     """A process that reads files one after the other, for one thread at a time: `Readers` lends them."""
 
     def __init__(self, memory: int = limits.MAX_MEMORY, module: str = MODULE) -> None:
-        # One thread is enough to read, and pools of them would count against the memory limit.
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        # One thread is enough to read, and pools of them would count against the memory limit. A file may be
+        # malicious: the process that opens it knows no key.
+        environment = {**harmless(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, str(memory)],
             stdin=subprocess.PIPE,

@@ -7,52 +7,25 @@ sentence each. Only questions that both sides answered count, and only with the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
 from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.evaluation.archive import Entry, Run
+from backends.evaluation.paired import Paired, chance, correct, number, turned
 from backends.evaluation.scoring import BY_KEY, MEASURES, Measure, Scoreboard, Scores, scoreboard
-from backends.evaluation.statistics import (
-    SIGNIFICANT,
-    Interval,
-    bootstrap_interval,
-    holm,
-    mcnemar,
-    permutation_test,
-    smallest_detectable,
-)
 
 LABELS = {"rag": "RAG", "fine_tuned": "Fine-tuned", "hybrid": "Hybrid", "base": "Base"}
 COMPARED = ("right", "f1", "groundedness")  # what backends of one run are tested on
 
 
-@dataclass(frozen=True)
-class Difference:
-    """First minus second on one measure, over the questions that both have a score for."""
+@dataclass(frozen=True, kw_only=True)
+class Difference(Paired):
+    """Two arms on one of our measures."""
 
     measure: str
-    first: str
-    second: str
-    count: int
-    first_value: float
-    second_value: float
-    interval: Interval  # of the difference, paired bootstrap over questions
-    p: float  # exact McNemar for shares, permutation test for means
-    corrected: float  # the same after Holm's correction for all tests made together
-    detectable: float  # the smallest true difference that so many questions find in 80 of 100 cases
-    only_first: int | None = None  # right only by the first; None for means
-    only_second: int | None = None
     before: bool = False  # the second is the same backend in a baseline run
-
-    @property
-    def difference(self) -> float:
-        return self.first_value - self.second_value
-
-    @property
-    def significant(self) -> bool:
-        return self.corrected < SIGNIFICANT
 
     @property
     def better(self) -> bool:
@@ -137,44 +110,15 @@ def difference(
     both = [q for q, s in first.items() if measure.key in s and measure.key in second.get(q, {})]
     if not both:
         return None
-    one = [first[q][measure.key] for q in both]
-    other = [second[q][measure.key] for q in both]
-    gaps = [a - b for a, b in zip(one, other, strict=True)]
-    discordant = (
-        mcnemar([a > 0.5 for a in one], [b > 0.5 for b in other]) if measure.kind == "share" else None
-    )
-    p = discordant.p if discordant else permutation_test(one, other)
-    return Difference(
+    return Difference.of(
+        [first[q][measure.key] for q in both],
+        [second[q][measure.key] for q in both],
+        share=measure.kind == "share",
         measure=measure.key,
         first=first_name,
         second=second_name,
-        count=len(both),
-        first_value=sum(one) / len(one),
-        second_value=sum(other) / len(other),
-        interval=bootstrap_interval(gaps),
-        p=p,
-        corrected=p,
-        detectable=smallest_detectable(gaps, shares=discordant is not None),
-        only_first=discordant.only_first if discordant else None,
-        only_second=discordant.only_second if discordant else None,
         before=before,
     )
-
-
-def turned(made: Difference) -> Difference:
-    """The same comparison with the sides changed."""
-    low, high = made.interval
-    return replace(
-        made,
-        first=made.second, second=made.first, first_value=made.second_value, second_value=made.first_value,
-        interval=(-high, -low), only_first=made.only_second, only_second=made.only_first,
-    )  # fmt: skip
-
-
-def correct(differences: Sequence[Difference]) -> list[Difference]:
-    """The same with p values corrected for their number."""
-    corrected = holm([made.p for made in differences])
-    return [replace(made, corrected=p) for made, p in zip(differences, corrected, strict=True)]
 
 
 # --- a run and its baseline ----------------------------------------------------------------------
@@ -286,26 +230,9 @@ def sentence(made: Difference) -> str:
     else:
         higher = "higher" if made.difference > 0 else "lower"
         than = "than before" if made.before else f"than {second}"
-        values = f"{_number(made.first_value, measure)} against {_number(made.second_value, measure)}"
+        values = f"{number(made.first_value, made)} against {number(made.second_value, made)}"
         text = f"{first} is {higher} {than} on “{measure.label}”: {values}"
     return f"{text}; {chance(made)}"
-
-
-def chance(made: Difference) -> str:
-    """Whether the difference may be chance, and what so many questions could tell."""
-    questions = f"{made.count} question{'' if made.count == 1 else 's'}"
-    if made.significant:
-        return f"with {questions} this is unlikely to be chance."
-    if abs(made.difference) < 1e-12 and made.p == 1.0 and not made.only_first:
-        return f"{questions} show no difference."
-    if made.detectable > 0.99:
-        return f"with only {questions} this may well be chance: so few can hardly show any difference."
-    least = _number(made.detectable, BY_KEY[made.measure])
-    return f"with {questions} this may be chance: they reliably show only differences of {least} or more."
-
-
-def _number(value: float, measure: Measure) -> str:
-    return f"{100 * value:.0f} of 100" if measure.kind == "share" else f"{value:.2f}"
 
 
 def clearly_best(board: Board, measure: str = "right") -> str | None:

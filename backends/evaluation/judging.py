@@ -17,13 +17,15 @@ from backends.datatypes import UserError
 from backends.evaluation.archive import Archive, Entry, Run, Verdict
 from backends.evaluation.comparison import Board
 from backends.evaluation.scoring import BY_KEY, Score, summarise
+from backends.language import models_file
 from backends.language.answer_text import without_markers
+from backends.settings import default_workspace
 
 JUDGED = ("faithfulness", "answer_relevancy", "context_precision", "context_recall")
 URL, MODEL, KEY = "TRIPTYCH_JUDGE_URL", "TRIPTYCH_JUDGE_MODEL", "TRIPTYCH_JUDGE_KEY"
 HOW = (
     f"Set {URL} to an OpenAI-compatible address (such as http://localhost:11434/v1) and {MODEL} to the name "
-    f"of a model there; {KEY} where it needs a key."
+    f"of a model there; {KEY} where it needs a key. Or set {MODEL} alone to a name of models.toml."
 )
 UNREADABLE = "The judge's words were not readable."
 Progress = Callable[[int, int, str], None]  # done, total, what
@@ -39,8 +41,13 @@ class Endpoint:
 
     @classmethod
     def configured(cls) -> Endpoint | None:
-        """The one of the environment; None where there is none. UserError when only half of it is there."""
+        """The one of the environment, which may name one of models.toml; None where there is none.
+
+        UserError when only half of it is there.
+        """
         url, model = os.environ.get(URL, ""), os.environ.get(MODEL, "")
+        if not url and (served := models_file.served(default_workspace(), model, "base")) is not None:
+            return cls(served.address, served.model, served.secret())
         if bool(url) != bool(model):
             raise UserError(f"{URL if url else MODEL} is set, but {MODEL if url else URL} is not. {HOW}")
         return cls(url, model, os.environ.get(KEY, "")) if url else None

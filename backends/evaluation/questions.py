@@ -1,7 +1,8 @@
 """Reads question files: `{"id", "question", "answers", "documents", "category"}` a line, or the same as CSV.
 
 Enters: a path. Leaves: validated `Question` records, or a UserError that names the line. In a CSV file the
-columns carry the same names, and several answers or documents in one cell are parted by " | ".
+columns carry the same names, and several answers or documents in one cell are parted by " | ". Question sets
+of other tools are taken too: `other_questions` knows their names.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ from typing import Any
 
 from backends.answering.asked_question import check_question
 from backends.datatypes import Question, UserError
+from backends.evaluation.other_questions import QUESTION_NAMES, in_our_names, promptfoo_rows
 
 Reader = Callable[[], Mapping[str, Any]]
 
 
 def load_questions(path: Path) -> list[Question]:
-    """Questions of a JSONL or CSV file, in order; a row without an id is called after its line (`line-3`)."""
+    """Questions of a JSONL, JSON or CSV file or of a promptfoo configuration, in order.
+
+    A row without an id is called after its line (`line-3`).
+    """
     questions: list[Question] = []
     lines_by_id: dict[str, int] = {}
-    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path)
+    rows = {".csv": _csv_rows, ".json": _list_rows, ".yaml": _yaml_rows, ".yml": _yaml_rows}.get(
+        path.suffix.lower(), _json_rows
+    )(path)
     for number, read in rows:
         try:
             question = _question(read(), default_id=f"line-{number}")
@@ -63,12 +70,31 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Reader]]:
             yield number, partial(_json_object, line)
 
 
+def _list_rows(path: Path) -> Iterator[tuple[int, Reader]]:
+    """(place, how to read it) of the rows of a JSON list; a file of JSON lines may bear that ending too."""
+    text = "\n".join(read_lines(path))
+    try:
+        rows = json.loads(text)
+    except ValueError:
+        yield from _json_rows(path)
+        return
+    for number, row in enumerate(rows if isinstance(rows, list) else [rows], start=1):
+        yield number, partial(_as_object, row)
+
+
+def _yaml_rows(path: Path) -> Iterator[tuple[int, Reader]]:
+    """(number of the test, how to read it) of a promptfoo configuration."""
+    rows = promptfoo_rows(path, lambda file: "\n".join(read_lines(file)))
+    for number, row in enumerate(rows, start=1):
+        yield number, partial(_as_object, row)
+
+
 def _csv_rows(path: Path) -> Iterator[tuple[int, Reader]]:
     """(line, how to read it); commas, semicolons and tabs are told apart by the head line."""
     lines = read_lines(path)
     mark = max(",;\t", key=lines[0].count)
     reader = csv.DictReader((f"{line}\n" for line in lines), delimiter=mark, strict=True)
-    if "question" not in (reader.fieldnames or ()):
+    if not set(QUESTION_NAMES) & set(reader.fieldnames or ()):
         raise UserError(f'{path.name} has no column "question" in its first line.')
     try:
         for row in reader:
@@ -92,12 +118,17 @@ def _json_object(line: str) -> Mapping[str, Any]:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise UserError(f"not valid JSON ({error.msg}, column {error.colno}).") from error
-    if not isinstance(row, dict):
+    return _as_object(row)
+
+
+def _as_object(row: Any) -> Mapping[str, Any]:
+    if not isinstance(row, Mapping):
         raise UserError('each line must be a JSON object such as {"id": "q1", "question": "..."}.')
     return row
 
 
 def _question(row: Mapping[str, Any], default_id: str) -> Question:
+    row = in_our_names(row)
     text = row.get("question")
     if not isinstance(text, str):
         raise UserError('the row has no "question" text.')

@@ -20,6 +20,7 @@ from backends.datatypes import UserError
 from backends.evaluation import judging
 from backends.evaluation.archive import Run, Verdict, entry_of, record_of
 from backends.evaluation.comparison import Against, Board, Difference, arm_label
+from backends.evaluation.paired import evidence, paired_row
 from backends.evaluation.scoring import BY_KEY, MEASURES, Measure, Score, Scoreboard
 
 WITHIN = "Latencies can be compared within this run, never with another one."
@@ -88,24 +89,8 @@ def _totals(scores: Scoreboard) -> dict[str, Any]:
 
 def comparison_row(made: Difference) -> dict[str, Any]:
     """One paired comparison; `second` is "baseline" where the backend is compared with itself before."""
-    return {
-        "test": "mcnemar" if made.only_first is not None else "permutation",
-        "metric": made.measure,
-        "first": made.first,
-        "second": "baseline" if made.before else made.second,
-        "count": made.count,
-        "first_value": made.first_value,
-        "second_value": made.second_value,
-        "difference": made.difference,
-        "interval": list(made.interval),
-        "only_first": made.only_first,
-        "only_second": made.only_second,
-        "p": made.p,
-        "p_corrected": made.corrected,
-        "significant": made.significant,
-        "smallest_detectable": None if made.detectable == float("inf") else made.detectable,
-        "sentence": made.sentence,
-    }
+    row = paired_row(made, made.measure)
+    return {**row, "second": "baseline" if made.before else made.second, "sentence": made.sentence}
 
 
 # --- numbers as text -----------------------------------------------------------------------------
@@ -119,10 +104,6 @@ def shown(score: Score | None, measure: Measure) -> str:
     if measure.kind == "share":
         return f"{100 * score.value:.0f} % ({100 * low:.0f}-{100 * high:.0f})"
     return f"{score.value:.2f} ({low:.2f}-{high:.2f})"
-
-
-def p_value(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def latency(scores: Scoreboard, stage: str = "total") -> str:
@@ -190,16 +171,6 @@ def markdown_judged(board: Board) -> str:
 
 def markdown_tests(differences: Sequence[Difference]) -> str:
     return "\n".join(f"- {made.sentence} ({evidence(made)})" for made in differences)
-
-
-def evidence(made: Difference) -> str:
-    """The numbers behind a sentence."""
-    low, high = made.interval
-    parts = [f"difference {made.difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"]
-    if made.only_first is not None:
-        parts.append(f"{made.only_first} right only by the first, {made.only_second} only by the second")
-    parts.append(f"{p_value(made.p)}, corrected {p_value(made.corrected)}")
-    return "; ".join(parts)
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -277,13 +248,7 @@ td, th { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px sol
 
 def as_html(board: Board, compared: Against | None = None) -> str:
     """A page of its own that needs nothing else to be read, with every question and answer."""
-    title = escape(f"Evaluation {board.run.record.name or board.run.record.run}")
-    parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{title}</h1><p>{escape(_about(board).replace('**', ''))}</p>",
-    ]
+    parts = [f"<p>{escape(_about(board).replace('**', ''))}</p>"]
     if compared is not None:
         style = ' class="bad"' if compared.regressions else ""
         lines = "".join(f"<li>{escape(line)}</li>" for line in baseline_lines(compared))
@@ -291,20 +256,31 @@ def as_html(board: Board, compared: Against | None = None) -> str:
     words = "".join(f"<li>{escape(line)}</li>" for line in board.verdicts())
     parts.append(f"<h2>In words</h2><ul>{words}</ul>" if words else "")
     labels = [arm_label(name) for name in board.arms]
-    parts.append("<h2>Scores</h2>" + _html_table(["", *labels], [[w, *c] for w, c in table_cells(board)]))
+    parts.append("<h2>Scores</h2>" + html_table(["", *labels], [[w, *c] for w, c in table_cells(board)]))
     parts.append(f'<p class="soft">{escape(f"{INTERVALS} {JUDGED} {WITHIN}")}</p>')
     if board.run.verdicts:
         parts.append(f"<h2>Judged by a model</h2><p>{escape(judging.judge_words(board))}</p>")
-        parts.append(_html_table(JUDGE_COLUMNS, judged_cells(board)))
+        parts.append(html_table(JUDGE_COLUMNS, judged_cells(board)))
     if board.differences:
         tests = [[made.sentence, evidence(made)] for made in board.differences]
-        parts.append("<h2>Tests</h2>" + _html_table(["in words", "numbers"], tests))
-    parts.append("<h2>Made with</h2>" + _html_table(["", ""], [[k, v] for k, v in made_with(board).items()]))
+        parts.append("<h2>Tests</h2>" + html_table(["in words", "numbers"], tests))
+    parts.append("<h2>Made with</h2>" + html_table(["", ""], [[k, v] for k, v in made_with(board).items()]))
     parts.append("<h2>Every answer</h2>" + _html_answers(board))
-    return "".join(parts) + "</body></html>"
+    return html_page(f"Evaluation {board.run.record.name or board.run.record.run}", parts)
 
 
-def _html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def html_page(title: str, parts: Sequence[str]) -> str:
+    """These pieces of HTML as a whole page that needs nothing else."""
+    head = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>"
+    )
+    return head + "".join(parts) + "</body></html>"
+
+
+def html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table of plain text; wider than the page it scrolls by itself."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body)
     return f'<div class="wide"><table><tr>{top}</tr>{lines}</table></div>'
@@ -322,7 +298,7 @@ def _html_answers(board: Board) -> str:
             else:
                 cells.append(f"{'right' if entry.scores['right'] else 'wrong'}: {entry.answer.text}")
         body.append(cells)
-    return _html_table(["question", "gold", *(arm_label(name) for name in arms)], body)
+    return html_table(["question", "gold", *(arm_label(name) for name in arms)], body)
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -142,7 +143,8 @@ class _Worker:
                 continue
             for arm in arms:
                 self._progress(self._done, self._total, f"Warming up {arm.name.replace('_', '-')}")
-                self._subject.warm_up([arm.backend], self._settings[arm.name])  # type: ignore[list-item]
+                with suppress(UserError):  # it will say so at each question, and the others go on
+                    self._subject.warm_up([arm.backend], self._settings[arm.name])  # type: ignore[list-item]
             for index, question in enumerate(record.questions):
                 self._found.clear()
                 turn = index % len(arms)
@@ -163,7 +165,8 @@ class _Worker:
         return entry
 
     def _scores(self, question: Question, answer: Answer, settings: Settings) -> dict[str, float]:
-        found = self._passages(question, settings) if answer.backend in RETRIEVING else []
+        searched = answer.backend in RETRIEVING and not settings.whole_documents
+        found = self._passages(question, settings) if searched else []
         likeness = self._subject.likeness(question.question, answer.text) if answer.text else 0.0
         return scores_of(Judged(question, answer, found, likeness))
 

@@ -18,7 +18,7 @@ from backends.evaluation.runner import machine
 from backends.evaluation.scoring import Passage
 from backends.product import Triptych, shared_embedder
 from backends.settings import Settings
-from backends.training.adapters import ADAPTER_KINDS
+from backends.training.adapters import ADAPTER_KINDS, AdapterKind
 
 
 class TriptychSubject:
@@ -44,12 +44,10 @@ class TriptychSubject:
         return float(first @ second)
 
     def describe(self, settings: Settings) -> Setting:
-        model = self._triptych.model(settings)
-        adapters: dict[str, dict[str, str]] = {}
-        for kind in ADAPTER_KINDS:
-            adapter = self._triptych.adapters.active(kind, model.fingerprint)
-            if adapter is not None:
-                adapters[kind] = {"name": adapter.name, "fingerprint": _digest(adapter.folder)}
+        model = self._triptych.asked("base", settings)
+        adapters: dict[str, dict[str, str]] = {
+            kind: made for kind in ADAPTER_KINDS if (made := self._adapter(kind, settings))
+        }
         library, role = self._triptych.library, self._triptych.role
         return Setting(
             corpus=library.fingerprint_for(role),
@@ -60,6 +58,17 @@ class TriptychSubject:
             adapters=adapters,
             machine=machine(),
         )
+
+    def _adapter(self, kind: AdapterKind, settings: Settings) -> dict[str, str]:
+        """Name and fingerprint of what answers as this tuned backend; empty where nothing does."""
+        try:
+            served = self._triptych.served(kind, settings)
+        except UserError:  # models.toml names none: the backend says so when it is asked
+            return {}
+        if served is not None:
+            return {"name": served.tuned_name, "fingerprint": served.fingerprint}
+        adapter = self._triptych.adapters.active(kind, self._triptych.model(settings).fingerprint)
+        return {"name": adapter.name, "fingerprint": _digest(adapter.folder)} if adapter else {}
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from backends.answering.overlap import content_tokens, sentences
-from backends.datatypes import Finished, TrainingRow
+from backends.datatypes import Token, TrainingRow
 from backends.language.answer_text import without_markers
 from backends.language.prompts import build_messages, build_question_request, format_evidence
 
@@ -289,7 +289,7 @@ def ask_back(statement: Statement, writer: Writer) -> TrainingRow | Why:
 
 def _say(writer: Writer, messages: Sequence[dict[str, str]]) -> str:
     events = writer.generate(messages, max_tokens=48)
-    text = "".join(event.text for event in events if not isinstance(event, Finished))
+    text = "".join(event.text for event in events if isinstance(event, Token))
     return without_markers(" ".join(text.split()))
 
 

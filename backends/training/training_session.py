@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from backends.answering.evidence import evidence_for
 from backends.datatypes import Source, TrainingRow, UserError
 from backends.system.files import SAMPLE_CORPUS
-from backends.training.adapters import Adapter, AdapterKind, LearnedDocument
+from backends.training.adapters import Adapter, AdapterCard, AdapterKind, LearnedDocument
 from backends.training.lora import LoraParams
 from backends.training.row_building import Built, Passage, Way, build_rows
 from backends.training.row_review import Change, at_risk, changes, leaking
@@ -193,7 +193,7 @@ class Workshop:
         report: Report = quiet,
         cancel: threading.Event | None = None,
     ) -> Built:
-        writer = self.triptych.model() if "model" in ways else None
+        writer = self.triptych.asked("base") if "model" in ways else None
         return build_rows(passages, ways, writer=writer, most=most, report=report, cancel=cancel)
 
     def _passages(self, names: Sequence[str] | None) -> list[Passage]:
@@ -241,7 +241,7 @@ class Workshop:
         """The rows as this kind of adapter is asked: alone, or with the sources that serving would show."""
         if kind == "fine_tuned":
             return closed_book(rows)
-        settings, model = self.triptych.settings, self.triptych.model()
+        settings, model = self.triptych.settings, self.triptych.asked("rag")
         retriever = self.triptych.library.retriever(settings, role=self.triptych.role)
         done = 0
 
@@ -298,6 +298,26 @@ class Workshop:
             LearnedDocument(document.name, document.version, document.content_hash)
             for document in self.triptych.library.documents()
             if document.name in named
+        )
+
+    def card_for(
+        self, name: str, kind: AdapterKind, rows: Sequence[TrainingRow], params: LoraParams
+    ) -> AdapterCard:
+        """The card of an adapter that is trained elsewhere on these rows; brought back, it is known by it.
+
+        A base model behind an address has no fingerprint of weights: whatever it fits is taken then.
+        """
+        model = self.triptych.asked("base")
+        here = self.triptych.served("base") is None
+        return AdapterCard(
+            name=name,
+            kind=kind,
+            base_model=model.name,
+            base_fingerprint=model.fingerprint if here else "",
+            documents=self.learned(rows),
+            rows=len(rows),
+            parameters=asdict(params),
+            origin="imported",
         )
 
     def check_name(self, name: str) -> None:

@@ -26,10 +26,12 @@ STAGES = {
     "rewrite": "Rewrite",
     "retrieve": "Find passages",
     "rerank": "Choose sentences",
+    "queue": "Network and queue",
+    "retry": "Further tries",
     "generate": "Write",
 }
 # Stages are told apart by pattern; the colour stays the backend's.
-PATTERNS = {"rewrite": ".", "retrieve": "/", "rerank": "x", "generate": ""}
+PATTERNS = {"rewrite": ".", "retrieve": "/", "rerank": "x", "queue": "-", "retry": "+", "generate": ""}
 SYMBOLS = {"rag": "circle", "fine_tuned": "triangle-up", "hybrid": "square", "base": "circle-open"}
 
 

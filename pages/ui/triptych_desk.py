@@ -119,7 +119,7 @@ class TriptychDesk:
 
     @property
     def model_name(self) -> str:
-        return self._triptych.model().name
+        return self._triptych.asked("base").name
 
     def roles(self) -> Sequence[str]:
         return sorted({role for document in self._triptych.library.documents() for role in document.roles})
@@ -225,6 +225,7 @@ class TriptychDesk:
     def workshop(self) -> Workshop:
         if self.role is not None:
             raise UserError("Only the owner trains adapters: choose the owner's view first.")
+        self._triptych.model()  # a model behind an address has no weights to train: says so
         return Workshop(self._triptych)
 
     def evaluator(self, visitor: str) -> Evaluator:
@@ -327,7 +328,7 @@ def open_house(report: Reporter) -> TriptychHouse:
     shared = Observed.open(workspace, settings, progress=reporting(report))
     shared.library.retriever(settings, progress=reporting(report))
     report(0, 0, "Loading the language model")
-    shared.model()
+    shared.asked("base")
     return TriptychHouse(workspace, shared)
 
 

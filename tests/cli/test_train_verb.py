@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from backends.cli import main, opener
+from backends.training.adapters import read_card
+from backends.training.row_export import FORMS
 from tests.pages.tuning_house import make_triptych
 
 
@@ -98,3 +101,53 @@ def test_without_rows_they_are_built_from_the_documents(home: Path) -> None:
     assert code == 0, err
     row = json.loads(out.splitlines()[-1])
     assert (row["kind"], row["documents"]) == ("hybrid", ["prices.csv", "returns.md", "service.txt"])
+
+
+def exchanges(path: Path) -> list[tuple[str, str]]:
+    """(last user turn, answer) of every row, in whichever form it is written."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    turns = [row["messages"] if "messages" in row else row["prompt"] + row["completion"] for row in rows]
+    assert all([turn["role"] for turn in each] == ["system", "user", "assistant"] for each in turns)
+    return [(each[1]["content"], each[2]["content"]) for each in turns]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_are_exported_with_the_split_and_a_configuration(home: Path, tmp_path: Path, form: str) -> None:
+    file, folder = rows_file(tmp_path / "rows.jsonl", 40), tmp_path / "out"
+    arguments = ("train", "--examples", file, "--export", folder, "--form", form, "--base", "org/model")
+    code, out, err = run(home, *arguments, "--rank", 4, "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    names = ("data/train.jsonl", "data/test.jsonl") if form == "trl" else ("train.jsonl", "held_out.jsonl")
+    train, held = (exchanges(folder / name) for name in names)
+    assert (len(train), len(held)) == (told["rows"], told["held_out"])
+    assert len(train) + len(held) == 40 and held
+    assert not {question for question, _ in train} & {question for question, _ in held}
+    config = (folder / told["files"][2]).read_text(encoding="utf-8")
+    assert "org/model" in config
+    if form == "unsloth":
+        compile(config, "train.py", "exec")
+    elif form == "hosted":
+        assert json.loads(config)["method"]["supervised"]["hyperparameters"]["n_epochs"] >= 1
+    else:
+        made = yaml.safe_load(config)
+        assert made.get("lora_r", made.get("lora_rank")) == 4
+        assert (made.get("lora_alpha"), made["output_dir"]) == (8, "adapter")
+    if form == "llama-factory":
+        info = json.loads((folder / "dataset_info.json").read_text())
+        assert {each["file_name"] for each in info.values()} == {"train.jsonl", "held_out.jsonl"}
+        assert {yaml.safe_load(config)[key] for key in ("dataset", "eval_dataset")} == set(info)
+    card = read_card(folder)
+    assert [document.name for document in card.documents] == ["prices.csv"]
+    assert (card.rows, card.kind) == (40, "fine_tuned")
+    code, _, err = run(home, *arguments)
+    assert (code, "is there already" in err) == (2, True)
+
+
+def test_exported_hybrid_rows_show_the_passages(home: Path, tmp_path: Path) -> None:
+    file, folder = rows_file(tmp_path / "rows.jsonl", 40), tmp_path / "out"
+    code, _, err = run(home, "train", "--hybrid", "--examples", file, "--export", folder, "--form", "hosted")
+    assert code == 0, err
+    assert any("[1]" in question for question, _ in exchanges(folder / "train.jsonl"))
+    code, _, err = run(home, "train", "--examples", file, "--export", tmp_path / "x", "--form", "other")
+    assert (code, "cannot be written for 'other'" in err) == (2, True)

@@ -128,6 +128,21 @@ def test_the_endpoint_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch
     assert "secret" not in repr(Endpoint.configured())
 
 
+def test_the_judge_may_be_a_model_of_models_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '[judge]\naddress = "http://localhost:2/v1"\nmodel = "j-70b"\nkey = "JUDGES_KEY"\n'
+    (tmp_path / "models.toml").write_text(text)
+    monkeypatch.setenv("TRIPTYCH_WORKSPACE", str(tmp_path))
+    monkeypatch.delenv("TRIPTYCH_JUDGE_URL", raising=False)
+    monkeypatch.setenv("TRIPTYCH_JUDGE_MODEL", "judge")
+    with pytest.raises(UserError, match="JUDGES_KEY"):
+        Endpoint.configured()
+    monkeypatch.setenv("JUDGES_KEY", "secret")
+    assert Endpoint.configured() == Endpoint("http://localhost:2/v1", "j-70b", "secret")
+    monkeypatch.setenv("TRIPTYCH_JUDGE_MODEL", "nobody")
+    with pytest.raises(UserError, match="is set, but"):
+        Endpoint.configured()
+
+
 # --- the library itself ----------------------------------------------------------------------------
 
 
