@@ -26,8 +26,8 @@ from pages.ui.text import (
 )
 
 FOUND_HELP = (
-    "Share of the answer's words that stand in one place of the documents. It says where the words come from, "
-    "not whether they answer the question."
+    "Share of the answer's words that stand in one place of the documents. It says where the words come "
+    "from, not whether they answer the question."
 )
 LONGEST_QUOTE = 240  # characters of the cited passage shown under an answer; the chip shows all of it
 WEAK = 0.5
