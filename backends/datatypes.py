@@ -258,6 +258,7 @@ class Finished:
     model: str
     adapter: str | None
     truncated: bool = False  # stopped at the answer-length limit
+    confidence: float | None = None  # geometric mean of the tokens' probabilities; None where unknown
     warnings: tuple[str, ...] = ()  # what the reader of the answer must know of how it came about
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.answering.evidence import Retriever, find_evidence
+from backends.answering.support_text import with_support
 from backends.datatypes import BackendName, Event, Stage
 from backends.language.prompts import build_messages, evidence_lines
 from backends.language.protocol import Model
@@ -25,7 +26,7 @@ class Hybrid:
     def run(self, question: str, settings: Settings) -> Iterator[Event]:
         evidence = yield from find_evidence(question, self.retriever, self.model, settings)
         yield Stage("generate")
-        yield from self.model.generate(
+        written = self.model.generate(
             build_messages(question, evidence_lines(evidence.sources)),
             adapter=self.adapter,
             temperature=settings.temperature,
@@ -33,3 +34,4 @@ class Hybrid:
             seed=settings.seed,
             stop=self.stop,
         )
+        yield from with_support(written, question, evidence.sources)

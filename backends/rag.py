@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backends.answering.evidence import Retriever, find_evidence
+from backends.answering.support_text import with_support
 from backends.datatypes import (
     BackendName,
     Event,
@@ -35,10 +36,11 @@ class Rag:
             yield Finished(Usage(0, 0), prompt="", model=self.model.name, adapter=None)
             return
         yield Stage("generate")
-        yield from self.model.generate(
+        written = self.model.generate(
             build_messages(question, evidence_lines(evidence.sources)),
             temperature=settings.temperature,
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
         )
+        yield from with_support(written, question, evidence.sources)

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     follow_ups: bool = Field(
         False, description="A follow-up question is completed from the questions asked before it."
     )
-    context_tokens: int = Field(320, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
+    context_tokens: int = Field(160, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     whole_documents: bool = Field(
         False,
         description="Show the model whole documents, as many as its context holds, and search for nothing.",

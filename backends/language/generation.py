@@ -7,6 +7,7 @@ own copy of the weights, so answers never share switchable state and pay no pric
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -105,8 +106,10 @@ class LanguageModel:
         read = self._network(adapter).start(len(ids) + max_tokens)
         text = TextStream(self.tokenizer)
         count, ended, stopped = 0, False, False
-        for token in decode(read, ids, self._ends, max_tokens, temperature, seed):
+        likelihood = 0.0
+        for token, log_probability in decode(read, ids, self._ends, max_tokens, temperature, seed):
             count += 1
+            likelihood += log_probability
             ended = token in self._ends
             piece = text.end() if ended else text.push(token)
             if piece:
@@ -122,6 +125,7 @@ class LanguageModel:
             model=self.name,
             adapter=adapter.name if adapter is not None else None,
             truncated=not ended and not stopped,
+            confidence=math.exp(likelihood / count) if count else None,
         )
 
     def layers(self) -> dict[str, tuple[int, ...]]:
@@ -243,8 +247,10 @@ def decode(
     temperature: float,
     seed: int,
     allow: Allow | None = None,
-) -> Iterator[int]:
-    """New token ids, one at a time, the end token included; greedy at temperature 0, else sampled.
+) -> Iterator[tuple[int, float]]:
+    """New tokens, the end token included: (id, natural logarithm of its probability at temperature 1).
+
+    Greedy at temperature 0, else sampled.
 
     `read` takes tokens and gives the logits of what follows all it has taken.
     `allow` names the ids that may come next; where it allows none, the answer is cut off.
@@ -258,7 +264,7 @@ def decode(
             return
         token = _choose(logits, temperature, generator, allowed)
         answer.append(token)
-        yield token
+        yield token, float(torch.log_softmax(logits.float(), dim=-1)[token])
         if token in ends or len(answer) == max_tokens:
             return
         logits = read([token])

@@ -653,7 +653,7 @@ class _Run:
     def _say(self, read: Read, row: _Row) -> str:
         stream, pieces = TextStream(self.tokenizer), []
         most = len(row.encoded.answer) + SPARE
-        for token in decode(read, row.encoded.prompt, self.ends, most, 0.0, 0):
+        for token, _ in decode(read, row.encoded.prompt, self.ends, most, 0.0, 0):
             if token in self.ends:
                 break
             pieces.append(stream.push(token))

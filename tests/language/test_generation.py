@@ -45,7 +45,7 @@ def say(model: LanguageModel, question: str, **options: object) -> tuple[str, Fi
 def test_greedy_equals_decoding_without_a_cache(model: LanguageModel) -> None:
     ids = encode(model.tokenizer, model.render(build_messages("What is it?")))
     network = model._base.model
-    fast = list(generation.decode(reading(network), ids, model._ends, 24, 0.0, 0))
+    fast = [token for token, _ in generation.decode(reading(network), ids, model._ends, 24, 0.0, 0)]
     slow: list[int] = []
     with torch.inference_mode():
         for _ in range(24):
