@@ -21,7 +21,7 @@ from backends.system.files import SAMPLE_CORPUS
 
 SCHEMAS = SAMPLE_CORPUS / "schemas"
 PERCENTILES = (10, 50, 90)
-SCORES_VERSION = 1  # of the definitions below: runs scored by others are not compared silently
+SCORES_VERSION = 2  # of the definitions below: runs scored by others are not compared silently
 
 Kind = Literal["share", "mean"]  # of yes or no, or of numbers
 Group = Literal["quality", "grounding", "retrieval"]
@@ -145,11 +145,11 @@ MEASURES: tuple[Measure, ...] = (
         "quality", "share", _facts(False),
     ),
     Measure(
-        "exact_match", "Exact match", "The answer is the gold answer and nothing else (SQuAD).",
+        "exact_match", "Exact match", "The answer is the gold answer and nothing else (after SQuAD).",
         "quality", "share", _if_golds(metrics.exact_match),
     ),
     Measure(
-        "f1", "Word overlap (F1)", "Words shared by the answer and the gold answer (SQuAD F1).",
+        "f1", "Word overlap (F1)", "Words shared by the answer and the gold answer (after SQuAD).",
         "quality", "mean", _if_golds(metrics.f1), gate=True,
     ),
     Measure(

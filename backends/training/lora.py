@@ -33,6 +33,7 @@ from torch.nn import functional
 
 from backends.datatypes import UserError
 from backends.language.answer_text import without_markers
+from backends.language.compared_words import holds, says_the_same
 from backends.language.generation import TextStream, decode, encode, end_tokens, render
 from backends.language.loading import load_pretrained, locate_model, model_fingerprint
 from backends.system.hardware import cpu_has_fast_bf16, device
@@ -638,9 +639,9 @@ class _Run:
         for done, row in enumerate(rows):
             if signals is not None:
                 signals.tell(Measuring(when, done, len(rows)))
-            said, wanted = _words(self._say(network, row)), _words(row.text)
-            exact += said == wanted
-            if f" {wanted} " in f" {said} ":
+            said, wanted = without_markers(self._say(network, row)), without_markers(row.text)
+            exact += says_the_same(said, wanted)
+            if holds(said, wanted):
                 right.append(row.number)
         return HeldOutScore(exact / len(rows), len(right) / len(rows), len(rows), tuple(right))
 
@@ -667,12 +668,6 @@ class _Run:
 def _target_modules(given: str) -> str | list[str]:
     """PEFT's own word for every linear layer, or the layers' names."""
     return given if given == "all-linear" else [name.strip() for name in given.split(",") if name.strip()]
-
-
-def _words(text: str) -> str:
-    """Letters and digits alone, lower case: what two answers must share to count as equal."""
-    plain = "".join(character if character.isalnum() else " " for character in without_markers(text).lower())
-    return " ".join(plain.split())
 
 
 # --- saving --------------------------------------------------------------------------------------
