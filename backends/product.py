@@ -137,6 +137,12 @@ class Triptych:
         other.role = role
         return other
 
+    def as_now(self) -> Self:
+        """The same workspace with the adapters of this moment, whatever is trained or activated meanwhile."""
+        other = copy(self)
+        other.adapters = self.adapters.as_now()
+        return other
+
     def model(self, settings: Settings | None = None) -> LanguageModel:
         """The language model of these settings; loading it takes a second or more, once per process."""
         return self._model or shared_model((settings or self.settings).model)

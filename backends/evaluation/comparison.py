@@ -25,6 +25,7 @@ from backends.evaluation.statistics import (
 )
 
 LABELS = {"rag": "RAG", "fine_tuned": "Fine-tuned", "hybrid": "Hybrid", "base": "Base"}
+MISSING_NAMED = 5  # gold documents that are named before "and more"
 COMPARED = ("right", "f1", "groundedness")  # what backends of one run are tested on
 
 
@@ -117,6 +118,27 @@ class Board:
                 best = max(names, key=lambda name: self.arms[name].scores["right"].value)
                 pairs += [(best, name) for name in names if name != best]
         return pairs
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know before the numbers are read: gold documents that nobody could find."""
+        there = self.run.record.setting.documents
+        missing = {
+            name: question.id
+            for question in reversed(self.run.record.questions)
+            for name in question.documents
+            if name not in there
+        }
+        if not missing:
+            return []
+        asking = sum(any(name in missing for name in q.documents) for q in self.run.record.questions)
+        named = [f"{name} (question {missing[name]})" for name in sorted(missing)]
+        more = f" and {len(named) - MISSING_NAMED} more" if len(named) > MISSING_NAMED else ""
+        return [
+            f"{asking} of {len(self.run.record.questions)} questions name a gold document that is not among "
+            f"the documents asked: {', '.join(named[:MISSING_NAMED])}{more}. It cannot be found or cited, so "
+            "these questions lower recall, precision and citations for every approach."
+        ]
 
     def verdicts(self) -> list[str]:
         """What the run says about who answers right, in plain words, the clearest first."""

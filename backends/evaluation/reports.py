@@ -61,8 +61,10 @@ def rows(
     failed = sum(entry.answer is None for entry in board.run.entries)
     last = {"run": record.run, "name": record.name, "complete": record.complete}
     last |= {"questions": len(record.questions), "answers": len(board.run.entries) - failed, "failed": failed}
+    last |= {"notes": board.notes}
     if compared is not None:
-        last |= {"baseline": baseline, "compared_questions": compared.shared, "notes": list(compared.notes)}
+        last |= {"baseline": baseline, "compared_questions": compared.shared}
+        last |= {"notes": [*board.notes, *compared.notes]}
         last |= {"regressions": [made.sentence for made in compared.regressions]}
     yield last
 
@@ -206,7 +208,7 @@ def evidence(made: Difference) -> str:
 
 
 def as_markdown(board: Board, compared: Against | None = None) -> str:
-    parts = [f"# Evaluation {board.run.record.name or board.run.record.run}", _about(board)]
+    parts = [f"# Evaluation {board.run.record.name or board.run.record.run}", _about(board), *board.notes]
     if compared is not None:
         parts += ["## Against the baseline", "\n".join(f"- {line}" for line in baseline_lines(compared))]
     parts += ["## In words", "\n".join(f"- {line}" for line in board.verdicts()) or "One backend alone."]
@@ -283,6 +285,7 @@ def as_html(board: Board, compared: Against | None = None) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{title}</h1><p>{escape(_about(board).replace('**', ''))}</p>",
+        *(f'<p class="bad">{escape(note)}</p>' for note in board.notes),
     ]
     if compared is not None:
         style = ' class="bad"' if compared.regressions else ""

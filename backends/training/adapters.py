@@ -84,6 +84,10 @@ class Adapters:
         others = self._parent.all() if self._parent else self._scan(self._shipped, shipped=True)
         return own + [each for each in others if each.name not in names]
 
+    def as_now(self) -> Adapters:
+        """These adapters and the present choice among them, deaf to what is trained or activated later."""
+        return _AdaptersThen(self)
+
     def owns(self, adapter: Adapter) -> bool:
         """Whether it is one of these, neither shipped nor the parent's."""
         return not adapter.shipped and adapter.folder.parent == self.folder
@@ -184,6 +188,20 @@ class Adapters:
             for path in sorted(folder.glob("*/card.json"))
             if not path.parent.name.startswith(".")  # a save that is still under way
         ]
+
+
+class _AdaptersThen(Adapters):
+    """Adapters as they were when this was made: a comparison must not change its model half-way."""
+
+    def __init__(self, now: Adapters) -> None:
+        super().__init__(now.folder, now._shipped, now._parent.as_now() if now._parent else None)
+        self._found, self._chosen = now.all(), now._choices()
+
+    def all(self) -> list[Adapter]:
+        return list(self._found)
+
+    def _choices(self) -> dict[str, str]:
+        return dict(self._chosen)
 
 
 def stale_documents(card: AdapterCard, current: Callable[[str], str | None]) -> list[str]:
