@@ -41,11 +41,12 @@ from backends.retrieval.embedding import MiniLM
 from backends.retrieval.follow_ups import standalone
 from backends.retrieval.retriever import Retriever
 from backends.settings import Settings
+from backends.system.wording import UNDER_LOAD
 from backends.training.adapters import Adapter, AdapterKind, Adapters, stale_documents
-from backends.training.runs import TrainingRuns
+from backends.training.runs import somebody_trains
 
 MAX_MODELS = 2
-UNDER_LOAD = "Timed under load: an adapter was being trained on this machine meanwhile."
+TRAINED_MEANWHILE = f"{UNDER_LOAD} an adapter was being trained on this machine meanwhile."
 MAX_LIBRARIES = 32
 JUDGE_PASSAGES = 10  # what groundedness is read against, for every backend alike
 MAX_WARMED = 128
@@ -161,10 +162,10 @@ class Triptych:
         status = self.status(name, settings)
         if adapter is None or not status.usable:
             raise UserError(status.reason)
-        model.prepare(adapter.folder)
+        merged = model.prepare(adapter.folder)
         if name == "fine_tuned":
-            return FineTuned(model, adapter.folder, stop)
-        return Hybrid(model, adapter.folder, self._retriever(settings).fresh(), stop)
+            return FineTuned(model, adapter.folder, stop, merged=merged)
+        return Hybrid(model, adapter.folder, self._retriever(settings).fresh(), stop, merged=merged)
 
     def status(self, name: BackendName, settings: Settings | None = None) -> Status:
         """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
@@ -275,8 +276,6 @@ class Triptych:
             backend = FollowUp(backend, earlier)
             if (meant := standalone(question.question, earlier)) != question.question:
                 notes.append(f"Read as: {meant}")
-        if TrainingRuns(self.workspace).running() or TrainingRuns(self.library.workspace.path).running():
-            notes.append(UNDER_LOAD)
         evidence = None
         for event in stream(backend, question, settings, bench=self._bench(settings), notes=notes, stop=stop):
             if isinstance(event, Evidence):
@@ -309,10 +308,15 @@ class Triptych:
     def _bench(self, settings: Settings) -> Bench:
         return Bench(
             judge=lambda question, text: self._passages(f"{question} {text}", settings),
-            prices=PriceBook.load(self._price_file()),
+            prices=PriceBook.load(self.price_file),
             page_of=self._page_of,
             corpus=self._fingerprint,
+            load=self._load,
         )
+
+    def _load(self) -> list[str]:
+        """The trainings of every visitor count: they work on the same processors."""
+        return [TRAINED_MEANWHILE] if somebody_trains(self.workspace) else []
 
     @property
     def _fingerprint(self) -> str:
@@ -323,7 +327,9 @@ class Triptych:
         hits = self._retriever(settings).search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
         return [hit.chunk.text for hit in hits]
 
-    def _price_file(self) -> Path:
+    @property
+    def price_file(self) -> Path:
+        """The workspace's price book, or the sample's where it has none."""
         own = self.workspace / "prices.toml"
         return own if own.is_file() else SAMPLE_PRICES
 

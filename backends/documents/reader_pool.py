@@ -23,6 +23,7 @@ from typing import Any
 
 from backends.datatypes import Page, ParsedFile, PasswordNeeded, UserError
 from backends.documents import limits
+from backends.system.contention import working
 from backends.system.files import ROOT
 
 POLL = 0.05  # seconds between two looks at the clock and the cancel button while a file is read
@@ -191,7 +192,7 @@ class Readers:
         cancel: threading.Event | None = None,
     ) -> ParsedFile:
         """`parse_file` in another process, within the limits."""
-        with self._places:
+        with self._places, working():  # in another process, but on the same processors
             reader = self._take()
             try:
                 return reader.read(path, name or path.name, passwords, self.limits.seconds, cancel)

@@ -15,14 +15,14 @@ from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.evaluation.archive import Entry, Run
 from backends.evaluation.scoring import BY_KEY, MEASURES, Measure, Scoreboard, Scores, scoreboard
 from backends.evaluation.statistics import (
-    SIGNIFICANT,
     Interval,
     bootstrap_interval,
     holm,
-    mcnemar,
     permutation_test,
     smallest_detectable,
 )
+from backends.system.paired_test import SIGNIFICANT, mcnemar
+from backends.system.wording import untypical
 
 LABELS = {"rag": "RAG", "fine_tuned": "Fine-tuned", "hybrid": "Hybrid", "base": "Base"}
 MISSING_NAMED = 5  # gold documents that are named before "and more"
@@ -121,7 +121,11 @@ class Board:
 
     @property
     def notes(self) -> list[str]:
-        """What to know before the numbers are read: gold documents that nobody could find."""
+        """What to know before the numbers are read."""
+        return [*self._missing_documents(), *self._loaded()]
+
+    def _missing_documents(self) -> list[str]:
+        """Gold documents that nobody could find."""
         there = self.run.record.setting.documents
         missing = {
             name: question.id
@@ -139,6 +143,13 @@ class Board:
             f"the documents asked: {', '.join(named[:MISSING_NAMED])}{more}. It cannot be found or cited, so "
             "these questions lower recall, precision and citations for every approach."
         ]
+
+    def _loaded(self) -> list[str]:
+        """Answers whose times are not those of the backend alone."""
+        answers = [entry.answer for entry in self.run.entries if entry.answer is not None]
+        loaded = sum(untypical(answer.warnings) for answer in answers)
+        left = "they do not count for latency" if loaded < len(answers) else "no latency here is typical"
+        return [f"{loaded} of {len(answers)} answers came cold or under load: {left}."] if loaded else []
 
     def verdicts(self) -> list[str]:
         """What the run says about who answers right, in plain words, the clearest first."""

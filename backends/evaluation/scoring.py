@@ -18,6 +18,7 @@ from backends.evaluation import metrics, ranking, style, support
 from backends.evaluation.statistics import Interval, bootstrap_interval, percentile, wilson_interval
 from backends.language.answer_text import is_json
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.wording import untypical
 
 SCHEMAS = SAMPLE_CORPUS / "schemas"
 PERCENTILES = (10, 50, 90)
@@ -336,9 +337,10 @@ def scoreboard(scored: Sequence[tuple[Question, Answer, Scores]], failed: int = 
 
 
 def _percentiles(answers: Sequence[Answer]) -> dict[str, dict[int, float]]:
-    """Of each stage, over the answers in which it ran."""
+    """Of each stage, over the answers in which it ran; those that came cold or under load do not count, as
+    long as there are others."""
     times: dict[str, list[float]] = {}
-    for answer in answers:
+    for answer in [each for each in answers if not untypical(each.warnings)] or answers:
         for stage, milliseconds in answer.latency_ms.items():
             times.setdefault(stage, []).append(milliseconds)
     return {

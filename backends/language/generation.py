@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from transformers import DynamicCache
@@ -56,6 +57,8 @@ class LanguageModel:
         self._base = model
         self._ends = end_tokens(model, tokenizer)
         self._merged: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        # Also those that had to go and that somebody still answers with.
+        self._held: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
         self._merging = threading.Lock()
 
     @classmethod
@@ -169,17 +172,22 @@ class LanguageModel:
         told = torch.log_softmax(logits[len(prompt) - 1 : -1], dim=-1)
         return float(told[torch.arange(len(reply)), torch.tensor(reply)].mean())
 
-    def prepare(self, adapter: Path | None) -> None:
-        """Merge this adapter now, so that the first answer does not wait for it."""
-        if adapter is not None:
-            self._with_adapter(adapter)
+    def prepare(self, adapter: Path | None) -> object:
+        """Merge this adapter now, so that the first answer does not wait for it.
+
+        Whoever holds what is returned keeps it merged, also when others come after it.
+        """
+        return None if adapter is None else self._with_adapter(adapter)
 
     def _with_adapter(self, adapter: Path) -> Any:
         """The base weights with this adapter merged in; the least recently used merge is dropped."""
         key = (str(adapter.resolve()), adapter_fingerprint(adapter))
         with self._merging:
             if key not in self._merged:
-                self._merged[key] = merge_adapter(self._base, adapter, self.fingerprint, self.name)
+                held = self._held.get(key)
+                if held is None:
+                    held = merge_adapter(self._base, adapter, self.fingerprint, self.name)
+                self._merged[key] = self._held[key] = held
                 while len(self._merged) > MAX_MERGED:
                     self._merged.popitem(last=False)
             self._merged.move_to_end(key)
