@@ -39,6 +39,7 @@ from backends.language.loading import load_pretrained, locate_model, model_finge
 from backends.system.hardware import cpu_has_fast_bf16, device
 from backends.training.adapters import AdapterCard, AdapterKind, LearnedDocument, write_card
 from backends.training.checkpoints import read_checkpoint, write_checkpoint
+from backends.training.gain import check_finite
 from backends.training.rows import FEWEST_ROWS, Example, question_of, with_noisy_question
 
 IGNORE = -100
@@ -447,6 +448,7 @@ class _Run:
     def _end_epoch(self, signals: _Signals) -> None:
         at = self.at
         at.held_out_loss, accuracy = self.held_out_loss()
+        check_finite(at.held_out_loss, at.epoch, self.params.learning_rate)
         train_loss = at.summed / at.counted
         at.curve.append((at.epoch, train_loss, at.held_out_loss))
         if accuracy >= at.best_accuracy - SLACK:
@@ -547,6 +549,7 @@ class _Run:
         with self._fast():
             summed, answers, _ = self._loss(batch)
             loss = summed / answers
+        check_finite(float(loss.detach()), self.at.epoch, self.params.learning_rate)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.optimizer.step()
