@@ -157,7 +157,7 @@ class Triptych:
         if name == "base":
             return Base(model, stop)
         if name == "rag":
-            return Rag(model, self._retriever(settings).fresh(), stop)
+            return Rag(model, self._retriever(settings, stop).fresh(), stop)
         adapter = self._adapter(name, model)
         status = self.status(name, settings)
         if adapter is None or not status.usable:
@@ -165,7 +165,7 @@ class Triptych:
         merged = model.prepare(adapter.folder)
         if name == "fine_tuned":
             return FineTuned(model, adapter.folder, stop, merged=merged)
-        return Hybrid(model, adapter.folder, self._retriever(settings).fresh(), stop, merged=merged)
+        return Hybrid(model, adapter.folder, self._retriever(settings, stop).fresh(), stop, merged=merged)
 
     def status(self, name: BackendName, settings: Settings | None = None) -> Status:
         """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
@@ -253,12 +253,20 @@ class Triptych:
                 raise UserError(event.message)
         raise UserError("Stopped before the answer began.")
 
-    def warm_up(self, backends: Sequence[BackendName], settings: Settings | None = None) -> None:
-        """Load, index and answer once with each usable backend, so that the first real answer is typical."""
+    def warm_up(
+        self,
+        backends: Sequence[BackendName],
+        settings: Settings | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Load, index and answer once with each usable backend, so that the first real answer is typical.
+
+        Raises UserError when `stop` is set while documents are indexed.
+        """
         settings = settings or self.settings
         for name in backends:
             if self.status(name, settings).usable:
-                self._warm(name, settings)
+                self._warm(name, settings, stop)
 
     def _stream(
         self,
@@ -284,7 +292,7 @@ class Triptych:
                 self.log(event, evidence)
             yield event
 
-    def _warm(self, name: BackendName, settings: Settings) -> None:
+    def _warm(self, name: BackendName, settings: Settings, stop: threading.Event | None = None) -> None:
         """Answer once, unmeasured, whenever something is about to be used for the first time."""
         model = self.model(settings)
         key: tuple[object, ...] = (name, model.fingerprint)
@@ -296,14 +304,14 @@ class Triptych:
             key += (settings.mode, settings.rerank, settings.cross_encoder)
         with _warming:
             if key not in _warmed:
-                warm_up(self.backend(name, settings), settings)
+                warm_up(self.backend(name, settings, stop), settings)
                 _keep(_warmed, key, None, MAX_WARMED)
 
     def _adapter(self, kind: AdapterKind, model: LanguageModel) -> Adapter | None:
         return self.adapters.active(kind, model.fingerprint)
 
-    def _retriever(self, settings: Settings) -> Retriever:
-        return self.library.retriever(settings, role=self.role, progress=self._progress)
+    def _retriever(self, settings: Settings, stop: threading.Event | None = None) -> Retriever:
+        return self.library.retriever(settings, role=self.role, progress=self._progress, cancel=stop)
 
     def _bench(self, settings: Settings) -> Bench:
         return Bench(

@@ -50,7 +50,11 @@ class Subject(Protocol):
         """Raises UserError when this backend cannot answer."""
         ...
 
-    def warm_up(self, backends: Sequence[BackendName], settings: Settings) -> None: ...
+    def warm_up(
+        self, backends: Sequence[BackendName], settings: Settings, stop: threading.Event | None = None
+    ) -> None:
+        """Index and answer once, unmeasured. Raises UserError when `stop` is set meanwhile."""
+        ...
 
     def likeness(self, one: str, other: str) -> float:
         """How alike two texts are in meaning, at most 1."""
@@ -110,7 +114,8 @@ def carry_out(
     """Answer what is not answered yet; returns the run as far as it came.
 
     UserError when the documents, the model or an adapter are no longer what the run began with, or change
-    while it works: no answer of the changed ones is stored.
+    while it works: no answer of the changed ones is stored; and when it is cancelled while documents are
+    indexed for it.
     """
     subject = subject.as_now()
     first = make_settings(**record.arms[0].settings)
@@ -127,7 +132,7 @@ def carry_out(
         total = len(record.questions) * len(record.arms)
         record = replace(run.record, sittings=run.record.sittings + 1)
         archive.update(record)
-        worker = _Worker(record, subject, total, len(done), progress)
+        worker = _Worker(record, subject, total, len(done), progress, cancelled)
         for question, arm in worker.order(record, done):
             if cancelled is not None and cancelled.is_set():
                 return archive.load(record.run)
@@ -146,8 +151,15 @@ class _Worker:
     """Works through one sitting of a run."""
 
     def __init__(
-        self, record: RunRecord, subject: Subject, total: int, done: int, progress: Progress
+        self,
+        record: RunRecord,
+        subject: Subject,
+        total: int,
+        done: int,
+        progress: Progress,
+        cancelled: threading.Event | None,
     ) -> None:
+        self._cancelled = cancelled
         self._subject = subject
         self._settings = {arm.name: make_settings(**arm.settings) for arm in record.arms}
         self._total = total
@@ -161,7 +173,9 @@ class _Worker:
                 continue
             for arm in arms:
                 self._progress(self._done, self._total, f"Warming up {arm.name.replace('_', '-')}")
-                self._subject.warm_up([arm.backend], self._settings[arm.name])  # type: ignore[list-item]
+                if self._cancelled is not None and self._cancelled.is_set():
+                    raise UserError("Cancelled.")
+                self._subject.warm_up([arm.backend], self._settings[arm.name], self._cancelled)  # type: ignore[list-item]
             for index, question in enumerate(record.questions):
                 turn = index % len(arms)
                 for arm in (*arms[turn:], *arms[:turn]):

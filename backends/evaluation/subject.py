@@ -6,6 +6,7 @@ Enters: an opened `Triptych`. Leaves: a `Subject` that answers, finds passages a
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -51,8 +52,10 @@ class TriptychSubject:
                 raise UserError(event.message)
         raise UserError("Stopped before the answer began.")
 
-    def warm_up(self, backends: Sequence[BackendName], settings: Settings) -> None:
-        self._triptych.warm_up(backends, settings)
+    def warm_up(
+        self, backends: Sequence[BackendName], settings: Settings, stop: threading.Event | None = None
+    ) -> None:
+        self._triptych.warm_up(backends, settings, stop)
 
     def likeness(self, one: str, other: str) -> float:
         first, second = shared_embedder().embed([one, other])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -58,6 +59,7 @@ class ScriptedSubject:
     asked: list[tuple[str, str]] = field(default_factory=list)
     warmed: list[str] = field(default_factory=list)
     before: Callable[[str, str], None] = lambda question, backend: None
+    before_warm_up: Callable[[], None] = lambda: None
 
     def as_now(self) -> ScriptedSubject:
         return self
@@ -111,7 +113,12 @@ class ScriptedSubject:
             settings=settings.model_dump(mode="json"),
         )
 
-    def warm_up(self, backends: Sequence[BackendName], settings: Settings) -> None:
+    def warm_up(
+        self, backends: Sequence[BackendName], settings: Settings, stop: threading.Event | None = None
+    ) -> None:
+        self.before_warm_up()
+        if stop is not None and stop.is_set():
+            raise UserError("Cancelled.")
         self.warmed += backends
 
     def found(self, question: str, settings: Settings) -> list[Passage]:

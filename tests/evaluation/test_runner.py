@@ -97,6 +97,19 @@ def test_cancelling_stops_after_the_answer_at_hand(archive: Archive) -> None:
     assert carry_out(archive, record, ScriptedSubject()).record.complete
 
 
+def test_stop_while_documents_are_indexed_leaves_the_run_to_go_on_with(archive: Archive) -> None:
+    stop = threading.Event()
+    record = archive.begin(planned(ScriptedSubject(), make_questions(10)))
+    with pytest.raises(UserError, match="Cancelled"):
+        carry_out(archive, record, ScriptedSubject(before_warm_up=stop.set), cancelled=stop)
+    assert not archive.load(record.run).record.complete
+    subject = ScriptedSubject()
+    with pytest.raises(UserError, match="Cancelled"):
+        carry_out(archive, record, subject, cancelled=stop)  # set before it begins
+    assert (subject.warmed, subject.asked) == ([], [])
+    assert carry_out(archive, record, subject).record.complete
+
+
 def test_a_finished_run_is_not_continued(archive: Archive) -> None:
     subject = ScriptedSubject()
     evaluated(archive, subject)
