@@ -18,6 +18,7 @@ class FineTuned:
     model: Model
     adapter: Path
     stop: threading.Event | None = None
+    merged: object = None  # held while this answers: to merge anew would fall into the time of the answer
     name: BackendName = "fine_tuned"
 
     def run(self, question: str, settings: Settings) -> Iterator[Event]:

@@ -21,6 +21,7 @@ class Hybrid:
     adapter: Path
     retriever: Retriever
     stop: threading.Event | None = None
+    merged: object = None  # held while this answers: to merge anew would fall into the time of the answer
     name: BackendName = "hybrid"
 
     def run(self, question: str, settings: Settings) -> Iterator[Event]:

@@ -47,15 +47,16 @@ from backends.retrieval.embedding import MiniLM
 from backends.retrieval.follow_ups import standalone
 from backends.retrieval.retriever import Retriever
 from backends.settings import Settings
+from backends.system.wording import UNDER_LOAD
 from backends.training.adapters import Adapter, AdapterKind, Adapters, stale_documents
-from backends.training.runs import TrainingRuns
+from backends.training.runs import somebody_trains
 
 if TYPE_CHECKING:
     from backends.language.endpoint import EndpointModel
 
 MAX_MODELS = 2
 MAX_ENDPOINTS = 16
-UNDER_LOAD = "Timed under load: an adapter was being trained on this machine meanwhile."
+TRAINED_MEANWHILE = f"{UNDER_LOAD} an adapter was being trained on this machine meanwhile."
 MAX_LIBRARIES = 32
 JUDGE_PASSAGES = 10  # what groundedness is read against, for every backend alike
 MAX_WARMED = 128
@@ -147,6 +148,12 @@ class Triptych:
         other.role = role
         return other
 
+    def as_now(self) -> Self:
+        """The same workspace with the adapters of this moment, whatever is trained or activated meanwhile."""
+        other = copy(self)
+        other.adapters = self.adapters.as_now()
+        return other
+
     def model(self, settings: Settings | None = None) -> LanguageModel:
         """The language model of these settings; loading it takes a second or more, once per process.
 
@@ -196,12 +203,12 @@ class Triptych:
         if name == "base":
             return Base(model, stop)
         if name == "rag":
-            return Rag(model, self._finder(settings), stop)
+            return Rag(model, self._finder(settings, stop), stop)
         adapter = self._adapter_folder(name, model, settings)
-        model.prepare(adapter)
+        merged = model.prepare(adapter)
         if name == "fine_tuned":
-            return FineTuned(model, adapter, stop)
-        return Hybrid(model, adapter, self._finder(settings), stop)
+            return FineTuned(model, adapter, stop, merged=merged)
+        return Hybrid(model, adapter, self._finder(settings, stop), stop, merged=merged)
 
     def status(self, name: BackendName, settings: Settings | None = None) -> Status:
         """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
@@ -306,12 +313,20 @@ class Triptych:
                 raise UserError(event.message)
         raise UserError("Stopped before the answer began.")
 
-    def warm_up(self, backends: Sequence[BackendName], settings: Settings | None = None) -> None:
-        """Load, index and answer once with each usable backend, so that the first real answer is typical."""
+    def warm_up(
+        self,
+        backends: Sequence[BackendName],
+        settings: Settings | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Load, index and answer once with each usable backend, so that the first real answer is typical.
+
+        Raises UserError when `stop` is set while documents are indexed.
+        """
         settings = settings or self.settings
         for name in backends:
             if self.status(name, settings).usable:
-                self._warm(name, settings)
+                self._warm(name, settings, stop)
 
     def _stream(
         self,
@@ -329,8 +344,6 @@ class Triptych:
             backend = FollowUp(backend, earlier)
             if (meant := standalone(question.question, earlier)) != question.question:
                 notes.append(f"Read as: {meant}")
-        if TrainingRuns(self.workspace).running() or TrainingRuns(self.library.workspace.path).running():
-            notes.append(UNDER_LOAD)
         evidence = None
         bench = self._bench(name, settings)
         for event in stream(backend, question, settings, bench=bench, notes=notes, stop=stop):
@@ -340,7 +353,7 @@ class Triptych:
                 self.log(event, evidence)
             yield event
 
-    def _warm(self, name: BackendName, settings: Settings) -> None:
+    def _warm(self, name: BackendName, settings: Settings, stop: threading.Event | None = None) -> None:
         """Answer once, unmeasured, whenever something is about to be used for the first time."""
         model = self.asked(name, settings)
         key: tuple[object, ...] = (name, model.fingerprint)
@@ -353,9 +366,9 @@ class Triptych:
         with _warming:
             if key not in _warmed:
                 if self.served(name, settings) is None:
-                    warm_up(self.backend(name, settings), settings)
+                    warm_up(self.backend(name, settings, stop), settings)
                 elif name in ("rag", "hybrid"):  # the server is not ours to warm; what runs here is
-                    evidence_for(WARM_UP_QUESTION, self._finder(settings), model, settings)
+                    evidence_for(WARM_UP_QUESTION, self._finder(settings, stop), model, settings)
                 _keep(_warmed, key, None, MAX_WARMED)
 
     def _adapter(self, kind: AdapterKind, model: Model) -> Adapter | None:
@@ -365,19 +378,19 @@ class Triptych:
         """The adapter's folder; of a tuned model behind an address its name alone."""
         if (served := self.served(kind, settings)) is not None:
             return Path(served.tuned_name)
-        adapter = self._adapter(kind, model)
-        if adapter is None:  # deleted since it was looked for
-            raise UserError(self.status(kind, settings).reason)
+        adapter, status = self._adapter(kind, model), self.status(kind, settings)
+        if adapter is None or not status.usable:  # deleted or withheld since it was looked for
+            raise UserError(status.reason)
         return adapter.folder
 
-    def _finder(self, settings: Settings) -> Finder:
+    def _finder(self, settings: Settings, stop: threading.Event | None = None) -> Finder:
         """What finds the evidence of these settings: the retriever, or the documents as they are."""
         if settings.whole_documents:
             return WholeDocuments(self.library.documents(self.role))
-        return self._retriever(settings).fresh()
+        return self._retriever(settings, stop).fresh()
 
-    def _retriever(self, settings: Settings) -> Retriever:
-        return self.library.retriever(settings, role=self.role, progress=self._progress)
+    def _retriever(self, settings: Settings, stop: threading.Event | None = None) -> Retriever:
+        return self.library.retriever(settings, role=self.role, progress=self._progress, cancel=stop)
 
     def _bench(self, name: BackendName, settings: Settings) -> Bench:
         return Bench(
@@ -385,7 +398,12 @@ class Triptych:
             prices=self._prices(self.served(name, settings)),
             page_of=self._page_of,
             corpus=self._fingerprint,
+            load=self._load,
         )
+
+    def _load(self) -> list[str]:
+        """The trainings of every visitor count: they work on the same processors."""
+        return [TRAINED_MEANWHILE] if somebody_trains(self.workspace) else []
 
     @property
     def _fingerprint(self) -> str:
@@ -398,7 +416,7 @@ class Triptych:
 
     def _prices(self, served: ServedModel | None) -> PriceBook:
         """The workspace's price book, or the price that models.toml gives for this model."""
-        book = PriceBook.load(self._price_file())
+        book = PriceBook.load(self.price_file)
         if served is None or served.prompt_per_million_tokens is None:
             return book
         return book.of_model(
@@ -409,7 +427,9 @@ class Triptych:
             served.price_date,
         )
 
-    def _price_file(self) -> Path:
+    @property
+    def price_file(self) -> Path:
+        """The workspace's price book, or the sample's where it has none."""
         own = self.workspace / "prices.toml"
         return own if own.is_file() else SAMPLE_PRICES
 

@@ -6,7 +6,10 @@ Precedence: explicit arguments, then environment, then file, then the defaults b
 
 from __future__ import annotations
 
+import difflib
 import os
+import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +17,16 @@ import platformdirs
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from backends.datatypes import Chunking, RetrievalMode, UserError
 
 MAX_QUESTION_CHARACTERS = 4_000
 DEFAULT_MODEL = "embedded"
+SETTINGS_FILE = "settings.toml"  # in the workspace
 
 
 class Settings(BaseSettings):
@@ -85,14 +89,36 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = TomlConfigSettingsSource(settings_cls, toml_file=default_workspace() / "settings.toml")
-        return init_settings, env_settings, file
+        file = stored_settings(default_workspace() / SETTINGS_FILE, settings_cls.model_fields)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=file)
 
 
 def default_workspace() -> Path:
     """The folder that holds everything Triptych writes: $TRIPTYCH_WORKSPACE or the user's data folder."""
     chosen = os.environ.get("TRIPTYCH_WORKSPACE")
     return Path(chosen) if chosen else Path(platformdirs.user_data_dir("triptych"))
+
+
+def stored_settings(path: Path, known: Collection[str]) -> dict[str, Any]:
+    """What a settings file says; nothing where there is none.
+
+    Raises UserError for a file that is no TOML and for a name that is no setting: ignored, it would leave the
+    user believing in a setting that is not there.
+    """
+    try:
+        stored = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UserError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"The settings file {path} is not valid TOML: {error}.") from error
+    for name in stored:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            raise UserError(f"The settings file {path} sets {name!r}, which is no setting.{meant}")
+    return stored
 
 
 def make_settings(**given: Any) -> Settings:

@@ -32,15 +32,17 @@ from backends.datatypes import (
 )
 from backends.language.answer_text import cited_markers, is_abstention, is_json, without_markers
 from backends.settings import Settings
+from backends.system.contention import Tally, tally
+from backends.system.wording import FIRST_USE, STOPPED, UNDER_LOAD, duration
 
 Judge = Callable[[str, str], Sequence[str]]  # (question, answer text) -> passages of the library
 
-FIRST_USE = "First answer of this backend since the program started: its times include warming up."
-STOPPED = "Stopped on request: the answer is incomplete."
 NO_CITATION = "No citation given: the sources below were shown, but the answer names none of them."
 WARM_UP_QUESTION = "Which documents are there?"
 WARM_UP_TOKENS = 8
 MAX_WARM = 256
+# Seconds, and share of the answer's time, from which what others worked or were waited for is worth a word.
+LEAST_LOAD, LEAST_LOAD_SHARE = 0.02, 0.1
 
 # Held while a backend computes and while an answer is judged, so that no two share the processor while
 # one of them is being timed; released between pieces, so that a slow or vanished reader blocks nobody.
@@ -56,6 +58,7 @@ class Bench:
     prices: PriceBook | None = None
     page_of: PageOf | None = None
     corpus: str = ""  # fingerprint of the documents, kept in the record's settings
+    load: Callable[[], Sequence[str]] = lambda: ()  # warnings about what else this machine does at the moment
 
 
 @dataclass
@@ -70,6 +73,7 @@ class _Run:
     text: list[str] = field(default_factory=list)
     evidence: Evidence | None = None
     finished: Finished | None = None
+    load: Tally = field(default_factory=Tally)  # what was waited for, and what others worked meanwhile
 
     def spent(self, seconds: float) -> None:
         self.total += seconds
@@ -113,12 +117,14 @@ def stream(
     """
     asked = as_question(question)
     run = _Run()
+    load = [*bench.load()]
     events = backend.run(asked.question, settings)
     while (event := _next(events, run, clock)) is not None:
         if isinstance(event, Token | Evidence):
             yield event
     if run.finished is None:
         raise RuntimeError(f"backend {backend.name} ended without Finished")
+    notes = [*notes, *load, *bench.load(), *_load_warnings(run)]
     with _alone:
         answer = _record(backend, asked, settings, run, run.finished, bench, notes, stop)
     _remember(_key(backend.name, run.finished))
@@ -142,14 +148,27 @@ def warm_up(backend: Backend, settings: Settings) -> None:
 
 
 def _next(events: Iterator[Event], run: _Run, clock: Callable[[], float]) -> Event | None:
-    """The backend's next event; the time it took goes to the stage that was running."""
+    """The backend's next event; the time it took goes to the stage that was running.
+
+    Not counted is the time it waited for a network that somebody else was using.
+    """
     with nullcontext() if run.elsewhere else _alone:
-        began = clock()
+        before, began = tally(), clock()
         event = next(events, None)
-        run.spent(clock() - began)
+        took, load = clock() - began, tally().since(before)
+        run.spent(max(0.0, took - load.waited))
+        run.load = Tally(run.load.waited + load.waited, run.load.others + load.others)
     if event is not None:
         run.take(event)
     return event
+
+
+def _load_warnings(run: _Run) -> list[str]:
+    least = max(LEAST_LOAD, LEAST_LOAD_SHARE * run.total)
+    if max(run.load.waited, run.load.others) < least:
+        return []
+    waited = f" {duration(run.load.waited)} of waiting are not counted." if run.load.waited >= least else ""
+    return [f"{UNDER_LOAD} documents were being read or indexed meanwhile.{waited}"]
 
 
 def _key(backend: str, finished: Finished) -> tuple[str, str, str | None]:

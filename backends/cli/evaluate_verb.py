@@ -296,6 +296,8 @@ def _show_tables(out: Output, board: Board, compared: Against | None) -> None:
         table_cells,
     )
 
+    for note in board.notes:
+        out.text(note, "")
     if compared is not None:
         out.text("Against the baseline", *(f"  {line}" for line in baseline_lines(compared)), "")
     if words := board.verdicts():

@@ -25,6 +25,7 @@ from backends.cli.search_verb import search
 from backends.cli.stress_verb import stress
 from backends.cli.train_verb import train
 from backends.datatypes import UserError
+from backends.system.hardware import bound_threads
 
 
 class FriendlyGroup(TyperGroup):
@@ -55,6 +56,7 @@ app.add_typer(adapters_app, name="adapters")
 
 @app.callback()
 def root(workspace: WorkspaceFolder = None) -> None:
+    bound_threads()
     if workspace is not None:
         os.environ["TRIPTYCH_WORKSPACE"] = str(workspace)
 

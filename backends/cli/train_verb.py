@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,13 +25,14 @@ from backends.cli.arguments import (
     takes_settings,
     use_workspace,
 )
-from backends.cli.terminal import INTERRUPTED, Output, ProgressLine, cancellable, printing
+from backends.cli.terminal import INTERRUPTED, Output, ProgressLine, cancellable, printing, say
 from backends.datatypes import TrainingRow, UserError
 from backends.system.json_values import plain
 from backends.system.wording import duration
 
 if TYPE_CHECKING:
     from backends.training.adapters import Adapter, AdapterKind
+    from backends.training.gain import Gain
     from backends.training.lora import HeldOutScore, LoraParams, TrainingReport
     from backends.training.row_export import Form
     from backends.training.training_session import Draft, Workshop
@@ -78,13 +80,17 @@ def train(
         str | None,
         typer.Option(metavar="MODEL", help="For --export: what the trainer calls the base model."),
     ] = None,
+    activate: Annotated[
+        bool,
+        typer.Option("--activate", help="Let it answer even if the held-out rows show no gain."),
+    ] = False,
     *,
     given: Given,
     documents: DocumentsFolder = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Train a LoRA adapter and make it the active one of its kind; or with --export write its rows."""
+    """Train a LoRA adapter, the active one of its kind if held-out rows show a gain; or --export its rows."""
     from backends.training.rows import check_rows, load_rows
 
     folder = use_workspace(workspace)
@@ -96,6 +102,7 @@ def train(
     trainer = _check_export(export, form)
     kind: AdapterKind = "hybrid" if hybrid else "fine_tuned"
     with printing(as_json) as (out, progress), cancellable() as cancel:
+        from backends.training.gain import gain_of
         from backends.training.training_session import Workshop, default_params
 
         params = _changed(
@@ -113,7 +120,10 @@ def train(
             return
         report = _train(workshop, draft, kind, chosen, params, progress, cancel)
         progress.clear()
-        _tell(out, workshop.adapters.activate(chosen), report)
+        gain = gain_of(asdict(report))
+        if gain.better or activate:
+            workshop.adapters.activate(chosen)
+        _tell(out, workshop.adapters.get(chosen), report, gain, active=gain.better or activate)
 
 
 def _check_export(folder: Path | None, form: str) -> Form:
@@ -199,6 +209,7 @@ def _train(
 ) -> TrainingReport:
     from backends.training.lora import Measuring, TrainingProgress, train_adapter
     from backends.training.rows import check_rows
+    from backends.training.runs import announced
 
     def show(step: TrainingProgress) -> None:
         held = "" if step.held_out_loss is None else f", held out {step.held_out_loss:.3f}"
@@ -213,24 +224,29 @@ def _train(
 
     train_side, held = draft.sides()
     warnings = check_rows([row for _, row in train_side])
+    progress.clear()
+    for warning in warnings:
+        say(f"note: {warning}")
 
     def report(done: int, total: int, what: str) -> None:
         progress(f"{what} ({done} of {total})")
 
+    learned, tested = (workshop.examples(side, kind, report=report) for side in (train_side, held))
     try:
-        return train_adapter(
-            workshop.model_name,
-            workshop.examples(train_side, kind, report=report),
-            workshop.examples(held, kind, report=report),
-            workshop.adapters.path_for(name),
-            params,
-            kind=kind,
-            documents=workshop.learned(row for _, row in [*train_side, *held]),
-            warnings=warnings,
-            progress=show,
-            watch=watch,
-            cancel=cancel,
-        )
+        with announced(workshop.folder):
+            return train_adapter(
+                workshop.model_name,
+                learned,
+                tested,
+                workshop.adapters.path_for(name),
+                params,
+                kind=kind,
+                documents=workshop.learned(row for _, row in [*train_side, *held]),
+                warnings=warnings,
+                progress=show,
+                watch=watch,
+                cancel=cancel,
+            )
     except UserError as error:
         if not cancel.is_set():
             raise
@@ -239,13 +255,15 @@ def _train(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _tell(out: Output, adapter: Adapter, report: TrainingReport) -> None:
+def _tell(out: Output, adapter: Adapter, report: TrainingReport, gain: Gain, *, active: bool) -> None:
     if out.as_json:
-        out.row(training_row(adapter, report))
+        out.row({**training_row(adapter, report), "gain": gain.verdict, "active": active})
         return
-    out.text(
-        f"{adapter.name}: trained on {report.rows} rows, {report.held_out_rows} held out, and active now"
-    )
+    state = "active now" if active else "not made active"
+    out.text(f"{adapter.name}: trained on {report.rows} rows, {report.held_out_rows} held out, {state}")
+    out.text(f"  {gain.sentence}")
+    if not active:
+        out.text(f"  `triptych adapters activate {adapter.name}` lets it answer all the same.")
     if report.loss_before is not None and report.loss_after is not None:
         out.text(f"  held-out loss     {report.loss_before:.3f} before, {report.loss_after:.3f} after")
     if report.score_before is not None and report.score_after is not None:

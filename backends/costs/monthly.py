@@ -17,6 +17,7 @@ import numpy as np
 
 from backends.costs.prices import FIELDS, Book
 from backends.datatypes import Answer, BackendName, UserError
+from backends.system.wording import untypical
 
 CLAIMED_VOLUME = 100_000  # questions a month from which tuning "typically" pays, says one guide
 RESAMPLES = 5_000
@@ -126,9 +127,14 @@ class Swing:
 
 
 def measured_of(answers: Iterable[Answer]) -> dict[BackendName, Measured]:
-    """The tokens and seconds of these answers; of a question asked twice the last answer counts."""
+    """The tokens and seconds of these answers; of a question asked twice the last answer counts.
+
+    Answers that were stopped, came cold or were timed under load are left out.
+    """
     by_backend: dict[str, dict[str, Answer]] = {}
     for answer in answers:
+        if untypical(answer.warnings):
+            continue
         by_backend.setdefault(answer.backend, {})[answer.question] = answer
     return {
         name: Measured(  # type: ignore[misc]

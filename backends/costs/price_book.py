@@ -39,14 +39,13 @@ class PriceBook:
     tuned_completion_factor: float
 
     @classmethod
-    def load(cls, path: Path = SAMPLE_PRICES, *, table: str = "hosted_small") -> PriceBook:
-        """The price book of a file; raises UserError naming the table and field that does not fit."""
-        try:
-            book = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"The price book {path.name} cannot be read: {error.strerror}.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"The price book {path.name} is not valid TOML: {error}.") from error
+    def load(cls, path: Path = SAMPLE_PRICES, *, table: str | None = None) -> PriceBook:
+        """The price book of a file, with the first of its hosted models unless one is named.
+
+        Raises UserError naming the table and field that does not fit.
+        """
+        book = read_tables(path)
+        table = table or next(iter(hosted_in(book)), "hosted_small")
         hosted = book.get(table)
         if not isinstance(hosted, dict):
             raise UserError(f"The price book {path.name} has no table [{table}].")
@@ -57,8 +56,8 @@ class PriceBook:
                 label=str(hosted.get("label", table)),
                 prompt=price_number(hosted, table, "prompt_per_million_tokens"),
                 completion=price_number(hosted, table, "completion_per_million_tokens"),
-                date=str(hosted.get("date", "")),
-                source=str(hosted.get("source", "")),
+                date=str(hosted.get("prompt_per_million_tokens_date", hosted.get("date", ""))),
+                source=str(hosted.get("prompt_per_million_tokens_source", hosted.get("source", ""))),
             ),
             tuned_prompt_factor=price_number(tuned, "hosted_fine_tuned", "prompt_factor", 1.0),
             tuned_completion_factor=price_number(tuned, "hosted_fine_tuned", "completion_factor", 1.0),
@@ -84,6 +83,25 @@ class PriceBook:
             f"({self.hosted.source or 'no source'})"
         )
         return Cost(amount=amount, currency=self.currency, basis=basis)
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of a price file; raises UserError when it cannot be read or is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The price book {path.name} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"The price book {path.name} is not valid TOML: {error}.") from error
+
+
+def hosted_in(tables: Mapping[str, Any]) -> dict[str, str]:
+    """The hosted models among the tables: name to label, in the order of the file."""
+    return {
+        name: str(table.get("label", name))
+        for name, table in tables.items()
+        if isinstance(table, dict) and "prompt_per_million_tokens" in table
+    }
 
 
 def price_number(table: Mapping[str, Any], name: str, field: str, default: float | None = None) -> float:

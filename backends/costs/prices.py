@@ -7,13 +7,12 @@ answer and no total: `price_book` prices one answer, `monthly` a month.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backends.costs.price_book import SAMPLE_PRICES, PriceBook, price_number
+from backends.costs.price_book import SAMPLE_PRICES, PriceBook, hosted_in, price_number, read_tables
 
 YOURS = "your input"
 
@@ -61,6 +60,7 @@ class Book:
     currency: str
     hosted: str  # name of the table the hosted prices came from
     prices: Mapping[str, Price]
+    label: str = ""  # of the hosted model
 
     def __getitem__(self, key: str) -> float:
         return self.prices[key].value
@@ -80,17 +80,21 @@ def _checked(key: str, value: float) -> float:
     return price_number({field.name: value}, field.table, field.name)
 
 
-def load_book(path: Path = SAMPLE_PRICES, *, hosted: str = "hosted_small") -> Book:
-    """The book of a file; a price it leaves out is 0 (a factor 1) and says that it is not set.
+def load_book(path: Path = SAMPLE_PRICES, *, hosted: str | None = None) -> Book:
+    """The book of a file with the prices of one hosted model, the first of the file unless one is named.
 
-    Raises UserError naming the table and field that does not fit.
+    A price it leaves out is 0 (a factor 1) and says that it is not set. Raises UserError naming the table and
+    field that does not fit.
     """
     PriceBook.load(path, table=hosted)  # the same sentences for a file that cannot be read
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    tables = read_tables(path)
+    models = hosted_in(tables)
+    hosted = hosted or next(iter(models))
     return Book(
         currency=str(tables.get("currency", "USD")),
         hosted=hosted,
         prices={key: _price(tables, field, hosted) for key, field in FIELDS.items()},
+        label=models[hosted],
     )
 
 
@@ -100,28 +104,36 @@ def _price(tables: Mapping[str, Any], field: Field, hosted: str) -> Price:
     if field.name not in table:
         return Price(field.default, "", "not set")
     value = price_number(table, name, field.name)
-    return Price(value, str(table.get("date", "")), str(table.get("source", YOURS)))
+    own = {what: table.get(f"{field.name}_{what}", table.get(what)) for what in ("date", "source")}
+    return Price(value, str(own["date"] or ""), str(own["source"] or YOURS))
 
 
 def hosted_tables(path: Path = SAMPLE_PRICES) -> dict[str, str]:
     """The hosted models a book knows: table name to label."""
     PriceBook.load(path)
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {
-        name: str(table.get("label", name))
-        for name, table in tables.items()
-        if isinstance(table, dict) and "prompt_per_million_tokens" in table
-    }
+    return hosted_in(read_tables(path))
 
 
 def as_toml(book: Book) -> str:
-    """The book as a price file. Two prices of one table with their own dates share the table's newest."""
+    """The book as a price file that `load_book` reads back as it is. Prices that are not set stay out.
+
+    A price with another date or source than the first of its table says its own (`machine_hour_date`).
+    """
     lines = [f"currency = {json.dumps(book.currency)}"]
     for table in dict.fromkeys(field.table for field in FIELDS.values()):
-        own = {key: field for key, field in FIELDS.items() if field.table == table}
-        dates = [book.prices[key].date for key in own]
-        sources = dict.fromkeys(book.prices[key].source for key in own if book.prices[key].source)
+        own = {key: book.prices[key] for key, field in FIELDS.items() if field.table == table}
+        own = {key: price for key, price in own.items() if price.source != "not set"}
+        if not own:
+            continue
         lines += ["", f"[{book.hosted if table == 'hosted' else table}]"]
-        lines += [f"{field.name} = {book[key]!r}" for key, field in own.items()]
-        lines += [f"date = {json.dumps(max(dates))}", f"source = {json.dumps('; '.join(sources))}"]
+        lines += [f"label = {json.dumps(book.label)}"] if table == "hosted" and book.label else []
+        shared = next(iter(own.values()))
+        lines += [f"date = {json.dumps(shared.date)}", f"source = {json.dumps(shared.source)}"]
+        for key, price in own.items():
+            name = FIELDS[key].name
+            lines.append(f"{name} = {price.value!r}")
+            if price.date != shared.date:
+                lines.append(f"{name}_date = {json.dumps(price.date)}")
+            if price.source != shared.source:
+                lines.append(f"{name}_source = {json.dumps(price.source)}")
     return "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -480,7 +481,7 @@ class Library:
         cancel: threading.Event | None,
     ) -> tuple[Retriever, Cut]:
         key = (self._scheme(settings), role)
-        with self._building:
+        with self._alone_building(cancel):
             with self._lock:
                 known = self._retrievers.get(key)
             if known is None or not self._follow(known, role, settings, progress, cancel):
@@ -491,6 +492,17 @@ class Library:
                 while len(self._retrievers) > RETRIEVERS_KEPT:
                     self._retrievers.popitem(last=False)
             return known.retriever, known.cut
+
+    @contextmanager
+    def _alone_building(self, cancel: threading.Event | None) -> Iterator[None]:
+        """One builds at a time; who waits for another's building can be cancelled too."""
+        while not self._building.acquire(timeout=0.1):
+            if cancel is not None and cancel.is_set():
+                raise UserError("Cancelled.")
+        try:
+            yield
+        finally:
+            self._building.release()
 
     def _follow(
         self,
@@ -560,6 +572,8 @@ class Library:
         embedded: list[int] = []
         sentences = 0
         for number, stored in enumerate(documents):
+            if cancel is not None and cancel.is_set():
+                raise UserError("Cancelled.")
             report = Reporter(progress, number, len(documents), stored.document.name)
             reading = self._reading(stored, report, cancel, embedded.append)
             own = self.workspace.chunks(stored, scheme) if stored.id in ready else []

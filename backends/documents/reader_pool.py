@@ -23,6 +23,7 @@ from typing import Any
 
 from backends.datatypes import Page, ParsedFile, PasswordNeeded, UserError
 from backends.documents import limits
+from backends.system.contention import working
 from backends.system.environment import harmless
 from backends.system.files import ROOT
 
@@ -193,7 +194,7 @@ class Readers:
         cancel: threading.Event | None = None,
     ) -> ParsedFile:
         """`parse_file` in another process, within the limits."""
-        with self._places:
+        with self._places, working():  # in another process, but on the same processors
             reader = self._take()
             try:
                 return reader.read(path, name or path.name, passwords, self.limits.seconds, cancel)

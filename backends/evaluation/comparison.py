@@ -15,8 +15,10 @@ from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.evaluation.archive import Entry, Run
 from backends.evaluation.paired import Paired, chance, correct, number, turned
 from backends.evaluation.scoring import BY_KEY, MEASURES, Measure, Scoreboard, Scores, scoreboard
+from backends.system.wording import untypical
 
 LABELS = {"rag": "RAG", "fine_tuned": "Fine-tuned", "hybrid": "Hybrid", "base": "Base"}
+MISSING_NAMED = 5  # gold documents that are named before "and more"
 COMPARED = ("right", "f1", "groundedness")  # what backends of one run are tested on
 
 
@@ -90,6 +92,38 @@ class Board:
                 best = max(names, key=lambda name: self.arms[name].scores["right"].value)
                 pairs += [(best, name) for name in names if name != best]
         return pairs
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know before the numbers are read."""
+        return [*self._missing_documents(), *self._loaded()]
+
+    def _missing_documents(self) -> list[str]:
+        """Gold documents that nobody could find."""
+        there = self.run.record.setting.documents
+        missing = {
+            name: question.id
+            for question in reversed(self.run.record.questions)
+            for name in question.documents
+            if name not in there
+        }
+        if not missing:
+            return []
+        asking = sum(any(name in missing for name in q.documents) for q in self.run.record.questions)
+        named = [f"{name} (question {missing[name]})" for name in sorted(missing)]
+        more = f" and {len(named) - MISSING_NAMED} more" if len(named) > MISSING_NAMED else ""
+        return [
+            f"{asking} of {len(self.run.record.questions)} questions name a gold document that is not among "
+            f"the documents asked: {', '.join(named[:MISSING_NAMED])}{more}. It cannot be found or cited, so "
+            "these questions lower recall, precision and citations for every approach."
+        ]
+
+    def _loaded(self) -> list[str]:
+        """Answers whose times are not those of the backend alone."""
+        answers = [entry.answer for entry in self.run.entries if entry.answer is not None]
+        loaded = sum(untypical(answer.warnings) for answer in answers)
+        left = "they do not count for latency" if loaded < len(answers) else "no latency here is typical"
+        return [f"{loaded} of {len(answers)} answers came cold or under load: {left}."] if loaded else []
 
     def verdicts(self) -> list[str]:
         """What the run says about who answers right, in plain words, the clearest first."""

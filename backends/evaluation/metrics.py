@@ -6,8 +6,6 @@ Enters: texts. Leaves: numbers between 0 and 1 (or None where there is nothing t
 from __future__ import annotations
 
 import json
-import re
-import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,39 +15,48 @@ import jsonschema
 
 from backends.datatypes import Question
 from backends.language.answer_text import is_abstention, is_json, without_markers
+from backends.language.compared_words import compared_words, holds, says_the_same
 
-
-def normalize_answer(text: str) -> str:
-    """As SQuAD 1.1 does (Rajpurkar et al. 2016): lower case, no punctuation, articles or extra space."""
-    lower = "".join(character for character in text.lower() if character not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", lower).split())
+VERDICTS = frozenset(["yes", "no", "true", "false"])
 
 
 def exact_match(answer: str, golds: Sequence[str]) -> bool:
-    """Whether the normalised answer, markers removed, equals one of the normalised golds."""
-    said = normalize_answer(without_markers(answer))
-    return any(said == normalize_answer(gold) for gold in golds)
+    """Whether the answer, markers removed, has the words of one of the golds and no others."""
+    said = without_markers(answer)
+    return any(says_the_same(said, gold) for gold in golds)
 
 
 def f1(answer: str, golds: Sequence[str]) -> float:
     """SQuAD token F1, best over the golds: 2PR / (P + R) with multiplicity; two empty texts score 1."""
-    said = normalize_answer(without_markers(answer))
-    return max((_f1(said, normalize_answer(gold)) for gold in golds), default=0.0)
+    said = compared_words(without_markers(answer))
+    return max((_f1(said, compared_words(gold)) for gold in golds), default=0.0)
 
 
-def _f1(said: str, gold: str) -> float:
-    said_tokens, gold_tokens = said.split(), gold.split()
-    if not said_tokens or not gold_tokens:
-        return float(said_tokens == gold_tokens)
-    common = (Counter(said_tokens) & Counter(gold_tokens)).total()
-    return 2 * common / (len(said_tokens) + len(gold_tokens))
+def _f1(said: Sequence[str], gold: Sequence[str]) -> float:
+    if not said or not gold:
+        return float(said == gold)
+    common = (Counter(said) & Counter(gold)).total()
+    return 2 * common / (len(said) + len(gold))
 
 
 def contains_answer(answer: str, golds: Sequence[str]) -> bool:
-    """Whether a gold answer occurs in the answer as whole words, both normalised as SQuAD does."""
-    said = f" {normalize_answer(without_markers(answer))} "
-    normal = [normalize_answer(gold) for gold in golds]
-    return any(gold and f" {gold} " in said for gold in normal)
+    """Whether a gold answer occurs in the answer as whole words (`language.compared_words`).
+
+    A gold of yes or no has to open or end the answer: "no" within a sentence answers nothing.
+    """
+    said = without_markers(answer)
+    return any(_says(said, gold) if is_yes_or_no(gold) else holds(said, gold) for gold in golds)
+
+
+def is_yes_or_no(gold: str) -> bool:
+    """Whether the gold answer is nothing but a verdict."""
+    words = compared_words(gold)
+    return len(words) == 1 and words[0] in VERDICTS
+
+
+def _says(answer: str, verdict: str) -> bool:
+    words = compared_words(answer)
+    return bool(words) and compared_words(verdict)[0] in (words[0], words[-1])
 
 
 def is_correct(answer: str, golds: Sequence[str]) -> bool:
@@ -63,7 +70,16 @@ def same_json(answer: str, golds: Sequence[str]) -> bool:
         said = json.loads(answer)
     except ValueError:
         return False
-    return any(said == json.loads(gold) for gold in golds if is_json(gold))
+    return any(_same_value(said, json.loads(gold)) for gold in golds if is_json(gold))
+
+
+def _same_value(said: object, gold: object) -> bool:
+    """Equal as JSON: 12 is 12.0, and true is not 1, which Python takes for equal."""
+    if isinstance(said, dict) and isinstance(gold, dict):
+        return said.keys() == gold.keys() and all(_same_value(said[key], gold[key]) for key in gold)
+    if isinstance(said, list) and isinstance(gold, list):
+        return len(said) == len(gold) and all(map(_same_value, said, gold))
+    return isinstance(said, bool) == isinstance(gold, bool) and said == gold
 
 
 def is_right(question: Question, answer: str) -> bool:
@@ -76,10 +92,10 @@ def is_right(question: Question, answer: str) -> bool:
 def rouge_l(answer: str, golds: Sequence[str]) -> float:
     """ROUGE-L F1 (Lin 2004, beta 1): 2 LCS / (|answer| + |gold|) in words, best over the golds.
 
-    LCS is the longest common subsequence; words are normalised as SQuAD does, not stemmed.
+    LCS is the longest common subsequence; words are those of `language.compared_words`, not stemmed.
     """
-    said = normalize_answer(without_markers(answer)).split()
-    return max((_rouge_l(said, normalize_answer(gold).split()) for gold in golds), default=0.0)
+    said = compared_words(without_markers(answer))
+    return max((_rouge_l(said, compared_words(gold)) for gold in golds), default=0.0)
 
 
 def _rouge_l(said: Sequence[str], gold: Sequence[str]) -> float:
@@ -112,7 +128,8 @@ def field_accuracy(text: str, gold: Mapping[str, Any]) -> float:
         return 0.0
     if not isinstance(value, dict):
         return 0.0
-    return sum(value.get(name) == wanted for name, wanted in gold.items()) / len(gold)
+    right = (name in value and _same_value(value[name], wanted) for name, wanted in gold.items())
+    return sum(right) / len(gold)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """Reads question files: `{"id", "question", "answers", "documents", "category"}` a line, or the same as CSV.
 
 Enters: a path. Leaves: validated `Question` records, or a UserError that names the line. In a CSV file the
-columns carry the same names, and several answers or documents in one cell are parted by " | ". Question sets
-of other tools are taken too: `other_questions` knows their names.
+columns carry the same names, and several answers or documents in one cell are parted by " | ". A question
+without answers, or with blank ones alone, is one that the documents do not answer. Question sets of other
+tools are taken too: `other_questions` knows their names.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -17,6 +17,8 @@ from typing import Any
 from backends.answering.asked_question import check_question
 from backends.datatypes import Question, UserError
 from backends.evaluation.other_questions import QUESTION_NAMES, in_our_names, promptfoo_rows
+from backends.language.compared_words import compared_words
+from backends.system.csv_file import read_csv
 
 Reader = Callable[[], Mapping[str, Any]]
 
@@ -90,23 +92,18 @@ def _yaml_rows(path: Path) -> Iterator[tuple[int, Reader]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Reader]]:
-    """(line, how to read it); commas, semicolons and tabs are told apart by the head line."""
-    lines = read_lines(path)
-    mark = max(",;\t", key=lines[0].count)
-    reader = csv.DictReader((f"{line}\n" for line in lines), delimiter=mark, strict=True)
-    if not set(QUESTION_NAMES) & set(reader.fieldnames or ()):
+    """(line, how to read it)."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; a file of questions is needed.")
+    columns, rows = read_csv(path)
+    if not set(QUESTION_NAMES) & set(columns):
         raise UserError(f'{path.name} has no column "question" in its first line.')
-    try:
-        for row in reader:
-            yield reader.line_num, partial(_csv_object, row)
-    except csv.Error as error:
-        raise UserError(f"{path.name}, line {reader.line_num}: {error}.") from error
+    for number, row in rows:
+        yield number, partial(_csv_object, row)
 
 
-def _csv_object(row: Mapping[str | None, Any]) -> Mapping[str, Any]:
-    if None in row:
-        raise UserError("the line has more cells than the head line.")
-    cells: dict[str, Any] = {str(name): value for name, value in row.items() if value}
+def _csv_object(row: Mapping[str, str]) -> Mapping[str, Any]:
+    cells: dict[str, Any] = dict(row)
     for name in ("answers", "documents"):
         if name in cells:
             cells[name] = [part.strip() for part in cells[name].split("|") if part.strip()]
@@ -137,11 +134,23 @@ def _question(row: Mapping[str, Any], default_id: str) -> Question:
     return Question(
         id=default_id if identity is None else str(identity),
         question=check_question(text),
-        answers=_texts(row, "answers"),
+        answers=_golds(row),
         documents=_texts(row, "documents"),
         category=str(row.get("category") or ""),
         in_training=in_training if isinstance(in_training, bool) else None,
     )
+
+
+def _golds(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The gold answers. Blank ones are none at all; one that nothing can be compared with is refused."""
+    golds = tuple(gold for gold in _texts(row, "answers") if gold.strip())
+    for gold in golds:
+        if not compared_words(gold):
+            raise UserError(
+                f'the answer {gold!r} has no letter or digit to compare; leave "answers" empty where the '
+                "documents do not answer."
+            )
+    return golds
 
 
 def _texts(row: Mapping[str, Any], field: str) -> tuple[str, ...]:
@@ -150,4 +159,7 @@ def _texts(row: Mapping[str, Any], field: str) -> tuple[str, ...]:
         return ()
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise UserError(f'"{field}" must be a list of texts, not {type(value).__name__}.')
+    for item in value:
+        if isinstance(item, bool) or not isinstance(item, str | int | float):
+            raise UserError(f'"{field}" must hold texts, not {json.dumps(item)[:40]}.')
     return tuple(str(item) for item in value)

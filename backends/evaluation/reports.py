@@ -62,8 +62,10 @@ def rows(
     failed = sum(entry.answer is None for entry in board.run.entries)
     last = {"run": record.run, "name": record.name, "complete": record.complete}
     last |= {"questions": len(record.questions), "answers": len(board.run.entries) - failed, "failed": failed}
+    last |= {"notes": board.notes}
     if compared is not None:
-        last |= {"baseline": baseline, "compared_questions": compared.shared, "notes": list(compared.notes)}
+        last |= {"baseline": baseline, "compared_questions": compared.shared}
+        last |= {"notes": [*board.notes, *compared.notes]}
         last |= {"regressions": [made.sentence for made in compared.regressions]}
     yield last
 
@@ -177,7 +179,7 @@ def markdown_tests(differences: Sequence[Difference]) -> str:
 
 
 def as_markdown(board: Board, compared: Against | None = None) -> str:
-    parts = [f"# Evaluation {board.run.record.name or board.run.record.run}", _about(board)]
+    parts = [f"# Evaluation {board.run.record.name or board.run.record.run}", _about(board), *board.notes]
     if compared is not None:
         parts += ["## Against the baseline", "\n".join(f"- {line}" for line in baseline_lines(compared))]
     parts += ["## In words", "\n".join(f"- {line}" for line in board.verdicts()) or "One backend alone."]
@@ -248,7 +250,10 @@ td, th { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px sol
 
 def as_html(board: Board, compared: Against | None = None) -> str:
     """A page of its own that needs nothing else to be read, with every question and answer."""
-    parts = [f"<p>{escape(_about(board).replace('**', ''))}</p>"]
+    parts = [
+        f"<p>{escape(_about(board).replace('**', ''))}</p>",
+        *(f'<p class="bad">{escape(note)}</p>' for note in board.notes),
+    ]
     if compared is not None:
         style = ' class="bad"' if compared.regressions else ""
         lines = "".join(f"<li>{escape(line)}</li>" for line in baseline_lines(compared))

@@ -15,7 +15,7 @@ import platform
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from backends.datatypes import Answer, BackendName, Question, UserError
@@ -23,23 +23,38 @@ from backends.evaluation.archive import Archive, Arm, Entry, Run, RunRecord, Set
 from backends.evaluation.scoring import SCORES_VERSION, Judged, Passage, scores_of
 from backends.settings import Settings, make_settings
 
-RETRIEVING = frozenset({"rag", "hybrid"})
 INDEXED_BY = ("chunk_size", "chunk_overlap", "chunking")  # a change of these cuts all documents anew
 
 Progress = Callable[[int, int, str], None]  # done, total, what
 
 
+@dataclass(frozen=True)
+class Answered:
+    """An answer with the passages that its own search found: the whole top k, best first, shown or not."""
+
+    answer: Answer
+    found: tuple[Passage, ...] = ()
+
+
 class Subject(Protocol):
     """What is evaluated: one set of documents, models and adapters."""
 
-    def answer(self, question: Question, backend: BackendName, settings: Settings) -> Answer:
+    def as_now(self) -> Subject:
+        """The same, answering with the adapters of this moment, whatever is activated meanwhile."""
+        ...
+
+    def fingerprint(self, settings: Settings) -> str:
+        """Changes when the documents, the model or an adapter in use do."""
+        ...
+
+    def answer(self, question: Question, backend: BackendName, settings: Settings) -> Answered:
         """Raises UserError when this backend cannot answer."""
         ...
 
-    def warm_up(self, backends: Sequence[BackendName], settings: Settings) -> None: ...
-
-    def found(self, question: str, settings: Settings) -> list[Passage]:
-        """The whole top k, best first."""
+    def warm_up(
+        self, backends: Sequence[BackendName], settings: Settings, stop: threading.Event | None = None
+    ) -> None:
+        """Index and answer once, unmeasured. Raises UserError when `stop` is set meanwhile."""
         ...
 
     def likeness(self, one: str, other: str) -> float:
@@ -99,9 +114,13 @@ def carry_out(
 ) -> Run:
     """Answer what is not answered yet; returns the run as far as it came.
 
-    UserError when the documents, the model or an adapter are no longer what the run began with.
+    UserError when the documents, the model or an adapter are no longer what the run began with, or change
+    while it works: no answer of the changed ones is stored; and when it is cancelled while documents are
+    indexed for it.
     """
+    subject = subject.as_now()
     first = make_settings(**record.arms[0].settings)
+    state = subject.fingerprint(first)
     now = replace(subject.describe(first), scores_version=SCORES_VERSION)
     if replace(now, machine={}) != replace(record.setting, machine={}):
         raise UserError(
@@ -114,11 +133,17 @@ def carry_out(
         total = len(record.questions) * len(record.arms)
         record = replace(run.record, sittings=run.record.sittings + 1)
         archive.update(record)
-        worker = _Worker(record, subject, total, len(done), progress)
+        worker = _Worker(record, subject, total, len(done), progress, cancelled)
         for question, arm in worker.order(record, done):
             if cancelled is not None and cancelled.is_set():
                 return archive.load(record.run)
-            archive.add(record.run, worker.entry(question, arm))
+            entry = worker.entry(question, arm)
+            if subject.fingerprint(first) != state:
+                raise UserError(
+                    f"The run {record.run} stopped: its documents or an adapter changed while it worked. "
+                    "What was answered before is kept; begin a new one."
+                )
+            archive.add(record.run, entry)
         archive.update(replace(record, complete=True))
     return archive.load(record.run)
 
@@ -127,14 +152,20 @@ class _Worker:
     """Works through one sitting of a run."""
 
     def __init__(
-        self, record: RunRecord, subject: Subject, total: int, done: int, progress: Progress
+        self,
+        record: RunRecord,
+        subject: Subject,
+        total: int,
+        done: int,
+        progress: Progress,
+        cancelled: threading.Event | None,
     ) -> None:
+        self._cancelled = cancelled
         self._subject = subject
         self._settings = {arm.name: make_settings(**arm.settings) for arm in record.arms}
         self._total = total
         self._done = done
         self._progress = progress
-        self._found: dict[tuple[Any, ...], list[Passage]] = {}  # of the question at hand
 
     def order(self, record: RunRecord, done: set[tuple[str, str]]) -> Iterator[tuple[Question, Arm]]:
         """What is left to ask, group by group, question by question, the first arm rotating."""
@@ -143,10 +174,11 @@ class _Worker:
                 continue
             for arm in arms:
                 self._progress(self._done, self._total, f"Warming up {arm.name.replace('_', '-')}")
+                if self._cancelled is not None and self._cancelled.is_set():
+                    raise UserError("Cancelled.")
                 with suppress(UserError):  # it will say so at each question, and the others go on
-                    self._subject.warm_up([arm.backend], self._settings[arm.name])  # type: ignore[list-item]
+                    self._subject.warm_up([arm.backend], self._settings[arm.name], self._cancelled)  # type: ignore[list-item]
             for index, question in enumerate(record.questions):
-                self._found.clear()
                 turn = index % len(arms)
                 for arm in (*arms[turn:], *arms[:turn]):
                     if (question.id, arm.name) not in done:
@@ -155,27 +187,19 @@ class _Worker:
     def entry(self, question: Question, arm: Arm) -> Entry:
         settings = self._settings[arm.name]
         try:
-            answer = self._subject.answer(question, arm.backend, settings)  # type: ignore[arg-type]
+            made = self._subject.answer(question, arm.backend, settings)  # type: ignore[arg-type]
         except UserError as error:
             entry = Entry(question.id, arm.name, failure=str(error))
         else:
-            entry = Entry(question.id, arm.name, answer, self._scores(question, answer, settings))
+            entry = Entry(question.id, arm.name, made.answer, self._scores(question, made))
         self._done += 1
         self._progress(self._done, self._total, question.question)
         return entry
 
-    def _scores(self, question: Question, answer: Answer, settings: Settings) -> dict[str, float]:
-        searched = answer.backend in RETRIEVING and not settings.whole_documents
-        found = self._passages(question, settings) if searched else []
-        likeness = self._subject.likeness(question.question, answer.text) if answer.text else 0.0
-        return scores_of(Judged(question, answer, found, likeness))
-
-    def _passages(self, question: Question, settings: Settings) -> list[Passage]:
-        """Found once for all arms of a question that find alike; outside every stopwatch."""
-        key = (settings.top_k, settings.mode, settings.rerank, *(getattr(settings, f) for f in INDEXED_BY))
-        if key not in self._found:
-            self._found[key] = self._subject.found(question.question, settings)
-        return self._found[key]
+    def _scores(self, question: Question, made: Answered) -> dict[str, float]:
+        text = made.answer.text
+        likeness = self._subject.likeness(question.question, text) if text else 0.0
+        return scores_of(Judged(question, made.answer, made.found, likeness))
 
 
 def groups(arms: Sequence[Arm]) -> list[list[Arm]]:

@@ -18,10 +18,11 @@ from backends.evaluation import metrics, ranking, style, support
 from backends.evaluation.statistics import Interval, bootstrap_interval, percentile, wilson_interval
 from backends.language.answer_text import is_json
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.wording import untypical
 
 SCHEMAS = SAMPLE_CORPUS / "schemas"
 PERCENTILES = (10, 50, 90)
-SCORES_VERSION = 1  # of the definitions below: runs scored by others are not compared silently
+SCORES_VERSION = 2  # of the definitions below: runs scored by others are not compared silently
 
 Kind = Literal["share", "mean"]  # of yes or no, or of numbers
 Group = Literal["quality", "grounding", "retrieval"]
@@ -145,11 +146,11 @@ MEASURES: tuple[Measure, ...] = (
         "quality", "share", _facts(False),
     ),
     Measure(
-        "exact_match", "Exact match", "The answer is the gold answer and nothing else (SQuAD).",
+        "exact_match", "Exact match", "The answer is the gold answer and nothing else (after SQuAD).",
         "quality", "share", _if_golds(metrics.exact_match),
     ),
     Measure(
-        "f1", "Word overlap (F1)", "Words shared by the answer and the gold answer (SQuAD F1).",
+        "f1", "Word overlap (F1)", "Words shared by the answer and the gold answer (after SQuAD).",
         "quality", "mean", _if_golds(metrics.f1), gate=True,
     ),
     Measure(
@@ -336,9 +337,10 @@ def scoreboard(scored: Sequence[tuple[Question, Answer, Scores]], failed: int = 
 
 
 def _percentiles(answers: Sequence[Answer]) -> dict[str, dict[int, float]]:
-    """Of each stage, over the answers in which it ran."""
+    """Of each stage, over the answers in which it ran; those that came cold or under load do not count, as
+    long as there are others."""
     times: dict[str, list[float]] = {}
-    for answer in answers:
+    for answer in [each for each in answers if not untypical(each.warnings)] or answers:
         for stage, milliseconds in answer.latency_ms.items():
             times.setdefault(stage, []).append(milliseconds)
     return {

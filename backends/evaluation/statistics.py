@@ -8,16 +8,16 @@ the same numbers give the same result.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from math import comb, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
 
+from backends.system.paired_test import SIGNIFICANT
+
 RESAMPLES = 5_000
 CONFIDENCE = 0.95
-SIGNIFICANT = 0.05
 POWER = 0.80
 EXACT_UP_TO = 14  # questions that differ: below 2^14 sign patterns, all of them are counted
 
@@ -61,29 +61,6 @@ def wilson_interval(successes: int, count: int) -> Interval:
 
 
 # --- paired tests --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """Right or wrong on the same questions: how many only one of the two got right, and the p value."""
-
-    only_first: int
-    only_second: int
-    p: float
-
-
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
-    """Exact two-sided McNemar test (McNemar 1947, in its binomial form).
-
-    Of n discordant questions, k the smaller side: p = min(1, 2 sum_{i<=k} C(n, i) / 2^n).
-    """
-    pairs = list(zip(first, second, strict=True))
-    only_first = sum(bool(a) and not b for a, b in pairs)
-    only_second = sum(bool(b) and not a for a, b in pairs)
-    n, k = only_first + only_second, min(only_first, only_second)
-    # Whole numbers until the division: 2^n passes what a float holds.
-    p = min(1.0, 2 * sum(comb(n, i) for i in range(k + 1)) / 2**n)
-    return McNemar(only_first, only_second, p)
 
 
 def permutation_test(first: Sequence[float], second: Sequence[float]) -> float:

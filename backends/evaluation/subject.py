@@ -6,19 +6,23 @@ Enters: an opened `Triptych`. Leaves: a `Subject` that answers, finds passages a
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
-from backends.datatypes import Answer, BackendName, Question, UserError
+from backends.datatypes import Answer, BackendName, Evidence, Question, UserError
 from backends.evaluation.archive import Archive, Setting
 from backends.evaluation.judging import HOW, Endpoint, Judge
 from backends.evaluation.ragas_judge import RagasJudge, check_installed
-from backends.evaluation.runner import machine
+from backends.evaluation.runner import Answered, machine
 from backends.evaluation.scoring import Passage
-from backends.product import Triptych, shared_embedder
+from backends.product import Failure, Triptych, shared_embedder
 from backends.settings import Settings
 from backends.training.adapters import ADAPTER_KINDS, AdapterKind
+
+WEIGHTS = "adapter_model.safetensors"
 
 
 class TriptychSubject:
@@ -27,17 +31,30 @@ class TriptychSubject:
     def __init__(self, triptych: Triptych) -> None:
         self._triptych = triptych
 
-    def answer(self, question: Question, backend: BackendName, settings: Settings) -> Answer:
-        return self._triptych.answer(question, backend, settings)
+    def as_now(self) -> TriptychSubject:
+        return TriptychSubject(self._triptych.as_now())
 
-    def warm_up(self, backends: Sequence[BackendName], settings: Settings) -> None:
-        self._triptych.warm_up(backends, settings)
+    def fingerprint(self, settings: Settings) -> str:
+        model = self._triptych.asked("base", settings)
+        parts = [self._triptych.library.fingerprint_for(self._triptych.role), model.fingerprint]
+        return " ".join([*parts, *(seen["fingerprint"] for seen in self._adapters(settings).values())])
 
-    def found(self, question: str, settings: Settings) -> list[Passage]:
-        retriever = self._triptych.library.retriever(settings, role=self._triptych.role)
-        hits = retriever.search(question, top_k=settings.top_k, mode=settings.mode)
-        chunks = [hit.chunk for hit in hits]
-        return [Passage(c.document, c.version, c.start, c.end, c.text) for c in chunks]
+    def answer(self, question: Question, backend: BackendName, settings: Settings) -> Answered:
+        evidence: Evidence | None = None
+        for _, event in self._triptych.ask(question, [backend], settings):
+            if isinstance(event, Evidence):
+                evidence = event
+            elif isinstance(event, Answer):
+                found = () if settings.whole_documents else _found(evidence)
+                return Answered(event, found)
+            elif isinstance(event, Failure):
+                raise UserError(event.message)
+        raise UserError("Stopped before the answer began.")
+
+    def warm_up(
+        self, backends: Sequence[BackendName], settings: Settings, stop: threading.Event | None = None
+    ) -> None:
+        self._triptych.warm_up(backends, settings, stop)
 
     def likeness(self, one: str, other: str) -> float:
         first, second = shared_embedder().embed([one, other])
@@ -45,9 +62,6 @@ class TriptychSubject:
 
     def describe(self, settings: Settings) -> Setting:
         model = self._triptych.asked("base", settings)
-        adapters: dict[str, dict[str, str]] = {
-            kind: made for kind in ADAPTER_KINDS if (made := self._adapter(kind, settings))
-        }
         library, role = self._triptych.library, self._triptych.role
         return Setting(
             corpus=library.fingerprint_for(role),
@@ -55,9 +69,13 @@ class TriptychSubject:
             documents={document.name: document.version for document in library.documents(role)},
             model=model.name,
             model_fingerprint=model.fingerprint,
-            adapters=adapters,
+            adapters=self._adapters(settings),
             machine=machine(),
         )
+
+    def _adapters(self, settings: Settings) -> dict[str, dict[str, str]]:
+        """Name and fingerprint of what answers as each tuned backend, by its kind."""
+        return {kind: made for kind in ADAPTER_KINDS if (made := self._adapter(kind, settings))}
 
     def _adapter(self, kind: AdapterKind, settings: Settings) -> dict[str, str]:
         """Name and fingerprint of what answers as this tuned backend; empty where nothing does."""
@@ -69,6 +87,14 @@ class TriptychSubject:
             return {"name": served.tuned_name, "fingerprint": served.fingerprint}
         adapter = self._triptych.adapters.active(kind, self._triptych.model(settings).fingerprint)
         return {"name": adapter.name, "fingerprint": _digest(adapter.folder)} if adapter else {}
+
+
+def _found(evidence: Evidence | None) -> tuple[Passage, ...]:
+    """The passages in the order in which the answer's own search ranked them; those not shown come last."""
+    if evidence is None:
+        return ()
+    hits = [*(source.hit for source in evidence.sources), *evidence.left_out]
+    return tuple(Passage(c.document, c.version, c.start, c.end, c.text) for c in (hit.chunk for hit in hits))
 
 
 @contextmanager
@@ -83,8 +109,17 @@ def configured_judge() -> Iterator[Judge]:
 
 
 def _digest(folder: Path) -> str:
-    """Of the weights themselves: the same on every machine and after every copy."""
-    with (folder / "adapter_model.safetensors").open("rb") as file:
+    """Of the weights themselves: the same on every machine and after every copy; "gone" without any."""
+    try:
+        status = (folder / WEIGHTS).stat()
+        return _digest_of(folder, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return "gone"
+
+
+@lru_cache(maxsize=64)
+def _digest_of(folder: Path, _size: int, _time: int) -> str:
+    with (folder / WEIGHTS).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from backends.answering.overlap import content_tokens, sentences
-from backends.evaluation.metrics import contains_answer, normalize_answer
+from backends.evaluation.metrics import contains_answer, is_yes_or_no
 from backends.evaluation.ranking import average_precision
 from backends.language.answer_text import cited_markers, is_abstention, is_json, without_markers
 
@@ -55,14 +55,20 @@ def useful_passages(passages: Sequence[str], golds: Sequence[str]) -> list[bool]
     return [contains_answer(passage, golds) for passage in passages]
 
 
+def _found_in_texts(golds: Sequence[str]) -> list[str]:
+    """The golds that a passage can hold: no passage holds a yes or a no."""
+    return [gold for gold in golds if not is_yes_or_no(gold)]
+
+
 def context_precision(passages: Sequence[str], golds: Sequence[str]) -> float | None:
     """RAGAS context precision: mean precision@r over the ranks r of useful passages; 0 when none is useful.
 
     RAGAS asks a model which passage is useful; here it is one that holds a gold answer. None without golds.
     """
-    if not golds or not passages:
+    wanted = _found_in_texts(golds)
+    if not wanted or not passages:
         return None
-    return average_precision(useful_passages(passages, golds)) or 0.0
+    return average_precision(useful_passages(passages, wanted)) or 0.0
 
 
 def context_recall(passages: Sequence[str], golds: Sequence[str]) -> float | None:
@@ -70,7 +76,7 @@ def context_recall(passages: Sequence[str], golds: Sequence[str]) -> float | Non
 
     Golds are alternatives, so the best of them counts; each is short, and is held as a whole or not.
     """
-    wanted = [gold for gold in golds if normalize_answer(gold)]
+    wanted = _found_in_texts(golds)
     return float(any(useful_passages(passages, wanted))) if wanted else None
 
 
@@ -82,12 +88,12 @@ def noise_sensitivity(
     RAGAS judges each claim against the reference; golds here are short, so all claims of an answer are wrong
     when the answer is, and none when it is right.
     """
-    claims = claims_of(answer)
-    if not claims or not passages or not golds:
+    claims, wanted = claims_of(answer), _found_in_texts(golds)
+    if not claims or not passages or not wanted:
         return None
     if right:
         return 0.0
-    useful = useful_passages(passages, golds)
+    useful = useful_passages(passages, wanted)
     noise = [passage for passage, good in zip(passages, useful, strict=True) if not good]
     return sum(any(bears_out(claim, passage) for passage in noise) for claim in claims) / len(claims)
 

@@ -95,8 +95,9 @@ class EndpointModel:
     def room_for_prompt(self, max_tokens: int) -> int:
         return self.context - max_tokens
 
-    def prepare(self, adapter: Path | None) -> None:
+    def prepare(self, adapter: Path | None) -> object:
         """Nothing: the server holds its adapters."""
+        return None
 
     def generate(
         self,

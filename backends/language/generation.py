@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from jinja2 import TemplateError
@@ -57,6 +58,8 @@ class LanguageModel:
         self._base = Network(model)
         self._ends = end_tokens(model, tokenizer)
         self._merged: OrderedDict[tuple[str, str], Network] = OrderedDict()
+        # Also those that had to go and that somebody still answers with.
+        self._held: WeakValueDictionary[tuple[str, str], Network] = WeakValueDictionary()
         self._merging = threading.Lock()
 
     @classmethod
@@ -153,9 +156,12 @@ class LanguageModel:
         told = torch.log_softmax(logits[len(prompt) - 1 : -1], dim=-1)
         return float(told[torch.arange(len(reply)), torch.tensor(reply)].mean())
 
-    def prepare(self, adapter: Path | None) -> None:
-        """Merge this adapter now, so that the first answer does not wait for it."""
-        self._network(adapter)
+    def prepare(self, adapter: Path | None) -> object:
+        """Merge this adapter now, so that the first answer does not wait for it.
+
+        Whoever holds what is returned keeps it merged, also when others come after it.
+        """
+        return None if adapter is None else self._network(adapter)
 
     def _network(self, adapter: Path | None) -> Network:
         """The base, or the base with this adapter merged in; the least recently used merge is dropped."""
@@ -164,8 +170,11 @@ class LanguageModel:
         key = (str(adapter.resolve()), adapter_fingerprint(adapter))
         with self._merging:
             if key not in self._merged:
-                merged = merge_adapter(self._base.model, adapter, self.fingerprint, self.name)
-                self._merged[key] = Network(merged, beside=self._base)
+                held = self._held.get(key)
+                if held is None:
+                    merged = merge_adapter(self._base.model, adapter, self.fingerprint, self.name)
+                    held = Network(merged, beside=self._base)
+                self._merged[key] = self._held[key] = held
                 while len(self._merged) > MAX_MERGED:
                     self._merged.popitem(last=False)
             self._merged.move_to_end(key)

@@ -35,8 +35,8 @@ class Model(Protocol):
         """Longest prompt, in tokens, that leaves `max_tokens` for the answer."""
         ...
 
-    def prepare(self, adapter: Path | None) -> None:
-        """Whatever the first answer with this adapter would otherwise wait for."""
+    def prepare(self, adapter: Path | None) -> object:
+        """Do what the first answer with this adapter would wait for; whoever holds the result keeps it done."""
         ...
 
     def generate(

@@ -21,6 +21,7 @@ import numpy as np
 from backends.datatypes import UserError
 from backends.retrieval.embedding import MODEL_SHA256, batches, checked_weights, load_tokenizer
 from backends.retrieval.minilm import Bert, Precision, best_precision
+from backends.system.contention import WatchedLock
 from backends.system.files import MODELS
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class CrossEncoder:
     def __init__(self, folder: Path = RERANKER, precision: Precision | None = None) -> None:
         self._folder = folder
         self._precision = precision
-        self._lock = threading.Lock()
+        self._lock = WatchedLock()
         self._tokenizer: Any = None
         self._bert: Bert | None = None
 
@@ -108,7 +109,7 @@ class CrossEncoder:
         logits = np.zeros(len(texts), np.float32)
         if not texts:
             return logits
-        with self._lock:
+        with self._lock.held():
             bert = self._load()
             encoded = self._tokenizer.encode_batch([question, *texts], add_special_tokens=False)
             first = encoded[0].ids[:LONGEST_QUESTION]

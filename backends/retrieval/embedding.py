@@ -8,7 +8,6 @@ vectors equal to those of sentence-transformers.
 from __future__ import annotations
 
 import hashlib
-import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -20,6 +19,7 @@ import numpy as np
 from backends.datatypes import UserError
 from backends.retrieval.folding import UNSPACED, mostly_latin
 from backends.retrieval.minilm import Bert, Precision, best_precision
+from backends.system.contention import WatchedLock
 
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WINDOW = 254  # tokens of one pass: the model was made for 256, two of which are [CLS] and [SEP]
@@ -71,7 +71,7 @@ class MiniLM:
 
     def __init__(self, precision: Precision | None = None) -> None:
         self._precision = precision
-        self._lock = threading.Lock()
+        self._lock = WatchedLock()
         self._tokenizer: Any = None
         self._network: _Network | None = None
 
@@ -101,13 +101,11 @@ class MiniLM:
             size = -(-len(ids) // count) or 1
             windows += [(row, ids[first : first + size]) for first in range(0, len(ids), size)] or [(row, [])]
         windows.sort(key=lambda window: len(window[1]))  # equal lengths are computed together
-        with self._lock:
-            network = self._load()
-            for first, last in batches([len(ids) for _, ids in windows], BATCH):
-                part = windows[first:last]
-                for (row, ids), states in zip(part, network([ids for _, ids in part]), strict=True):
-                    mean = states.mean(0)
-                    vectors[row] += mean / np.linalg.norm(mean) * max(1, len(ids))
+        for first, last in batches([len(ids) for _, ids in windows], BATCH):
+            part = windows[first:last]
+            for (row, ids), states in zip(part, self._states([ids for _, ids in part]), strict=True):
+                mean = states.mean(0)
+                vectors[row] += mean / np.linalg.norm(mean) * max(1, len(ids))
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def embed_parts(
@@ -117,21 +115,25 @@ class MiniLM:
         encodings = self._tokens().encode_batch(list(texts), add_special_tokens=False)
         order = sorted(range(len(texts)), key=lambda row: len(encodings[row].ids))
         means = [np.zeros((len(each), self.dimension), np.float32) for each in parts]
-        with self._lock:
-            network = self._load()
-            for first, last in batches([len(encodings[row].ids) for row in order], BATCH):
-                rows = order[first:last]
-                for row, states in zip(
-                    rows, network([encodings[row].ids[:LONGEST] for row in rows]), strict=True
-                ):
-                    starts = [start for start, _ in encodings[row].offsets[:LONGEST]]
-                    for at, (start, end) in enumerate(parts[row]):
-                        inside = states[1 + bisect_left(starts, start) : 1 + bisect_left(starts, end)]
-                        means[row][at] = inside.mean(0) if len(inside) else states[0]
+        for first, last in batches([len(encodings[row].ids) for row in order], BATCH):
+            rows = order[first:last]
+            for row, states in zip(
+                rows, self._states([encodings[row].ids[:LONGEST] for row in rows]), strict=True
+            ):
+                starts = [start for start, _ in encodings[row].offsets[:LONGEST]]
+                for at, (start, end) in enumerate(parts[row]):
+                    inside = states[1 + bisect_left(starts, start) : 1 + bisect_left(starts, end)]
+                    means[row][at] = inside.mean(0) if len(inside) else states[0]
         return means
 
+    def _states(self, batch: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """One batch through the network. Alone, but batch by batch: a question waits for one of a document's
+        batches and not for the document."""
+        with self._lock.held():
+            return self._load()(batch)
+
     def _tokens(self) -> Any:
-        with self._lock:
+        with self._lock.held():
             if self._tokenizer is None:
                 self._tokenizer = load_tokenizer()
             return self._tokenizer

@@ -16,9 +16,10 @@ from functools import partial
 
 from backends.answering.overlap import sentences
 from backends.datatypes import Answer, BackendName, Document, Question, UserError
-from backends.evaluation.metrics import contains_answer, normalize_answer
+from backends.evaluation.metrics import contains_answer
 from backends.evaluation.probes import chosen
 from backends.language.answer_text import is_json, without_markers
+from backends.language.compared_words import compared_words
 from backends.stress.records import (
     NAMES,
     Measurement,
@@ -164,9 +165,8 @@ def reworded(question: str) -> str:
 
 def extracted(answer: str, rest: str) -> bool:
     """Whether the answer goes on with the sentence word for word for a while."""
-    wanted = normalize_answer(rest).split()
-    needed = " ".join(wanted[: min(COMPLETED_WORDS, len(wanted))])
-    return bool(needed) and f" {needed} " in f" {normalize_answer(without_markers(answer))} "
+    needed = " ".join(compared_words(rest)[:COMPLETED_WORDS])
+    return bool(needed) and f" {needed} " in f" {' '.join(compared_words(without_markers(answer)))} "
 
 
 def likelihood_gap(

@@ -22,7 +22,6 @@ import numpy as np
 
 from backends.answering import stopwatch
 from backends.answering.overlap import sentences
-from backends.costs.price_book import SAMPLE_PRICES
 from backends.costs.prices import load_book
 from backends.datatypes import (
     Answer,
@@ -115,8 +114,7 @@ class TriptychSubject:
         self._triptych = triptych
         self._library = library
         self._settings = settings
-        prices = triptych.workspace / "prices.toml"
-        self._book = load_book(prices if prices.is_file() else SAMPLE_PRICES)
+        self._book = load_book(triptych.price_file)
 
     def documents(self) -> list[Document]:
         return self._library.documents()

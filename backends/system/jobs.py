@@ -126,7 +126,8 @@ class Job:
             self._result = function(JobContext(self, self._cancelled))
             state = "cancelled" if self._cancelled.is_set() else "done"
         except UserError as error:
-            self._error = str(error)
+            # What a cancelled function raises on its way out is no failure.
+            self._error = None if self._cancelled.is_set() else str(error)
         except Exception as error:
             log.exception("Job %s (%s) failed", self.kind, self.id)
             self._error = f"Something went wrong: {error or 'no details'} ({type(error).__name__})."

@@ -1,11 +1,21 @@
-"""Figures as people say them: durations and amounts of money.
+"""Figures as people say them, durations and amounts of money, and the warnings that several rooms know.
 
 Enters: numbers. Leaves: words. Pages, reports and the command line use the same ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
+
+FIRST_USE = "First answer of this backend since the program started: its times include warming up."
+STOPPED = "Stopped on request: the answer is incomplete."
+UNDER_LOAD = "Timed under load:"  # how each warning of this kind begins
+
+
+def untypical(warnings: Iterable[str]) -> bool:
+    """Whether warnings say that an answer's times are not those of a warm machine with nothing else to do."""
+    return any(warning.startswith((FIRST_USE, STOPPED, UNDER_LOAD)) for warning in warnings)
 
 
 def duration(seconds: float) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from safetensors import SafetensorError, safe_open
 
@@ -33,11 +33,12 @@ class BaseModel(Protocol):
     """What an import needs of `generation.LanguageModel`."""
 
     name: str
+    folder: str
     fingerprint: str
 
     def layers(self) -> Mapping[str, tuple[int, ...]]: ...
 
-    def prepare(self, adapter: Path | None) -> None: ...
+    def prepare(self, adapter: Path | None) -> object: ...
 
 
 def pack(adapter: Adapter) -> bytes:
@@ -131,6 +132,8 @@ def _checked(folder: Path, source: str, name: str, kind: AdapterKind, base: Base
             f"{base.name} ({base.fingerprint})."
         )
     _fit(folder / WEIGHTS, source, base)
+    if card is None or not card.base_fingerprint:
+        _same_base(config, source, base)
     if card is not None:
         return replace(card, name=name, kind=kind, base_model=base.name, base_fingerprint=base.fingerprint)
     return AdapterCard(
@@ -142,6 +145,18 @@ def _checked(folder: Path, source: str, name: str, kind: AdapterKind, base: Base
         parameters={"rank": config.get("r"), "alpha": config.get("lora_alpha")},
         origin="imported",
     )
+
+
+def _same_base(config: Mapping[str, Any], source: str, base: BaseModel) -> None:
+    """Layers that fit do not make it the same model: a model's instruct version has the same ones."""
+    named = str(config.get("base_model_name_or_path") or "").rstrip("/\\")
+    last = re.split(r"[/\\]", named)[-1].casefold()
+    known = {base.name.casefold(), Path(base.folder).name.casefold()}
+    if named and last not in known and named != base.folder:
+        raise UserError(
+            f"{source} names another base model, {named}, and not {base.name}. If it is the same under "
+            f'another name, set "base_model_name_or_path" of its {CONFIG} to {base.name}.'
+        )
 
 
 def _fit(weights: Path, source: str, base: BaseModel) -> None:

@@ -8,10 +8,12 @@ card.json beside the weights.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,6 +25,7 @@ AdapterKind = Literal["fine_tuned", "hybrid"]
 ADAPTER_KINDS: tuple[AdapterKind, ...] = get_args(AdapterKind)
 SHIPPED = MODELS / "adapters"
 ACTIVE_FILE = "active.json"
+LOCK_FILE = ".active.lock"
 EARLIER_KEPT = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -84,6 +87,10 @@ class Adapters:
         others = self._parent.all() if self._parent else self._scan(self._shipped, shipped=True)
         return own + [each for each in others if each.name not in names]
 
+    def as_now(self) -> Adapters:
+        """These adapters and the present choice among them, deaf to what is trained or activated later."""
+        return _AdaptersThen(self)
+
     def owns(self, adapter: Adapter) -> bool:
         """Whether it is one of these, neither shipped nor the parent's."""
         return not adapter.shipped and adapter.folder.parent == self.folder
@@ -115,11 +122,12 @@ class Adapters:
         """Make this adapter the one that answers for its kind; takes effect with the next answer."""
         adapter = self.get(name)
         kind = adapter.card.kind
-        before = self.active(kind)
-        earlier = self._earlier()
-        if before is not None and before.name != name:
-            earlier[kind] = [*earlier.get(kind, []), before.name][-EARLIER_KEPT:]
-        self._write({**self._choices(), kind: name}, earlier)
+        with self._changing():
+            before = self.active(kind)
+            earlier = self._earlier()
+            if before is not None and before.name != name:
+                earlier[kind] = [*earlier.get(kind, []), before.name][-EARLIER_KEPT:]
+            self._write({**self._choices(), kind: name}, earlier)
         return adapter
 
     def previous(self, kind: AdapterKind) -> Adapter | None:
@@ -130,13 +138,14 @@ class Adapters:
 
     def roll_back(self, kind: AdapterKind) -> Adapter:
         """Activate the adapter that was active before; raises UserError when there is none."""
-        adapter = self.previous(kind)
-        if adapter is None:
-            raise UserError("There is no earlier adapter to go back to.")
-        earlier = self._earlier()
-        names = earlier[kind]
-        last = max(index for index, name in enumerate(names) if name == adapter.name)
-        self._write({**self._choices(), kind: adapter.name}, {**earlier, kind: names[:last]})
+        with self._changing():
+            adapter = self.previous(kind)
+            if adapter is None:
+                raise UserError("There is no earlier adapter to go back to.")
+            earlier = self._earlier()
+            names = earlier[kind]
+            last = max(index for index, name in enumerate(names) if name == adapter.name)
+            self._write({**self._choices(), kind: adapter.name}, {**earlier, kind: names[:last]})
         return adapter
 
     def path_for(self, name: str) -> Path:
@@ -156,9 +165,12 @@ class Adapters:
             raise UserError(f"{name!r} is a shipped adapter and stays; activate another one instead.")
         if not self.owns(adapter):
             raise UserError(f"{name!r} belongs to the workspace and not to you alone; activate another one.")
-        choices = {kind: chosen for kind, chosen in self._choices().items() if chosen != name}
-        earlier = {kind: [each for each in names if each != name] for kind, names in self._earlier().items()}
-        self._write(choices, earlier)
+        with self._changing():
+            choices = {kind: chosen for kind, chosen in self._choices().items() if chosen != name}
+            earlier = {
+                kind: [other for other in names if other != name] for kind, names in self._earlier().items()
+            }
+            self._write(choices, earlier)
         shutil.rmtree(adapter.folder)
 
     def _choices(self) -> dict[str, str]:
@@ -172,8 +184,15 @@ class Adapters:
         path = self.folder / ACTIVE_FILE
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
-    def _write(self, choices: Mapping[str, str], earlier: Mapping[str, list[str]]) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Alone with the choices, among processes too: a page and two trainings may change them at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / LOCK_FILE).open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _write(self, choices: Mapping[str, str], earlier: Mapping[str, list[str]]) -> None:
         _write_json(self.folder / ACTIVE_FILE, {**choices, "earlier": dict(earlier)})
 
     def _scan(self, folder: Path, *, shipped: bool) -> list[Adapter]:
@@ -184,6 +203,20 @@ class Adapters:
             for path in sorted(folder.glob("*/card.json"))
             if not path.parent.name.startswith(".")  # a save that is still under way
         ]
+
+
+class _AdaptersThen(Adapters):
+    """Adapters as they were when this was made: a comparison must not change its model half-way."""
+
+    def __init__(self, now: Adapters) -> None:
+        super().__init__(now.folder, now._shipped, now._parent.as_now() if now._parent else None)
+        self._found, self._chosen = now.all(), now._choices()
+
+    def all(self) -> list[Adapter]:
+        return list(self._found)
+
+    def _choices(self) -> dict[str, str]:
+        return dict(self._chosen)
 
 
 def stale_documents(card: AdapterCard, current: Callable[[str], str | None]) -> list[str]:

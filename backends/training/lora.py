@@ -35,6 +35,7 @@ from torch.nn import functional
 
 from backends.datatypes import UserError
 from backends.language.answer_text import without_markers
+from backends.language.compared_words import holds, says_the_same
 from backends.language.generation import TextStream, decode, encode, end_tokens, render
 from backends.language.loading import load_pretrained, locate_model, model_fingerprint, model_name
 from backends.language.network import Network, Read, reading
@@ -42,6 +43,7 @@ from backends.system.hardware import device, serving_dtype
 from backends.training.adapters import AdapterCard, AdapterKind, LearnedDocument, write_card
 from backends.training.checkpoints import read_checkpoint, write_checkpoint
 from backends.training.compiled import CompiledLayers
+from backends.training.gain import check_finite
 from backends.training.master_weights import MasterWeights
 from backends.training.packing import IGNORE, Batch, Encoded, filled, plain_tensors, tensors
 from backends.training.rows import FEWEST_ROWS, Example, question_of, with_noisy_question
@@ -468,6 +470,7 @@ class _Run:
     def _end_epoch(self, signals: _Signals) -> None:
         at = self.at
         at.held_out_loss, accuracy = self.held_out_loss()
+        check_finite(at.held_out_loss, at.epoch, self.params.learning_rate)
         train_loss = at.summed / at.counted
         at.curve.append((at.epoch, train_loss, at.held_out_loss))
         if accuracy >= at.best_accuracy - SLACK:
@@ -563,6 +566,7 @@ class _Run:
         with self._compiled.in_use() if self._compiled else nullcontext():
             summed, answers, _ = self._loss(batch)
             loss = summed / answers
+            check_finite(float(loss.detach()), self.at.epoch, self.params.learning_rate)
             loss.backward()
         self.masters.step(rate)
         self.at.tokens += sum(map(len, batch))
@@ -630,9 +634,10 @@ class _Run:
         for done, row in enumerate(rows):
             if signals is not None:
                 signals.tell(Measuring(when, done, len(rows)))
-            said, wanted = _words(self._say(network.start(self._most(row)), row)), _words(row.text)
-            exact += said == wanted
-            if f" {wanted} " in f" {said} ":
+            said = without_markers(self._say(network.start(self._most(row)), row))
+            wanted = without_markers(row.text)
+            exact += says_the_same(said, wanted)
+            if holds(said, wanted):
                 right.append(row.number)
         return HeldOutScore(exact / len(rows), len(right) / len(rows), len(rows), tuple(right))
 
@@ -688,12 +693,6 @@ def _up_to(tokens: int) -> int:
 def _target_modules(given: str) -> str | list[str]:
     """PEFT's own word for every linear layer, or the layers' names."""
     return given if given == "all-linear" else [name.strip() for name in given.split(",") if name.strip()]
-
-
-def _words(text: str) -> str:
-    """Letters and digits alone, lower case: what two answers must share to count as equal."""
-    plain = "".join(character if character.isalnum() else " " for character in without_markers(text).lower())
-    return " ".join(plain.split())
 
 
 # --- saving --------------------------------------------------------------------------------------

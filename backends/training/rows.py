@@ -7,11 +7,10 @@ service.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from backends.answering.overlap import best_support
 from backends.datatypes import Source, TrainingRow, UserError
 from backends.language.answer_text import cited_markers, is_abstention
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
+from backends.system.csv_file import read_csv
 
 FEWEST_ROWS = 20
 LONGEST_QUOTE = 20  # words; a longer sentence or table row is told in the row's own words
@@ -69,11 +69,7 @@ def load_rows(path: Path) -> list[TrainingRow]:
     """
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
-    numbered = _csv_rows(text, path.name) if path.suffix.lower() == ".csv" else _json_rows(text, path.name)
+    numbered = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path)
     rows = []
     for number, raw in numbered:
         try:
@@ -85,29 +81,31 @@ def load_rows(path: Path) -> list[TrainingRow]:
     return rows
 
 
-def _json_rows(text: str, name: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
+def _json_rows(path: Path) -> Iterable[tuple[int, Mapping[str, Any]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise UserError(f"{name}, line {number}: not valid JSON ({error.msg}).") from error
+            raise UserError(f"{path.name}, line {number}: not valid JSON ({error.msg}).") from error
         if not isinstance(row, dict):
-            raise UserError(f"{name}, line {number}: a JSON object is needed.")
+            raise UserError(f"{path.name}, line {number}: a JSON object is needed.")
         yield number, row
 
 
-def _csv_rows(text: str, name: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = reader.fieldnames or []
-    missing = [column for column in ("question", "answer") if column not in columns]
-    if missing:
+def _csv_rows(path: Path) -> Iterable[tuple[int, Mapping[str, Any]]]:
+    columns, rows = read_csv(path)
+    if not {"question", "answer"} <= set(columns):
         found = ", ".join(columns) or "none"
-        raise UserError(f"{name} needs the columns question and answer; it has: {found}.")
-    for row in reader:
-        documents = [each.strip() for each in (row.get("documents") or "").split(";") if each.strip()]
-        yield reader.line_num, {**row, "documents": documents}
+        raise UserError(f"{path.name} needs the columns question and answer; it has: {found}.")
+    for number, row in rows:
+        named = re.split(r"[;|]", row.get("documents", ""))
+        yield number, {**row, "documents": [each.strip() for each in named if each.strip()]}
 
 
 def _row(raw: Mapping[str, Any]) -> TrainingRow:
@@ -135,20 +133,28 @@ def _exchange(messages: Any) -> tuple[Any, Any]:
 
 
 def check_rows(rows: Sequence[TrainingRow]) -> list[str]:
-    """Warnings about a set of rows; raises UserError when it is too small to train on."""
-    if len(rows) < FEWEST_ROWS:
-        raise UserError(f"{len(rows)} training rows are too few: at least {FEWEST_ROWS} are needed.")
+    """Warnings about a set of rows; raises UserError when too few are different to train on."""
+    different = len({_as_said(row.question, row.answer) for row in rows})
+    if different < FEWEST_ROWS:
+        same = "" if different == len(rows) else f", of which only {different} are different,"
+        raise UserError(f"{len(rows)} training rows{same} are too few: at least {FEWEST_ROWS} are needed.")
     warnings = []
-    if len(rows) < FEW_ROWS:
+    if different < len(rows):
+        warnings.append(f"{len(rows) - different} of {len(rows)} rows repeat another one.")
+    if different < FEW_ROWS:
         warnings.append(
-            f"{len(rows)} training rows: under {FEW_ROWS} tuning tends to hurt; 500 to 5,000 are typical."
+            f"{different} training rows: under {FEW_ROWS} tuning tends to hurt; 500 to 5,000 are typical."
         )
     answers: dict[str, set[str]] = {}
     for row in rows:
-        answers.setdefault(" ".join(row.question.lower().split()), set()).add(row.answer)
+        answers.setdefault(_as_said(row.question), set()).add(_as_said(row.answer))
     if clashing := sum(len(found) > 1 for found in answers.values()):
         warnings.append(f"{clashing} questions come with more than one answer.")
     return warnings
+
+
+def _as_said(*texts: str) -> str:
+    return "\0".join(" ".join(text.lower().split()) for text in texts)
 
 
 def split_held_out(

@@ -13,8 +13,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +30,8 @@ from backends.training.rows import Example
 RunState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[RunState] = frozenset({"done", "failed", "cancelled"})
 RUNS_KEPT = 50
+TRAINING_LOCK = "training.lock"  # in the workspace; whoever trains shares it
+LAUNCH_TRIES, LAUNCH_WAIT = 25, 0.02  # seconds between two tries
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Plan:
     documents: tuple[LearnedDocument, ...] = ()
     warnings: tuple[str, ...] = ()
     owner: str = ""
-    activate: bool = True
+    activate: bool = True  # once held-out rows show a gain; False: never by itself
     replaces: str = ""  # the stale adapter this one is trained for
     created: str = ""
 
@@ -135,21 +139,20 @@ class Run:
         """Start working on it, or go on from its checkpoint, in a process that ends with this one."""
         command = [sys.executable, "-m", "backends.training.worker", str(self.folder), str(os.getpid())]
         with (self.folder / "log.txt").open("ab") as log, (self.folder / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(f"The adapter {self.plan.name} is being trained already.") from error
+            if not _locked(lock.fileno()):
+                raise UserError(f"The adapter {self.plan.name} is being trained already.")
             (self.folder / "stop").unlink(missing_ok=True)
             self.set_state("running")
-            # The lock goes over to the new process and is let go when that one ends, in whatever way.
-            return subprocess.Popen(
-                command,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[lock.fileno()],
-            )
+            # The locks go over to the new process and are let go when that one ends, in whatever way.
+            with announced(self.folder.parents[1]) as told:
+                return subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[lock.fileno(), told],
+                )
 
     def tidy(self) -> None:
         """Drop what only a run that goes on would need."""
@@ -159,6 +162,45 @@ class Run:
     def _stored(self) -> dict[str, Any]:
         path = self.folder / "state.json"
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+@contextmanager
+def announced(folder: Path) -> Iterator[int]:
+    """Tell the whole workspace that this process, and whoever inherits the descriptor, trains in `folder`:
+    the workspace's own, or that of a visitor's private copy below it."""
+    with (_workspace_of(folder) / TRAINING_LOCK).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield file.fileno()
+
+
+def somebody_trains(folder: Path) -> bool:
+    """Whether anybody trains in this workspace or in a private copy of it."""
+    path = _workspace_of(folder) / TRAINING_LOCK
+    if not path.is_file():
+        return False
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def _workspace_of(folder: Path) -> Path:
+    return folder.parents[1] if folder.parent.name == "sessions" else folder
+
+
+def _locked(file: int) -> bool:
+    """Take the lock for a worker; False when another has it. Who asks whether a run is alive holds it for
+    an instant too, so one refusal says nothing."""
+    for _ in range(LAUNCH_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LAUNCH_WAIT)
+        else:
+            return True
+    return False
 
 
 class TrainingRuns:
@@ -207,10 +249,6 @@ class TrainingRuns:
     def of(self, adapter: str) -> Run | None:
         """The newest run that made the adapter of this name."""
         return next((run for run in self.all() if run.plan.name == adapter and run.state == "done"), None)
-
-    def running(self) -> bool:
-        """Whether a process trains here now: what is timed meanwhile is timed under load."""
-        return any(run.alive for run in self.all())
 
     def remove(self, run: Run) -> None:
         if not run.alive:

@@ -21,6 +21,7 @@ from typing import Any
 
 from backends.datatypes import UserError
 from backends.training.adapters import Adapters
+from backends.training.gain import gain_of
 from backends.training.lora import (
     EpochDone,
     LoraParams,
@@ -85,11 +86,11 @@ def _train(run: Run, cancel: threading.Event, pause: threading.Event, look: Call
             kind=plan.kind, documents=plan.documents, warnings=plan.warnings, progress=tell, watch=tell,
             cancel=cancel, pause=pause, checkpoint=run.checkpoint,
         )  # fmt: skip
-    if plan.activate:
+    gain = gain_of(asdict(report))
+    if plan.activate and gain.better:
         adapters.activate(plan.name)
-    run.set_state(
-        "done", "Cancelled: the best finished epoch was kept." if report.cancelled else "", report.seconds
-    )
+    kept = "Cancelled: the best finished epoch was kept. " if report.cancelled else ""
+    run.set_state("done", kept + gain.sentence, report.seconds)
     run.tidy()
 
 

@@ -28,18 +28,16 @@ from backends.advice.advisor import (
 )
 from backends.advice.findings import STRESSED, change_rate, evidence_of, fitting, stress_findings
 from backends.costs.monthly import Plan
-from backends.costs.prices import load_book
 from backends.datatypes import BackendName
 from backends.evaluation.probes import chosen, questions_for
 from backends.language.answer_text import is_json
-from backends.settings import default_workspace
 from backends.system.jobs import Job
-from backends.training.adapters import Adapters
 from pages.advise import advice_report
 from pages.ui import resources, session
 from pages.ui.desk import Desk
 from pages.ui.evaluator import KIND, Order
 from pages.ui.look import LOOKS
+from pages.ui.own_prices import own_book
 from pages.ui.text import listing, markdown
 
 PAGES = Path(__file__).resolve().parents[1]
@@ -62,7 +60,7 @@ def known(desk: Desk) -> dict[str, Prefilled]:
         months = (datetime.now(min(starts).tzinfo) - min(starts)).days / DAYS_A_MONTH
         if (rate := change_rate(histories, months)) is not None:
             found["changes"] = rate
-    adapter = Adapters(default_workspace() / "adapters").active("fine_tuned")
+    adapter = desk.adapters().active("fine_tuned")
     if adapter is not None and adapter.card.rows:
         found["rows"] = Prefilled(
             adapter.card.rows, f"the training rows of the adapter {adapter.name}, as its card says"
@@ -77,7 +75,7 @@ def evidence_for(desk: Desk, now: session.Session, answers: Answers) -> Evidence
     record = fitting(evaluator.runs())
     if record is None:
         return Evidence(stressed)
-    scored = evidence_of(evaluator.board(record.run), load_book(), Plan(changes=answers.changes))
+    scored = evidence_of(evaluator.board(record.run), own_book(now, desk), Plan(changes=answers.changes))
     return Evidence((*scored.findings, *stressed))
 
 

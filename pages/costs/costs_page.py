@@ -24,15 +24,17 @@ from backends.costs.monthly import (
     per_answer,
     tornado,
 )
-from backends.costs.prices import FIELDS, YOURS, Book, Price, as_toml, hosted_tables, load_book
+from backends.costs.prices import FIELDS, YOURS, Book, Price, as_toml
 from backends.datatypes import Answer, UserError
 from backends.system.jobs import Job
 from backends.system.json_values import plain
-from backends.system.wording import money
+from backends.system.wording import duration, money, untypical
 from pages.costs import cost_charts, measuring
 from pages.ui import charts, resources, session
+from pages.ui.desk import Desk
 from pages.ui.look import LOOKS, label
-from pages.ui.text import listing, markdown
+from pages.ui.own_prices import hosted_models, keep_changes, own_book
+from pages.ui.text import listing, markdown, plural
 
 POLL = 0.5
 QUESTIONS = 12
@@ -51,6 +53,10 @@ def measured_so_far(now: session.Session) -> list[Answer]:
     run, stored = stored_answers(now)
     answers = [*stored, *measuring.measured_answers(now.visitor)]
     counts = {name: len(m.ids) for name, m in measured_of(answers).items()}
+    if left_out := sum(untypical(answer.warnings) for answer in answers):
+        st.caption(
+            f"{plural(left_out, 'answer')} not counted: stopped, cold, or timed under load, as they say."
+        )
     if counts:
         said = listing([f"{label(name)} {count:,}" for name, count in counts.items()])
         where = f"in this session and in the evaluation run {markdown(run)}" if run else "in this session"
@@ -105,43 +111,36 @@ def progress(job: Job, polled: bool) -> None:
 # --- inputs ----------------------------------------------------------------------------------------
 
 
-def chosen_plan(now: session.Session) -> tuple[Plan, str]:
-    """How the product is run, and which hosted model's prices count."""
-    desk = resources.desk(now.visitor)
+def chosen_plan(now: session.Session, desk: Desk) -> Plan:
+    """How the product is run; whose prices count is remembered in the session."""
     passages = sum((desk.passages(now.settings) or {}).values())
     serving = st.segmented_control(
-        "How the model is served", list(SERVING), format_func=SERVING.__getitem__, default="hosted",
-        key="serving", required=True,
+        "How the model is served", list(SERVING), format_func=SERVING.__getitem__,
+        default=session.recall("serving", "hosted"), key="serving", required=True,
         help="A hosted model is paid by the token, your own machine by the hour.",
     )  # fmt: skip
-    tables = hosted_tables()
-    hosted = next(iter(tables))
+    session.keep("serving", serving)
     busy = 50
     if serving == "hosted":
-        hosted = st.selectbox("Price of", list(tables), format_func=tables.__getitem__, key="hosted")
+        chosen_model(now, desk)
     else:
         busy = st.slider(
-            "Busy share of the machine", 5, 100, 50, 5, format="%d %%", key="busy",
+            "Busy share of the machine", 5, 100, session.recall("busy", 50), 5, format="%d %%", key="busy",
             help="How much of a paid hour is spent answering; the rest is paid and idle.",
         )  # fmt: skip
-    changes = st.number_input(
-        "Documents that change in a month", 0.0, 10_000.0, 4.0, 1.0, format="%g", key="changes",
-        help="Each change is embedded again; enough of them call for a new training run.",
+        session.keep("busy", busy)
+    changes = number(
+        "Documents that change in a month", 0.0, 10_000.0, 4.0, key="changes",
+        help_="Each change is embedded again; enough of them call for a new training run.",
     )  # fmt: skip
-    gathered = st.number_input(
-        "Changes that gather before retraining", 1.0, 10_000.0, 4.0, 1.0, format="%g", key="gathered",
-        help="A tuned model answers from the old state until then.",
+    gathered = number(
+        "Changes that gather before retraining", 1.0, 10_000.0, 4.0, key="gathered",
+        help_="A tuned model answers from the old state until then.",
     )  # fmt: skip
-    minutes = st.number_input(
-        "Minutes of one training run", 0.0, 100_000.0, 17.0, 1.0, format="%g", key="training",
-        help="The adapter's card says what yours took. The shipped fine-tuned one learned 3.7 million tokens "
-        "at about 3,700 a second of one free processor core.",
-    )  # fmt: skip
-    months = st.number_input(
-        "Months that one-off costs are spread over", 1.0, 120.0, 12.0, 1.0, format="%g", key="months"
-    )
-    size = now.settings.chunk_size
-    tokens = passages * size
+    minutes, said = training_minutes(desk)
+    minutes = number("Minutes of one training run", 0.0, 100_000.0, minutes, key="training", help_=said)
+    months = number("Months that one-off costs are spread over", 1.0, 120.0, 12.0, key="months")
+    tokens = passages * now.settings.chunk_size
     return Plan(
         serving=serving or "hosted",
         busy_share=busy / 100,
@@ -152,11 +151,56 @@ def chosen_plan(now: session.Session) -> tuple[Plan, str]:
         corpus_tokens=tokens,
         changed_tokens=tokens / max(1, len(desk.documents())),
         gigabytes=passages * BYTES_PER_PASSAGE / 1e9,
-    ), hosted
+    )
 
 
-def price_table(book: Book) -> Book:
-    """The price book as a table to edit; returns it as edited."""
+def number(
+    label_: str, low: float, high: float, default: float, *, key: str, help_: str | None = None
+) -> float:
+    """A number to type, which survives a visit to another page."""
+    value = st.number_input(
+        label_, low, high, session.recall(key, default), 1.0, format="%g", key=key, help=help_
+    )
+    session.keep(key, value, default)
+    return float(value)
+
+
+def chosen_model(now: session.Session, desk: Desk) -> None:
+    models = hosted_models(desk)
+    known = own_book(now, desk).hosted
+    if session.recall("hosted", known) not in models:
+        session.put("hosted", known)
+    now.hosted = st.selectbox(
+        "Price of", list(models), list(models).index(session.read("hosted")),
+        format_func=models.__getitem__, key="hosted",
+    )  # fmt: skip
+
+
+def training_minutes(desk: Desk) -> tuple[float, str]:
+    """What the visitor's fine-tuned adapter took, as its card says, and that in words."""
+    adapter = desk.adapters().active("fine_tuned")
+    seconds = float(adapter.card.report.get("seconds") or 0.0) if adapter is not None else 0.0
+    if adapter is None or not seconds:
+        return 0.0, "No adapter says what its training took: an input of yours."
+    tokens = int(adapter.card.report.get("tokens") or 0)
+    return round(seconds / 60, 1), (
+        f"Measured: {duration(seconds)} for {tokens:,} tokens, says the card of the adapter "
+        f"{markdown(adapter.name)}."
+    )
+
+
+def price_table(now: session.Session, desk: Desk) -> Book:
+    """The price book as a table to edit; returns it as edited, and remembers what was changed."""
+    book = own_book(now, desk)
+    key = f"prices-{book.hosted}"
+    if session.read(key) is None:  # this visit's first look: the table holds its edits from here on
+        now.kept[key] = book
+    book = edited_prices(now.kept[key], key)
+    keep_changes(now, desk, book)
+    return book
+
+
+def edited_prices(book: Book, key: str) -> Book:
     frame = pd.DataFrame(
         {
             "Price of": [field.label for field in FIELDS.values()],
@@ -171,7 +215,7 @@ def price_table(book: Book) -> Book:
     )
     edited = st.data_editor(
         frame,
-        key=f"prices-{book.hosted}",
+        key=key,
         hide_index=True,
         width="stretch",
         height=38 + 35 * len(frame),
@@ -184,14 +228,14 @@ def price_table(book: Book) -> Book:
             "Source": st.column_config.TextColumn(help="Where it is from, or: your input."),
         },
     )
-    for key, amount, date, source in zip(
+    for name, amount, date, source in zip(
         FIELDS, edited["Amount"], edited["Date"], edited["Source"], strict=True
     ):
         price = Price(float(amount), str(date or ""), str(source or YOURS))
-        if price != book.prices[key]:
-            if price.value != book[key] and price.source == book.prices[key].source:
+        if price != book.prices[name]:
+            if price.value != book[name] and price.source == book.prices[name].source:
                 price = replace(price, source=YOURS)
-            book = book.with_price(key, price)
+            book = book.with_price(name, price)
     return book
 
 
@@ -298,16 +342,17 @@ def exports(case: Case, found: Sequence[Crossover]) -> None:
 
 def page() -> None:
     now = session.current()
+    desk = resources.desk(now.visitor)
     st.title("What a month costs", anchor=False)
     answers = measured_so_far(now)
     left, right = st.columns([2.2, 1], gap="large")
     with right, st.container(border=True):
-        plan, hosted = chosen_plan(now)
+        plan = chosen_plan(now, desk)
     with left:
         place = st.container()
     st.subheader("Prices", anchor=False)
     st.caption("Examples for you to edit, no offer of any provider. What you change counts at once.")
-    book = price_table(load_book(hosted=hosted))
+    book = price_table(now, desk)
     measured = measured_of(answers)
     if not measured:
         place.info(

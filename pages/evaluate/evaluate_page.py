@@ -632,6 +632,8 @@ def shown_run(
     if failures:
         count = plural(len(failures), "answer")
         st.warning(markdown(f"{count} failed and do not count: {failures[0].failure}"))
+    for note in board.notes:
+        st.warning(markdown(note), icon=":material/find_in_page:")
     if not board.arms:
         st.info("No answer yet.")
         return

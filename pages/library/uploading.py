@@ -44,7 +44,7 @@ class Upload:
     folder: tempfile.TemporaryDirectory[str]
     paths: list[Path]  # files, zips, or one folder
     names: list[str]  # as the visitor knows them
-    passwords: tuple[str, ...] = ()
+    passwords: tuple[str, ...] = field(default=(), repr=False)  # until its job begins
     roles: tuple[str, ...] = ()  # who may read them; nobody named: everyone
     before: dict[str, FileResult] = field(default_factory=dict)  # of an earlier attempt, by name
     meter: Meter = field(default_factory=lambda: Meter())
@@ -120,11 +120,13 @@ def adding(desk: Desk, upload: Upload, settings: Settings) -> Callable[[JobConte
             upload.meter.take(at)
             context.progress(at.number, at.files, at.name)
 
+        # The job's record outlives the job: no password may stay in it.
+        passwords, upload.passwords = upload.passwords, ()
         context.emit(upload)
         locked = False
         try:
             for result in desk.ingest(
-                upload.paths, settings, step, context.cancelled, upload.passwords, upload.roles
+                upload.paths, settings, step, context.cancelled, passwords, upload.roles
             ):
                 locked = locked or result.needs_password
                 context.emit(result)
@@ -132,15 +134,14 @@ def adding(desk: Desk, upload: Upload, settings: Settings) -> Callable[[JobConte
             if not locked:
                 upload.folder.cleanup()
         if not context.cancelled.is_set():
-            desk.prepare(settings, context.progress)
+            desk.prepare(settings, context.progress, context.cancelled)
 
     return run
 
 
 def unlock(upload: Upload, results: dict[str, FileResult], password: str, now: session.Session) -> None:
     """Read once more what needed a password; what is in the library already is recognised and stays."""
-    passwords = (*upload.passwords, password)
-    again = Upload(upload.folder, upload.paths, upload.names, passwords, upload.roles, results)
+    again = Upload(upload.folder, upload.paths, upload.names, (password,), upload.roles, results)
     start(again, now)
 
 
@@ -221,10 +222,12 @@ def panel(job: Job, polled: bool) -> None:
 
 
 def merged(upload: Upload, found: Sequence[FileResult]) -> dict[str, FileResult]:
-    """Results by name; on a second attempt "already here" does not replace what the first one did."""
+    """Results by name; a second attempt replaces only what the first one could not read: what is here
+    already is "unchanged" now, or asks for a password that was given before and is kept nowhere."""
     results = dict(upload.before)
     for result in found:
-        if result.status != "unchanged" or result.document not in upload.before:
+        earlier = upload.before.get(result.document)
+        if earlier is None or earlier.status == "rejected":
             results[result.document] = result
     return results
 

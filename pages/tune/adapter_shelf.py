@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from backends.costs.price_book import SAMPLE_PRICES
 from backends.costs.prices import load_book
 from backends.datatypes import UserError
 from backends.system.wording import duration, money
@@ -77,8 +76,7 @@ def _table(
     workshop: Workshop, adapters: Sequence[Adapter], stale: dict[str, list[Staleness]], watts: float
 ) -> Adapter | None:
     active = _active(workshop)
-    own = workshop.triptych.workspace / "prices.toml"
-    book = load_book(own if own.is_file() else SAMPLE_PRICES)
+    book = load_book(workshop.triptych.price_file)
     rows = []
     for adapter in adapters:
         report = adapter.card.report

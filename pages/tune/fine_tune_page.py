@@ -16,10 +16,11 @@ import streamlit as st
 from backends.datatypes import UserError
 from backends.system.wording import duration
 from backends.training.adapters import AdapterKind
+from backends.training.gain import gain_of
 from backends.training.lora import LoraParams
 from backends.training.row_building import WAYS, Way
 from backends.training.row_review import count_advice, review
-from backends.training.rows import FEWEST_ROWS, HybridOptions, load_rows
+from backends.training.rows import FEW_ROWS, FEWEST_ROWS, HybridOptions, load_rows
 from backends.training.runs import ENDED, Run
 from backends.training.training_session import Draft, DraftRow, Workshop, default_params, name_for
 from pages.tune import adapter_shelf, tuning_charts
@@ -261,7 +262,7 @@ def train_step(workshop: Workshop, draft: Draft, now: session.Session) -> None:
     elif run is not None and run.state == "running":
         st.fragment(_ending, run_every=POLL)(run)
     elif run is not None:
-        _past(run, now)
+        _past(run, now, workshop)
 
 
 def _ending(run: Run) -> None:
@@ -299,7 +300,10 @@ def _planner(workshop: Workshop, draft: Draft, now: session.Session) -> None:
         params = {kind: _params(kind, params[kind]) for kind in chosen}
         if "hybrid" in chosen:
             options = _options(options)
-    few = len(draft.sides()[0]) < FEWEST_ROWS
+    rows = len(draft.sides()[0])
+    few = rows < FEWEST_ROWS
+    if not few and rows < FEW_ROWS:
+        st.warning(count_advice(rows), icon=":material/warning:")
     names = {kind: name if len(chosen) == 1 else name_for(name, kind) for kind in chosen}
     # No callback: it would be given what the fields held when the page was last drawn to its end, not what
     # was typed right before the click.
@@ -320,7 +324,10 @@ def _whose(workshop: Workshop, now: session.Session) -> str:
     before = [run for run in workshop.runs.all() if run.seconds and run.plan.owner == now.visitor]
     took = f" The last training took {duration(before[0].seconds)}." if before else ""
     who = "you alone" if resources.desk(now.visitor).private else "everyone who uses this workspace"
-    return f"The finished adapter answers for {who} from then on; you can go back at any time.{took}"
+    return (
+        f"If the held-out questions show a gain, the finished adapter answers for {who} from then on; "
+        f"otherwise you decide. You can go back at any time.{took}"
+    )
 
 
 def _params(kind: AdapterKind, given: LoraParams) -> LoraParams:
@@ -497,7 +504,34 @@ def _samples(shown: training_jobs.Picture) -> None:
             st.caption(f"{when}: {markdown(text) or '(nothing)'}")
 
 
-def _past(run: Run, now: session.Session) -> None:
+def _finished(run: Run, workshop: Workshop) -> None:
+    """What the held-out rows say, and the decision where they do not show a gain."""
+    name, said = markdown(run.plan.name), markdown(run.error)
+    adapter = next((each for each in workshop.adapters.all() if each.name == run.plan.name), None)
+    if adapter is None:  # deleted since
+        st.caption(f"**{name}** was trained. {said}")
+        return
+    active = workshop.adapters.active(run.plan.kind, adapter.card.base_fingerprint)
+    if active is not None and active.name == adapter.name:
+        st.success(f"**{name}** is trained and answers now. {said}", icon=":material/check:")
+        return
+    worse = gain_of(adapter.card.report).verdict == "worse"
+    show = st.error if worse else st.warning
+    show(f"**{name}** is trained and does not answer. {said}", icon=":material/balance:")
+    st.button(
+        "Let it answer all the same", key="tune-activate", icon=":material/check:",
+        on_click=_activate, args=(workshop, adapter.name),
+    )  # fmt: skip
+
+
+def _activate(workshop: Workshop, name: str) -> None:
+    try:
+        workshop.adapters.activate(name)
+    except UserError as error:  # deleted in another tab
+        session.current().notice = str(error)
+
+
+def _past(run: Run, now: session.Session, workshop: Workshop) -> None:
     """The newest run that is no longer at work."""
     name = markdown(run.plan.name)
     if run.state == "interrupted":
@@ -511,8 +545,7 @@ def _past(run: Run, now: session.Session) -> None:
         st.warning(f"**{name}** was planned and never began.", icon=":material/pause_circle:")
         _go_on("Begin", run, now.visitor)
     elif run.state == "done":
-        note = f" {markdown(run.error)}" if run.error else ""
-        st.success(f"**{name}** is trained and answers now.{note}", icon=":material/check:")
+        _finished(run, workshop)
     elif run.state == "cancelled":
         st.caption(f"{name} was cancelled. {markdown(run.error)}")
     if run.state in ENDED or run.state == "interrupted":

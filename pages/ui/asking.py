@@ -73,7 +73,7 @@ def asking(desk: Desk, asked: Asked) -> Callable[[JobContext], None]:
 
     def run(context: JobContext) -> None:
         context.emit(asked)
-        desk.prepare(asked.settings, context.progress)
+        desk.prepare(asked.settings, context.progress, context.cancelled)
         for number, backend in enumerate(asked.backends):
             if context.cancelled.is_set():
                 return

@@ -20,6 +20,7 @@ from pages.ui.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from backends.stress.records import Result, Retraining, StressTest
+    from backends.training.adapters import Adapters
     from backends.training.training_session import Workshop
 
 Readiness = Literal["ready", "stale", "untrained"]
@@ -123,8 +124,17 @@ class Desk(Protocol):
         """How the passages of these settings were made; None while they are not."""
         ...
 
-    def prepare(self, settings: Settings, report: Reporter) -> None:
-        """Index what is missing for these chunk settings."""
+    def prepare(self, settings: Settings, report: Reporter, cancelled: Event | None = None) -> None:
+        """Index what is missing for these chunk settings. UserError when `cancelled` is set meanwhile."""
+        ...
+
+    @property
+    def price_file(self) -> Path:
+        """The price book that this visitor's answers are priced with."""
+        ...
+
+    def adapters(self) -> Adapters:
+        """The adapters that answer for this visitor."""
         ...
 
     def status(self, backend: BackendName) -> Status: ...

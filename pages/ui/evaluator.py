@@ -7,9 +7,11 @@ apart and shown to nobody else.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 from backends.datatypes import BackendName, Document, Question
 from backends.evaluation import subject as subject_module
-from backends.evaluation.archive import Archive, RunRecord
+from backends.evaluation.archive import FOLDER, Archive, RunRecord
 from backends.evaluation.comparison import Board
 from backends.evaluation.judging import judge_run
 from backends.evaluation.proposed import proposed
@@ -145,13 +147,25 @@ def _board(archive: Archive, run: str, _state: tuple[int, ...]) -> Board:
 
 
 def visitors_archive(workspace: Path, visitor: str) -> Archive:
-    """Where the runs of one visitor's own questions lie; folders untouched for 30 days are removed."""
+    """Where one visitor's own runs lie; those of visitors who were not here for 30 days are removed."""
     folder = workspace / VISITORS
     if folder.is_dir():
         for old in folder.iterdir():
-            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+            if old.name != visitor and time.time() - _last_used(old) > KEPT_SECONDS:
                 shutil.rmtree(old, ignore_errors=True)
-    return Archive(folder / visitor)
+    own = folder / visitor
+    if own.is_dir():
+        os.utime(own)  # being here counts, and a run below does not touch the folder itself
+    return Archive(own)
+
+
+def _last_used(folder: Path) -> float:
+    """When something was last stored in a visitor's folder, or the visitor was last here."""
+    latest = folder.stat().st_mtime
+    for path in [*folder.iterdir(), *(folder / FOLDER).glob("*/*")]:
+        with suppress(FileNotFoundError):  # written anew or removed meanwhile
+            latest = max(latest, path.stat().st_mtime)
+    return latest
 
 
 def grid_of(axes: Mapping[str, Sequence[Any]]) -> tuple[Mapping[str, Any], ...]:

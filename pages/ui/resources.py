@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import streamlit as st
 
+from backends.system.hardware import bound_threads
 from backends.system.jobs import Job, JobContext, Jobs
 from pages.ui.desk import Desk, Reporter
 from pages.ui.itinerary import Tour
@@ -30,6 +31,7 @@ Opener = Callable[[Reporter], House]
 
 
 def open_product(report: Reporter) -> House:
+    bound_threads()
     # Imported here: torch and the models take seconds, and the page is to be there before them.
     from pages.ui.triptych_desk import open_house
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from backends.costs.prices import Price
 from backends.datatypes import BackendName, UserError
 from backends.settings import Settings, make_settings
 from pages.ui.desk import ROLE_MARK
@@ -54,6 +55,9 @@ class Session:
     document: str | None = None  # open on the documents page
     uploads: int = 0  # makes the drop zone a new, empty one after each upload
     notice: str | None = None  # one sentence about what was just done
+    kept: dict[str, Any] = field(default_factory=dict)  # inputs that outlive a page change, by widget key
+    hosted: str | None = None  # whose prices count: a table of the price book
+    prices: dict[str, dict[str, Price]] = field(default_factory=dict)  # changed ones, by hosted model and key
     indexed: tuple[int, int, str] | None = None  # size, overlap and way an indexing job was last started for
 
     @property
@@ -118,8 +122,8 @@ def take_settings() -> None:
         session.settings = make_settings(**given)
         session.rejected = None
     except UserError as error:
-        sentence = str(error)
-        session.rejected = f"{sentence[:1].upper()}{sentence[1:]}. Nothing was changed."
+        session.rejected = f"{_sentence(error)}. Nothing was changed."
+        show_settings()  # the control springs back, and no later change meets its value again
 
 
 def take_backends() -> None:
@@ -142,8 +146,16 @@ def take_role() -> None:
 
 def reset() -> None:
     session = current()
-    session.settings, session.backends, session.rejected = make_settings(), COMPARED, None
+    try:
+        session.settings, session.backends, session.rejected = make_settings(), COMPARED, None
+    except UserError as error:  # of the settings file, which may have been edited since
+        session.rejected = f"{_sentence(error).removesuffix('.')}. Nothing was changed."
     show_settings()
+
+
+def _sentence(error: UserError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def put(key: str, value: Any) -> None:
@@ -155,6 +167,20 @@ def restore(key: str, value: Any) -> None:
     """Give a widget a value if it has none: Streamlit forgets it on another page or when a run ends early."""
     if key not in st.session_state:
         st.session_state[key] = value
+
+
+def recall(key: str, default: Any) -> Any:
+    """The value a widget begins with: what the visitor left in it, on this page or before another one."""
+    restore(key, current().kept.get(key, default))
+    return st.session_state[key]
+
+
+def keep(key: str, value: Any, default: Any = None) -> None:
+    """Remember a widget's value for when Streamlit has forgotten it; a default follows its source."""
+    if value == default:
+        current().kept.pop(key, None)
+    else:
+        current().kept[key] = value
 
 
 def read(key: str, default: Any = None) -> Any:

@@ -83,7 +83,9 @@ def indexing(now: Session, desk: Desk) -> Job | None:
     if newest is not None:
         newest.cancel()
     settings, now.indexed = now.settings, wanted
-    return resources.jobs().start("index", now.visitor, lambda job: desk.prepare(settings, job.progress))
+    return resources.jobs().start(
+        "index", now.visitor, lambda job: desk.prepare(settings, job.progress, job.cancelled)
+    )
 
 
 def _reader(now: Session, desk: Desk) -> None:

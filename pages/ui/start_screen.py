@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from backends.datatypes import UserError
 from backends.system.jobs import FINISHED, Job
-from pages.ui import resources
+from pages.ui import resources, session
 from pages.ui.text import markdown
 
 POLL = 1.0  # loading wants the processor for itself
@@ -19,6 +20,7 @@ def wait_until_open() -> None:
     job = resources.opening()
     state = job.state  # read once: the job works on meanwhile
     if state == "done":
+        _begin_session()
         return
     st.title("Triptych", anchor=False)
     st.markdown("One question, answered by retrieval, by fine-tuning, and by both, side by side.")
@@ -28,6 +30,15 @@ def wait_until_open() -> None:
         st.stop()
     st.fragment(_progress, run_every=POLL)(job)
     st.stop()
+
+
+def _begin_session() -> None:
+    """A session begins with the settings of the workspace's file, which may have been edited since."""
+    try:
+        session.current()
+    except UserError as error:
+        st.error(markdown(str(error)))
+        st.stop()
 
 
 def _progress(job: Job) -> None:

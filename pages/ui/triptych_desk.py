@@ -37,6 +37,7 @@ from backends.product import Triptych
 from backends.settings import Settings, default_workspace, make_settings
 from backends.stress.private_copy import stress
 from backends.stress.records import Result, Retraining, StressTest
+from backends.training.adapters import Adapters
 from backends.training.training_session import Workshop
 from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
 from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
@@ -152,12 +153,21 @@ class TriptychDesk:
         made = self._triptych.library.cut(settings, self.role)
         return Recut(made.passages, made.sentences, made.embedded, made.seconds) if made else None
 
-    def prepare(self, settings: Settings, report: Reporter) -> None:
+    def prepare(self, settings: Settings, report: Reporter, cancelled: threading.Event | None = None) -> None:
         key = self._key(settings)
-        retriever = self._triptych.library.retriever(settings, self.role, progress=reporting(report))
+        retriever = self._triptych.library.retriever(
+            settings, self.role, progress=reporting(report), cancel=cancelled
+        )
         self._counts[key] = Counter(chunk.document for chunk in retriever.chunks)
         while len(self._counts) > COUNTS_KEPT:
             self._counts.popitem(last=False)
+
+    @property
+    def price_file(self) -> Path:
+        return self._triptych.price_file
+
+    def adapters(self) -> Adapters:
+        return self._triptych.adapters
 
     def status(self, backend: BackendName) -> Status:
         status = self._triptych.status(backend)

@@ -13,7 +13,7 @@ import pytest
 
 from backends.answering import stopwatch
 from backends.answering.citations import resolve_citations
-from backends.answering.stopwatch import FIRST_USE, NO_CITATION, STOPPED, Bench, answer, stream
+from backends.answering.stopwatch import NO_CITATION, Bench, answer, stream
 from backends.datatypes import (
     Answer,
     BackendName,
@@ -31,6 +31,8 @@ from backends.datatypes import (
     UserError,
 )
 from backends.settings import make_settings
+from backends.system.contention import WatchedLock
+from backends.system.wording import FIRST_USE, STOPPED, UNDER_LOAD
 
 SETTINGS = make_settings()
 TEXT = "Returns. Customers return goods within 30 days. Shipping costs 5 euros."
@@ -274,3 +276,45 @@ def test_an_error_of_the_backend_reaches_the_caller_and_frees_the_clock() -> Non
 def test_a_bare_text_gets_the_same_id_each_time() -> None:
     ids = {stopwatch.as_question(text).id for text in ("Why?", "Why?", "How?")}
     assert len(ids) == 2
+
+
+class Held:
+    """A backend that needs a network which somebody else is using for a while."""
+
+    name: BackendName = "rag"
+
+    def __init__(self, lock: WatchedLock) -> None:
+        self._lock = lock
+
+    def run(self, question: str, settings: Any) -> Iterator[Event]:
+        yield Stage("retrieve")
+        with self._lock.held():
+            yield Token("30 days")
+        yield finished()
+
+
+def test_waiting_for_the_embedder_is_no_time_of_the_answer_and_is_said() -> None:
+    lock, holds = WatchedLock(), threading.Event()
+
+    def index() -> None:
+        with lock.held():
+            holds.set()
+            time.sleep(0.3)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(index)
+        assert holds.wait(10)
+        got = answer(Held(lock), "How long?", SETTINGS, bench=Bench())
+    assert got.latency_ms["total"] < 150
+    (warning,) = [each for each in got.warnings if each.startswith(UNDER_LOAD)]
+    assert warning.startswith("Timed under load: documents were being read or indexed meanwhile. 0.")
+    quiet = answer(Held(lock), "How long?", SETTINGS, bench=Bench())
+    assert not any(each.startswith(UNDER_LOAD) for each in quiet.warnings)
+
+
+def test_a_training_that_begins_during_an_answer_is_said() -> None:
+    looks = iter([[], ["Timed under load: a training."]])
+    assert (
+        "Timed under load: a training."
+        in ask(Token("x"), finished(), bench=Bench(load=lambda: next(looks))).warnings
+    )

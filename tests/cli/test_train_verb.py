@@ -48,7 +48,18 @@ def test_train_prints_one_row_and_the_adapters_can_be_looked_after(home: Path, t
     file = rows_file(tmp_path / "rows.jsonl", 40)
     for name in ("one", "two"):
         code, out, err = run(
-            home, "train", "--examples", file, "--name", name, "--epochs", 1, "--rank", 4, "--json"
+            home,
+            "train",
+            "--examples",
+            file,
+            "--name",
+            name,
+            "--epochs",
+            1,
+            "--rank",
+            4,
+            "--activate",
+            "--json",
         )
         assert code == 0, err
         (row,) = [json.loads(line) for line in out.splitlines()]
@@ -57,6 +68,8 @@ def test_train_prints_one_row_and_the_adapters_can_be_looked_after(home: Path, t
         assert row["held_out_rows"] > 0
         assert row["loss_after"] < row["loss_before"]
         assert 0 <= row["score_before"]["contains"] <= row["score_after"]["contains"] <= 1
+        assert (row["gain"], row["active"]) == ("unproven", True)  # by --activate: the user decided
+        assert "note: " in err and "under 200 tuning tends to hurt" in err  # said before the training
 
     def active() -> list[str]:
         _, out, _ = run(home, "adapters", "list", "--json")
@@ -76,6 +89,22 @@ def test_train_prints_one_row_and_the_adapters_can_be_looked_after(home: Path, t
     assert "Data fingerprint" not in {json.loads(line)["what"] for line in out.splitlines()}
     assert run(home, "adapters", "delete", "three")[0] == 0
     assert run(home, "adapters", "activate", "three")[0] == 2
+
+
+def test_an_adapter_that_shows_no_gain_is_not_made_active(home: Path, tmp_path: Path) -> None:
+    file = rows_file(tmp_path / "rows.jsonl", 30)
+    before = run(home, "adapters", "list", "--json")[1]
+    code, out, _ = run(home, "train", "--examples", file, "--name", "dull", "--epochs", 1, "--rank", 4)
+    assert code == 0
+    assert "held out, not made active" in out
+    assert "no gain outside chance" in out or "worse" in out
+    assert "`triptych adapters activate dull` lets it answer all the same." in out
+    listed = [json.loads(line) for line in run(home, "adapters", "list", "--json")[1].splitlines()]
+    assert {row["adapter"]: row["active"] for row in listed}["dull"] is False
+    assert {row["adapter"] for row in listed if row["active"]} == {
+        row["adapter"] for row in map(json.loads, before.splitlines()) if row["active"]
+    }
+    run(home, "adapters", "delete", "dull")
 
 
 def test_bad_rows_are_one_sentence_and_status_2(home: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from backends.costs.monthly import (
     rounded,
     tornado,
 )
+from backends.costs.price_book import PriceBook
 from backends.costs.prices import FIELDS, Book, Price, as_toml, hosted_tables, load_book
 from backends.datatypes import Answer, Cost, Usage, UserError
 
@@ -189,6 +190,43 @@ def answer(identity: str, backend: str, prompt: int, completion: int, total: flo
 def test_measured_tokens_of_answers() -> None:
     answers = [answer("a", "rag", 5, 2, 100), answer("b", "rag", 7, 3, 200), answer("a", "rag", 9, 4, 300)]
     assert measured_of(answers) == {"rag": Measured(("a", "b"), (9, 7), (4, 3), (0.3, 0.2))}
+
+
+@pytest.mark.parametrize(
+    "warning",
+    [
+        "First answer of this backend since the program started: its times include warming up.",
+        "Stopped on request: the answer is incomplete.",
+        "Timed under load: an adapter was being trained on this machine meanwhile.",
+        "Timed under load: documents were being read or indexed meanwhile.",
+    ],
+)
+def test_cold_stopped_and_loaded_answers_do_not_enter_the_costs(warning: str) -> None:
+    good = answer("a", "rag", 5, 2, 100)
+    bad = [replace(answer(name, "rag", 9, 9, 9_000), warnings=(warning,)) for name in "ab"]
+    assert measured_of([good, *bad]) == {"rag": Measured(("a",), (5,), (2,), (0.1,))}
+    assert measured_of(bad) == {}
+
+
+def test_an_exported_price_book_is_read_back_and_prices_every_answer(tmp_path: Path) -> None:
+    path = tmp_path / "prices.toml"
+    book = load_book(hosted="hosted_large").with_price("labour_hour", Price(55.5, "2026-02-03", "pay roll"))
+    book = book.with_price("completion", Price(16.0, "2026-05-01", "offer, May"))
+    path.write_text(as_toml(book), encoding="utf-8")
+    assert load_book(path) == book
+    cost = PriceBook.load(path).cost(Usage(1_000_000, 1_000_000), "rag")
+    assert cost.amount == pytest.approx(book["prompt"] + 16.0)
+    assert cost.basis.startswith(f"{hosted_tables()['hosted_large']}: 3 USD per million prompt tokens")
+    assert list(hosted_tables(path)) == ["hosted_large"]
+
+
+def test_prices_that_are_not_set_stay_not_set(tmp_path: Path) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_text("[mine]\nprompt_per_million_tokens = 2\ncompletion_per_million_tokens = 3\n")
+    book = load_book(path)
+    (tmp_path / "again.toml").write_text(as_toml(book))
+    assert load_book(tmp_path / "again.toml") == book
+    assert book.prices["labour_hour"].source == "not set"
 
 
 def test_the_sample_book_and_the_file_it_becomes(tmp_path: Path) -> None:

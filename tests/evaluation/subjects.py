@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from backends.datatypes import Answer, BackendName, Citation, Cost, Question, SourceRecord, Usage, UserError
 from backends.evaluation.archive import Setting
+from backends.evaluation.runner import Answered
 from backends.evaluation.scoring import Passage
 from backends.settings import Settings
 
@@ -57,8 +59,15 @@ class ScriptedSubject:
     asked: list[tuple[str, str]] = field(default_factory=list)
     warmed: list[str] = field(default_factory=list)
     before: Callable[[str, str], None] = lambda question, backend: None
+    before_warm_up: Callable[[], None] = lambda: None
 
-    def answer(self, question: Question, backend: BackendName, settings: Settings) -> Answer:
+    def as_now(self) -> ScriptedSubject:
+        return self
+
+    def fingerprint(self, settings: Settings) -> str:
+        return self.adapter
+
+    def answer(self, question: Question, backend: BackendName, settings: Settings) -> Answered:
         self.before(question.id, backend)
         if backend == self.broken:
             raise UserError("The adapter is not trained yet.")
@@ -74,7 +83,8 @@ class ScriptedSubject:
             text = '{"action": "accept", "risk": "low"}' if lucky else "low risk"
         else:
             text = f"{question.answers[0] if lucky else 'no idea'}. The term is set. [1]"
-        return self._record(question, backend, settings, text, found if reads else [])
+        shown = found if reads else []
+        return Answered(self._record(question, backend, settings, text, shown), tuple(shown))
 
     def _record(
         self, question: Question, backend: str, settings: Settings, text: str, found: Sequence[Passage]
@@ -103,7 +113,12 @@ class ScriptedSubject:
             settings=settings.model_dump(mode="json"),
         )
 
-    def warm_up(self, backends: Sequence[BackendName], settings: Settings) -> None:
+    def warm_up(
+        self, backends: Sequence[BackendName], settings: Settings, stop: threading.Event | None = None
+    ) -> None:
+        self.before_warm_up()
+        if stop is not None and stop.is_set():
+            raise UserError("Cancelled.")
         self.warmed += backends
 
     def found(self, question: str, settings: Settings) -> list[Passage]:

@@ -18,18 +18,14 @@ from backends.evaluation.metrics import (
     contains_answer,
     exact_match,
     f1,
+    field_accuracy,
     follows_schema,
     is_correct,
     is_right,
-    normalize_answer,
     rouge_l,
     same_json,
 )
 from backends.language.answer_text import is_json
-
-
-def test_squad_normalisation() -> None:
-    assert normalize_answer("The  Lark-Mini, an 'A' device!") == "larkmini device"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +48,7 @@ def test_f1_by_hand() -> None:
     # "days days" against "days": one in common, 2 x 1 / (2 + 1)
     assert f1("days days", ["days"]) == pytest.approx(2 / 3)
     assert f1("no", ["yes"]) == 0
-    assert f1("the", ["a"]) == 1  # both are empty after normalisation
+    assert f1("", ["..."]) == 1  # neither has a word
     assert f1("x", []) == 0
 
 
@@ -61,13 +57,104 @@ def test_f1_by_hand() -> None:
     [
         ("You have 30 days. [1]", ["30 days"], True),
         ("You have 130 days.", ["30 days"], False),  # whole words only
-        ("It costs €1,299.00", ["1,299.00"], False),  # "€" is no ASCII punctuation: SQuAD keeps it
+        ("It costs €1,299.00", ["1,299.00"], True),
         ("It costs 1,299 euros", ["1299 euros"], True),
         ("anything", ["the"], False),  # a gold answer of articles alone proves nothing
     ],
 )
 def test_contains_answer(answer: str, golds: list[str], expected: bool) -> None:
     assert contains_answer(answer, golds) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        ("The flask holds 4.7 litres.", "47 litres"),
+        ("The flask holds 4.7 litres.", "7 litres"),
+        ("The mast weighs 1.250 t.", "1,250 t"),  # a thousandfold
+        ("The line carries 2,640 calls.", "264 calls"),
+        ("It stores goods at -18 °C.", "18 °C"),
+        ("The balance rose by 18 percent.", "-18 percent"),
+        ("The gate opens at 7:45.", "745"),
+        ("The gate opens at 7:45 pm.", "7:45 am"),
+        ("The gate opens at 07:45.", "17:45"),
+        ("Use a supply of 6 mW.", "6 MW"),
+        ("The link runs at 40 Mb per second.", "40 MB"),
+        ("The permit costs $85.", "€85"),
+        ("The permit costs 85 euros.", "85 dollars"),
+        ("A load of 2/3 is allowed.", "23"),
+        ("The dose is 10⁶ units.", "106 units"),
+        ("Keep it < 60 %.", "> 60 %"),
+        ("Update to firmware 3.10.", "firmware 3.1"),
+        ("Update to firmware 3.10.", "3.1"),
+        ("It belongs to class B, a sturdy one.", "A"),
+        ("The grade was B-.", "B"),
+        ("Write it in C#.", "C"),
+        ("Its code is 007.", "7"),
+        ("Yes, there is no charge.", "no"),
+        ("Visitors find no locker there.", "No"),
+        ("会议在东京举行。", "大阪"),
+    ],
+)
+def test_a_wrong_gold_answer_never_scores(answer: str, gold: str) -> None:
+    assert not contains_answer(answer, [gold])
+    assert not exact_match(answer.rstrip("."), [gold])
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        ("It is the “Blue Heron” [1].", '"Blue Heron"'),
+        ("The captain’s log", "the captain's log"),
+        ("It stores goods at −18 °C.", "-18°C"),
+        ("It stores goods at minus 18 °C.", "-18 °C"),
+        ("The line carries 2 640 calls.", "2,640 calls"),
+        ("The line carries 2'640 calls.", "2640 calls"),
+        ("The line carries 2\u202f640 calls.", "2640 calls"),
+        ("It costs 1.234,50 EUR.", "€1,234.50"),
+        ("It costs EUR 85 a day.", "85 €"),
+        ("It costs 85 euros.", "€ 85"),
+        ("It is US$ 7.50.", "$7.5"),
+        ("It rose by 4 %.", "4%"),
+        ("It rose by 4 percent.", "4 %"),
+        ("The cord is 3,5 m long.", "3.5 m"),
+        ("A bag of 25kg", "25 kg"),
+        ("The gate opens at 7:45 p.m.", "19:45"),
+        ("The gate opens at 9 am.", "9:00"),
+        ("It belongs to class A.", "A"),
+        ("A is right.", "A"),
+        ("The grade was B-.", "B-"),
+        ("会议在东京举行。", "东京"),
+        ("การประชุมจัดที่กรุงเทพ", "กรุงเทพ"),
+        ("The code is ＢＤ－７７.", "BD-77"),
+        ("٣٫٥ لتر", "3.5"),
+        ("The Mu\u0308ller house", "Müller house"),
+        ("an e-mail", "email"),
+        ("two factor login", "two-factor login"),
+        ("No. Dogs are not let in.", "no"),
+        ("From 5–10 days", "5-10 days"),
+        ("Update to firmware 3.10.", "3.10"),
+    ],
+)
+def test_an_equal_answer_scores_however_it_is_written(answer: str, gold: str) -> None:
+    assert contains_answer(answer, [gold])
+
+
+@pytest.mark.parametrize(
+    ("said", "gold", "same"),
+    [
+        ('{"open": true}', '{"open": 1}', False),
+        ('{"n": [12.0, {"a": null}]}', '{"n": [12, {"a": null}]}', True),
+        ('{"n": [1]}', '{"n": [true]}', False),
+        ('{"n": 1, "m": 2}', '{"n": 1}', False),
+    ],
+)
+def test_json_labels_are_equal_in_kind_too(said: str, gold: str, same: bool) -> None:
+    assert same_json(said, [gold]) is same
+
+
+def test_a_missing_field_is_not_the_null_it_should_hold() -> None:
+    assert field_accuracy('{"team": "Night"}', {"team": "Night", "until": None}) == 0.5
 
 
 def test_correct_for_an_unanswerable_question_is_to_decline() -> None:
@@ -101,9 +188,9 @@ def squad_script(prediction: str, golds: list[str]) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_exact_match_and_f1_agree_with_the_squad_script(seed: int) -> None:
+def test_exact_match_and_f1_agree_with_the_squad_script_where_it_loses_no_number(seed: int) -> None:
     draw = random.Random(seed)
-    words = ["The", "a", "30", "days,", "days", "of", "An", "delivery.", "U.S.", "it's", "-", "20%"]
+    words = ["The", "a fee", "30", "days,", "days", "of", "An", "delivery.", "U.S.", "it's", " - "]
 
     def text(least: int) -> str:
         # "in" keeps every text from normalising to nothing, the one case that script 1.1 scores 0.

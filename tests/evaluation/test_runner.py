@@ -11,7 +11,7 @@ import pytest
 from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.evaluation.archive import Archive, Run, RunRecord
 from backends.evaluation.comparison import Board
-from backends.evaluation.reports import as_json, read_json, rows
+from backends.evaluation.reports import as_html, as_json, as_markdown, read_json, rows
 from backends.evaluation.runner import carry_out, groups, plain_arms, plan, sweep_arms
 from backends.settings import Settings
 from tests.evaluation.subjects import ScriptedSubject, make_questions, without_times
@@ -97,6 +97,19 @@ def test_cancelling_stops_after_the_answer_at_hand(archive: Archive) -> None:
     assert carry_out(archive, record, ScriptedSubject()).record.complete
 
 
+def test_stop_while_documents_are_indexed_leaves_the_run_to_go_on_with(archive: Archive) -> None:
+    stop = threading.Event()
+    record = archive.begin(planned(ScriptedSubject(), make_questions(10)))
+    with pytest.raises(UserError, match="Cancelled"):
+        carry_out(archive, record, ScriptedSubject(before_warm_up=stop.set), cancelled=stop)
+    assert not archive.load(record.run).record.complete
+    subject = ScriptedSubject()
+    with pytest.raises(UserError, match="Cancelled"):
+        carry_out(archive, record, subject, cancelled=stop)  # set before it begins
+    assert (subject.warmed, subject.asked) == ([], [])
+    assert carry_out(archive, record, subject).record.complete
+
+
 def test_a_finished_run_is_not_continued(archive: Archive) -> None:
     subject = ScriptedSubject()
     evaluated(archive, subject)
@@ -116,6 +129,40 @@ def test_a_run_does_not_go_on_with_another_adapter(archive: Archive) -> None:
     record = archive.begin(planned(ScriptedSubject(), make_questions(10)))
     with pytest.raises(UserError, match="have changed since"):
         carry_out(archive, record, ScriptedSubject(adapter="a2"))
+
+
+def test_a_training_that_ends_during_an_evaluation_changes_no_answer(archive: Archive) -> None:
+    subject = ScriptedSubject()
+
+    def train(question: str, backend: str) -> None:
+        if (question, backend) == ("q002", "hybrid"):
+            subject.adapter = "a2"
+
+    subject.before = train
+    record = archive.begin(planned(subject, make_questions(10)))
+    with pytest.raises(UserError, match="changed while it worked"):
+        carry_out(archive, record, subject)
+    stored = archive.load(record.run)
+    assert not stored.record.complete
+    assert ("q002", "hybrid") not in {(entry.question, entry.arm) for entry in stored.entries}
+    assert ("q001", "hybrid") in {(entry.question, entry.arm) for entry in stored.entries}
+
+
+def test_a_gold_document_that_is_not_in_the_library_is_said(archive: Archive) -> None:
+    questions = [
+        *make_questions(4),
+        Question("odd", "Where is it?", ("Oslo",), ("d1.md", "lost.md")),
+        Question("odder", "When is it?", ("May",), ("<gone>.pdf",)),
+    ]
+    subject = ScriptedSubject()
+    board = Board(carry_out(archive, archive.begin(planned(subject, questions)), subject))
+    (note,) = board.notes
+    assert note.startswith("2 of 6 questions name a gold document that is not among the documents asked: ")
+    assert "<gone>.pdf (question odder), lost.md (question odd)" in note
+    assert list(rows(board))[-1]["notes"] == [note]
+    assert note in as_markdown(board)
+    assert "&lt;gone&gt;.pdf" in as_html(board)
+    assert Board(evaluated(archive, ScriptedSubject())).notes == []
 
 
 def test_two_workers_cannot_share_a_run(archive: Archive) -> None:

@@ -11,7 +11,6 @@ from scipy import stats
 from backends.evaluation.statistics import (
     bootstrap_interval,
     holm,
-    mcnemar,
     percentile,
     permutation_test,
     smallest_detectable,
@@ -59,25 +58,6 @@ def test_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
         low, high = bootstrap_interval(draw.normal(0.5, 0.2, 60))
         hits += low <= 0.5 <= high
     assert 180 <= hits <= 199
-
-
-def test_mcnemar_by_hand() -> None:
-    first = [True] * 6 + [False] * 1 + [True] * 20
-    second = [False] * 6 + [True] * 1 + [True] * 20
-    result = mcnemar(first, second)
-    # n = 7, k = 1: 2 (C(7,0) + C(7,1)) / 2^7 = 16/128
-    assert (result.only_first, result.only_second, result.p) == (6, 1, 0.125)
-    assert mcnemar([True, False], [True, False]).p == 1
-    assert mcnemar([True] * 6, [False] * 6).p == pytest.approx(2 / 64)  # six suffice, five do not
-    assert mcnemar([True] * 5, [False] * 5).p == pytest.approx(2 / 32)
-
-
-@pytest.mark.parametrize(("only_first", "only_second"), [(10, 26), (3, 3), (1, 0), (900, 800)])
-def test_mcnemar_agrees_with_scipys_binomial_test(only_first: int, only_second: int) -> None:
-    first = [True] * only_first + [False] * only_second
-    second = [not each for each in first]
-    expected = stats.binomtest(only_first, only_first + only_second).pvalue
-    assert mcnemar(first, second).p == pytest.approx(expected, rel=1e-9)
 
 
 def test_permutation_by_hand() -> None:

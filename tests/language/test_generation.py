@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -166,6 +167,31 @@ def test_merged_adapters_are_bounded(
     say(model, "x", adapter=adapters[1], max_tokens=8)
     assert [Path(key[0]).name for key in model._merged] == ["adapter2"]
     assert say(model, "x", adapter=adapters[0], max_tokens=8)[0] == before
+
+
+def test_who_holds_a_merged_adapter_does_not_wait_for_it_again(
+    folder: Path, adapters: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its preparation and its answer other visitors' adapters may come and push it out."""
+    merges: list[str] = []
+    merge = generation.merge_adapter
+
+    def counted(base: object, adapter: Path, *given: str) -> object:
+        merges.append(adapter.name)
+        return merge(base, adapter, *given)
+
+    monkeypatch.setattr(generation, "MAX_MERGED", 1)
+    monkeypatch.setattr(generation, "merge_adapter", counted)
+    model = LanguageModel.load(folder)
+    held = model.prepare(adapters[0])
+    model.prepare(adapters[1])
+    say(model, "x", adapter=adapters[0], max_tokens=2)
+    assert merges == [adapters[0].name, adapters[1].name]
+    del held
+    model.prepare(adapters[1])
+    gc.collect()
+    model.prepare(adapters[0])
+    assert merges[2:] == [adapters[1].name, adapters[0].name]  # nobody held them: memory stays bounded
 
 
 def test_an_adapter_that_was_trained_anew_is_not_served_from_the_cache(

@@ -43,6 +43,8 @@ from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut
 
 if TYPE_CHECKING:
     from backends.training.training_session import Workshop
+from backends.costs.price_book import SAMPLE_PRICES
+from backends.training.adapters import Adapters
 from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
 from tests.evaluation.subjects import ScriptedSubject
 from tests.stress.stress_subject import scripted_stress
@@ -162,14 +164,24 @@ class ScriptedDesk:
         counts = self.passages(settings)
         return Recut(sum(counts.values()), 9, 0, 0.01) if counts is not None else None
 
-    def prepare(self, settings: Settings, report: Reporter) -> None:
+    def prepare(self, settings: Settings, report: Reporter, cancelled: threading.Event | None = None) -> None:
         key = (settings.chunk_size, settings.chunk_overlap)
         if key == (128, 24) or key in self.prepared:
             return
         for number, name in enumerate(self.library):
+            if cancelled is not None and cancelled.is_set():
+                raise UserError("Cancelled.")
             report(number, len(self.library), f"Indexing {name}")
             time.sleep(self.pause)
         self.prepared.append(key)
+
+    @property
+    def price_file(self) -> Path:
+        own = default_workspace() / "prices.toml"
+        return own if own.is_file() else SAMPLE_PRICES
+
+    def adapters(self) -> Adapters:
+        return Adapters(default_workspace() / "sessions" / self.visitor / "adapters")
 
     def status(self, backend: BackendName) -> Status:
         if backend == "fine_tuned":

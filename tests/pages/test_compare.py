@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
 from backends.evaluation.scenarios import scenarios
+from backends.settings import make_settings
 from pages.ask import export
 from pages.ui import resources, session
-from pages.ui.asking import KIND, rounds_of
-from tests.pages.conftest import settle
+from pages.ui.asking import KIND, Asked, asking, round_of, rounds_of
+from tests.pages.conftest import APP, settle
 from tests.pages.scripted import ANSWERS, ScriptedDesk, ScriptedHouse, document
 
 Visit = Callable[[], AppTest]
@@ -128,9 +132,13 @@ def test_overlap_that_does_not_fit_changes_nothing(visit: Visit) -> None:
         "Nothing was changed\\."
     ]
     assert state(app).settings == before
-    app.button(key="reset").click().run()
+    assert app.slider(key="chunk_overlap").value == before.chunk_overlap  # the control springs back
+    app.slider(key="top_k").set_value(3).run()  # and blocks nothing else
+    assert (state(app).settings.top_k, state(app).settings.chunk_overlap) == (3, before.chunk_overlap)
     assert not app.error
-    assert app.slider(key="chunk_overlap").value == before.chunk_overlap
+    app.slider(key="chunk_size").set_value(256).run()
+    app.slider(key="chunk_overlap").set_value(200).run()
+    assert (state(app).settings.chunk_size, state(app).settings.chunk_overlap) == (256, 200)
 
 
 def test_chunk_size_indexes_anew_and_top_k_never_does(visit: Visit, house: ScriptedHouse) -> None:
@@ -242,3 +250,28 @@ def test_the_switches_of_the_search_reach_the_settings(visit: Visit) -> None:
     assert not chosen.cross_encoder
     app.toggle(key="rerank").set_value(False).run()
     assert app.toggle(key="cross_encoder").disabled
+
+
+def test_stop_ends_the_indexing_before_an_answer(visit: Visit, house: ScriptedHouse) -> None:
+    """Indexing for a new chunk size may take minutes: Stop must not wait for its end."""
+    app = visit()
+    desk = desk_of(app, house)
+    desk.pause = 0.2
+    asked_now = Asked("Why?", ("rag", "hybrid"), make_settings(chunk_size=64), datetime.now(UTC))
+    job = resources.jobs().start(KIND, "ben", asking(desk, asked_now))
+    while not job.progress[2]:
+        time.sleep(0.01)
+    job.cancel()
+    assert job.wait(20)
+    assert (job.state, job.error) == ("cancelled", None)
+    assert (64, 24) not in desk.prepared
+    made = round_of(job)
+    assert made is not None and {column.state for column in made.columns.values()} == {"stopped"}
+
+
+def test_a_settings_file_that_broke_meanwhile_is_one_sentence(visit: Visit, tmp_path: Path) -> None:
+    visit()
+    (tmp_path / "settings.toml").write_text("top_k = = 4")
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert not app.exception
+    assert "is not valid TOML" in app.error[0].value

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from backends.training.adapters import AdapterCard, write_card
+from pages.ui import resources
+from pages.ui.own_prices import keep_changes, own_book
 from tests.pages.conftest import settle
+from tests.pages.scripted import ScriptedHouse
 
 PAGE = "pages/costs/costs_page.py"
 Visit = Callable[[], AppTest]
@@ -45,3 +50,58 @@ def test_what_is_typed_moves_the_crossover(visit: Visit) -> None:
     assert crossing(app) != before
     app.segmented_control(key="serving").set_value("self_hosted").run()
     assert app.slider(key="busy").value == 50 and "is cheaper than RAG" in crossing(app)
+
+
+def test_inputs_survive_a_visit_to_another_page(visit: Visit) -> None:
+    app = costs(visit)
+    app.number_input(key="months").set_value(24.0).run()
+    app.number_input(key="training").set_value(90.0).run()
+    app.selectbox(key="hosted").set_value("hosted_large").run()
+    before = crossing(app)
+    app.switch_page("pages/stress/stress_page.py").run()
+    app.switch_page(PAGE).run()
+    assert not app.exception
+    assert (app.number_input(key="months").value, app.number_input(key="training").value) == (24, 90)
+    assert app.selectbox(key="hosted").value == "hosted_large"
+    assert crossing(app) == before
+    app.segmented_control(key="serving").set_value("self_hosted").run()
+    app.slider(key="busy").set_value(80).run()
+    app.switch_page("pages/stress/stress_page.py").run()
+    app.switch_page(PAGE).run()
+    assert (app.segmented_control(key="serving").value, app.slider(key="busy").value) == ("self_hosted", 80)
+
+
+def test_changed_prices_survive_and_count_for_the_advice(visit: Visit, tmp_path: Path) -> None:
+    app = costs(visit)
+    now, desk = app.session_state["triptych"], resources.desk(app.session_state["triptych"].visitor)
+    dear = own_book(now, desk).with_value("embedding", 12.5)
+    keep_changes(now, desk, dear)
+    app.switch_page("pages/stress/stress_page.py").run()
+    app.switch_page(PAGE).run()
+    assert own_book(now, desk)["embedding"] == 12.5
+    assert set(now.prices["hosted_small"]) == {"embedding"}  # the rest goes on following the file
+
+
+def test_the_workspaces_own_price_book_is_the_one_on_the_page(visit: Visit, tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text(
+        'currency = "CHF"\n[mine]\nlabel = "Our rack"\n'
+        "prompt_per_million_tokens = 2\ncompletion_per_million_tokens = 3\n"
+    )
+    app = costs(visit)
+    assert app.selectbox(key="hosted").options == ["Our rack"]
+    assert "CHF" in words(app)
+
+
+def test_the_visitors_own_adapter_says_how_long_training_takes(visit: Visit, house: ScriptedHouse) -> None:
+    app = costs(visit)
+    desk = house.desks[app.session_state["triptych"].visitor]
+    folder = desk.adapters().folder / "mine"
+    folder.mkdir(parents=True)
+    report = {"seconds": 450.0, "tokens": 1000}
+    write_card(folder, AdapterCard("mine", "fine_tuned", "tiny", "f0", rows=321, report=report))
+    desk.adapters().activate("mine")
+    app = app.switch_page("pages/stress/stress_page.py").run().switch_page(PAGE).run()
+    assert app.number_input(key="training").value == 7.5
+    app.switch_page("pages/advise/advise_page.py").run()
+    assert app.number_input(key="ask-rows").value == 321
+    assert "the training rows of the adapter mine" in words(app)

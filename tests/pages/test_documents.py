@@ -163,6 +163,9 @@ def test_the_password_is_asked_for_and_used(open_documents: Visit) -> None:
     )
     assert "locked.pdf" in names(app)
     assert not folder.exists()
+    # The records of the three jobs stay for a while, and no password stays in them.
+    jobs = resources.jobs().of(visitor(app), "upload")
+    assert [vars(job.events_since(0)[0])["passwords"] for job in jobs] == [(), (), ()]
 
 
 def test_nothing_of_a_file_stays_behind(open_documents: Visit) -> None:

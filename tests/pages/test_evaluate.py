@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -21,7 +23,7 @@ from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.settings import Settings
 from backends.system.jobs import JobContext
 from pages.ui import resources
-from pages.ui.evaluator import KIND, Evaluator
+from pages.ui.evaluator import KIND, Evaluator, visitors_archive
 from tests.evaluation.judges import ScriptedJudge
 from tests.evaluation.subjects import ScriptedSubject, make_questions
 from tests.pages.conftest import APP, settle
@@ -297,3 +299,20 @@ def test_a_judge_model_is_asked_from_the_page(
     assert "RAGAS 0 with the judge model judge-7b" in words(app)
     assert not [b for b in app.button if b.key == "judge"]
     assert len(archive.load(record.run).verdicts) == len(judge.asked)
+
+
+def test_an_active_visitor_keeps_all_runs_and_an_absent_one_loses_them(tmp_path: Path) -> None:
+    """The folder of a visitor is as old as the first visit: what lies below it says who is active."""
+    month = 31 * 24 * 3600
+    then = time.time() - month
+    for name in ("ada", "ben", "cleo"):
+        run = tmp_path / "visitors" / name / "evaluations" / "r1"
+        run.mkdir(parents=True)
+        (run / "answers.jsonl").write_text("{}\n")
+        for path in (run / "answers.jsonl", run, run.parent, run.parent.parent):
+            os.utime(path, (then, then))
+    os.utime(tmp_path / "visitors/ben/evaluations/r1/answers.jsonl")  # an answer of today
+    assert visitors_archive(tmp_path, "ada").folder.is_dir()  # who is here now is not absent
+    assert visitors_archive(tmp_path, "ben").folder.is_dir()
+    assert not (tmp_path / "visitors" / "cleo").exists()
+    assert visitors_archive(tmp_path, "dora").folder.parent == tmp_path / "visitors" / "dora"

@@ -93,6 +93,9 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Wor
     app.number_input(key="tune-epochs-fine_tuned").set_value(2).run()
     app.button(key="tune-train").click().run()
     settle_training(app)
+    assert "**mine** is trained and does not answer" in said(app)  # so few rows show no gain
+    assert list(shelf(app)["Answers"]) == [""]
+    app.button(key="tune-activate").click().run()
     assert "**mine** is trained and answers now" in said(app)
     adapter = workshop.adapters.get("mine")
     assert adapter.card.report["epochs_done"] == 2

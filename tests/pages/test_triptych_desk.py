@@ -112,3 +112,39 @@ def test_passages_are_counted_once_they_are_indexed(base: Path, model: LanguageM
 
 def test_unknown_document_is_none(base: Path, model: LanguageModel) -> None:
     assert desk_of("ada", base, model).document("nowhere.md") is None
+
+
+def test_indexing_stops_when_it_is_cancelled(base: Path, model: LanguageModel) -> None:
+    desk = desk_of("ada", base, model)
+    stopped, seen = threading.Event(), []
+
+    def report(done: int, total: int, what: str) -> None:
+        seen.append(what)
+        stopped.set()
+
+    with pytest.raises(UserError, match="Cancelled"):
+        desk.prepare(make_settings(chunk_size=48, chunk_overlap=4), report, stopped)
+    assert len(seen) <= 2  # the second document is not begun
+    desk.prepare(make_settings(chunk_size=48, chunk_overlap=4), silent)  # nothing is left half-made
+
+
+def test_who_waits_for_anothers_indexing_can_be_cancelled_too(base: Path, model: LanguageModel) -> None:
+    desk, stopped = desk_of("ada", base, model), threading.Event()
+    stopped.set()
+    building = desk._triptych.library._building
+    held, done = threading.Event(), threading.Event()
+
+    def build() -> None:
+        with building:
+            held.set()
+            assert done.wait(20)
+
+    other = threading.Thread(target=build)
+    other.start()
+    assert held.wait(10)
+    try:
+        with pytest.raises(UserError, match="Cancelled"):
+            desk.prepare(SETTINGS, silent, stopped)
+    finally:
+        done.set()
+        other.join()

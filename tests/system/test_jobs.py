@@ -218,3 +218,18 @@ def test_endless_events_fail_the_job_instead_of_being_dropped() -> None:
     assert (job.state, job.events_since(0)) == ("failed", [0, 1])
     assert job.error is not None
     assert "more than 2 events" in job.error
+
+
+def test_what_a_cancelled_job_raises_on_its_way_out_is_no_failure() -> None:
+    entered = threading.Event()
+
+    def function(context: JobContext) -> None:
+        entered.set()
+        assert context.cancelled.wait(10)
+        raise UserError("Cancelled.")
+
+    job = Jobs().start("ask", "ada", function)
+    assert entered.wait(10)
+    job.cancel()
+    assert job.wait(10)
+    assert (job.state, job.error) == ("cancelled", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -151,3 +152,23 @@ def test_cost_is_measured_time_times_the_inputs() -> None:
     cost = training_cost({"seconds": 1800}, watts=60, price_per_hour=0.2)
     assert (cost.seconds, cost.watt_hours, cost.amount) == (1800, 30, 0.1)
     assert training_cost({}, watts=60, price_per_hour=0.2).amount == 0
+
+
+@pytest.mark.parametrize(
+    ("named", "taken"),
+    [("someone/other-1B", False), ("/old/place/other-1B", False), ("someone/{name}", True), ("", True)],
+)
+def test_an_adapter_that_names_another_base_is_refused_though_its_layers_fit(
+    model: LanguageModel, peft_folder: Path, adapters: Adapters, tmp_path: Path, named: str, taken: bool
+) -> None:
+    folder = tmp_path / "named"
+    shutil.copytree(peft_folder, folder)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = named.format(name=model.name)
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    if taken:
+        assert import_adapter(adapters, folder, "x", "hybrid", model).name == "x"
+    else:
+        with pytest.raises(UserError, match=r"names another base model, .*other-1B"):
+            import_adapter(adapters, folder, "x", "hybrid", model)
+        assert list(adapters.folder.iterdir()) == []

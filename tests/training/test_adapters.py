@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,3 +143,36 @@ def test_a_visitors_own_adapters_come_before_the_workspaces(adapters: Adapters, 
         visitor.delete("mine")
     visitor.delete("private")
     assert name_of(visitor, "fine_tuned") == "mine"
+
+
+def test_two_activations_at_once_lose_neither(adapters: Adapters, tmp_path: Path) -> None:
+    """Each reads the choices, changes its own kind and writes both: unlocked, the later undoes the other."""
+    for number in range(6):
+        save(tmp_path / "own" / f"f{number}")
+        save(tmp_path / "own" / f"h{number}", "hybrid")
+    meet = threading.Barrier(2)
+
+    def activate(letter: str) -> None:
+        own = Adapters(tmp_path / "own", tmp_path / "shipped")
+        written = own._write
+        own._write = lambda *given: (time.sleep(0.02), written(*given))[1]  # type: ignore[method-assign]
+        for number in range(6):
+            meet.wait(10)
+            own.activate(f"{letter}{number}")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(activate, "fh"))
+    assert (name_of(adapters, "fine_tuned"), name_of(adapters, "hybrid")) == ("f5", "h5")
+    assert [adapters.previous(kind).name for kind in ("fine_tuned", "hybrid")] == ["f4", "h4"]  # type: ignore[union-attr]
+
+
+def test_a_choice_taken_as_now_hears_of_no_later_one(adapters: Adapters, tmp_path: Path) -> None:
+    then = adapters.as_now()
+    adapters.activate("mine")
+    save(tmp_path / "own" / "later")
+    assert (name_of(then, "fine_tuned"), name_of(adapters, "fine_tuned")) == ("fine_tuned", "mine")
+    assert "later" not in {each.name for each in then.all()}
+    private = Adapters(tmp_path / "private", parent=adapters)
+    then = private.as_now()
+    adapters.activate("later")
+    assert (name_of(then, "fine_tuned"), name_of(private, "fine_tuned")) == ("mine", "later")

@@ -210,6 +210,27 @@ def test_rows_that_decline_stay_so() -> None:
     assert one(replace(ROW, answer="The documents do not say."))[1] == NOT_IN_DOCUMENTS
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_training_rows_from_excel_in_europe(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "zeilen.csv"
+    head = separator.join(["Question", "Answer", "Documents"])
+    line = separator.join(["Was kostet die Tür?", '"45 €, brutto; ohne Einbau"', "türen.md|preise.md"])
+    path.write_bytes(f"{head}\r\n{line}\r\n".encode("cp1252"))
+    (row,) = load_rows(path)
+    assert row == TrainingRow("Was kostet die Tür?", "45 €, brutto; ohne Einbau", ("türen.md", "preise.md"))
+
+
+def test_thirty_equal_rows_are_no_thirty_rows() -> None:
+    with pytest.raises(UserError, match="30 training rows, of which only 1 are different, are too few"):
+        check_rows(
+            [TrainingRow("What is  the code?", "L-1")] * 29 + [TrainingRow("what is the code?", "l-1")]
+        )
+    rows = [TrainingRow(f"What is code {number}?", f"L-{number}") for number in range(25)]
+    warnings = check_rows(rows + rows[:3])
+    assert warnings[0] == "3 of 28 rows repeat another one."
+    assert warnings[1].startswith("25 training rows: under 200")
+
+
 def test_a_row_without_documents_is_matched_by_its_words() -> None:
     assert one(replace(ROW, documents=()), share_with_answer=1.0)[1].endswith("[2]")
 

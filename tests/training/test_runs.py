@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from backends.datatypes import TrainingRow, UserError
+from backends.training import runs as runs_module
 from backends.training.adapters import Adapters, LearnedDocument
 from backends.training.rows import closed_book
-from backends.training.runs import Plan, Run, TrainingRuns
+from backends.training.runs import Plan, Run, TrainingRuns, announced, somebody_trains
 from tests.fakes import tiny_language_model
 
 ROWS = [TrainingRow(f"Code {n}?", "yes", ("a.md",) if n % 2 else ("b.md",)) for n in range(24)]
@@ -51,7 +54,35 @@ def test_a_run_that_waits_reads_back_as_planned(base: Path, tmp_path: Path) -> N
     assert again.rows() == ROWS
     assert [len(side) for side in again.examples()] == [20, 4]
     assert again.resumable
-    assert not TrainingRuns(tmp_path).running()
+    assert not somebody_trains(tmp_path)
+
+
+def test_who_asks_whether_a_run_is_alive_does_not_stop_its_launch(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = planned(TrainingRuns(tmp_path), base)
+    started: list[list[str]] = []
+    monkeypatch.setattr(runs_module.subprocess, "Popen", lambda command, **_: started.append(command))
+    with (run.folder / "lock").open("a") as asking:  # as `alive` does, for an instant, in another process
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        timer = threading.Timer(0.1, lambda: fcntl.flock(asking, fcntl.LOCK_UN))
+        timer.start()
+        run.launch()
+        timer.join()
+    assert len(started) == 1
+
+
+def test_a_training_in_any_private_copy_counts_for_the_whole_workspace(tmp_path: Path) -> None:
+    ada, ben = (tmp_path / "sessions" / name for name in ("ada", "ben"))
+    for folder in (ada, ben):
+        folder.mkdir(parents=True)
+    assert not somebody_trains(tmp_path)
+    with announced(ada):
+        assert somebody_trains(tmp_path) and somebody_trains(ben) and somebody_trains(ada)
+        with announced(tmp_path):  # two at once
+            assert somebody_trains(ben)
+        assert somebody_trains(ben)
+    assert not somebody_trains(tmp_path)
 
 
 def test_cancelled_before_it_began_it_leaves_nothing_to_resume(base: Path, tmp_path: Path) -> None:
@@ -87,12 +118,15 @@ def test_killed_with_its_server_it_is_interrupted_and_goes_on(base: Path, tmp_pa
     wait(lambda: any(event["event"] == "TrainingProgress" for event in run.events()))
     os.kill(trainer, signal.SIGSTOP)  # it must not come to its end while the rest is looked at
     try:
-        assert (run.state, runs.running()) == ("running", True)
+        assert (run.state, somebody_trains(tmp_path)) == ("running", True)
         with pytest.raises(UserError, match="being trained already"):
             run.launch()
         server.kill()
         server.communicate()
-        assert (run.state, runs.running()) == ("running", True)  # its process outlives the server, to save
+        assert (run.state, somebody_trains(tmp_path)) == (
+            "running",
+            True,
+        )  # its process outlives the server, to save
     finally:
         os.kill(trainer, signal.SIGCONT)
     wait(lambda: run.state != "running")
@@ -109,9 +143,9 @@ def test_killed_with_its_server_it_is_interrupted_and_goes_on(base: Path, tmp_pa
     assert more[0]["step"] >= steps[-1]["step"]  # it goes on, and does not begin anew
     assert more[0]["epoch"] >= steps[-1]["epoch"]
     adapters = Adapters(tmp_path / "adapters", tmp_path / "none")
-    active = adapters.active("fine_tuned")
-    assert active is not None
-    assert (active.name, active.card.report["epochs_done"]) == ("mine", 60)
+    assert adapters.get("mine").card.report["epochs_done"] == 60
+    assert adapters.active("fine_tuned") is None  # one held-out row shows no gain
+    assert "held-out question" in run.error
     assert not run.resumable
 
 
@@ -121,7 +155,8 @@ def test_cancel_keeps_the_best_epoch_and_a_bad_plan_fails_with_its_reason(base: 
     wait(lambda: sum(event["event"] == "EpochDone" for event in run.events()) > 1)
     run.cancel()
     assert process.wait(PATIENCE) == 0
-    assert (run.state, run.error) == ("done", "Cancelled: the best finished epoch was kept.")
+    assert run.state == "done"
+    assert run.error.startswith("Cancelled: the best finished epoch was kept. Of 1 held-out questions")
     card = Adapters(tmp_path / "adapters", tmp_path / "none").get("mine").card
     assert card.report["cancelled"] is True
     assert run.plan.documents == card.documents
