@@ -22,7 +22,7 @@ from backends.datatypes import UserError
 from backends.documents.store import DERIVED_TABLES, Erasure, Workspace
 from backends.erasure.redact import Traces, spread
 from backends.erasure.scan import SQLITE, Scan, scan
-from backends.system.files import write_whole
+from backends.system.files import rewrite
 
 SEARCHED = 48  # pieces that the scan looks for; redaction looks for all
 LIBRARY_TABLES = frozenset({"documents", "history", "meta", *DERIVED_TABLES})
@@ -160,20 +160,28 @@ def _in_records(path: Path, traces: Traces) -> int:
 
 
 def _in_json(file: Path, traces: Traces) -> int:
+    """Redact a file of JSON or of lines of JSON; what is appended meanwhile is appended to the new file."""
     packed = file.suffix.lower() == ".gz"
-    data = file.read_bytes()
-    text = (gzip.decompress(data) if packed else data).decode("utf-8", errors="replace")
+    by_line = any(suffix.lower() in (".jsonl", ".ndjson") for suffix in file.suffixes)
+    count = 0
+
+    def without(data: bytes) -> bytes | None:
+        nonlocal count
+        text = (gzip.decompress(data) if packed else data).decode("utf-8", errors="replace")
+        text, count = _redacted_file(text, traces, by_line)
+        return (gzip.compress(text.encode()) if packed else text.encode()) if count else None
+
+    rewrite(file, without)
+    return count
+
+
+def _redacted_file(text: str, traces: Traces, by_line: bool) -> tuple[str, int]:
     escaped = json.dumps(traces.name)[1:-1]
     if traces.name not in text and escaped not in text and not traces.quoted_in(text):
-        return 0
-    by_line = any(suffix.lower() in (".jsonl", ".ndjson") for suffix in file.suffixes)
+        return text, 0
     units = text.split("\n") if by_line else [text]
     changed = [_redacted_text(unit, traces, by_line) for unit in units]
-    count = sum(changes for _, changes in changed)
-    if count:
-        joined = "\n".join(unit for unit, _ in changed).encode()
-        write_whole(file, gzip.compress(joined) if packed else joined)
-    return count
+    return "\n".join(unit for unit, _ in changed), sum(changes for _, changes in changed)
 
 
 def _redacted_text(text: str, traces: Traces, one_line: bool) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import UserError
+from backends.system.files import append_line
 from backends.training.adapters import Adapters
 from backends.training.lora import (
     EpochDone,
@@ -66,25 +67,23 @@ def _train(run: Run, cancel: threading.Event, pause: threading.Event, look: Call
     train, held_out = run.examples()
     plan = run.plan
     adapters, told = Adapters(run.adapters), 0.0
-    with (run.folder / "events.jsonl").open("a", encoding="utf-8") as file:
 
-        def tell(event: TrainingProgress | EpochDone | Measuring) -> None:
-            nonlocal told
-            look()
-            if isinstance(event, TrainingProgress):
-                now = time.monotonic()
-                if event.step < event.steps and now - told < TELL:
-                    return
-                told = now
-            row: dict[str, Any] = {"event": type(event).__name__, **asdict(event)}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            file.flush()
+    def tell(event: TrainingProgress | EpochDone | Measuring) -> None:
+        nonlocal told
+        look()
+        if isinstance(event, TrainingProgress):
+            now = time.monotonic()
+            if event.step < event.steps and now - told < TELL:
+                return
+            told = now
+        row: dict[str, Any] = {"event": type(event).__name__, **asdict(event)}
+        append_line(run.folder / "events.jsonl", json.dumps(row, ensure_ascii=False))
 
-        report = train_adapter(
-            plan.model, train, held_out, adapters.path_for(plan.name), LoraParams(**plan.params),
-            kind=plan.kind, documents=plan.documents, warnings=plan.warnings, progress=tell, watch=tell,
-            cancel=cancel, pause=pause, checkpoint=run.checkpoint,
-        )  # fmt: skip
+    report = train_adapter(
+        plan.model, train, held_out, adapters.path_for(plan.name), LoraParams(**plan.params),
+        kind=plan.kind, documents=plan.documents, warnings=plan.warnings, progress=tell, watch=tell,
+        cancel=cancel, pause=pause, checkpoint=run.checkpoint,
+    )  # fmt: skip
     if plan.activate:
         adapters.activate(plan.name)
     run.set_state(

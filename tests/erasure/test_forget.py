@@ -6,8 +6,10 @@ import gzip
 import json
 import pickle
 import sqlite3
+import threading
 import zipfile
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -160,6 +162,42 @@ def test_records_that_a_visitor_keeps_outside_the_own_copy_are_reached(library, 
     (outside / "answers.jsonl").write_text(json.dumps(answer("gone.md", SECRET)) + "\n")
     assert ada.forget("gone.md", [outside]).found_in == ()
     assert "Zanzibar" not in (outside / "answers.jsonl").read_text()
+
+
+def test_redaction_of_run_files_beside_appends_loses_no_answer(library, monkeypatch):
+    archive = Archive(library.workspace.path)
+    questions = (Question("q1", "Where is it?", ("Zanzibar",), ("gone.md",)),)
+    run = archive.begin(RunRecord("", "", "", "own", questions, (Arm("rag", "rag", {}),), Setting())).run
+    archive.add(run, Entry("q1", "rag", failure=SECRET))
+    redacted, appended = Traces.redacted, threading.Event()
+
+    def appending():
+        archive.add(run, Entry("q2", "rag", failure="It came while the file was being rewritten."))
+        appended.set()
+
+    def slowly(self, value):
+        if isinstance(value, dict) and value.get("failure") == SECRET:
+            threading.Thread(target=appending, daemon=True).start()
+            appended.wait(0.5)  # without a lock it is written now, into the file that is about to go
+        return redacted(self, value)
+
+    monkeypatch.setattr(Traces, "redacted", slowly)
+    library.forget("gone.md")
+    assert appended.wait(10)
+    assert [(each.question, each.failure) for each in archive.load(run).entries] == [
+        ("q1", REMOVED),
+        ("q2", "It came while the file was being rewritten."),
+    ]
+
+
+def test_a_run_that_goes_on_beside_the_redaction_does_not_write_its_questions_back(library):
+    archive = Archive(library.workspace.path)
+    questions = (Question("q1", "Where is it?", (SECRET,), ("gone.md",)),)
+    record = archive.begin(RunRecord("", "", "", "own", questions, (Arm("rag", "rag", {}),), Setting()))
+    library.forget("gone.md")
+    archive.update(replace(record, complete=True))
+    after = archive.load(record.run).record
+    assert after.complete and after.questions[0].answers == (REMOVED,)
 
 
 def test_a_document_of_the_same_name_from_elsewhere_keeps_its_records():
