@@ -6,10 +6,13 @@ import gzip
 import json
 import pickle
 import sqlite3
+import subprocess
+import sys
 import threading
 import zipfile
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,6 +29,7 @@ from backends.evaluation.archive import Archive, Arm, Entry, RunRecord, Setting
 from backends.settings import make_settings
 from tests.fakes import HashingEmbedder
 
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = make_settings(chunk_size=32, chunk_overlap=8)
 SECRET = "Zanzibar was chosen as the site of the second research station in May."
 KEPT = "The canteen opens at noon and closes at three on every working day."
@@ -292,6 +296,41 @@ def test_the_scan_sees_text_in_free_pages_and_journals(tmp_path):
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     assert holds(path, needles_of([SECRET]))
+
+
+def test_a_file_that_is_truncated_while_it_is_read_does_not_kill_the_server(tmp_path):
+    """Reading mapped memory beyond a file's new end kills the process: so it is tried in one of its own."""
+    script = f"""
+import os
+from pathlib import Path
+from backends.erasure.scan import holds, needles_of
+path = Path({str(tmp_path)!r}, "journal")
+path.write_bytes(b"x" * (1 << 20))
+class Cutting(list):
+    def __iter__(self):  # the file is open by now
+        os.truncate(path, 1)
+        return super().__iter__()
+print(holds(path, Cutting(needles_of(["Zanzibar"]))))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+
+
+def test_the_scan_names_what_it_could_not_read_and_leaves_out_what_has_vanished(tmp_path, monkeypatch):
+    for name in ("kept", "locked", "vanishing"):
+        (tmp_path / name).write_text(SECRET)
+    opened = Path.open
+
+    def open_(self, *given, **options):
+        if self.name == "locked":
+            raise PermissionError(13, "Permission denied", str(self))
+        if self.name == "vanishing":
+            self.unlink()
+        return opened(self, *given, **options)
+
+    monkeypatch.setattr(Path, "open", open_)
+    found = scan([tmp_path], [SECRET])
+    assert (found.files, found.found_in, found.unread) == (1, ("kept",), ("locked",))
 
 
 @given(st.text(alphabet="ab \n\t.é漢", max_size=300))
