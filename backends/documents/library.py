@@ -40,6 +40,7 @@ from backends.retrieval.retriever import Retriever
 from backends.retrieval.sentence_vectors import Outline, Read, Reading, read
 from backends.retrieval.shipped_vectors import shipped_vectors
 from backends.system.files import MODELS
+from backends.system.viewers import check_roles
 
 SHIPPED_ADAPTERS = MODELS / "adapters"
 RETRIEVERS_KEPT = 4
@@ -100,12 +101,18 @@ class ForgetReport:
 
 @dataclass(frozen=True)
 class DocumentDetails:
-    """What a corpus says about a file beyond its contents; empty fields leave the parser's findings."""
+    """What a corpus says about a file beyond its contents; empty fields leave the parser's findings.
+
+    Raises UserError for a role that is no name.
+    """
 
     title: str = ""
     roles: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     date: str = ""
+
+    def __post_init__(self) -> None:
+        check_roles(self.roles)
 
 
 @dataclass(frozen=True)

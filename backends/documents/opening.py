@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ from backends.documents.store import Workspace
 from backends.erasure.forget import finish_erasures
 from backends.retrieval.embedding import Embedder
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.viewers import check_person
 
 SESSIONS_KEPT_SECONDS = 24 * 3600
 FOLDERS_KEPT = 20
@@ -81,16 +81,19 @@ def open_session(base: Path, session_id: str, embedder: Embedder) -> Library:
 
     It lies below the base workspace; sessions not opened for a day are removed.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", session_id):
-        raise UserError("A session name holds 1 to 64 letters, digits, - and _.")
-    sessions = base / "sessions"
-    path = sessions / session_id
+    path = session_folder(base, session_id)
+    sessions = path.parent
     if not (path / "triptych.db").exists():
         sessions.mkdir(parents=True, exist_ok=True)
         _open_workspace(base).copy_to(path).close()
     os.utime(path)
     _remove_old_sessions(sessions)
     return Library(_open_workspace(path), embedder)
+
+
+def session_folder(base: Path, session_id: str) -> Path:
+    """Where a visitor's private copy lies, or would lie; raises UserError when the id is none."""
+    return base / "sessions" / check_person(session_id)
 
 
 def _open_workspace(path: Path) -> Workspace:
@@ -102,7 +105,7 @@ def _open_workspace(path: Path) -> Workspace:
 
 def close_session(base: Path, session_id: str) -> None:
     """Remove a visitor's library."""
-    shutil.rmtree(base / "sessions" / session_id, ignore_errors=True)
+    shutil.rmtree(session_folder(base, session_id), ignore_errors=True)
 
 
 def _remove_old_sessions(sessions: Path) -> None:

@@ -10,11 +10,12 @@ import streamlit as st
 
 from backends.datatypes import Document, UserError
 from backends.settings import Settings
+from backends.system.viewers import viewer_id
 from pages.library import cutting, uploading
 from pages.library.boundaries import boundaries
 from pages.ui import resources, session
 from pages.ui.asking import KIND, drop_quoting, round_of
-from pages.ui.desk import ROLE_MARK, Desk
+from pages.ui.desk import Desk
 from pages.ui.text import block, markdown, marked_html, plural
 
 NOTHING = "\N{EN DASH}"  # in a cell of the table
@@ -128,7 +129,7 @@ def confirm_removal(name: str) -> None:
 def remove(name: str) -> None:
     now = session.current()
     desk = resources.desk(now.visitor)
-    viewers = [now.visitor, *(f"{now.person}{ROLE_MARK}{role}" for role in desk.roles())]
+    viewers = [now.visitor, *(viewer_id(now.person, role) for role in desk.roles())]
     try:
         now.notice = desk.forget(name)
     except UserError as error:

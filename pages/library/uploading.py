@@ -15,9 +15,11 @@ from pathlib import Path, PurePosixPath
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from backends.datatypes import UserError
 from backends.documents import limits
 from backends.settings import Settings
 from backends.system.jobs import Job, JobContext
+from backends.system.viewers import check_roles
 from pages.ui import resources, session
 from pages.ui.desk import Desk, FileResult, FileStep
 from pages.ui.text import markdown, plural
@@ -181,8 +183,13 @@ def drop_zone(now: session.Session, desk: Desk) -> None:
         "A file of a known name becomes the document's next version."
     )
     if files:
+        try:
+            roles = check_roles(readers)
+        except UserError as error:  # the files stay in the box until the readers are right
+            st.error(markdown(f"{error} Nothing was added yet."))
+            return
         now.uploads += 1
-        start(save(files, tree=tree, roles=[role.strip() for role in readers if role.strip()]), now)
+        start(save(files, tree=tree, roles=roles), now)
         st.rerun()
 
 

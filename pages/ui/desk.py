@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Readiness = Literal["ready", "stale", "untrained"]
 Reporter = Callable[[int, int, str], None]  # done, total, what
-ROLE_MARK = "~"  # in a viewer's id: what follows is the role whose eyes are used; never in a visitor's own id
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ from backends.evaluation.proposed import proposed
 from backends.evaluation.runner import Subject, carry_out, plain_arms, plan, sweep_arms
 from backends.settings import Settings
 from backends.system.jobs import JobContext
+from backends.system.viewers import person_and_role, viewer_folder
 from backends.training.row_building import Writer
 
 KIND = "evaluate"
 PROPOSE = "propose"
 JUDGE = "judge"
-VISITORS = "visitors"
 KEPT_SECONDS = 30 * 24 * 3600
 
 
@@ -146,12 +146,12 @@ def _board(archive: Archive, run: str, _state: tuple[int, ...]) -> Board:
 
 def visitors_archive(workspace: Path, visitor: str) -> Archive:
     """Where the runs of one visitor's own questions lie; folders untouched for 30 days are removed."""
-    folder = workspace / VISITORS
-    if folder.is_dir():
-        for old in folder.iterdir():
+    folder = viewer_folder(workspace, *person_and_role(visitor))
+    if folder.parent.is_dir():
+        for old in folder.parent.iterdir():
             if time.time() - old.stat().st_mtime > KEPT_SECONDS:
                 shutil.rmtree(old, ignore_errors=True)
-    return Archive(folder / visitor)
+    return Archive(folder)
 
 
 def grid_of(axes: Mapping[str, Sequence[Any]]) -> tuple[Mapping[str, Any], ...]:

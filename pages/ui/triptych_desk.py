@@ -28,6 +28,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.documents.library import ForgetReport, Progress
+from backends.documents.opening import session_folder
 from backends.documents.store import HistoryEntry
 from backends.evaluation.archive import Archive
 from backends.evaluation.subject import TriptychSubject
@@ -37,9 +38,10 @@ from backends.product import Triptych
 from backends.settings import Settings, default_workspace, make_settings
 from backends.stress.private_copy import stress
 from backends.stress.records import Result, Retraining, StressTest
+from backends.system.viewers import folders_of, person_and_role, viewer_folder
 from backends.training.training_session import Workshop
-from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
-from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
+from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
+from pages.ui.evaluator import Evaluator, visitors_archive
 from pages.ui.text import listing, plural
 
 COUNTS_KEPT = 64
@@ -213,11 +215,7 @@ class TriptychDesk:
     def forget(self, name: str) -> str:
         self._only_the_owner()
         Workshop(self._private_copy()).forget(name)
-        own_runs = [
-            folder
-            for folder in (self._shared.workspace / VISITORS).glob("*")
-            if folder.name.partition(ROLE_MARK)[0] == self._reader.person
-        ]
+        own_runs = folders_of(self._shared.workspace, self._reader.person)
         gone = self._private_copy().library.forget(name, own_runs)
         logged = self._monitor.forget(self._reader.person, name)
         return account(gone, logged)
@@ -294,8 +292,7 @@ class TriptychDesk:
         return self._monitor.clear(self._reader.person)
 
     def votes(self) -> Votes:
-        viewer = self._reader.person + (ROLE_MARK + self.role if self.role else "")
-        return Votes(self._shared.workspace / VISITORS / viewer)
+        return Votes(viewer_folder(self._shared.workspace, self._reader.person, self.role))
 
     def _key(self, settings: Settings) -> tuple[str, int, int, str]:
         fingerprint = self._triptych.library.fingerprint_for(self.role)
@@ -311,11 +308,11 @@ class TriptychHouse:
 
     def desk(self, visitor: str) -> TriptychDesk:
         settings = self._shared.settings
-        person, _, role = visitor.partition(ROLE_MARK)
+        person, role = person_and_role(visitor)
         open_copy = partial(Observed.open, self._workspace, settings, session=person)
         # A copy made before the server was started again is still the visitor's.
-        made = (self._workspace / "sessions" / person / "triptych.db").exists
-        desk = TriptychDesk(self._shared, open_copy, made=made, person=person, role=role or None)
+        made = (session_folder(self._workspace, person) / "triptych.db").exists
+        desk = TriptychDesk(self._shared, open_copy, made=made, person=person, role=role)
         desk.prepare(settings, silent)
         return desk
 

@@ -243,6 +243,7 @@ def test_line_separators_inside_a_text_do_not_split_a_row(
         (["ingest", "missing"], "There is no file or folder missing."),
         (["ingest", "empty"], "The folder empty holds no files."),
         (["ingest", "questions.jsonl", "--chunk-size", "1"], "chunk size"),
+        (["ingest", "binary.jsonl", "--role", "x/../../outside"], "cannot name a role"),
         (["documents", "forget", "missing.md"], "There is no document 'missing.md'"),
         (["documents", "history", "missing.md"], "There is no document 'missing.md'"),
         (["ask", "Why?", "--workspace", "questions.jsonl"], "is a file; a folder is needed"),

@@ -312,7 +312,9 @@ class Cutting(list):
         return super().__iter__()
 print(holds(path, Cutting(needles_of(["Zanzibar"]))))
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
 
 

@@ -39,11 +39,12 @@ from backends.evaluation.archive import Archive
 from backends.feedback.retrieval_log import Health, Monitor, Reader
 from backends.feedback.votes import Votes
 from backends.settings import Settings, default_workspace
-from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
+from backends.system.viewers import person_and_role, viewer_folder
+from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
 
 if TYPE_CHECKING:
     from backends.training.training_session import Workshop
-from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
+from pages.ui.evaluator import Evaluator, visitors_archive
 from tests.evaluation.subjects import ScriptedSubject
 from tests.stress.stress_subject import scripted_stress
 
@@ -316,7 +317,7 @@ class ScriptedDesk:
         return self.monitor.clear(self.visitor)
 
     def votes(self) -> Votes:
-        return Votes(default_workspace() / VISITORS / self.visitor)
+        return Votes(viewer_folder(default_workspace(), self.visitor))
 
     @property
     def monitor(self) -> Monitor:
@@ -331,7 +332,7 @@ class ScriptedHouse:
     desks: dict[str, ScriptedDesk] = field(default_factory=dict)
 
     def desk(self, visitor: str) -> ScriptedDesk:
-        person, _, role = visitor.partition(ROLE_MARK)
+        person, role = person_and_role(visitor)
         owner = self.desks.setdefault(
             person, ScriptedDesk(person, pause=self.pause, broken=self.broken, gate=self.gate)
         )

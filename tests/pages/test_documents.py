@@ -80,6 +80,16 @@ def test_added_documents_may_be_for_some_roles_only(open_documents: Visit) -> No
     assert listed["budget.txt"] == "finance" and listed["returns-policy.md"] == "everyone"
 
 
+def test_a_role_that_is_no_name_is_refused_and_the_files_wait(open_documents: Visit) -> None:
+    app = open_documents()
+    app.multiselect(key="drop-roles").set_value(["x/../../../outside"]).run()
+    drop(app, ("budget.txt", b"The budget is 12 million."))
+    assert "cannot name a role" in app.error[0].value and "budget.txt" not in names(app)
+    app.multiselect(key="drop-roles").set_value(["finance"])
+    settle(app)
+    assert app.dataframe[0].value.set_index("Name")["Readers"]["budget.txt"] == "finance"
+
+
 def test_document_text_is_shown_as_text(open_documents: Visit) -> None:
     app = open_documents()
     app.text_input(key="filter").set_value("returns").run()

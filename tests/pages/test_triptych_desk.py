@@ -13,9 +13,11 @@ from backends.documents.library import Library
 from backends.documents.opening import open_session
 from backends.documents.store import Workspace
 from backends.erasure.redact import REMOVED
+from backends.evaluation.archive import RunRecord, Setting
 from backends.feedback.votes import Vote, VotedAnswer
 from backends.language.generation import LanguageModel
 from backends.settings import make_settings
+from backends.system.viewers import viewer_id
 from pages.ui.desk import Prompt
 from pages.ui.triptych_desk import Observed, TriptychDesk, silent
 from tests.fakes import HashingEmbedder, tiny_language_model
@@ -98,6 +100,17 @@ def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: Languag
     assert "99 euros" not in (runs / "answers.jsonl").read_text()
     (vote,) = ada.votes().all()
     assert (vote.choice, vote.answers[0].text) == ("rag", REMOVED)
+
+
+def test_a_role_name_that_leads_outside_writes_nothing_outside_the_workspace(base, model) -> None:
+    role = "x/../../../outside"
+    shared = Observed(base, SETTINGS, Library(Workspace.open(base), HashingEmbedder()), model=model)
+    desk = TriptychDesk(shared, lambda: shared, person="ada", role=role)
+    before = {path for path in base.parent.rglob("*") if not path.is_relative_to(base)}
+    desk.votes().record(Vote("1", "Cost?", "rag", False, (VotedAnswer("rag", "99 euros"),)))
+    assert len(desk.votes().all()) == 1
+    desk.evaluator(viewer_id("ada", role)).own.begin(RunRecord("", "", "", "own", (), (), Setting()))
+    assert {path for path in base.parent.rglob("*") if not path.is_relative_to(base)} == before
 
 
 def test_passages_are_counted_once_they_are_indexed(base: Path, model: LanguageModel) -> None:
