@@ -94,6 +94,11 @@ def train(
         draft = _draft(workshop, rows, held_out, progress, cancel)
         report = _train(workshop, draft, kind, chosen, params, progress, cancel)
         progress.clear()
+        try:
+            workshop.check_still_there(workshop.adapters.get(chosen).card.documents)
+        except UserError:
+            workshop.adapters.delete(chosen)
+            raise
         _tell(out, workshop.adapters.activate(chosen), report)
 
 

@@ -252,6 +252,10 @@ class Library:
         """Changes when any current document does."""
         return self.fingerprint_for(None)
 
+    def current_hashes(self) -> list[tuple[str, int, str]]:
+        """(name, version, content_hash) of the current documents; reads no text."""
+        return self.workspace.current_hashes(self._collection)
+
     def fingerprint_for(self, role: str | None) -> str:
         """Changes when any document that this role may read does, and by nothing else."""
         listing: list[tuple[str, int, str]]

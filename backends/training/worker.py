@@ -55,7 +55,7 @@ def work(run: Run, parent: int) -> None:
     except TrainingPaused as error:
         run.set_state("interrupted", str(error))
     except UserError as error:
-        run.set_state("cancelled" if cancel.is_set() else "failed", str(error))
+        run.set_state("cancelled" if cancel.is_set() or run.withdrawn else "failed", str(error))
         run.tidy()
     except Exception as error:
         log.exception("Training failed")
@@ -67,6 +67,7 @@ def _train(run: Run, cancel: threading.Event, pause: threading.Event, look: Call
     train, held_out = run.examples()
     plan = run.plan
     adapters, told = Adapters(run.adapters), 0.0
+    adapters.path_for(plan.name)  # refused now, not at the end
 
     def tell(event: TrainingProgress | EpochDone | Measuring) -> None:
         nonlocal told
@@ -80,15 +81,19 @@ def _train(run: Run, cancel: threading.Event, pause: threading.Event, look: Call
         append_line(run.folder / "events.jsonl", json.dumps(row, ensure_ascii=False))
 
     report = train_adapter(
-        plan.model, train, held_out, adapters.path_for(plan.name), LoraParams(**plan.params),
+        plan.model, train, held_out, run.made, LoraParams(**plan.params),
         kind=plan.kind, documents=plan.documents, warnings=plan.warnings, progress=tell, watch=tell,
         cancel=cancel, pause=pause, checkpoint=run.checkpoint,
     )  # fmt: skip
-    if plan.activate:
-        adapters.activate(plan.name)
-    run.set_state(
-        "done", "Cancelled: the best finished epoch was kept." if report.cancelled else "", report.seconds
-    )
+    with run.settling():
+        if run.withdrawn:
+            raise UserError(run.withdrawn)
+        adapters.install(run.made)
+        if plan.activate:
+            adapters.activate(plan.name)
+        run.set_state(
+            "done", "Cancelled: the best finished epoch was kept." if report.cancelled else "", report.seconds
+        )
     run.tidy()
 
 
