@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
+from backends import removal
 from backends.answering.asked_question import as_question, check_question
 from backends.answering.follow_up import FollowUp
 from backends.answering.stopwatch import Bench, stream, warm_up
@@ -124,6 +125,7 @@ class Triptych:
             library = open_session(workspace, session, embedder)
         else:
             library = open_library(workspace, embedder, settings, progress=progress)
+        removal.finish(library.workspace)
         library.ranker = shipped()
         library = shared_library(library, str(documents.resolve()) if documents is not None else "")
         adapters = Adapters(workspace / "adapters")

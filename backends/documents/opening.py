@@ -23,10 +23,9 @@ from backends.documents.library import (
     hash_file,
 )
 from backends.documents.store import Workspace
-from backends.erasure.forget import finish_erasures
 from backends.retrieval.embedding import Embedder
 from backends.system.files import SAMPLE_CORPUS
-from backends.system.viewers import check_person
+from backends.system.viewers import session_folder
 
 SESSIONS_KEPT_SECONDS = 24 * 3600
 FOLDERS_KEPT = 20
@@ -40,7 +39,7 @@ def open_library(
     sample: Path = SAMPLE_CORPUS,
 ) -> Library:
     """The library of a workspace. A new one is filled with the sample corpus, going on where it stopped."""
-    workspace = _open_workspace(workspace_path)
+    workspace = Workspace.open(workspace_path)
     library = Library(workspace, embedder)
     if workspace.get_meta("seeded") is None:
         _seed(library, sample, settings, progress)
@@ -61,7 +60,7 @@ def open_folder(
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.")
-    workspace = _open_workspace(workspace_path)
+    workspace = Workspace.open(workspace_path)
     collection = f"folder:{folder.resolve()}"
     library = Library(workspace, embedder, collection)
     files = {name: path for path, name in files_in([folder])}
@@ -85,22 +84,10 @@ def open_session(base: Path, session_id: str, embedder: Embedder) -> Library:
     sessions = path.parent
     if not (path / "triptych.db").exists():
         sessions.mkdir(parents=True, exist_ok=True)
-        _open_workspace(base).copy_to(path).close()
+        Workspace.open(base).copy_to(path).close()
     os.utime(path)
     _remove_old_sessions(sessions)
-    return Library(_open_workspace(path), embedder)
-
-
-def session_folder(base: Path, session_id: str) -> Path:
-    """Where a visitor's private copy lies, or would lie; raises UserError when the id is none."""
-    return base / "sessions" / check_person(session_id)
-
-
-def _open_workspace(path: Path) -> Workspace:
-    """A workspace in which every erasure has come to its end."""
-    workspace = Workspace.open(path)
-    finish_erasures(workspace)
-    return workspace
+    return Library(Workspace.open(path), embedder)
 
 
 def close_session(base: Path, session_id: str) -> None:

@@ -32,6 +32,11 @@ class GaveUp:
 class Room(Protocol):
     """A room that keeps more of documents than text in files."""
 
+    @property
+    def name(self) -> str:
+        """What is named when it could not give everything up."""
+        ...
+
     def forget(self, workspace: Path, document: str) -> GaveUp:
-        """Give it up in this workspace or visitor's copy; may be asked again after a crash. OSError."""
+        """Give it up in this workspace or visitor's copy; may be asked again after a crash."""
         ...

@@ -1,4 +1,4 @@
-"""Who looks at the product: a person, or a person through the eyes of a role; and where their records lie.
+"""Who looks at the product: a person, or a person through the eyes of a role; and where what is theirs lies.
 
 Enters: a person's id, a role as somebody typed it. Leaves: a viewer's id, a checked role, a folder. No path
 holds a typed word: a role's part of it is a hash.
@@ -14,6 +14,7 @@ from pathlib import Path
 from backends.datatypes import UserError
 
 FOLDER = "visitors"
+SESSIONS = "sessions"
 ROLE_MARK = "~"  # in a viewer's id: what follows is the role whose eyes are used; never in a person's own id
 MOST_CHARACTERS = 40
 _PERSON = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -48,6 +49,18 @@ def check_roles(roles: Iterable[str]) -> tuple[str, ...]:
                 "dashes or underscores, beginning with a letter or digit."
             )
     return found
+
+
+def session_folder(base: Path, person: str) -> Path:
+    """Where a visitor's private copy of the workspace `base` lies, or would lie."""
+    return base / SESSIONS / check_person(person)
+
+
+def home_of(workspace: Path) -> tuple[Path, str | None]:
+    """(the workspace, None), or for a visitor's private copy (the workspace it lies in, whose it is)."""
+    if workspace.parent.name == SESSIONS:
+        return workspace.parent.parent, workspace.name
+    return workspace, None
 
 
 def viewer_folder(workspace: Path, person: str, role: str | None = None) -> Path:

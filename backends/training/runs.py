@@ -253,12 +253,12 @@ class TrainingRuns:
         return Run(folder)
 
     def all(self) -> list[Run]:
-        """Newest first; a plan that an erasure has blanked is no run any more."""
+        """Newest first; one whose plan cannot be read, or that an erasure has blanked, is no run any more."""
         if not self.folder.is_dir():
             return []
         found = [path for path in self.folder.glob("*/plan.json") if not path.parent.name.startswith(".")]
-        runs = [Run(path.parent) for path in sorted(found, reverse=True)]
-        return [run for run in runs if run.plan.kind in ADAPTER_KINDS]
+        runs = (_run(path.parent) for path in sorted(found, reverse=True))
+        return [run for run in runs if run is not None and run.plan.kind in ADAPTER_KINDS]
 
     def of(self, adapter: str) -> Run | None:
         """The newest run that made the adapter of this name."""
@@ -288,6 +288,13 @@ class TrainingRuns:
             (run.folder / "events.jsonl").unlink(missing_ok=True)  # sample answers quote the rows
             write_rows(run.folder / "rows.jsonl", kept)
         return gone, stopped
+
+
+def _run(folder: Path) -> Run | None:
+    try:
+        return Run(folder)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 # --- rows on disk ----------------------------------------------------------------------------------

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from backends.erasure.room import GaveUp
 from backends.system.files import rewrite
+from backends.system.viewers import home_of
 from backends.training.adapters import Adapters, learned_from
 from backends.training.runs import TrainingRuns
 
 
 class TrainingRoom:
     """Runs, drafts and adapters of any workspace."""
+
+    name = "the training runs"
 
     def forget(self, workspace: Path, document: str) -> GaveUp:
         """Stop what is being trained on it, for good, and remove every row that came from it."""
@@ -30,9 +33,8 @@ class TrainingRoom:
 def _adapters_for(workspace: Path) -> Adapters:
     """All that answer there: a visitor's own, the workspace's and the shipped ones."""
     own = workspace / "adapters"
-    if workspace.parent.name == "sessions":
-        return Adapters(own, parent=Adapters(workspace.parent.parent / "adapters"))
-    return Adapters(own)
+    base, person = home_of(workspace)
+    return Adapters(own) if person is None else Adapters(own, parent=Adapters(base / "adapters"))
 
 
 def _forget_in_draft(path: Path, document: str) -> int:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from backends import removal
 from backends.datatypes import (
     Answer,
     Backend,
@@ -27,9 +28,10 @@ from backends.datatypes import (
     Token,
     UserError,
 )
-from backends.documents.library import ForgetReport, Progress
-from backends.documents.opening import session_folder
+from backends.documents.library import Progress
 from backends.documents.store import HistoryEntry
+from backends.erasure import forget as erasure
+from backends.erasure.forget import Proof
 from backends.evaluation.archive import Archive
 from backends.evaluation.subject import TriptychSubject
 from backends.feedback.retrieval_log import Health, Monitor, Reader
@@ -38,9 +40,9 @@ from backends.product import Triptych
 from backends.settings import Settings, default_workspace, make_settings
 from backends.stress.private_copy import stress
 from backends.stress.records import Result, Retraining, StressTest
-from backends.system.viewers import folders_of, person_and_role, viewer_folder
+from backends.system.viewers import person_and_role, session_folder, viewer_folder
 from backends.training.training_session import Workshop
-from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
+from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Removal, Reporter, Status
 from pages.ui.evaluator import Evaluator, visitors_archive
 from pages.ui.text import listing, plural
 
@@ -212,13 +214,18 @@ class TriptychDesk:
                 item.same_as,
             )
 
-    def forget(self, name: str) -> str:
+    def forget(self, name: str, report: Reporter) -> None:
         self._only_the_owner()
-        Workshop(self._private_copy()).forget(name)
-        own_runs = folders_of(self._shared.workspace, self._reader.person)
-        gone = self._private_copy().library.forget(name, own_runs)
-        logged = self._monitor.forget(self._reader.person, name)
-        return account(gone, logged)
+        removal.forget(self._private_copy().library, name, report)
+
+    def removals(self) -> Sequence[Removal]:
+        if self.role is not None or not self.private:
+            return ()
+        workspace = self._private_copy().library.workspace
+        return [Removal(each.id, account(each), each.proven) for each in erasure.proofs(workspace)]
+
+    def dismiss_removal(self, removal_id: str) -> None:
+        erasure.dismiss(self._private_copy().library.workspace, removal_id)
 
     def workshop(self) -> Workshop:
         if self.role is not None:
@@ -352,13 +359,34 @@ def stepping(on_step: OnStep) -> Callable[[Progress], None]:
     return pass_on
 
 
-def account(gone: ForgetReport, logged: int) -> str:
+def account(gone: Proof) -> str:
     """What disappeared with a document, how that was checked, and what stays."""
-    questions = f", {plural(logged, 'logged question')}" if logged else ""
-    parts = [
-        f"{gone.document} is gone from your copy: {plural(gone.versions, 'version')}, "
-        f"{plural(gone.chunks, 'passage')}, {plural(gone.vectors, 'vector')}{questions}."
+    parts = [f"{gone.document} is gone from your copy{_counts(gone)}."]
+    if gone.stopped_trainings:
+        parts.append(f"The training of {listing(gone.stopped_trainings)} was ended: it learned from it.")
+    parts += _checked(gone)
+    if gone.also_in:
+        parts.append(f"Some of the same text stands in {listing(gone.also_in)} and stays.")
+    if gone.adapters:
+        parts.append(f"What {listing(gone.adapters)} learned from it stays in the weights.")
+    return " ".join(parts)
+
+
+def _counts(gone: Proof) -> str:
+    counts = [
+        (gone.versions, "version"),
+        (gone.chunks, "passage"),
+        (gone.vectors, "vector"),
+        (gone.logged_questions, "logged question"),
+        (gone.training_rows, "training row"),
     ]
+    told = ", ".join(plural(count, what) for count, what in counts if count)
+    return f": {told}" if told else ""
+
+
+def _checked(gone: Proof) -> list[str]:
+    """What the search for its text found, and what keeps it from being a proof."""
+    parts = []
     if gone.searched_for:
         where = f"still found in {listing(gone.found_in)}" if gone.found_in else "found nowhere"
         read = f"{gone.scanned_files:,}, {gone.scanned_bytes / 1e6:.1f} MB"
@@ -366,11 +394,18 @@ def account(gone: ForgetReport, logged: int) -> str:
             f"Every file of your copy ({read}) was searched for {plural(gone.searched_for, 'piece')} of its "
             f"text: {where}."
         )
-    if gone.also_in:
-        parts.append(f"Some of the same text stands in {listing(gone.also_in)} and stays.")
-    if gone.adapters:
-        parts.append(f"What {listing(gone.adapters)} learned from it stays in the weights.")
-    return " ".join(parts)
+    elif gone.scanned_files:
+        parts.append("None of its text was its own, so there was nothing to search for.")
+    else:
+        parts.append("The removal was interrupted and finished later; its text was not searched for then.")
+    if gone.unread:
+        parts.append(f"That is no proof: {listing(gone.unread)} could not be read and may hold some of it.")
+    if gone.busy:
+        parts.append(
+            f"That is no proof yet: {listing(gone.busy)} was in use, and its journal may hold some of it; it "
+            "is emptied when your copy is opened again."
+        )
+    return parts
 
 
 def silent(_done: int, _total: int, _what: str) -> None:

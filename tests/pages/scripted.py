@@ -40,7 +40,7 @@ from backends.feedback.retrieval_log import Health, Monitor, Reader
 from backends.feedback.votes import Votes
 from backends.settings import Settings, default_workspace
 from backends.system.viewers import person_and_role, viewer_folder
-from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
+from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Removal, Reporter, Status
 
 if TYPE_CHECKING:
     from backends.training.training_session import Workshop
@@ -107,6 +107,9 @@ class ScriptedDesk:
         default_factory=lambda: {name: document(name, text) for name, text in TEXTS.items()}
     )
     earlier: dict[str, list[Document]] = field(default_factory=dict)
+    removed: list[Removal] = field(default_factory=list)
+    unproven: frozenset[str] = frozenset()  # documents of which a trace is found
+    stuck: frozenset[str] = frozenset()  # documents that cannot be removed
 
     def roles(self) -> Sequence[str]:
         return sorted({role for found in self.library.values() for role in found.roles})
@@ -298,10 +301,22 @@ class ScriptedDesk:
         own = visitors_archive(default_workspace(), visitor)
         return Evaluator(self.subject, Archive(default_workspace()), own, self.private, lambda: None)
 
-    def forget(self, name: str) -> str:
+    def forget(self, name: str, report: Reporter) -> None:
         self.private = True
+        report(0, 1, f"Searching {name}")
+        if self.files_gate is not None:
+            assert self.files_gate.wait(20)
+        if name in self.stuck:
+            raise UserError("A file is stuck.")
         del self.library[name]
-        return f"{name} is gone from your copy."
+        proven = name not in self.unproven
+        self.removed.insert(0, Removal(f"r{len(self.removed)}", f"{name} is gone from your copy.", proven))
+
+    def removals(self) -> Sequence[Removal]:
+        return tuple(self.removed)
+
+    def dismiss_removal(self, removal_id: str) -> None:
+        self.removed[:] = [each for each in self.removed if each.id != removal_id]
 
     def health(self, days: int) -> Health:
         return self.monitor.health(Reader(self.visitor, self.role), days)

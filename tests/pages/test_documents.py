@@ -204,5 +204,56 @@ def test_removal_asks_first(open_documents: Visit) -> None:
     app.button(key="remove").click().run()
     assert "returns-policy.md" in names(app)
     app.button(key="confirm-remove").click().run()
-    app.text_input(key="filter").set_value("").run()
+    app.text_input(key="filter").set_value("")
+    settle(app)
     assert "returns-policy.md" not in names(app)
+
+
+def remove(app: AppTest, name: str) -> AppTest:
+    app.text_input(key="filter").set_value(name).run()
+    app.button(key="remove").click().run()
+    app.button(key="confirm-remove").click().run()
+    app.text_input(key="filter").set_value("")
+    return app
+
+
+def test_the_proof_of_a_removal_stays_until_it_is_dismissed(open_documents: Visit) -> None:
+    app = open_documents()
+    settle(remove(app, "returns"))
+    settle(remove(app, "price"))
+    for _ in range(3):
+        app.run()
+    assert [each.value for each in app.success] == [
+        "price\\-list\\-2026\\.csv is gone from your copy\\.",
+        "returns\\-policy\\.md is gone from your copy\\.",
+    ]
+    press(app, "Close this proof")
+    assert [each.value for each in app.success] == ["returns\\-policy\\.md is gone from your copy\\."]
+    press(app, "Close this proof")
+    assert not app.success and not app.run().success
+
+
+def test_a_removal_shows_how_far_it_is(open_documents: Visit, house: ScriptedHouse) -> None:
+    app = open_documents()
+    desk = next(iter(house.desks.values()))
+    desk.files_gate = threading.Event()
+    remove(app, "returns").run()
+    settle(app, until=lambda app: any("Searching" in bar.proto.text for bar in app.get("progress")))
+    (bar,) = app.get("progress")
+    assert bar.proto.text == "Removing **returns\\-policy\\.md**: Searching returns\\-policy\\.md"
+    desk.files_gate.set()
+    assert len(settle(app).success) == 1
+
+
+def test_what_is_not_proven_gone_is_a_warning_and_what_failed_is_an_error(
+    open_documents: Visit, house: ScriptedHouse
+) -> None:
+    app = open_documents()
+    desk = next(iter(house.desks.values()))
+    desk.unproven, desk.stuck = frozenset({"returns-policy.md"}), frozenset({"price-list-2026.csv"})
+    settle(remove(app, "returns"))
+    settle(remove(app, "price"))
+    assert not app.success and len(app.warning) == 1
+    assert app.error[0].value == "price\\-list\\-2026\\.csv is not removed yet\\. A file is stuck\\."
+    press(app, "Close")
+    assert not app.error

@@ -79,7 +79,11 @@ def test_uploads_and_removals_stay_with_the_visitor(base: Path, model: LanguageM
     assert not ada.private
     results = list(ada.ingest([note], SETTINGS, lambda step: None, threading.Event()))
     assert [(row.document, row.status) for row in results] == [("note.txt", "indexed")]
-    assert ada.forget("lamps.txt").startswith("lamps.txt is gone from your copy: 1 version")
+    ada.forget("lamps.txt", silent)
+    (told,) = ada.removals()
+    assert told.proven and told.text.startswith("lamps.txt is gone from your copy: 1 version")
+    ada.dismiss_removal(told.id)
+    assert ada.removals() == [] and bob.removals() == ()
     assert [d.name for d in ada.documents()] == ["note.txt", "returns.md"]
     assert [d.name for d in bob.documents()] == ["lamps.txt", "returns.md"]
     assert (ada.private, bob.private) == (True, False)
@@ -94,8 +98,9 @@ def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: Languag
     runs.mkdir(parents=True)
     (runs / "answers.jsonl").write_text(json.dumps({"text": text}) + "\n")
     ada.votes().record(Vote("1", "Cost?", "rag", False, (VotedAnswer("rag", "99 euros", ("lamps.txt",)),)))
-    said = ada.forget("lamps.txt")
-    assert "1 logged question." in said and "found nowhere" in said
+    ada.forget("lamps.txt", silent)
+    (told,) = ada.removals()
+    assert "1 logged question." in told.text and "found nowhere" in told.text
     assert ada.health(7).questions == 0
     assert "99 euros" not in (runs / "answers.jsonl").read_text()
     (vote,) = ada.votes().all()
