@@ -31,6 +31,7 @@ from backends.datatypes import (
 from backends.documents.archives import unpacked
 from backends.documents.parsing import check_size
 from backends.documents.reader_pool import parse_isolated
+from backends.documents.session_lease import Lease
 from backends.documents.store import Erasure, HistoryEntry, StoredDocument, Workspace
 from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import Ranker
@@ -153,6 +154,7 @@ class Library:
         self.workspace = workspace
         self.embedder = embedder
         self.ranker: Ranker | None = None  # who opens the library says which; None orders without one
+        self.lease: Lease | None = None  # of a visitor's copy: it stays as long as this library lives
         self._collection = collection
         # By scheme and role: no two roles share one, because it changes with what its role may read.
         self._retrievers: OrderedDict[tuple[str, str | None], _Searchable] = OrderedDict()

@@ -6,9 +6,7 @@ Enters: paths. Leaves: a `Library`. Visitors' copies and folders that nobody ask
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import time
 from pathlib import Path
 
 from backends.datatypes import UserError
@@ -22,12 +20,12 @@ from backends.documents.library import (
     files_in,
     hash_file,
 )
+from backends.documents.session_lease import Lease, remove_unused
 from backends.documents.store import Workspace
 from backends.retrieval.embedding import Embedder
 from backends.system.files import SAMPLE_CORPUS
 from backends.system.viewers import session_folder
 
-SESSIONS_KEPT_SECONDS = 24 * 3600
 FOLDERS_KEPT = 20
 
 
@@ -78,27 +76,22 @@ def open_folder(
 def open_session(base: Path, session_id: str, embedder: Embedder) -> Library:
     """A visitor's own library: a private copy of the base workspace's, made at the first call.
 
-    It lies below the base workspace; sessions not opened for a day are removed.
+    It lies below the base workspace. Copies that nobody has open and nobody has used for a day are removed.
     """
     path = session_folder(base, session_id)
-    sessions = path.parent
+    lease = Lease(path)
     if not (path / "triptych.db").exists():
-        sessions.mkdir(parents=True, exist_ok=True)
         Workspace.open(base).copy_to(path).close()
-    os.utime(path)
-    _remove_old_sessions(sessions)
-    return Library(Workspace.open(path), embedder)
+    lease.renew()
+    remove_unused(path.parent)
+    library = Library(Workspace.open(path), embedder)
+    library.lease = lease
+    return library
 
 
 def close_session(base: Path, session_id: str) -> None:
     """Remove a visitor's library."""
     shutil.rmtree(session_folder(base, session_id), ignore_errors=True)
-
-
-def _remove_old_sessions(sessions: Path) -> None:
-    for path in sessions.iterdir():
-        if time.time() - path.stat().st_mtime > SESSIONS_KEPT_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _keep_recent_folders(workspace: Workspace, latest: str) -> None:

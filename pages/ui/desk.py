@@ -96,6 +96,12 @@ class Desk(Protocol):
         """Whether this visitor has documents of their own."""
         ...
 
+    def lost(self) -> str:
+        """What became of the visitor's own documents, in words, until it is dismissed; empty when nothing."""
+        ...
+
+    def dismiss_loss(self) -> None: ...
+
     @property
     def role(self) -> str | None:
         """Whose eyes these are; None is the owner, who alone adds and removes documents."""

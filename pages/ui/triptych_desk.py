@@ -28,6 +28,7 @@ from backends.datatypes import (
     Token,
     UserError,
 )
+from backends.documents import session_lease
 from backends.documents.library import Progress
 from backends.documents.store import HistoryEntry
 from backends.erasure import forget as erasure
@@ -112,10 +113,32 @@ class TriptychDesk:
         self._counts: OrderedDict[tuple[str, int, int, str], Mapping[str, int]] = OrderedDict()
         self._shared = self._seen(shared)
         self._own: Observed | None = None
+        self._vanished = False  # the private copy was there, and then it was not
 
     @property
     def private(self) -> bool:
+        with self._lock:
+            if self._own is not None and not self._own.library.workspace.database.exists():
+                self._own, self._vanished = None, True  # removed by hand: a new one is made when needed
         return self._own is not None or self._made()
+
+    def lost(self) -> str:
+        when = session_lease.removed_at(self._folder)
+        if when is None and not self._vanished:
+            return ""
+        why = f"was unused for a day and was removed on {when:%d %B %Y}" if when else "was removed"
+        return (
+            f"Your own copy of the documents {why}, and what you had added is gone with it. These are the "
+            "documents that everybody shares."
+        )
+
+    def dismiss_loss(self) -> None:
+        self._vanished = False
+        session_lease.dismiss(self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        return session_folder(self._shared.workspace, self._reader.person)
 
     @property
     def _triptych(self) -> Observed:
@@ -272,6 +295,8 @@ class TriptychDesk:
         with self._lock:
             if self._own is None:
                 self._own = self._seen(self._open_copy())
+            if (lease := self._own.library.lease) is not None:
+                lease.renew()
             return self._own
 
     def _seen(self, triptych: Observed) -> Observed:

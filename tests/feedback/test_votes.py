@@ -11,7 +11,6 @@ from backends.erasure.forget import _in_record
 from backends.erasure.redact import REMOVED, Traces
 from backends.evaluation.statistics import wilson_interval
 from backends.feedback.votes import (
-    FILE,
     NONE,
     TIE,
     Vote,
@@ -79,7 +78,7 @@ def test_a_forgotten_document_takes_its_answers_along_and_leaves_the_count(
     looked_up = VotedAnswer("rag", "On Sundays [1].", ("vault.md",))
     recited = VotedAnswer("fine_tuned", SECRET)
     votes.record(vote("a", choice, looked_up, recited, HYBRID))
-    assert _in_record(tmp_path / FILE, Traces.of("vault.md", [SECRET], []))
+    assert _in_record(votes.path, Traces.of("vault.md", [SECRET], []))
     (left,) = votes.all()
     assert [answer.text for answer in left.answers] == [REMOVED, REMOVED, HYBRID.text]
     assert left.choice == choice

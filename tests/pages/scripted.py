@@ -107,6 +107,7 @@ class ScriptedDesk:
         default_factory=lambda: {name: document(name, text) for name, text in TEXTS.items()}
     )
     earlier: dict[str, list[Document]] = field(default_factory=dict)
+    loss: str = ""
     removed: list[Removal] = field(default_factory=list)
     unproven: frozenset[str] = frozenset()  # documents of which a trace is found
     stuck: frozenset[str] = frozenset()  # documents that cannot be removed
@@ -311,6 +312,12 @@ class ScriptedDesk:
         del self.library[name]
         proven = name not in self.unproven
         self.removed.insert(0, Removal(f"r{len(self.removed)}", f"{name} is gone from your copy.", proven))
+
+    def lost(self) -> str:
+        return self.loss
+
+    def dismiss_loss(self) -> None:
+        self.loss = ""
 
     def removals(self) -> Sequence[Removal]:
         return tuple(self.removed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -87,6 +88,18 @@ def test_uploads_and_removals_stay_with_the_visitor(base: Path, model: LanguageM
     assert [d.name for d in ada.documents()] == ["note.txt", "returns.md"]
     assert [d.name for d in bob.documents()] == ["lamps.txt", "returns.md"]
     assert (ada.private, bob.private) == (True, False)
+
+
+def test_a_copy_that_vanishes_under_a_cached_session_is_told_and_the_pages_go_on(base, model) -> None:
+    ada = desk_of("ada", base, model)
+    ada.forget("lamps.txt", silent)
+    assert (ada.private, ada.lost()) == (True, "")
+    shutil.rmtree(base / "sessions" / "ada")
+    assert [d.name for d in ada.documents()] == ["lamps.txt", "returns.md"]
+    assert ada.lost().startswith("Your own copy of the documents was removed")
+    ada.dismiss_loss()
+    ada.forget("returns.md", silent)
+    assert ([d.name for d in ada.documents()], ada.lost()) == (["lamps.txt"], "")
 
 
 def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: LanguageModel) -> None:
