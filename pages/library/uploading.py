@@ -34,6 +34,7 @@ SUPPORTED = (
 )
 CANCELLED = "Cancelled."
 MOST_ROLES = 8
+LONGEST_NAME, LONGEST_ENDING = 200, 40  # bytes of one part of a path
 
 
 # --- what was given ----------------------------------------------------------------------------------
@@ -101,9 +102,18 @@ def save(files: Sequence[UploadedFile], *, tree: bool, roles: Sequence[str] = ()
 
 
 def _inside(name: str) -> str:
-    """A relative path that leads nowhere else."""
-    parts = [part.strip() for part in name.replace("\\", "/").split("/")]
+    """A relative path that leads nowhere else and that every file system can hold."""
+    parts = [_part(part) for part in name.replace("\\", "/").split("/")]
     return "/".join(part for part in parts if part not in ("", ".", "..")) or "unnamed"
+
+
+def _part(name: str) -> str:
+    """A part of a path without control characters, cut before its ending where it is too long."""
+    name = "".join(character for character in name if character.isprintable()).strip()
+    stem, dot, ending = name.rpartition(".")
+    ending = (dot + ending).encode()[:LONGEST_ENDING].decode(errors="ignore") if stem else ""
+    whole = stem or name
+    return whole.encode()[: LONGEST_NAME - len(ending.encode())].decode(errors="ignore") + ending
 
 
 # --- the job -----------------------------------------------------------------------------------------

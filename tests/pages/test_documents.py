@@ -10,6 +10,7 @@ import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
+from pages.library import uploading
 from pages.ui import resources
 from tests.documents.test_parsing import password_pdf
 from tests.pages.conftest import APP, settle
@@ -196,6 +197,22 @@ def test_name_with_a_path_or_markup_stays_a_name(open_documents: Visit) -> None:
     drop(app, ("../../<script>alert(1)</script>.txt", b"hello there"))
     assert "script>.txt" in names(app)
     assert "<script" not in shown(app)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a\0b.txt", "ab.txt"),
+        ("../../etc/passwd", "etc/passwd"),
+        ("\u00e9" * 300 + ".txt", "\u00e9" * 98 + ".txt"),
+        ("C:\\files\\.\\x.pdf", "C:/files/x.pdf"),
+        ("..", "unnamed"),
+        (".hidden", ".hidden"),
+        ("one." + "e" * 90, "one." + "e" * 39),
+    ],
+)
+def test_a_dropped_files_name_leads_nowhere_and_fits_every_file_system(given: str, kept: str) -> None:
+    assert uploading._inside(given) == kept
 
 
 def test_removal_asks_first(open_documents: Visit) -> None:
