@@ -112,7 +112,6 @@ def test_killed_with_its_server_it_is_interrupted_and_goes_on(base: Path, tmp_pa
     script = f"""
         import time
         from pathlib import Path
-from types import SimpleNamespace
         from backends.training.runs import Run
         print(Run(Path({str(run.folder)!r})).launch().pid, flush=True)
         time.sleep(600)
