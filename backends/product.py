@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
+from backends import removal
 from backends.answering.asked_question import as_question, check_question
 from backends.answering.evidence import Retriever as Finder
 from backends.answering.evidence import evidence_for
@@ -135,6 +136,7 @@ class Triptych:
             library = open_session(workspace, session, embedder)
         else:
             library = open_library(workspace, embedder, settings, progress=progress)
+        removal.finish(library.workspace)
         library.ranker = shipped()
         library = shared_library(library, str(documents.resolve()) if documents is not None else "")
         adapters = Adapters(workspace / "adapters")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,6 @@ from backends.cli.arguments import (
 from backends.cli.terminal import printing, table
 from backends.datatypes import UserError
 from backends.system.json_values import plain
-
-if TYPE_CHECKING:
-    pass
 
 documents_app = typer.Typer(help="What is in the workspace: list, history, forget.")
 
@@ -91,14 +88,22 @@ def forget(
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Remove a document for good; says what was purged and which adapters learned from it."""
+    """Remove a document for good; says what was purged, which adapters learned from it, and the proof."""
+    from backends import removal
+    from backends.erasure.forget import dismiss
+
     folder = use_workspace(workspace)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         library = opener.open_library(folder, settings_of(), None, progress)
         if name not in {document.name for document in library.documents()}:
             raise UserError(f"There is no document {name!r} in the workspace.")
-        report = library.forget(name)
+
+        def report(done: int, total: int, what: str) -> None:
+            progress(f"{what} ({done} of {total})" if total else what)
+
+        proof = removal.forget(library, name, report)
         progress.clear()
-        out.record(report)
-        if report.found_in:  # a file that Triptych cannot rewrite still holds the text
+        out.record(proof)
+        dismiss(library.workspace, proof.id)  # it has been told
+        if not proof.proven:  # a file that cannot be read or rewritten may still hold the text
             raise typer.Exit(1)

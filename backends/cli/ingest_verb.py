@@ -19,6 +19,7 @@ from backends.cli.arguments import (
 )
 from backends.cli.terminal import Output, interruptible, printing, say
 from backends.datatypes import UserError
+from backends.system.viewers import check_roles
 from backends.system.wording import duration
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def ingest(
     """Parse, chunk, embed and index files or folders; a file of a known name replaces that document."""
     folder = use_workspace(workspace)
     settings = settings_of(**given)
+    roles = check_roles(role or ())
     for path in paths:
         if not path.exists():
             raise UserError(f"There is no file or folder {path}.")
@@ -56,7 +58,7 @@ def ingest(
             paths,
             settings=settings,
             source="upload",
-            roles=tuple(role or ()),
+            roles=roles,
             progress=opener.reporter(progress),
             passwords=password or (),
         ):

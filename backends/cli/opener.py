@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def open_library(
     workspace: Path, settings: Settings, documents: Path | None, progress: ProgressLine
 ) -> Library:
+    from backends import removal
     from backends.documents.opening import open_folder
     from backends.documents.opening import open_library as open_workspace
     from backends.retrieval.cross_encoder import shipped
@@ -29,6 +30,7 @@ def open_library(
         library = open_folder(workspace, documents, MiniLM(), settings, progress=reporter(progress))
     else:
         library = open_workspace(workspace, MiniLM(), settings, progress=reporter(progress))
+    removal.finish(library.workspace)
     library.ranker = shipped()
     return library
 

@@ -120,6 +120,11 @@ def train(
             return
         report = _train(workshop, draft, kind, chosen, params, progress, cancel)
         progress.clear()
+        try:
+            workshop.check_still_there(workshop.adapters.get(chosen).card.documents)
+        except UserError:
+            workshop.adapters.delete(chosen)
+            raise
         gain = gain_of(asdict(report))
         if gain.better or activate:
             workshop.adapters.activate(chosen)

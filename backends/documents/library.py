@@ -32,17 +32,16 @@ from backends.datatypes import (
 from backends.documents.archives import unpacked
 from backends.documents.parsing import check_size
 from backends.documents.reader_pool import parse_isolated
-from backends.documents.store import HistoryEntry, StoredDocument, Workspace
-from backends.erasure.forget import erase
+from backends.documents.session_lease import Lease
+from backends.documents.store import Erasure, HistoryEntry, StoredDocument, Workspace
 from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import Ranker
 from backends.retrieval.embedding import Embedder
 from backends.retrieval.retriever import Retriever
 from backends.retrieval.sentence_vectors import WAY, Outline, Read, Reading, read
 from backends.retrieval.shipped_vectors import shipped_vectors
-from backends.system.files import MODELS
+from backends.system.viewers import check_roles
 
-SHIPPED_ADAPTERS = MODELS / "adapters"
 RETRIEVERS_KEPT = 4
 READINGS_KEPT = 128 * 2**20  # bytes of sentence vectors held in memory
 EMBEDDED_AT_ONCE = 64  # windows between two looks at progress and cancellation
@@ -75,38 +74,19 @@ class IngestResult:
 
 
 @dataclass(frozen=True)
-class ForgetReport:
-    """What was removed with a document, what remembers it, and what a scan of every file found.
-
-    `adapters` had learned from it and keep what they learned; `also_in` are documents that hold some of the
-    same text and stay. `found_in` names the files where a scan for `searched_for` short pieces of the
-    document's own text still found one: empty when it is gone.
-    """
-
-    document: str
-    versions: int
-    characters: int
-    chunks: int
-    vectors: int
-    adapters: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()  # cached copies of folders that held it
-    sessions: int = 0  # visitors' copies that held it
-    records: int = 0  # places in stored answers, runs and logs
-    also_in: tuple[str, ...] = ()
-    searched_for: int = 0
-    scanned_files: int = 0
-    scanned_bytes: int = 0
-    found_in: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class DocumentDetails:
-    """What a corpus says about a file beyond its contents; empty fields leave the parser's findings."""
+    """What a corpus says about a file beyond its contents; empty fields leave the parser's findings.
+
+    Raises UserError for a role that is no name.
+    """
 
     title: str = ""
     roles: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     date: str = ""
+
+    def __post_init__(self) -> None:
+        check_roles(self.roles)
 
 
 @dataclass(frozen=True)
@@ -175,6 +155,7 @@ class Library:
         self.workspace = workspace
         self.embedder = embedder
         self.ranker: Ranker | None = None  # who opens the library says which; None orders without one
+        self.lease: Lease | None = None  # of a visitor's copy: it stays as long as this library lives
         self._collection = collection
         # By scheme and role: no two roles share one, because it changes with what its role may read.
         self._retrievers: OrderedDict[tuple[str, str | None], _Searchable] = OrderedDict()
@@ -245,6 +226,10 @@ class Library:
     def fingerprint(self) -> str:
         """Changes when any current document does."""
         return self.fingerprint_for(None)
+
+    def current_hashes(self) -> list[tuple[str, int, str]]:
+        """(name, version, content_hash) of the current documents; reads no text."""
+        return self.workspace.current_hashes(self._collection)
 
     def fingerprint_for(self, role: str | None) -> str:
         """Changes when any document that this role may read does, and by nothing else."""
@@ -607,11 +592,11 @@ class Library:
 
     # --- forgetting ----------------------------------------------------------------------------
 
-    def forget(self, name: str, elsewhere: Sequence[Path] = ()) -> ForgetReport:
-        """Remove every version of a document and every trace of it below the workspace's folder.
+    def set_aside(self, name: str, elsewhere: Sequence[Path] = ()) -> Erasure:
+        """Take a document with all its versions out of sight, at once and for good, to be erased.
 
-        `elsewhere` are other folders with records that were made from it. It is out of sight with the first
-        step; what a crash leaves undone is finished at the next opening.
+        `elsewhere` are folders beside the workspace's own that hold records made from it. Raises UserError
+        when there is no such document.
         """
         folders = [str(folder.absolute()) for folder in elsewhere]
         erasure = self.workspace.set_aside(self._collection, name, folders)
@@ -623,23 +608,7 @@ class Library:
                 searchable = list(self._retrievers.values())
             for each in searchable:
                 each.drop(name)
-        gone = erase(self.workspace, erasure)
-        return ForgetReport(
-            document=name,
-            versions=gone.versions,
-            characters=gone.characters,
-            chunks=gone.chunks,
-            vectors=gone.vectors,
-            adapters=adapters_trained_on(self.workspace.path, name),
-            folders=gone.folders,
-            sessions=gone.sessions,
-            records=gone.records,
-            also_in=gone.also_in,
-            searched_for=gone.scan.pieces,
-            scanned_files=gone.scan.files,
-            scanned_bytes=gone.scan.bytes,
-            found_in=gone.scan.found_in,
-        )
+        return erasure
 
 
 # --- small pieces --------------------------------------------------------------------------------
@@ -720,15 +689,3 @@ def _make_document(
         source=source,
         language=parsed.language,
     )
-
-
-def adapters_trained_on(workspace: Path, name: str) -> tuple[str, ...]:
-    """Names of the adapters, the shipped ones too, whose card lists the document."""
-    home = workspace.parent.parent if workspace.parent.name == "sessions" else workspace
-    found = []
-    for folder in (home / "adapters", SHIPPED_ADAPTERS):
-        for card in sorted(folder.glob("*/card.json")):
-            learned = json.loads(card.read_text(encoding="utf-8")).get("documents", [])
-            if name in {each.get("name") if isinstance(each, dict) else each for each in learned}:
-                found.append(card.parent.name)
-    return tuple(dict.fromkeys(found))

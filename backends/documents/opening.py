@@ -6,10 +6,7 @@ Enters: paths. Leaves: a `Library`. Visitors' copies and folders that nobody ask
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
-import time
 from pathlib import Path
 
 from backends.datatypes import UserError
@@ -23,12 +20,12 @@ from backends.documents.library import (
     files_in,
     hash_file,
 )
+from backends.documents.session_lease import Lease, remove_unused
 from backends.documents.store import Workspace
-from backends.erasure.forget import finish_erasures
 from backends.retrieval.embedding import Embedder
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.viewers import session_folder
 
-SESSIONS_KEPT_SECONDS = 24 * 3600
 FOLDERS_KEPT = 20
 
 
@@ -40,7 +37,7 @@ def open_library(
     sample: Path = SAMPLE_CORPUS,
 ) -> Library:
     """The library of a workspace. A new one is filled with the sample corpus, going on where it stopped."""
-    workspace = _open_workspace(workspace_path)
+    workspace = Workspace.open(workspace_path)
     library = Library(workspace, embedder)
     if workspace.get_meta("seeded") is None:
         _seed(library, sample, settings, progress)
@@ -61,7 +58,7 @@ def open_folder(
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.")
-    workspace = _open_workspace(workspace_path)
+    workspace = Workspace.open(workspace_path)
     collection = f"folder:{folder.resolve()}"
     library = Library(workspace, embedder, collection)
     files = {name: path for path, name in files_in([folder])}
@@ -79,36 +76,22 @@ def open_folder(
 def open_session(base: Path, session_id: str, embedder: Embedder) -> Library:
     """A visitor's own library: a private copy of the base workspace's, made at the first call.
 
-    It lies below the base workspace; sessions not opened for a day are removed.
+    It lies below the base workspace. Copies that nobody has open and nobody has used for a day are removed.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", session_id):
-        raise UserError("A session name holds 1 to 64 letters, digits, - and _.")
-    sessions = base / "sessions"
-    path = sessions / session_id
+    path = session_folder(base, session_id)
+    lease = Lease(path)
     if not (path / "triptych.db").exists():
-        sessions.mkdir(parents=True, exist_ok=True)
-        _open_workspace(base).copy_to(path).close()
-    os.utime(path)
-    _remove_old_sessions(sessions)
-    return Library(_open_workspace(path), embedder)
-
-
-def _open_workspace(path: Path) -> Workspace:
-    """A workspace in which every erasure has come to its end."""
-    workspace = Workspace.open(path)
-    finish_erasures(workspace)
-    return workspace
+        Workspace.open(base).copy_to(path).close()
+    lease.renew()
+    remove_unused(path.parent)
+    library = Library(Workspace.open(path), embedder)
+    library.lease = lease
+    return library
 
 
 def close_session(base: Path, session_id: str) -> None:
     """Remove a visitor's library."""
-    shutil.rmtree(base / "sessions" / session_id, ignore_errors=True)
-
-
-def _remove_old_sessions(sessions: Path) -> None:
-    for path in sessions.iterdir():
-        if time.time() - path.stat().st_mtime > SESSIONS_KEPT_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(session_folder(base, session_id), ignore_errors=True)
 
 
 def _keep_recent_folders(workspace: Workspace, latest: str) -> None:

@@ -13,6 +13,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,6 +81,9 @@ _DOCUMENT_COLUMNS = (
 
 SET_ASIDE = "forgotten:"  # collections of documents on their way out: <this><ticket>:<number>
 ERASING = "erasing:"  # keys of `meta`, one per erasure that is not finished
+PROVED = "proved:"  # keys of `meta`, one per erasure whose proof nobody has dismissed
+PROOFS_KEPT = 50
+CHECKPOINT_SECONDS = 20.0  # how long readers are waited for when the journal is to be emptied
 
 
 @dataclass(frozen=True)
@@ -236,7 +240,8 @@ class Workspace:
         with copy.transaction() as db:
             for name in left_behind:
                 copy.drop_collection(name)
-            db.execute("DELETE FROM meta WHERE key LIKE ?", (f"{ERASING}%",))
+            for prefix in (ERASING, PROVED):
+                db.execute("DELETE FROM meta WHERE key LIKE ?", (f"{prefix}%",))
         if left_behind:
             copy.clean()
         copy.close()
@@ -457,10 +462,38 @@ class Workspace:
                 vectors += removed[1]
         return Purged(versions, characters, chunks, vectors)
 
-    def finish(self, erasure: Erasure) -> None:
-        """Every trace is gone: nothing is left to do after a crash."""
+    def keep_proof(self, erasure: Erasure, proof: str, *, finished: bool = True) -> None:
+        """Keep what an erasure came to until it is dismissed, of many the newest ones.
+
+        Once `finished`, nothing is left to do after a crash or at the next opening.
+        """
+        key = f"{PROVED}{erasure.ticket}"
+        with self.transaction() as db:
+            db.execute("DELETE FROM meta WHERE key = ?", (key,))  # the newest is the last of the table
+            db.execute("INSERT INTO meta VALUES (?, ?)", (key, proof))
+            db.execute(
+                "DELETE FROM meta WHERE key IN (SELECT key FROM meta WHERE key LIKE ?"
+                " ORDER BY rowid DESC LIMIT -1 OFFSET ?)",
+                (f"{PROVED}%", PROOFS_KEPT),
+            )
+            if finished:
+                db.execute("DELETE FROM meta WHERE key = ?", (f"{ERASING}{erasure.ticket}",))
+
+    def end_erasure(self, erasure: Erasure) -> None:
+        """Every trace is gone, and whoever had it erased tells what it came to."""
         with self.transaction() as db:
             db.execute("DELETE FROM meta WHERE key = ?", (f"{ERASING}{erasure.ticket}",))
+
+    def proofs(self) -> dict[str, str]:
+        """What erasures came to, by ticket, the newest first."""
+        rows = self.connection().execute(
+            "SELECT key, value FROM meta WHERE key LIKE ? ORDER BY rowid DESC", (f"{PROVED}%",)
+        )
+        return {key.removeprefix(PROVED): value for key, value in rows}
+
+    def drop_proof(self, ticket: str) -> None:
+        with self.transaction() as db:
+            db.execute("DELETE FROM meta WHERE key = ?", (f"{PROVED}{ticket}",))
 
     def texts(self) -> Iterator[tuple[str, str, str, str]]:
         """(collection, name, content_hash, text) of every version that is not being erased."""
@@ -469,11 +502,12 @@ class Workspace:
             (f"{SET_ASIDE}%",),
         )
 
-    def clean(self) -> None:
-        """Rewrite the files so that nothing of what was removed is left on disk."""
-        db = self.connection()
-        db.execute("VACUUM")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def clean(self) -> bool:
+        """Rewrite the files so that nothing of what was removed is left on disk.
+
+        False when somebody read or wrote for so long that it is left in the journal, which can still hold it.
+        """
+        return empty_journal(self.connection(), CHECKPOINT_SECONDS)
 
     # --- history -------------------------------------------------------------------------------
 
@@ -595,6 +629,26 @@ class Workspace:
         """Every stored mean by its key, each as one flat row."""
         rows = self.connection().execute("SELECT key, data FROM vectors")
         return {key: np.frombuffer(data, np.float16) for key, data in rows}
+
+
+def empty_journal(db: sqlite3.Connection, patience: float) -> bool:
+    """Rewrite a database without its free pages and cut its journal to nothing; False when others kept it."""
+    deadline = time.monotonic() + patience
+    db.execute("PRAGMA busy_timeout = 250")
+    try:
+        while True:
+            try:
+                db.execute("VACUUM")
+                busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+                busy = 1
+            if not busy or time.monotonic() > deadline:
+                return not busy
+            time.sleep(0.05)
+    finally:
+        db.execute("PRAGMA busy_timeout = 60000")
 
 
 def _create(db: sqlite3.Connection, schema: str) -> None:

@@ -1,55 +1,88 @@
 """Reads every file below a folder for pieces of text: the proof that something is gone.
 
-Enters: folders and pieces. Leaves: a `Scan` with the files that hold one. Bytes are searched as they lie on
-the disk (so also in free pages and journals), in UTF-8, UTF-16 and as JSON writes them; gzip and zip files
-are unpacked, and SQLite files are read value by value, because long values are scattered over pages.
+Enters: folders and pieces. Leaves: a `Scan` with the files that hold one, and those that nobody could read.
+Bytes are searched as they lie on the disk (so also in free pages and journals), in UTF-8, UTF-16 and as JSON
+writes them; gzip and zip files are unpacked, and SQLite files are read value by value, because long values
+are scattered over pages. Files are read, never mapped: one may be cut short meanwhile.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import mmap
+import os
 import sqlite3
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 SQLITE = b"SQLite format 3\0"
 GZIP = b"\x1f\x8b"
 ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 BLOCK = 1 << 22
 
-Contains = Callable[[bytes], bool]
+
+class SupportsRead(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+Report = Callable[[int, int, str], None]  # done, total, what
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What was read, and the files, relative to the folder, that still hold a piece."""
+    """What was read. Files are named relative to the first folder, or in full where they lie elsewhere."""
 
     files: int = 0
     bytes: int = 0
     pieces: int = 0
-    found_in: tuple[str, ...] = ()
+    found_in: tuple[str, ...] = ()  # files that still hold a piece
+    unread: tuple[str, ...] = ()  # files that could not be read
 
 
-def scan(folders: Sequence[Path], pieces: Sequence[str]) -> Scan:
-    """Look for every piece in every file; names are relative to the first folder where they can be."""
+def scan(folders: Sequence[Path], pieces: Sequence[str], report: Report = lambda *_: None) -> Scan:
+    """Look for every piece in every file. A file that is gone by then holds nothing and is not counted."""
     needles = needles_of(pieces)
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    size, found = 0, []
-    for path in files:
+    walk = FilesBelow(folders)
+    size, read = 0, 0
+    found: list[str] = []
+    for number, path in enumerate(walk.files):
+        report(number, len(walk.files), path.name)
         try:
             size += path.stat().st_size
             if holds(path, needles):
-                inside = path.is_relative_to(folders[0])
-                found.append((path.relative_to(folders[0]) if inside else path).as_posix())
-        except FileNotFoundError:  # a journal that its owner has just removed
+                found.append(walk.name(path))
+            read += 1
+        except FileNotFoundError:
             continue
-    return Scan(len(files), size, len(pieces), tuple(found))
+        except OSError:
+            walk.unread.append(path)
+    return Scan(read, size, len(pieces), tuple(found), tuple(map(walk.name, walk.unread)))
+
+
+class FilesBelow:
+    """Every file below some folders; folders that may not be listed are among the `unread`."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._first = folders[0]
+        self.unread: list[Path] = []
+        self.files = [file for folder in folders for file in sorted(self._below(folder))]
+
+    def _below(self, folder: Path) -> Iterator[Path]:
+        for parent, _, names in os.walk(folder, onerror=self._refused):
+            yield from (file for name in names if (file := Path(parent, name)).is_file())
+
+    def _refused(self, error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            self.unread.append(Path(error.filename))
+
+    def name(self, path: Path) -> str:
+        """Relative to the first folder where it lies in there."""
+        inside = path.is_relative_to(self._first)
+        return (path.relative_to(self._first) if inside else path).as_posix()
 
 
 def needles_of(pieces: Iterable[str]) -> list[bytes]:
@@ -64,14 +97,14 @@ def needles_of(pieces: Iterable[str]) -> list[bytes]:
 
 
 def holds(path: Path, needles: Sequence[bytes]) -> bool:
-    """Whether a file holds one of the needles, as it lies there or unpacked."""
-    if not needles or not path.stat().st_size:
+    """Whether a file holds one of the needles, as it lies there or unpacked. Raises OSError."""
+    if not needles:
         return False
     with path.open("rb") as file:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-            if any(raw.find(needle) >= 0 for needle in needles):
-                return True
-            head = raw[:16]
+        head = file.read(len(SQLITE))
+        file.seek(0)
+        if _in_stream(file, needles):
+            return True
         if head.startswith(GZIP):
             file.seek(0)
             return _in_gzip(file, needles)
@@ -80,7 +113,7 @@ def holds(path: Path, needles: Sequence[bytes]) -> bool:
     return zipfile.is_zipfile(path) and _in_zip(path, needles)
 
 
-def _in_stream(stream: BinaryIO | gzip.GzipFile, needles: Sequence[bytes]) -> bool:
+def _in_stream(stream: SupportsRead, needles: Sequence[bytes]) -> bool:
     longest = max(map(len, needles))
     rest = b""
     while block := stream.read(BLOCK):
@@ -103,7 +136,7 @@ def _in_zip(path: Path, needles: Sequence[bytes]) -> bool:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 with archive.open(name) as member:
-                    if _in_stream(member, needles):  # type: ignore[arg-type]
+                    if _in_stream(member, needles):
                         return True
     except (zipfile.BadZipFile, OSError, RuntimeError, zlib.error):  # damaged or locked: as above
         return False

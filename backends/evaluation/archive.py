@@ -2,7 +2,7 @@
 
 Enters: a `RunRecord` and scored answers. Leaves: the same, after a restart too. `run.json` is written whole
 or not at all; `answers.jsonl` and `verdicts.jsonl` only grow, and a torn last line is dropped. All are plain
-JSON, so that the erasure of a document reaches the answers that quote it.
+JSON, so that the erasure of a document reaches the answers that quote it, also while more are added.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, Usage, UserError
-from backends.system.files import write_whole
+from backends.system.files import append_line, rewrite, write_whole
 
 FOLDER = "evaluations"
 KEPT_RUNS = 200
+RECORD = "run.json"
 ANSWERS = "answers.jsonl"
 VERDICTS = "verdicts.jsonl"  # of judge models
 
@@ -134,19 +135,23 @@ class Archive:
         run = f"{at:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
         made = replace(record, run=run, created=at.isoformat(timespec="seconds"))
         (self.folder / run).mkdir(parents=True)
-        self.update(made)
-        for old in sorted(self.folder.glob("*/run.json"), reverse=True)[KEPT_RUNS:]:
+        write_whole(self.folder / run / RECORD, json.dumps(asdict(made), ensure_ascii=False, indent=1))
+        for old in sorted(self.folder.glob(f"*/{RECORD}"), reverse=True)[KEPT_RUNS:]:
             shutil.rmtree(old.parent, ignore_errors=True)
         return made
 
     def update(self, record: RunRecord) -> None:
-        path = self.folder / record.run / "run.json"
-        write_whole(path, json.dumps(asdict(record), ensure_ascii=False, indent=1))
+        """Store the run's name and how far it came: the rest may have lost what a forgotten document said."""
+        moved = {"name": record.name, "sittings": record.sittings, "complete": record.complete}
+        rewrite(
+            self.folder / record.run / RECORD,
+            lambda stored: json.dumps({**json.loads(stored), **moved}, ensure_ascii=False, indent=1).encode(),
+        )
 
     def records(self) -> list[RunRecord]:
         """All runs, newest first; folders without a readable record are left out."""
         found = []
-        for path in sorted(self.folder.glob("*/run.json"), reverse=True):
+        for path in sorted(self.folder.glob(f"*/{RECORD}"), reverse=True):
             try:
                 found.append(read_record(path))
             except UserError:  # half-written by a version that no longer exists: nothing to show
@@ -174,14 +179,14 @@ class Archive:
     def state(self, run: str) -> tuple[int, ...]:
         """Differs whenever the run's record or answers have changed; empty when the run is gone."""
         found: list[int] = []
-        for name in ("run.json", ANSWERS, VERDICTS):  # partial files come and go
+        for name in (RECORD, ANSWERS, VERDICTS):  # partial files come and go
             with suppress(FileNotFoundError):
                 status = (self.folder / run / name).stat()
                 found += [status.st_mtime_ns, status.st_size]
         return tuple(found)
 
     def load(self, run: str) -> Run:
-        record = read_record(self.folder / run / "run.json")
+        record = read_record(self.folder / run / RECORD)
         entries = (entry_of(row) for row in self._rows(run, ANSWERS))
         return Run(record, tuple(entries), tuple(Verdict(**row) for row in self._rows(run, VERDICTS)))
 
@@ -193,9 +198,8 @@ class Archive:
         self._append(run, VERDICTS, verdict)
 
     def _append(self, run: str, name: str, record: Entry | Verdict) -> None:
-        line = json.dumps(asdict(record), ensure_ascii=False, allow_nan=False) + "\n"
-        with (self.folder / run / name).open("a", encoding="utf-8") as file:
-            file.write(line)
+        line = json.dumps(asdict(record), ensure_ascii=False, allow_nan=False)
+        append_line(self.folder / run / name, line)
 
     @contextmanager
     def alone(self, run: str) -> Iterator[None]:
@@ -205,8 +209,6 @@ class Archive:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UserError(f"The run {run} is being worked on already.") from error
-            for name in (ANSWERS, VERDICTS):
-                self._drop_torn_line(self.folder / run / name)
             yield
 
     def delete(self, run: str) -> None:
@@ -218,12 +220,6 @@ class Archive:
             return
         for line in path.read_text(encoding="utf-8").split("\n")[:-1]:  # what follows the last \n is torn
             yield json.loads(line)
-
-    @staticmethod
-    def _drop_torn_line(path: Path) -> None:
-        if path.is_file() and (whole := path.read_bytes().rfind(b"\n") + 1) < path.stat().st_size:
-            with path.open("r+b") as file:
-                file.truncate(whole)
 
 
 # --- records from JSON ---------------------------------------------------------------------------

@@ -12,14 +12,13 @@ from math import ceil, isfinite
 from typing import Any, Self, TypeVar
 
 from backends.evaluation.statistics import (
-    SIGNIFICANT,
     Interval,
     bootstrap_interval,
     holm,
-    mcnemar,
     permutation_test,
     smallest_detectable,
 )
+from backends.system.paired_test import SIGNIFICANT, mcnemar
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from backends.datatypes import Answer, Evidence, Hit
+from backends.erasure.room import GaveUp
+from backends.system.viewers import SESSIONS, home_of
 
 FILE = "monitoring.db"
 KEPT_DAYS = 90
@@ -33,6 +35,7 @@ CREATE TABLE IF NOT EXISTS retrievals (
 CREATE INDEX IF NOT EXISTS retrievals_by_person ON retrievals (person, at);
 CREATE TABLE IF NOT EXISTS switched_off (person TEXT PRIMARY KEY);
 """
+FOUND_IT = "EXISTS (SELECT 1 FROM json_each(hits) WHERE json_extract(value, '$.document') = ?)"
 RETRIEVAL_STAGES = ("rewrite", "retrieve", "rerank")
 
 
@@ -141,10 +144,16 @@ class Monitor:
 
     def forget(self, person: str, document: str) -> int:
         """Delete the visitor's questions that found this document; how many rows went."""
-        holds = "EXISTS (SELECT 1 FROM json_each(hits) WHERE json_extract(value, '$.document') = ?)"
-        return self._delete(f"person = ? AND {holds}", person, document)
+        return self._delete(f"person = ? AND {FOUND_IT}", person, document)
+
+    def forget_for_all_but(self, persons: Sequence[str], document: str) -> int:
+        """Delete all questions that found this document but those of these persons; how many rows went."""
+        others = "person NOT IN (SELECT value FROM json_each(?))"
+        return self._delete(f"{others} AND {FOUND_IT}", json.dumps(list(persons)), document)
 
     def _delete(self, where: str, *values: str) -> int:
+        if not self.path.exists():
+            return 0
         with self._open() as db:
             gone = db.execute(f"DELETE FROM retrievals WHERE {where}", values).rowcount
         with self._open() as db:
@@ -192,6 +201,20 @@ class Monitor:
             yield db
         finally:
             db.close()
+
+
+class LogRoom:
+    """Gives up the logged questions that found a document which is being forgotten."""
+
+    name = "the log of questions"
+
+    def forget(self, workspace: Path, document: str) -> GaveUp:
+        """A visitor's own, or those of everybody who shares the workspace's documents."""
+        base, person = home_of(workspace)
+        if person is not None:
+            return GaveUp(questions=Monitor(base).forget(person, document))
+        apart = [path.name for path in (base / SESSIONS).glob("*")]
+        return GaveUp(questions=Monitor(base).forget_for_all_but(apart, document))
 
 
 def _stamp(at: datetime) -> str:

@@ -36,7 +36,7 @@ class Model(Protocol):
         ...
 
     def prepare(self, adapter: Path | None) -> object:
-        """Do what the first answer with this adapter would wait for; whoever holds the result keeps it done."""
+        """Do what its first answer would wait for; it stays done while somebody holds the result."""
         ...
 
     def generate(

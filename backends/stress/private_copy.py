@@ -38,6 +38,7 @@ from backends.datatypes import (
 )
 from backends.documents.library import Library, Reporter
 from backends.documents.store import Workspace
+from backends.erasure.forget import forget
 from backends.evaluation.probes import questions_for
 from backends.fine_tuned import FineTuned
 from backends.hybrid import Hybrid
@@ -139,7 +140,7 @@ class TriptychSubject:
         return time.perf_counter() - began
 
     def forget(self, name: str) -> None:
-        self._library.forget(name)
+        forget(self._library, name, rooms=())
 
     def found(self, question: str) -> list[Passage]:
         retriever = self._library.retriever(self._settings)

@@ -1,13 +1,17 @@
-"""Where the repository's own files lie, and files written whole or not at all.
+"""Where the repository's own files lie, and files written whole or not at all, also by several at once.
 
 Enters: a path and contents. Leaves: that file, old or new, never half of it. It knows no format.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE_CORPUS = ROOT / "sample_corpus"
@@ -28,3 +32,68 @@ def write_whole(path: Path, contents: str | bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line of UTF-8 text, without its line end, to a file that others add to or `rewrite` meanwhile.
+
+    A last line that a killed writer left unfinished is dropped first. Out of this process when this returns:
+    only a power cut can still take it. Raises OSError.
+    """
+    with _alone_with(path, "ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        whole = _end_of_last_line(file, size)
+        if whole < size:
+            file.truncate(whole)
+        file.write(line.encode("utf-8") + b"\n")
+
+
+def rewrite(path: Path, changed: Callable[[bytes], bytes | None]) -> bool:
+    """Replace a file by what `changed` makes of its contents; None leaves it. Whether it was replaced.
+
+    What is appended meanwhile waits and goes into the new file. Raises OSError; a file that is gone has
+    nothing to be replaced.
+    """
+    try:
+        with _alone_with(path, "rb") as file:
+            new = changed(file.read())
+            if new is not None and _is_at(file, path):
+                write_whole(path, new)
+                return True
+            again = new is not None
+    except FileNotFoundError:
+        return False
+    # Somebody has put another file in its place, whole: that one is to be changed.
+    return rewrite(path, changed) if again else False
+
+
+@contextmanager
+def _alone_with(path: Path, mode: str) -> Iterator[BinaryIO]:
+    """The file at `path`, opened and locked, and still the one at `path` once the lock is there."""
+    while True:
+        with path.open(mode) as opened:
+            file: BinaryIO = opened  # type: ignore[assignment]  # every mode here is a binary one
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(file, path):
+                yield file
+                return
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _end_of_last_line(file: BinaryIO, size: int, block: int = 1 << 16) -> int:
+    """The place after the last line end in the first `size` bytes; 0 where there is none."""
+    end = size
+    while end > 0:
+        start = max(0, end - block)
+        file.seek(start)
+        at = file.read(end - start).rfind(b"\n")
+        if at >= 0:
+            return start + at + 1
+        end = start
+    return 0

@@ -12,6 +12,7 @@ import fcntl
 import json
 import re
 import shutil
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -157,6 +158,16 @@ class Adapters:
         if any(adapter.name == name and adapter.shipped for adapter in self.all()):
             raise UserError(f"{name!r} is the name of a shipped adapter: choose another.")
         return self.folder / name
+
+    def install(self, made: Path) -> None:
+        """Move a finished adapter's folder here, in place of an own one of that name. Raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        target = self.folder / made.name
+        replaced = self.folder / f".{made.name}.{uuid.uuid4().hex}.old"
+        if target.exists():
+            target.rename(replaced)
+        made.rename(target)
+        shutil.rmtree(replaced, ignore_errors=True)
 
     def delete(self, name: str) -> None:
         """Remove an own adapter; the shipped one of its kind answers again if it was active."""

@@ -2,7 +2,8 @@
 
 Enters: a `Plan` with its examples. Leaves: `Run` records that outlive page, session and server. A run works
 in a niced process, so that answers come first; it holds a lock as long as it lives, which tells a running
-one from one that was killed. It knows no page and no documents.
+one from one that was killed. A run whose document is forgotten is withdrawn: it ends and yields no adapter.
+It knows no page and no documents.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +34,9 @@ ENDED: frozenset[RunState] = frozenset({"done", "failed", "cancelled"})
 RUNS_KEPT = 50
 TRAINING_LOCK = "training.lock"  # in the workspace; whoever trains shares it
 LAUNCH_TRIES, LAUNCH_WAIT = 25, 0.02  # seconds between two tries
+WITHDRAWN = "withdrawn"  # a file of the run: why it may yield no adapter
+PROCESS = "process"  # a file of the run: the number of the process that works on it
+KILLED_WITHIN = 10.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,24 @@ class Run:
     def adapters(self) -> Path:
         """The folder that the finished adapter goes into: that of the workspace or of the visitor."""
         return self.folder.parents[1] / "adapters"
+
+    @property
+    def made(self) -> Path:
+        """Where its process writes the adapter before it is put among the others."""
+        return self.folder / "made" / self.plan.name
+
+    @property
+    def withdrawn(self) -> str:
+        """Why it may yield no adapter; empty when it may."""
+        path = self.folder / WITHDRAWN
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    @contextmanager
+    def settling(self) -> Iterator[None]:
+        """Held while it is decided whether the run yields an adapter: it is withdrawn before or after."""
+        with (self.folder / "settling").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     @property
     def state(self) -> RunState:
@@ -135,17 +158,45 @@ class Run:
             self.set_state("cancelled")
             self.tidy()
 
+    def withdraw(self, why: str) -> bool:
+        """End it at once and for good, without an adapter; False when it had ended before.
+
+        Its process is killed: nothing that it still does is wanted. One that cannot be killed finds at its
+        end that it was withdrawn.
+        """
+        with self.settling():
+            if self.state in ENDED:
+                return False
+            write_whole(self.folder / WITHDRAWN, why)
+            self.set_state("cancelled", why)
+        deadline = time.monotonic() + KILLED_WITHIN
+        while self.alive and time.monotonic() < deadline:
+            self._kill()
+            time.sleep(0.02)
+        self.set_state("cancelled", why)  # its process may have written another meanwhile
+        self.tidy()
+        return True
+
+    def _kill(self) -> None:
+        """The number in the file is that of the process which holds the lock."""
+        with suppress(OSError, ValueError):
+            os.kill(int((self.folder / PROCESS).read_text()), signal.SIGKILL)
+
     def launch(self) -> subprocess.Popen[bytes]:
         """Start working on it, or go on from its checkpoint, in a process that ends with this one."""
         command = [sys.executable, "-m", "backends.training.worker", str(self.folder), str(os.getpid())]
         with (self.folder / "log.txt").open("ab") as log, (self.folder / "lock").open("a") as lock:
             if not _locked(lock.fileno()):
                 raise UserError(f"The adapter {self.plan.name} is being trained already.")
-            (self.folder / "stop").unlink(missing_ok=True)
-            self.set_state("running")
+            with self.settling():
+                if self.withdrawn:
+                    raise UserError(self.withdrawn)
+                (self.folder / "stop").unlink(missing_ok=True)
+                (self.folder / PROCESS).unlink(missing_ok=True)
+                self.set_state("running")
             # The locks go over to the new process and are let go when that one ends, in whatever way.
             with announced(self.folder.parents[1]) as told:
-                return subprocess.Popen(
+                process = subprocess.Popen(
                     command,
                     cwd=ROOT,
                     stdin=subprocess.DEVNULL,
@@ -153,11 +204,14 @@ class Run:
                     stderr=log,
                     pass_fds=[lock.fileno(), told],
                 )
+            write_whole(self.folder / PROCESS, str(process.pid))
+            return process
 
     def tidy(self) -> None:
         """Drop what only a run that goes on would need."""
-        for name in ("checkpoint.safetensors", "examples.jsonl", "stop"):
+        for name in ("checkpoint.safetensors", "examples.jsonl", "stop", PROCESS):
             (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.made.parent, ignore_errors=True)
 
     def _stored(self) -> dict[str, Any]:
         path = self.folder / "state.json"
@@ -239,12 +293,12 @@ class TrainingRuns:
         return Run(folder)
 
     def all(self) -> list[Run]:
-        """Newest first; a plan that an erasure has blanked is no run any more."""
+        """Newest first; one whose plan cannot be read, or that an erasure has blanked, is no run any more."""
         if not self.folder.is_dir():
             return []
         found = [path for path in self.folder.glob("*/plan.json") if not path.parent.name.startswith(".")]
-        runs = [Run(path.parent) for path in sorted(found, reverse=True)]
-        return [run for run in runs if run.plan.kind in ADAPTER_KINDS]
+        runs = (_run(path.parent) for path in sorted(found, reverse=True))
+        return [run for run in runs if run is not None and run.plan.kind in ADAPTER_KINDS]
 
     def of(self, adapter: str) -> Run | None:
         """The newest run that made the adapter of this name."""
@@ -254,21 +308,29 @@ class TrainingRuns:
         if not run.alive:
             shutil.rmtree(run.folder, ignore_errors=True)
 
-    def forget(self, document: str) -> int:
-        """Remove every row that came from this document, and runs that could still learn it; counts rows."""
-        gone = 0
+    def forget(self, document: str) -> tuple[int, list[str]]:
+        """(rows that came from this document and are gone, adapters whose training was ended for it)."""
+        gone, stopped = 0, []
         for run in self.all():
             rows = run.rows()
             kept = [row for row in rows if document not in row.documents]
             if len(kept) == len(rows) and document not in {seen.name for seen in run.plan.documents}:
                 continue
             gone += len(rows) - len(kept)
-            if run.state not in ENDED:
-                run.cancel()
+            why = f"{run.plan.name} is not trained: it learns from {document}, which was forgotten."
+            if run.withdraw(why):
+                stopped.append(run.plan.name)
             run.tidy()
             (run.folder / "events.jsonl").unlink(missing_ok=True)  # sample answers quote the rows
             write_rows(run.folder / "rows.jsonl", kept)
-        return gone
+        return gone, stopped
+
+
+def _run(folder: Path) -> Run | None:
+    try:
+        return Run(folder)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 # --- rows on disk ----------------------------------------------------------------------------------

@@ -172,6 +172,9 @@ class Workshop:
     ) -> Draft:
         """Rows from these documents (all when None); raises UserError when there is nothing to ask for."""
         built = self._built(self._passages(documents), ways, most, report, cancel)
+        there = self._names()  # a document may have been forgotten while its rows were made
+        kept = tuple(each for each in built.rows if there.issuperset(each.row.documents))
+        built = replace(built, rows=kept)
         if not built.rows and built.rejected:
             tried = sum(built.rejected.values())
             raise UserError(
@@ -289,7 +292,13 @@ class Workshop:
             replaces=replaces,
         )
         examples = [self.examples(side, kind, options, report) for side in (train, held)]
-        return self.runs.create(plan, [row for _, row in [*train, *held]], *examples)
+        run = self.runs.create(plan, [row for _, row in [*train, *held]], *examples)
+        try:
+            self.check_still_there(plan.documents)
+        except UserError:
+            self.runs.remove(run)
+            raise
+        return run
 
     def learned(self, rows: Iterable[TrainingRow]) -> tuple[LearnedDocument, ...]:
         """The versions, as they are now, of the documents that these rows came from."""
@@ -440,17 +449,16 @@ class Workshop:
         """What all retrains of this workspace have taken."""
         return sum(run.seconds for run in self.runs.all() if run.plan.replaces)
 
-    def forget(self, document: str) -> int:
-        """Remove what drafts and runs hold of a document; counts rows."""
-        gone = self.runs.forget(document)
-        for path in (self.folder / "training").glob("draft-*.json"):
-            owner = path.stem.removeprefix("draft-")
-            draft = self.load_draft(owner)
-            kept = tuple(row for row in draft.rows if document not in row.documents)
-            if len(kept) != len(draft.rows):
-                self.save_draft(replace(draft, rows=kept), owner)
-            gone += len(draft.rows) - len(kept)
-        return gone
+    # --- documents that go meanwhile ---------------------------------------------------------------
+
+    def _names(self) -> set[str]:
+        return {name for name, _, _ in self.triptych.library.current_hashes()}
+
+    def check_still_there(self, documents: Iterable[LearnedDocument]) -> None:
+        """Raises UserError when one of these has been forgotten since."""
+        gone = sorted({each.name for each in documents} - self._names())
+        if gone:
+            raise UserError(f"{gone[0]} was forgotten meanwhile: nothing that learned from it is kept.")
 
 
 def name_for(name: str, kind: AdapterKind) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import UserError
+from backends.system.files import append_line
 from backends.training.adapters import Adapters
 from backends.training.gain import gain_of
 from backends.training.lora import (
@@ -55,7 +56,7 @@ def work(run: Run, parent: int) -> None:
     except TrainingPaused as error:
         run.set_state("interrupted", str(error))
     except UserError as error:
-        run.set_state("cancelled" if cancel.is_set() else "failed", str(error))
+        run.set_state("cancelled" if cancel.is_set() or run.withdrawn else "failed", str(error))
         run.tidy()
     except Exception as error:
         log.exception("Training failed")
@@ -67,30 +68,33 @@ def _train(run: Run, cancel: threading.Event, pause: threading.Event, look: Call
     train, held_out = run.examples()
     plan = run.plan
     adapters, told = Adapters(run.adapters), 0.0
-    with (run.folder / "events.jsonl").open("a", encoding="utf-8") as file:
+    adapters.path_for(plan.name)  # refused now, not at the end
 
-        def tell(event: TrainingProgress | EpochDone | Measuring) -> None:
-            nonlocal told
-            look()
-            if isinstance(event, TrainingProgress):
-                now = time.monotonic()
-                if event.step < event.steps and now - told < TELL:
-                    return
-                told = now
-            row: dict[str, Any] = {"event": type(event).__name__, **asdict(event)}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            file.flush()
+    def tell(event: TrainingProgress | EpochDone | Measuring) -> None:
+        nonlocal told
+        look()
+        if isinstance(event, TrainingProgress):
+            now = time.monotonic()
+            if event.step < event.steps and now - told < TELL:
+                return
+            told = now
+        row: dict[str, Any] = {"event": type(event).__name__, **asdict(event)}
+        append_line(run.folder / "events.jsonl", json.dumps(row, ensure_ascii=False))
 
-        report = train_adapter(
-            plan.model, train, held_out, adapters.path_for(plan.name), LoraParams(**plan.params),
-            kind=plan.kind, documents=plan.documents, warnings=plan.warnings, progress=tell, watch=tell,
-            cancel=cancel, pause=pause, checkpoint=run.checkpoint,
-        )  # fmt: skip
+    report = train_adapter(
+        plan.model, train, held_out, run.made, LoraParams(**plan.params),
+        kind=plan.kind, documents=plan.documents, warnings=plan.warnings, progress=tell, watch=tell,
+        cancel=cancel, pause=pause, checkpoint=run.checkpoint,
+    )  # fmt: skip
     gain = gain_of(asdict(report))
-    if plan.activate and gain.better:
-        adapters.activate(plan.name)
     kept = "Cancelled: the best finished epoch was kept. " if report.cancelled else ""
-    run.set_state("done", kept + gain.sentence, report.seconds)
+    with run.settling():
+        if run.withdrawn:
+            raise UserError(run.withdrawn)
+        adapters.install(run.made)
+        if plan.activate and gain.better:
+            adapters.activate(plan.name)
+        run.set_state("done", kept + gain.sentence, report.seconds)
     run.tidy()
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from backends.datatypes import Document, UserError
+from backends.datatypes import Document
 from backends.settings import Settings
-from pages.library import cutting, uploading
+from pages.library import cutting, removing, uploading
 from pages.library.boundaries import boundaries
 from pages.ui import resources, session
-from pages.ui.asking import KIND, drop_quoting, round_of
-from pages.ui.desk import ROLE_MARK, Desk
+from pages.ui.asking import KIND, round_of
+from pages.ui.desk import Desk
 from pages.ui.text import block, markdown, marked_html, plural
 
 NOTHING = "\N{EN DASH}"  # in a cell of the table
@@ -93,7 +93,7 @@ def opened(document: Document, desk: Desk, now: session.Session, cut: Settings) 
         if document.version > 1 or len(desk.versions(document.name)) > 1:
             st.page_link(VERSIONS, label="Compare versions", icon=":material/difference:")
         if desk.role is None and st.button("Remove this document", icon=":material/delete:", key="remove"):
-            confirm_removal(document.name)
+            removing.confirm(document.name)
 
 
 def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
@@ -111,36 +111,6 @@ def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-@st.dialog("Remove this document?")
-def confirm_removal(name: str) -> None:
-    st.markdown(
-        f"**{markdown(name)}**, all its versions and its passages will be removed from your copy. "
-        "Your earlier answers that quote it go too. Other visitors keep theirs. What an adapter has learned "
-        "from it stays in the adapter."
-    )
-    with st.container(horizontal=True):
-        if st.button("Remove", type="primary", key="confirm-remove", on_click=remove, args=(name,)):
-            st.rerun()
-        if st.button("Keep", key="keep"):
-            st.rerun()
-
-
-def remove(name: str) -> None:
-    now = session.current()
-    desk = resources.desk(now.visitor)
-    viewers = [now.visitor, *(f"{now.person}{ROLE_MARK}{role}" for role in desk.roles())]
-    try:
-        now.notice = desk.forget(name)
-    except UserError as error:
-        now.notice = str(error)
-        return
-    dropped = sum(drop_quoting(resources.jobs(), viewer, name) for viewer in viewers)
-    if dropped:
-        now.notice += f" {plural(dropped, 'earlier question')} whose answers quoted it went too."
-    now.round_id = None
-    now.document = now.indexed = None  # the rest is a new set of passages
-
-
 # --- the page ----------------------------------------------------------------------------------------
 
 
@@ -153,9 +123,7 @@ def page() -> None:
     if desk.role is None:
         uploading.drop_zone(now, desk)
         uploading.panels(now)
-    if now.notice:
-        st.success(markdown(now.notice))
-        now.notice = None
+        removing.panels(now, desk)
     documents = desk.documents()
     cut = cutting.draw(now, desk) if documents else now.settings
     left, right = st.columns([1, 1], gap="large")

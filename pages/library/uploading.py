@@ -15,9 +15,11 @@ from pathlib import Path, PurePosixPath
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from backends.datatypes import UserError
 from backends.documents import limits
 from backends.settings import Settings
 from backends.system.jobs import Job, JobContext
+from backends.system.viewers import check_roles
 from pages.ui import resources, session
 from pages.ui.desk import Desk, FileResult, FileStep
 from pages.ui.text import markdown, plural
@@ -32,6 +34,7 @@ SUPPORTED = (
 )
 CANCELLED = "Cancelled."
 MOST_ROLES = 8
+LONGEST_NAME, LONGEST_ENDING = 200, 40  # bytes of one part of a path
 
 
 # --- what was given ----------------------------------------------------------------------------------
@@ -99,9 +102,18 @@ def save(files: Sequence[UploadedFile], *, tree: bool, roles: Sequence[str] = ()
 
 
 def _inside(name: str) -> str:
-    """A relative path that leads nowhere else."""
-    parts = [part.strip() for part in name.replace("\\", "/").split("/")]
+    """A relative path that leads nowhere else and that every file system can hold."""
+    parts = [_part(part) for part in name.replace("\\", "/").split("/")]
     return "/".join(part for part in parts if part not in ("", ".", "..")) or "unnamed"
+
+
+def _part(name: str) -> str:
+    """A part of a path without control characters, cut before its ending where it is too long."""
+    name = "".join(character for character in name if character.isprintable()).strip()
+    stem, dot, ending = name.rpartition(".")
+    ending = (dot + ending).encode()[:LONGEST_ENDING].decode(errors="ignore") if stem else ""
+    whole = stem or name
+    return whole.encode()[: LONGEST_NAME - len(ending.encode())].decode(errors="ignore") + ending
 
 
 # --- the job -----------------------------------------------------------------------------------------
@@ -182,8 +194,13 @@ def drop_zone(now: session.Session, desk: Desk) -> None:
         "A file of a known name becomes the document's next version."
     )
     if files:
+        try:
+            roles = check_roles(readers)
+        except UserError as error:  # the files stay in the box until the readers are right
+            st.error(markdown(f"{error} Nothing was added yet."))
+            return
         now.uploads += 1
-        start(save(files, tree=tree, roles=[role.strip() for role in readers if role.strip()]), now)
+        start(save(files, tree=tree, roles=roles), now)
         st.rerun()
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Readiness = Literal["ready", "stale", "untrained"]
 Reporter = Callable[[int, int, str], None]  # done, total, what
-ROLE_MARK = "~"  # in a viewer's id: what follows is the role whose eyes are used; never in a visitor's own id
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,15 @@ class FileStep:
     total: int = 0
 
 
+@dataclass(frozen=True)
+class Removal:
+    """What disappeared with a document, how that was checked and what stays, in words."""
+
+    id: str
+    text: str
+    proven: bool  # every file was read, and none holds its text
+
+
 OnStep = Callable[[FileStep], None]
 
 
@@ -88,6 +96,12 @@ class Desk(Protocol):
     def private(self) -> bool:
         """Whether this visitor has documents of their own."""
         ...
+
+    def lost(self) -> str:
+        """What became of the visitor's own documents, in words, until it is dismissed; empty when nothing."""
+        ...
+
+    def dismiss_loss(self) -> None: ...
 
     @property
     def role(self) -> str | None:
@@ -167,8 +181,16 @@ class Desk(Protocol):
         """Where adapters are trained and kept. Raises UserError for who looks through a role's eyes."""
         ...
 
-    def forget(self, name: str) -> str:
-        """Remove a document; returns what disappeared and what the scan for its text found, in words."""
+    def forget(self, name: str, report: Reporter) -> None:
+        """Remove a document; its `Removal` tells what disappeared and what a scan for its text found."""
+        ...
+
+    def removals(self) -> Sequence[Removal]:
+        """The removals from this visitor's own copy that have not been dismissed, the newest first."""
+        ...
+
+    def dismiss_removal(self, removal_id: str) -> None:
+        """Show the removal of this id no longer."""
         ...
 
     def health(self, days: int) -> Health:

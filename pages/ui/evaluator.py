@@ -26,12 +26,12 @@ from backends.evaluation.proposed import proposed
 from backends.evaluation.runner import Subject, carry_out, plain_arms, plan, sweep_arms
 from backends.settings import Settings
 from backends.system.jobs import JobContext
+from backends.system.viewers import person_and_role, viewer_folder
 from backends.training.row_building import Writer
 
 KIND = "evaluate"
 PROPOSE = "propose"
 JUDGE = "judge"
-VISITORS = "visitors"
 KEPT_SECONDS = 30 * 24 * 3600
 
 
@@ -148,12 +148,11 @@ def _board(archive: Archive, run: str, _state: tuple[int, ...]) -> Board:
 
 def visitors_archive(workspace: Path, visitor: str) -> Archive:
     """Where one visitor's own runs lie; those of visitors who were not here for 30 days are removed."""
-    folder = workspace / VISITORS
-    if folder.is_dir():
-        for old in folder.iterdir():
-            if old.name != visitor and time.time() - _last_used(old) > KEPT_SECONDS:
+    own = viewer_folder(workspace, *person_and_role(visitor))
+    if own.parent.is_dir():
+        for old in own.parent.iterdir():
+            if old != own and time.time() - _last_used(old) > KEPT_SECONDS:
                 shutil.rmtree(old, ignore_errors=True)
-    own = folder / visitor
     if own.is_dir():
         os.utime(own)  # being here counts, and a run below does not touch the folder itself
     return Archive(own)

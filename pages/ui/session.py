@@ -16,7 +16,7 @@ import streamlit as st
 from backends.costs.prices import Price
 from backends.datatypes import BackendName, UserError
 from backends.settings import Settings, make_settings
-from pages.ui.desk import ROLE_MARK
+from backends.system.viewers import viewer_id
 from pages.ui.look import COMPARED, Theme, in_order
 
 _KEY = "triptych"
@@ -63,7 +63,7 @@ class Session:
     @property
     def visitor(self) -> str:
         """Who owns jobs and sees documents: another one for each role, so that no view shows another's."""
-        return self.person if self.role is None else f"{self.person}{ROLE_MARK}{self.role}"
+        return viewer_id(self.person, self.role)
 
 
 def current() -> Session:

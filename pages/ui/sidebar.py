@@ -57,6 +57,9 @@ def draw(desk: Desk, model: str) -> None:
     """
     now = session.current()
     session.show_settings(only_missing=True)
+    if lost := desk.lost():
+        st.warning(markdown(lost))
+        st.button("I see", key="dismiss-loss", on_click=desk.dismiss_loss)
     job = indexing(now, desk)
     _backends(now)
     st.divider()

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from backends import removal
 from backends.datatypes import (
     Answer,
     Backend,
@@ -27,8 +28,11 @@ from backends.datatypes import (
     Token,
     UserError,
 )
-from backends.documents.library import ForgetReport, Progress
+from backends.documents import session_lease
+from backends.documents.library import Progress
 from backends.documents.store import HistoryEntry
+from backends.erasure import forget as erasure
+from backends.erasure.forget import Proof
 from backends.evaluation.archive import Archive
 from backends.evaluation.subject import TriptychSubject
 from backends.feedback.retrieval_log import Health, Monitor, Reader
@@ -37,10 +41,11 @@ from backends.product import Triptych
 from backends.settings import Settings, default_workspace, make_settings
 from backends.stress.private_copy import stress
 from backends.stress.records import Result, Retraining, StressTest
+from backends.system.viewers import person_and_role, session_folder, viewer_folder
 from backends.training.adapters import Adapters
 from backends.training.training_session import Workshop
-from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
-from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
+from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Removal, Reporter, Status
+from pages.ui.evaluator import Evaluator, visitors_archive
 from pages.ui.text import listing, plural
 
 COUNTS_KEPT = 64
@@ -109,10 +114,32 @@ class TriptychDesk:
         self._counts: OrderedDict[tuple[str, int, int, str], Mapping[str, int]] = OrderedDict()
         self._shared = self._seen(shared)
         self._own: Observed | None = None
+        self._vanished = False  # the private copy was there, and then it was not
 
     @property
     def private(self) -> bool:
+        with self._lock:
+            if self._own is not None and not self._own.library.workspace.database.exists():
+                self._own, self._vanished = None, True  # removed by hand: a new one is made when needed
         return self._own is not None or self._made()
+
+    def lost(self) -> str:
+        when = session_lease.removed_at(self._folder)
+        if when is None and not self._vanished:
+            return ""
+        why = f"was unused for a day and was removed on {when:%d %B %Y}" if when else "was removed"
+        return (
+            f"Your own copy of the documents {why}, and what you had added is gone with it. These are the "
+            "documents that everybody shares."
+        )
+
+    def dismiss_loss(self) -> None:
+        self._vanished = False
+        session_lease.dismiss(self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        return session_folder(self._shared.workspace, self._reader.person)
 
     @property
     def _triptych(self) -> Observed:
@@ -220,17 +247,18 @@ class TriptychDesk:
                 item.same_as,
             )
 
-    def forget(self, name: str) -> str:
+    def forget(self, name: str, report: Reporter) -> None:
         self._only_the_owner()
-        Workshop(self._private_copy()).forget(name)
-        own_runs = [
-            folder
-            for folder in (self._shared.workspace / VISITORS).glob("*")
-            if folder.name.partition(ROLE_MARK)[0] == self._reader.person
-        ]
-        gone = self._private_copy().library.forget(name, own_runs)
-        logged = self._monitor.forget(self._reader.person, name)
-        return account(gone, logged)
+        removal.forget(self._private_copy().library, name, report)
+
+    def removals(self) -> Sequence[Removal]:
+        if self.role is not None or not self.private:
+            return ()
+        workspace = self._private_copy().library.workspace
+        return [Removal(each.id, account(each), each.proven) for each in erasure.proofs(workspace)]
+
+    def dismiss_removal(self, removal_id: str) -> None:
+        erasure.dismiss(self._private_copy().library.workspace, removal_id)
 
     def workshop(self) -> Workshop:
         if self.role is not None:
@@ -278,6 +306,8 @@ class TriptychDesk:
         with self._lock:
             if self._own is None:
                 self._own = self._seen(self._open_copy())
+            if (lease := self._own.library.lease) is not None:
+                lease.renew()
             return self._own
 
     def _seen(self, triptych: Observed) -> Observed:
@@ -305,8 +335,7 @@ class TriptychDesk:
         return self._monitor.clear(self._reader.person)
 
     def votes(self) -> Votes:
-        viewer = self._reader.person + (ROLE_MARK + self.role if self.role else "")
-        return Votes(self._shared.workspace / VISITORS / viewer)
+        return Votes(viewer_folder(self._shared.workspace, self._reader.person, self.role))
 
     def _key(self, settings: Settings) -> tuple[str, int, int, str]:
         fingerprint = self._triptych.library.fingerprint_for(self.role)
@@ -322,11 +351,11 @@ class TriptychHouse:
 
     def desk(self, visitor: str) -> TriptychDesk:
         settings = self._shared.settings
-        person, _, role = visitor.partition(ROLE_MARK)
+        person, role = person_and_role(visitor)
         open_copy = partial(Observed.open, self._workspace, settings, session=person)
         # A copy made before the server was started again is still the visitor's.
-        made = (self._workspace / "sessions" / person / "triptych.db").exists
-        desk = TriptychDesk(self._shared, open_copy, made=made, person=person, role=role or None)
+        made = (session_folder(self._workspace, person) / "triptych.db").exists
+        desk = TriptychDesk(self._shared, open_copy, made=made, person=person, role=role)
         desk.prepare(settings, silent)
         return desk
 
@@ -366,13 +395,34 @@ def stepping(on_step: OnStep) -> Callable[[Progress], None]:
     return pass_on
 
 
-def account(gone: ForgetReport, logged: int) -> str:
+def account(gone: Proof) -> str:
     """What disappeared with a document, how that was checked, and what stays."""
-    questions = f", {plural(logged, 'logged question')}" if logged else ""
-    parts = [
-        f"{gone.document} is gone from your copy: {plural(gone.versions, 'version')}, "
-        f"{plural(gone.chunks, 'passage')}, {plural(gone.vectors, 'vector')}{questions}."
+    parts = [f"{gone.document} is gone from your copy{_counts(gone)}."]
+    if gone.stopped_trainings:
+        parts.append(f"The training of {listing(gone.stopped_trainings)} was ended: it learned from it.")
+    parts += _checked(gone)
+    if gone.also_in:
+        parts.append(f"Some of the same text stands in {listing(gone.also_in)} and stays.")
+    if gone.adapters:
+        parts.append(f"What {listing(gone.adapters)} learned from it stays in the weights.")
+    return " ".join(parts)
+
+
+def _counts(gone: Proof) -> str:
+    counts = [
+        (gone.versions, "version"),
+        (gone.chunks, "passage"),
+        (gone.vectors, "vector"),
+        (gone.logged_questions, "logged question"),
+        (gone.training_rows, "training row"),
     ]
+    told = ", ".join(plural(count, what) for count, what in counts if count)
+    return f": {told}" if told else ""
+
+
+def _checked(gone: Proof) -> list[str]:
+    """What the search for its text found, and what keeps it from being a proof."""
+    parts = []
     if gone.searched_for:
         where = f"still found in {listing(gone.found_in)}" if gone.found_in else "found nowhere"
         read = f"{gone.scanned_files:,}, {gone.scanned_bytes / 1e6:.1f} MB"
@@ -380,11 +430,18 @@ def account(gone: ForgetReport, logged: int) -> str:
             f"Every file of your copy ({read}) was searched for {plural(gone.searched_for, 'piece')} of its "
             f"text: {where}."
         )
-    if gone.also_in:
-        parts.append(f"Some of the same text stands in {listing(gone.also_in)} and stays.")
-    if gone.adapters:
-        parts.append(f"What {listing(gone.adapters)} learned from it stays in the weights.")
-    return " ".join(parts)
+    elif gone.scanned_files:
+        parts.append("None of its text was its own, so there was nothing to search for.")
+    else:
+        parts.append("The removal was interrupted and finished later; its text was not searched for then.")
+    if gone.unread:
+        parts.append(f"That is no proof: {listing(gone.unread)} could not be read and may hold some of it.")
+    if gone.busy:
+        parts.append(
+            f"That is no proof yet: {listing(gone.busy)} was in use, and its journal may hold some of it; it "
+            "is emptied when your copy is opened again."
+        )
+    return parts
 
 
 def silent(_done: int, _total: int, _what: str) -> None:

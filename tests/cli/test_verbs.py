@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from backends import removal
 from backends.cli import arguments, main, opener, terminal
 from backends.datatypes import (
     Answer,
@@ -29,6 +30,7 @@ from backends.datatypes import (
     Usage,
     UserError,
 )
+from backends.erasure import forget as erasure
 from backends.settings import MAX_QUESTION_CHARACTERS, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +89,8 @@ class Forgotten:
     chunks: int
     adapters: tuple[str, ...]
     found_in: tuple[str, ...] = ()
+    proven: bool = True
+    id: str = "one"
 
 
 class FakeRetriever:
@@ -104,6 +108,9 @@ class FakeRetriever:
 class FakeLibrary:
     def __init__(self) -> None:
         self.forgotten: list[str] = []
+        self.dismissed: list[str] = []
+        self.proven = True
+        self.workspace = None
 
     def ingest(self, paths: Sequence[Path], **_: Any) -> Iterator[Row]:
         for path in paths:
@@ -121,7 +128,7 @@ class FakeLibrary:
 
     def forget(self, name: str) -> Forgotten:
         self.forgotten.append(name)
-        return Forgotten(name, 3, ("fine_tuned",))
+        return Forgotten(name, 3, ("fine_tuned",), proven=self.proven)
 
     def retriever(self, settings: Settings, role: str | None = None) -> FakeRetriever:
         return FakeRetriever()
@@ -134,6 +141,8 @@ def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLibrary:
     monkeypatch.setenv("TRIPTYCH_WORKSPACE", str(tmp_path / "workspace"))
     monkeypatch.setattr(opener, "open_library", lambda *_: fake)
     monkeypatch.setattr(opener, "open_triptych", lambda *_: FakeTriptych())
+    monkeypatch.setattr(removal, "forget", lambda opened, name, _: opened.forget(name))
+    monkeypatch.setattr(erasure, "dismiss", lambda _, proof: fake.dismissed.append(proof))
     return fake
 
 
@@ -243,6 +252,7 @@ def test_line_separators_inside_a_text_do_not_split_a_row(
         (["ingest", "missing"], "There is no file or folder missing."),
         (["ingest", "empty"], "The folder empty holds no files."),
         (["ingest", "questions.jsonl", "--chunk-size", "1"], "chunk size"),
+        (["ingest", "binary.jsonl", "--role", "x/../../outside"], "cannot name a role"),
         (["documents", "forget", "missing.md"], "There is no document 'missing.md'"),
         (["documents", "history", "missing.md"], "There is no document 'missing.md'"),
         (["ask", "Why?", "--workspace", "questions.jsonl"], "is a file; a folder is needed"),
@@ -348,10 +358,17 @@ def test_history_and_forget(library: FakeLibrary) -> None:
     status, stdout, _ = run("documents", "forget", "returns.md", "--json")
     assert status == 0
     assert library.forgotten == ["returns.md"]
-    assert rows(stdout) == [
-        {"document": "returns.md", "chunks": 3, "adapters": ["fine_tuned"], "found_in": []}
-    ]
+    (row,) = rows(stdout)
+    assert (row["document"], row["chunks"], row["adapters"], row["proven"]) == (
+        "returns.md", 3, ["fine_tuned"], True,
+    )  # fmt: skip
+    assert library.dismissed == ["one"]
     assert "adapters: fine_tuned" in run("documents", "forget", "returns.md")[1]
+
+
+def test_a_removal_that_is_not_proven_ends_with_status_1(library: FakeLibrary) -> None:
+    library.proven = False
+    assert run("documents", "forget", "returns.md", "--json")[0] == 1
 
 
 # --- search ----------------------------------------------------------------------------------------

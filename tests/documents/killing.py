@@ -13,6 +13,7 @@ import signal
 import sqlite3
 from pathlib import Path
 
+from backends import removal
 from backends.documents import library as library_module
 from backends.documents.library import Library
 from backends.documents.opening import open_folder, open_library, open_session
@@ -41,6 +42,13 @@ def base_of(folder: Path) -> Path:
     return folder / "workspace"
 
 
+def opened(base: Path) -> Library:
+    """As the product opens it: what was interrupted comes to its end first."""
+    library = open_library(base, HashingEmbedder(), SETTINGS)
+    removal.finish(library.workspace)
+    return library
+
+
 def write(folder: Path, texts: dict[str, str]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
@@ -67,20 +75,20 @@ def prepare(folder: Path) -> None:
 
 
 def ingest(folder: Path, acknowledge) -> None:
-    library = open_library(base_of(folder), HashingEmbedder(), SETTINGS)
+    library = opened(base_of(folder))
     for result in library.ingest(sorted((folder / "added").iterdir()), settings=SETTINGS):
         acknowledge(result.document)
 
 
 def replace(folder: Path, acknowledge) -> None:
-    library = open_library(base_of(folder), HashingEmbedder(), SETTINGS)
+    library = opened(base_of(folder))
     for result in library.ingest(sorted((folder / "new").iterdir()), settings=SETTINGS):
         acknowledge(result.document)
 
 
 def forget(folder: Path, acknowledge) -> None:
-    library = open_library(base_of(folder), HashingEmbedder(), SETTINGS)
-    assert library.forget("gone.md").found_in == ()
+    library = opened(base_of(folder))
+    assert removal.forget(library, "gone.md").found_in == ()
     acknowledge("gone.md")
 
 

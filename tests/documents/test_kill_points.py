@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.documents.opening import open_library, open_session
+from backends.documents.opening import open_session
 from backends.erasure.scan import scan
 from tests.documents import killing
 from tests.documents.killing import ADDED, GONE, NEW, OLD, SECRETS, SETTINGS
@@ -100,7 +100,7 @@ def check(folder: Path) -> None:
     if (folder / "acknowledged").exists():
         acknowledged = set((folder / "acknowledged").read_text().split())
     base = killing.base_of(folder)
-    library = open_library(base, HashingEmbedder(), SETTINGS)
+    library = killing.opened(base)
     session = open_session(base, "ada", HashingEmbedder())
     visitor = open_session(base, "bob", HashingEmbedder())
     texts = {name: sound(opened) for name, opened in (("", library), ("ada", session), ("bob", visitor))}

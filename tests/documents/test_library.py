@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
+from backends import removal
 from backends.datatypes import UserError
 from backends.documents.library import DocumentDetails, Library
 from backends.documents.opening import open_folder, open_library, open_session
@@ -122,7 +123,7 @@ def test_choosing_sentences_embeds_only_the_question(library, files):
     (first, *_), _ = retriever.best_sentences(question, hits)
     assert first[1].text == "Lark One costs 149 EUR."
     assert library.embedder.embedded == [question]
-    library.forget("a.md")  # while the question is on its way
+    removal.forget(library, "a.md")  # while the question is on its way
     assert retriever.best_sentences(question, hits)[0][0][1].text == "Lark One costs 149 EUR."
 
 
@@ -138,7 +139,7 @@ def test_what_can_be_searched_follows_the_documents_without_being_built_anew(lib
     (hit,) = retriever.search("matter", top_k=9, mode="bm25")
     assert (hit.chunk.document, hit.chunk.version) == ("d3.md", 2)
     assert retriever.search("thing3", top_k=9, mode="bm25") == []
-    library.forget("d11.md")
+    removal.forget(library, "d11.md")
     assert retriever.search("thing11", top_k=9, mode="bm25") == []  # at once, also for who holds it
     assert "d11.md" not in {hit.chunk.document for hit in retriever.search("x", top_k=99, mode="dense")}
     anew = Library(library.workspace, library.embedder).retriever(SETTINGS)
@@ -261,7 +262,7 @@ def test_a_role_neither_finds_nor_counts_nor_is_hinted_at_what_it_may_not_read(t
 def test_forgetting_removes_every_version_its_passages_and_its_bytes(library, files):
     ingest(library, files(keep="The canteen opens at noon.", gone="Zanzibar was the first secret."))
     ingest(library, files(gone="Zanzibar is the second secret."))
-    report = library.forget("gone.md")
+    report = removal.forget(library, "gone.md")
     assert (report.versions, report.chunks, report.vectors) == (2, 1, 2)  # only the last is cut
     assert found(library, "Zanzibar canteen") == {"keep.md"}
     assert [entry.event for entry in library.history("gone.md")][-1] == "forgotten"
@@ -269,12 +270,12 @@ def test_forgetting_removes_every_version_its_passages_and_its_bytes(library, fi
     on_disk = b"".join(p.read_bytes() for p in library.workspace.path.rglob("*") if p.is_file())
     assert b"Zanzibar" not in on_disk and b"canteen" in on_disk
     with pytest.raises(UserError):
-        library.forget("gone.md")
+        removal.forget(library, "gone.md")
 
 
 def test_forgetting_keeps_vectors_that_another_document_needs(library, files):
     ingest(library, files(a="# T\n\nThe same words.", b="# T\n\nThe same words."))
-    assert library.forget("a.md").vectors == 0
+    assert removal.forget(library, "a.md").vectors == 0
     assert found(library, "same words") == {"b.md"}
 
 
@@ -391,7 +392,7 @@ def test_a_new_workspace_is_seeded_once_with_history_and_details(tmp_path, sampl
     assert (pay.date, pay.source) == ("2026-01-02", "sample")
     assert (rules.title, rules.version) == ("Return rules", 2)
     assert "14 days" in library.get("rules.md", 1).text
-    library.forget("pay.md")
+    removal.forget(library, "pay.md")
     again = open_library(tmp_path / "w", embedder, SETTINGS, sample=sample)
     assert [d.name for d in again.documents()] == ["rules.md"]  # what was removed stays removed
 
@@ -435,7 +436,7 @@ def test_sessions_are_private_copies(tmp_path, sample, files):
     one = open_session(tmp_path / "w", "one", embedder)
     two = open_session(tmp_path / "w", "two", embedder)
     ingest(one, files(mine="Only mine."))
-    one.forget("rules.md")
+    removal.forget(one, "rules.md")
     assert {d.name for d in one.documents()} == {"mine.md", "pay.md"}
     assert {d.name for d in two.documents()} == {d.name for d in base.documents()} == {"pay.md", "rules.md"}
     again = open_session(tmp_path / "w", "one", embedder)

@@ -6,24 +6,35 @@ import gzip
 import json
 import pickle
 import sqlite3
+import subprocess
+import sys
+import threading
 import zipfile
 import zlib
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, Usage
+from backends import removal
+from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, TrainingRow, Usage
+from backends.documents import store
 from backends.documents.library import Library
 from backends.documents.opening import open_folder, open_library, open_session
 from backends.documents.store import Workspace
 from backends.erasure import forget
 from backends.erasure.redact import LONGEST_PIECE, REMOVED, Traces, pieces_of
-from backends.erasure.scan import holds, needles_of, scan
+from backends.erasure.scan import SQLITE, holds, needles_of, scan
 from backends.evaluation.archive import Archive, Arm, Entry, RunRecord, Setting
 from backends.settings import make_settings
+from backends.system.viewers import viewer_folder
+from backends.training.adapters import AdapterCard, LearnedDocument, write_card
+from backends.training.runs import Plan, TrainingRuns
 from tests.fakes import HashingEmbedder
 
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = make_settings(chunk_size=32, chunk_overlap=8)
 SECRET = "Zanzibar was chosen as the site of the second research station in May."
 KEPT = "The canteen opens at noon and closes at three on every working day."
@@ -69,7 +80,7 @@ def test_copies_of_visitors_and_of_folders_lose_it_too(library, files, tmp_path)
     (files / "own.md").write_text("Bob keeps a diary of the weather in the harbour.")
     list(ada.ingest([files / "gone.md"], settings=SETTINGS))
     list(bob.ingest([files / "own.md"], settings=SETTINGS))
-    report = library.forget("gone.md")
+    report = removal.forget(library, "gone.md")
     assert (report.versions, report.sessions, len(report.folders)) == (1, 2, 1)
     assert report.found_in == () and report.searched_for > 0 and report.scanned_bytes > 10_000
     assert [d.name for d in ada.documents()] == ["keep.md"]
@@ -83,7 +94,7 @@ def test_copies_of_visitors_and_of_folders_lose_it_too(library, files, tmp_path)
 def test_a_visitor_who_forgets_leaves_the_others_alone(library):
     base = library.workspace.path
     ada = open_session(base, "ada", HashingEmbedder())
-    report = ada.forget("gone.md")
+    report = removal.forget(ada, "gone.md")
     assert (report.sessions, report.found_in) == (0, ())
     assert [d.name for d in library.documents()] == ["gone.md", "keep.md"]
 
@@ -114,7 +125,7 @@ def test_records_lose_what_quotes_it_and_keep_the_rest(library):
     db.commit()
     db.close()
 
-    report = library.forget("gone.md")
+    report = removal.forget(library, "gone.md")
     assert report.found_in == () and report.records > 0
     asked, quoting, other, prompt = json.loads((base / "runs" / "one.json").read_text())["rows"]
     assert asked["question"] == {"question": REMOVED, "answers": [REMOVED], "documents": ["gone.md"]}
@@ -143,7 +154,7 @@ def test_an_evaluation_run_can_still_be_read_when_its_quotations_are_gone(librar
             Usage(9, 9), Cost(0.0, "USD", ""), "model", None, False, 0.9,
         )  # fmt: skip
         archive.add(run, Entry(f"q{number}", "rag", made, {"right": 1.0}))
-    assert library.forget("gone.md").found_in == ()
+    assert removal.forget(library, "gone.md").found_in == ()
     asked, other = archive.load(run).record.questions
     assert (asked.id, asked.question, asked.answers) == ("q1", REMOVED, (REMOVED,))
     assert other == questions[1]
@@ -153,13 +164,50 @@ def test_an_evaluation_run_can_still_be_read_when_its_quotations_are_gone(librar
     assert quoting.scores == {"right": 1.0} and KEPT in kept.answer.text
 
 
-def test_records_that_a_visitor_keeps_outside_the_own_copy_are_reached(library, tmp_path):
+def test_records_that_a_visitor_keeps_outside_the_own_copy_are_reached(library):
     ada = open_session(library.workspace.path, "ada", HashingEmbedder())
-    outside = tmp_path / "ada's runs"
-    outside.mkdir()
-    (outside / "answers.jsonl").write_text(json.dumps(answer("gone.md", SECRET)) + "\n")
-    assert ada.forget("gone.md", [outside]).found_in == ()
-    assert "Zanzibar" not in (outside / "answers.jsonl").read_text()
+    folders = [viewer_folder(library.workspace.path, "ada", role) for role in (None, "finance")]
+    for outside in folders:
+        outside.mkdir(parents=True)
+        (outside / "answers.jsonl").write_text(json.dumps(answer("gone.md", SECRET)) + "\n")
+    assert removal.forget(ada, "gone.md").proven
+    assert not any("Zanzibar" in (outside / "answers.jsonl").read_text() for outside in folders)
+
+
+def test_redaction_of_run_files_beside_appends_loses_no_answer(library, monkeypatch):
+    archive = Archive(library.workspace.path)
+    questions = (Question("q1", "Where is it?", ("Zanzibar",), ("gone.md",)),)
+    run = archive.begin(RunRecord("", "", "", "own", questions, (Arm("rag", "rag", {}),), Setting())).run
+    archive.add(run, Entry("q1", "rag", failure=SECRET))
+    redacted, appended = Traces.redacted, threading.Event()
+
+    def appending():
+        archive.add(run, Entry("q2", "rag", failure="It came while the file was being rewritten."))
+        appended.set()
+
+    def slowly(self, value):
+        if isinstance(value, dict) and value.get("failure") == SECRET:
+            threading.Thread(target=appending, daemon=True).start()
+            appended.wait(0.5)  # without a lock it is written now, into the file that is about to go
+        return redacted(self, value)
+
+    monkeypatch.setattr(Traces, "redacted", slowly)
+    removal.forget(library, "gone.md")
+    assert appended.wait(10)
+    assert [(each.question, each.failure) for each in archive.load(run).entries] == [
+        ("q1", REMOVED),
+        ("q2", "It came while the file was being rewritten."),
+    ]
+
+
+def test_a_run_that_goes_on_beside_the_redaction_does_not_write_its_questions_back(library):
+    archive = Archive(library.workspace.path)
+    questions = (Question("q1", "Where is it?", (SECRET,), ("gone.md",)),)
+    record = archive.begin(RunRecord("", "", "", "own", questions, (Arm("rag", "rag", {}),), Setting()))
+    removal.forget(library, "gone.md")
+    archive.update(replace(record, complete=True))
+    after = archive.load(record.run).record
+    assert after.complete and after.questions[0].answers == (REMOVED,)
 
 
 def test_a_document_of_the_same_name_from_elsewhere_keeps_its_records():
@@ -171,23 +219,69 @@ def test_a_document_of_the_same_name_from_elsewhere_keeps_its_records():
 def test_what_cannot_be_taken_out_is_reported_not_hidden(library):
     base = library.workspace.path
     (base / "cache.pickle").write_bytes(pickle.dumps({"text": SECRET}))
-    assert library.forget("gone.md").found_in == ("cache.pickle",)
+    proof = removal.forget(library, "gone.md")
+    assert (proof.found_in, proof.proven) == (("cache.pickle",), False)
 
 
 def test_text_that_other_documents_hold_too_is_named_and_not_searched_for(library, files):
     (files / "copy.md").write_text(SECRET)
     list(library.ingest([files / "copy.md"], settings=SETTINGS))
-    report = library.forget("gone.md")
+    report = removal.forget(library, "gone.md")
     assert (report.also_in, report.searched_for, report.found_in) == (("copy.md",), 0, ())
 
 
 def test_adapters_that_learned_it_are_listed_also_to_a_visitor_with_a_copy(library):
     base = library.workspace.path
-    (base / "adapters" / "own").mkdir(parents=True)
-    card = {"name": "own", "documents": [{"name": "gone.md", "version": 1, "content_hash": "x"}]}
-    (base / "adapters" / "own" / "card.json").write_text(json.dumps(card))
+    adapter(base, "own")
     ada = open_session(base, "ada", HashingEmbedder())
-    assert ada.forget("gone.md").adapters == library.forget("gone.md").adapters == ("own",)
+    assert removal.forget(ada, "gone.md").adapters == removal.forget(library, "gone.md").adapters == ("own",)
+
+
+def adapter(workspace, name):
+    """An adapter that has learned the document, as its card says."""
+    learned = (LearnedDocument("gone.md", 1, "x"),)
+    (workspace / "adapters" / name).mkdir(parents=True)
+    write_card(workspace / "adapters" / name, AdapterCard(name, "fine_tuned", "base", "f", learned))
+
+
+def test_a_visitors_own_adapters_are_named_when_a_document_they_learned_is_forgotten(library):
+    base = library.workspace.path
+    ada = open_session(base, "ada", HashingEmbedder())
+    adapter(base, "everybodys")
+    adapter(ada.workspace.path, "mine")
+    whole = removal.forget(library, "gone.md")
+    assert (whole.adapters, whole.adapters_of_visitors) == (("everybodys",), 1)  # nobody else's are named
+    bob = open_session(base, "bob", HashingEmbedder())
+    adapter(bob.workspace.path, "mine")
+    list(bob.ingest([text_file(base.parent, "gone.md")], settings=SETTINGS))
+    own = removal.forget(bob, "gone.md")
+    assert (own.adapters, own.adapters_of_visitors) == (("mine", "everybodys"), 0)
+
+
+def text_file(folder, name):
+    (folder / name).write_text(SECRET)
+    return folder / name
+
+
+def test_forgetting_on_the_command_line_does_what_the_page_does(library):
+    """Rows, drafts and the plan that waits, in copies of visitors too; the log has a test of its own."""
+    base = library.workspace.path
+    ada = open_session(base, "ada", HashingEmbedder())
+    rows = [TrainingRow(f"Question {n}?", "Zanzibar", ("gone.md",) if n else ("keep.md",)) for n in range(3)]
+    plans = [Plan("mine", "fine_tuned", "base", {}, (LearnedDocument("gone.md", 1, "x"),))] * 2
+    made = [
+        TrainingRuns(folder).create(plan, rows, [], [])
+        for plan, folder in zip(plans, (base, ada.workspace.path), strict=True)
+    ]
+    draft = {"rows": [{**asdict(row), "way": "yours", "held_out": False} for row in rows], "rejected": {}}
+    (base / "training" / "draft-bob.json").write_text(json.dumps(draft))
+    proof = removal.forget(library, "gone.md")
+    assert proof.proven and proof.training_rows == 2 + 2 + 2
+    assert proof.stopped_trainings == ("mine",)
+    assert [run.state for run in made] == ["cancelled", "cancelled"]
+    assert all([row.question for row in run.rows()] == ["Question 0?"] for run in made)
+    kept = json.loads((base / "training" / "draft-bob.json").read_text())["rows"]
+    assert [row["question"] for row in kept] == ["Question 0?"]
 
 
 @pytest.mark.parametrize("step", ["_in_sessions", "_in_records", "scan"])
@@ -202,12 +296,13 @@ def test_what_a_crash_interrupts_is_ended_at_the_next_opening(library, step, mon
     def crash(*args):
         raise Crash
 
-    monkeypatch.setattr(forget, step, crash)
+    monkeypatch.setattr(forget if step == "scan" else forget._Erasing, step, crash)
     with pytest.raises(Crash):
-        library.forget("gone.md")
+        removal.forget(library, "gone.md")
     monkeypatch.undo()
     assert [d.name for d in library.documents()] == ["keep.md"]  # out of sight from the first step
     again = open_library(base, HashingEmbedder(), SETTINGS)
+    removal.finish(again.workspace)
     assert [d.name for d in again.documents()] == ["keep.md"] and again.workspace.erasures() == []
     again.workspace.close()
     library.workspace.close()
@@ -215,10 +310,97 @@ def test_what_a_crash_interrupts_is_ended_at_the_next_opening(library, step, mon
 
 
 def test_a_new_document_of_the_name_is_another_document(library, files):
-    library.forget("gone.md")
+    removal.forget(library, "gone.md")
     (files / "gone.md").write_text("A new beginning with other words altogether.")
     assert [r.status for r in library.ingest([files / "gone.md"], settings=SETTINGS)] == ["indexed"]
     assert library.versions("gone.md") == [1]
+
+
+# --- what must not pass for a proof --------------------------------------------------------------
+
+
+def test_an_unreadable_or_vanishing_file_does_not_break_forgetting(library, monkeypatch):
+    base = library.workspace.path
+    for name in ("locked.json", "vanishing.json", "quoting.json"):
+        (base / name).write_text(json.dumps({"text": SECRET}))
+    (base / "damaged.jsonl.gz").write_bytes(gzip.compress(SECRET.encode())[:-9])
+    (base / "damaged.db").write_bytes(SQLITE + b"\xff" * 4096)
+    opened = Path.open
+
+    def open_(self, *given, **options):
+        if self.name == "locked.json":
+            raise PermissionError(13, "Permission denied", str(self))
+        if self.name == "vanishing.json":
+            self.unlink(missing_ok=True)
+        return opened(self, *given, **options)
+
+    monkeypatch.setattr(Path, "open", open_)
+    proof = removal.forget(library, "gone.md")
+    assert (proof.proven, proof.found_in) == (False, ())
+    assert set(proof.unread) == {"locked.json", "damaged.jsonl.gz", "damaged.db"}
+    assert json.loads((base / "quoting.json").read_text()) == {"text": REMOVED}
+    assert library.workspace.erasures() == []
+    again = open_library(base, HashingEmbedder(), SETTINGS)
+    assert removal.finish(again.workspace) == []
+
+
+def test_an_erasure_that_fails_does_not_break_every_later_opening(library, monkeypatch):
+    def failing(*given):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Workspace, "remove_set_aside", failing)
+        with pytest.raises(PermissionError):
+            removal.forget(library, "gone.md")
+        again = open_library(library.workspace.path, HashingEmbedder(), SETTINGS)
+        assert removal.finish(again.workspace) == []
+        assert [d.name for d in again.documents()] == ["keep.md"]
+    (proof,) = removal.finish(again.workspace)
+    assert proof.proven and again.workspace.erasures() == []
+
+
+def test_a_busy_journal_is_no_proof_and_is_emptied_at_the_next_opening(library, monkeypatch):
+    monkeypatch.setattr(store, "CHECKPOINT_SECONDS", 0.3)
+    workspace = library.workspace
+    reader = sqlite3.connect(workspace.database, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM documents").fetchone()
+    proof = removal.forget(library, "gone.md")
+    assert (proof.proven, proof.busy) == (False, ("triptych.db",))
+    assert len(workspace.erasures()) == 1 and forget.proofs(workspace) == [proof]
+    reader.execute("COMMIT")
+    reader.close()
+    (later,) = removal.finish(workspace)
+    assert (later.proven, later.busy, later.searched_for) == (True, (), proof.searched_for)
+    assert workspace.erasures() == [] and forget.proofs(workspace) == [later]
+    workspace.close()
+    assert not [path for path, data in everything(workspace.path) if b"Zanzibar" in data]
+
+
+def test_what_is_written_down_while_it_is_being_forgotten_is_taken_out_too(library, monkeypatch):
+    """An answer that was on its way when the records were gone through."""
+    base = library.workspace.path
+    clean = Workspace.clean
+
+    def late(self):
+        (base / "late.json").write_text(json.dumps(answer("gone.md", SECRET)))
+        return clean(self)
+
+    monkeypatch.setattr(Workspace, "clean", late)
+    assert removal.forget(library, "gone.md").proven
+    assert json.loads((base / "late.json").read_text())["text"] == REMOVED
+
+
+def test_proofs_are_kept_until_they_are_dismissed_and_stay_with_their_workspace(library):
+    base = library.workspace
+    proof = removal.forget(library, "gone.md")
+    assert forget.proofs(Workspace.open(base.path)) == [proof]
+    ada = open_session(base.path, "ada", HashingEmbedder())
+    assert forget.proofs(ada.workspace) == []
+    other = removal.forget(ada, "keep.md")
+    assert (forget.proofs(ada.workspace), forget.proofs(base)) == ([other], [proof])
+    forget.dismiss(base, proof.id)
+    assert forget.proofs(base) == []
 
 
 # --- the scan itself -----------------------------------------------------------------------------
@@ -254,6 +436,43 @@ def test_the_scan_sees_text_in_free_pages_and_journals(tmp_path):
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     assert holds(path, needles_of([SECRET]))
+
+
+def test_a_file_that_is_truncated_while_it_is_read_does_not_kill_the_server(tmp_path):
+    """Reading mapped memory beyond a file's new end kills the process: so it is tried in one of its own."""
+    script = f"""
+import os
+from pathlib import Path
+from backends.erasure.scan import holds, needles_of
+path = Path({str(tmp_path)!r}, "journal")
+path.write_bytes(b"x" * (1 << 20))
+class Cutting(list):
+    def __iter__(self):  # the file is open by now
+        os.truncate(path, 1)
+        return super().__iter__()
+print(holds(path, Cutting(needles_of(["Zanzibar"]))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+
+
+def test_the_scan_names_what_it_could_not_read_and_leaves_out_what_has_vanished(tmp_path, monkeypatch):
+    for name in ("kept", "locked", "vanishing"):
+        (tmp_path / name).write_text(SECRET)
+    opened = Path.open
+
+    def open_(self, *given, **options):
+        if self.name == "locked":
+            raise PermissionError(13, "Permission denied", str(self))
+        if self.name == "vanishing":
+            self.unlink()
+        return opened(self, *given, **options)
+
+    monkeypatch.setattr(Path, "open", open_)
+    found = scan([tmp_path], [SECRET])
+    assert (found.files, found.found_in, found.unread) == (1, ("kept",), ("locked",))
 
 
 @given(st.text(alphabet="ab \n\t.é漢", max_size=300))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from backends import removal
 from backends.datatypes import Answer, Chunk, Cost, Evidence, Hit, Sentence, Source, Usage
 from backends.documents.library import Library
 from backends.documents.store import Workspace
 from backends.erasure.redact import REMOVED
-from backends.feedback.retrieval_log import Health, Monitor, Reader
+from backends.feedback.retrieval_log import Health, LogRoom, Monitor, Reader
 from backends.settings import make_settings
 from tests.fakes import HashingEmbedder
 
@@ -136,7 +136,18 @@ def test_forgetting_in_the_library_reaches_the_log(tmp_path):
     list(library.ingest([tmp_path / "gone.md"], settings=make_settings()))
     monitor = Monitor(tmp_path / "workspace")
     monitor.record(ADA, answer(f"Is it true that {secret}"), evidence("gone.md", "keep.md"), NOON)
-    assert library.forget("gone.md").found_in == ()
-    ((question, hits),) = sqlite3.connect(monitor.path).execute("SELECT question, hits FROM retrievals")
-    assert question == REMOVED
-    assert [hit["document"] for hit in json.loads(hits)] == ["keep.md"]
+    monitor.record(BOB, answer("And the canteen?"), evidence("keep.md"), NOON)
+    monitor.record(BOB, answer(f"Somebody says: {secret}"), evidence("keep.md"), NOON)
+    proof = removal.forget(library, "gone.md")
+    assert proof.proven and proof.logged_questions == 1
+    rows = sqlite3.connect(monitor.path).execute("SELECT question FROM retrievals ORDER BY id").fetchall()
+    assert rows == [("And the canteen?",), (REMOVED,)]
+
+
+def test_forgetting_in_the_workspace_leaves_the_log_of_those_with_a_copy_of_their_own(tmp_path, monitor):
+    (monitor.path.parent / "sessions" / "ada").mkdir(parents=True)
+    for reader in (ADA, BOB):
+        monitor.record(reader, answer("About a"), evidence("a.md"), NOON)
+    assert LogRoom().forget(monitor.path.parent, "a.md").questions == 1
+    assert (health(monitor).questions, health(monitor, BOB).questions) == (1, 0)
+    assert LogRoom().forget(monitor.path.parent / "sessions" / "ada", "a.md").questions == 1

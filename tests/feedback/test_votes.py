@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from backends.erasure.forget import _in_records
+from backends.erasure.forget import _in_record
 from backends.erasure.redact import REMOVED, Traces
 from backends.evaluation.statistics import wilson_interval
-from backends.feedback.votes import NONE, TIE, Vote, VotedAnswer, Votes, as_jsonl, preference_pairs, win_rates
+from backends.feedback.votes import (
+    NONE,
+    TIE,
+    Vote,
+    VotedAnswer,
+    Votes,
+    as_jsonl,
+    preference_pairs,
+    win_rates,
+)
 
 SECRET = "The vault behind the third bookcase opens with the number 7781 on Sundays."
 RAG = VotedAnswer("rag", "Within 30 days [1].", ("returns.md",))
@@ -69,7 +78,7 @@ def test_a_forgotten_document_takes_its_answers_along_and_leaves_the_count(
     looked_up = VotedAnswer("rag", "On Sundays [1].", ("vault.md",))
     recited = VotedAnswer("fine_tuned", SECRET)
     votes.record(vote("a", choice, looked_up, recited, HYBRID))
-    assert _in_records(tmp_path, Traces.of("vault.md", [SECRET], []))
+    assert _in_record(votes.path, Traces.of("vault.md", [SECRET], []))
     (left,) = votes.all()
     assert [answer.text for answer in left.answers] == [REMOVED, REMOVED, HYBRID.text]
     assert left.choice == choice

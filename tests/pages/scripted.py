@@ -39,13 +39,14 @@ from backends.evaluation.archive import Archive
 from backends.feedback.retrieval_log import Health, Monitor, Reader
 from backends.feedback.votes import Votes
 from backends.settings import Settings, default_workspace
-from pages.ui.desk import ROLE_MARK, FileResult, FileStep, OnStep, Prompt, Recut, Reporter, Status
+from backends.system.viewers import person_and_role, viewer_folder
+from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Removal, Reporter, Status
 
 if TYPE_CHECKING:
     from backends.training.training_session import Workshop
 from backends.costs.price_book import SAMPLE_PRICES
 from backends.training.adapters import Adapters
-from pages.ui.evaluator import VISITORS, Evaluator, visitors_archive
+from pages.ui.evaluator import Evaluator, visitors_archive
 from tests.evaluation.subjects import ScriptedSubject
 from tests.stress.stress_subject import scripted_stress
 
@@ -108,6 +109,10 @@ class ScriptedDesk:
         default_factory=lambda: {name: document(name, text) for name, text in TEXTS.items()}
     )
     earlier: dict[str, list[Document]] = field(default_factory=dict)
+    loss: str = ""
+    removed: list[Removal] = field(default_factory=list)
+    unproven: frozenset[str] = frozenset()  # documents of which a trace is found
+    stuck: frozenset[str] = frozenset()  # documents that cannot be removed
 
     def roles(self) -> Sequence[str]:
         return sorted({role for found in self.library.values() for role in found.roles})
@@ -309,10 +314,28 @@ class ScriptedDesk:
         own = visitors_archive(default_workspace(), visitor)
         return Evaluator(self.subject, Archive(default_workspace()), own, self.private, lambda: None)
 
-    def forget(self, name: str) -> str:
+    def forget(self, name: str, report: Reporter) -> None:
         self.private = True
+        report(0, 1, f"Searching {name}")
+        if self.files_gate is not None:
+            assert self.files_gate.wait(20)
+        if name in self.stuck:
+            raise UserError("A file is stuck.")
         del self.library[name]
-        return f"{name} is gone from your copy."
+        proven = name not in self.unproven
+        self.removed.insert(0, Removal(f"r{len(self.removed)}", f"{name} is gone from your copy.", proven))
+
+    def lost(self) -> str:
+        return self.loss
+
+    def dismiss_loss(self) -> None:
+        self.loss = ""
+
+    def removals(self) -> Sequence[Removal]:
+        return tuple(self.removed)
+
+    def dismiss_removal(self, removal_id: str) -> None:
+        self.removed[:] = [each for each in self.removed if each.id != removal_id]
 
     def health(self, days: int) -> Health:
         return self.monitor.health(Reader(self.visitor, self.role), days)
@@ -328,7 +351,7 @@ class ScriptedDesk:
         return self.monitor.clear(self.visitor)
 
     def votes(self) -> Votes:
-        return Votes(default_workspace() / VISITORS / self.visitor)
+        return Votes(viewer_folder(default_workspace(), self.visitor))
 
     @property
     def monitor(self) -> Monitor:
@@ -343,7 +366,7 @@ class ScriptedHouse:
     desks: dict[str, ScriptedDesk] = field(default_factory=dict)
 
     def desk(self, visitor: str) -> ScriptedDesk:
-        person, _, role = visitor.partition(ROLE_MARK)
+        person, role = person_and_role(visitor)
         owner = self.desks.setdefault(
             person, ScriptedDesk(person, pause=self.pause, broken=self.broken, gate=self.gate)
         )

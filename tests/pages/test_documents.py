@@ -10,6 +10,7 @@ import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
+from pages.library import uploading
 from pages.ui import resources
 from tests.documents.test_parsing import password_pdf
 from tests.pages.conftest import APP, settle
@@ -78,6 +79,16 @@ def test_added_documents_may_be_for_some_roles_only(open_documents: Visit) -> No
     drop(app, ("budget.txt", b"The budget is 12 million."))
     listed = app.dataframe[0].value.set_index("Name")["Readers"]
     assert listed["budget.txt"] == "finance" and listed["returns-policy.md"] == "everyone"
+
+
+def test_a_role_that_is_no_name_is_refused_and_the_files_wait(open_documents: Visit) -> None:
+    app = open_documents()
+    app.multiselect(key="drop-roles").set_value(["x/../../../outside"]).run()
+    drop(app, ("budget.txt", b"The budget is 12 million."))
+    assert "cannot name a role" in app.error[0].value and "budget.txt" not in names(app)
+    app.multiselect(key="drop-roles").set_value(["finance"])
+    settle(app)
+    assert app.dataframe[0].value.set_index("Name")["Readers"]["budget.txt"] == "finance"
 
 
 def test_document_text_is_shown_as_text(open_documents: Visit) -> None:
@@ -191,11 +202,78 @@ def test_name_with_a_path_or_markup_stays_a_name(open_documents: Visit) -> None:
     assert "<script" not in shown(app)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a\0b.txt", "ab.txt"),
+        ("../../etc/passwd", "etc/passwd"),
+        ("\u00e9" * 300 + ".txt", "\u00e9" * 98 + ".txt"),
+        ("C:\\files\\.\\x.pdf", "C:/files/x.pdf"),
+        ("..", "unnamed"),
+        (".hidden", ".hidden"),
+        ("one." + "e" * 90, "one." + "e" * 39),
+    ],
+)
+def test_a_dropped_files_name_leads_nowhere_and_fits_every_file_system(given: str, kept: str) -> None:
+    assert uploading._inside(given) == kept
+
+
 def test_removal_asks_first(open_documents: Visit) -> None:
     app = open_documents()
     app.text_input(key="filter").set_value("returns").run()
     app.button(key="remove").click().run()
     assert "returns-policy.md" in names(app)
     app.button(key="confirm-remove").click().run()
-    app.text_input(key="filter").set_value("").run()
+    app.text_input(key="filter").set_value("")
+    settle(app)
     assert "returns-policy.md" not in names(app)
+
+
+def remove(app: AppTest, name: str) -> AppTest:
+    app.text_input(key="filter").set_value(name).run()
+    app.button(key="remove").click().run()
+    app.button(key="confirm-remove").click().run()
+    app.text_input(key="filter").set_value("")
+    return app
+
+
+def test_the_proof_of_a_removal_stays_until_it_is_dismissed(open_documents: Visit) -> None:
+    app = open_documents()
+    settle(remove(app, "returns"))
+    settle(remove(app, "price"))
+    for _ in range(3):
+        app.run()
+    assert [each.value for each in app.success] == [
+        "price\\-list\\-2026\\.csv is gone from your copy\\.",
+        "returns\\-policy\\.md is gone from your copy\\.",
+    ]
+    press(app, "Close this proof")
+    assert [each.value for each in app.success] == ["returns\\-policy\\.md is gone from your copy\\."]
+    press(app, "Close this proof")
+    assert not app.success and not app.run().success
+
+
+def test_a_removal_shows_how_far_it_is(open_documents: Visit, house: ScriptedHouse) -> None:
+    app = open_documents()
+    desk = next(iter(house.desks.values()))
+    desk.files_gate = threading.Event()
+    remove(app, "returns").run()
+    settle(app, until=lambda app: any("Searching" in bar.proto.text for bar in app.get("progress")))
+    (bar,) = app.get("progress")
+    assert bar.proto.text == "Removing **returns\\-policy\\.md**: Searching returns\\-policy\\.md"
+    desk.files_gate.set()
+    assert len(settle(app).success) == 1
+
+
+def test_what_is_not_proven_gone_is_a_warning_and_what_failed_is_an_error(
+    open_documents: Visit, house: ScriptedHouse
+) -> None:
+    app = open_documents()
+    desk = next(iter(house.desks.values()))
+    desk.unproven, desk.stuck = frozenset({"returns-policy.md"}), frozenset({"price-list-2026.csv"})
+    settle(remove(app, "returns"))
+    settle(remove(app, "price"))
+    assert not app.success and len(app.warning) == 1
+    assert app.error[0].value == "price\\-list\\-2026\\.csv is not removed yet\\. A file is stuck\\."
+    press(app, "Close")
+    assert not app.error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from backends.documents.library import Library
 from backends.documents.opening import open_session
 from backends.documents.store import Workspace
 from backends.erasure.redact import REMOVED
+from backends.evaluation.archive import RunRecord, Setting
 from backends.feedback.votes import Vote, VotedAnswer
 from backends.language.generation import LanguageModel
 from backends.settings import make_settings
+from backends.system.viewers import viewer_id
 from pages.ui.desk import Prompt
 from pages.ui.triptych_desk import Observed, TriptychDesk, silent
 from tests.fakes import HashingEmbedder, tiny_language_model
@@ -77,10 +80,26 @@ def test_uploads_and_removals_stay_with_the_visitor(base: Path, model: LanguageM
     assert not ada.private
     results = list(ada.ingest([note], SETTINGS, lambda step: None, threading.Event()))
     assert [(row.document, row.status) for row in results] == [("note.txt", "indexed")]
-    assert ada.forget("lamps.txt").startswith("lamps.txt is gone from your copy: 1 version")
+    ada.forget("lamps.txt", silent)
+    (told,) = ada.removals()
+    assert told.proven and told.text.startswith("lamps.txt is gone from your copy: 1 version")
+    ada.dismiss_removal(told.id)
+    assert ada.removals() == [] and bob.removals() == ()
     assert [d.name for d in ada.documents()] == ["note.txt", "returns.md"]
     assert [d.name for d in bob.documents()] == ["lamps.txt", "returns.md"]
     assert (ada.private, bob.private) == (True, False)
+
+
+def test_a_copy_that_vanishes_under_a_cached_session_is_told_and_the_pages_go_on(base, model) -> None:
+    ada = desk_of("ada", base, model)
+    ada.forget("lamps.txt", silent)
+    assert (ada.private, ada.lost()) == (True, "")
+    shutil.rmtree(base / "sessions" / "ada")
+    assert [d.name for d in ada.documents()] == ["lamps.txt", "returns.md"]
+    assert ada.lost().startswith("Your own copy of the documents was removed")
+    ada.dismiss_loss()
+    ada.forget("returns.md", silent)
+    assert ([d.name for d in ada.documents()], ada.lost()) == (["lamps.txt"], "")
 
 
 def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: LanguageModel) -> None:
@@ -92,12 +111,24 @@ def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: Languag
     runs.mkdir(parents=True)
     (runs / "answers.jsonl").write_text(json.dumps({"text": text}) + "\n")
     ada.votes().record(Vote("1", "Cost?", "rag", False, (VotedAnswer("rag", "99 euros", ("lamps.txt",)),)))
-    said = ada.forget("lamps.txt")
-    assert "1 logged question." in said and "found nowhere" in said
+    ada.forget("lamps.txt", silent)
+    (told,) = ada.removals()
+    assert "1 logged question." in told.text and "found nowhere" in told.text
     assert ada.health(7).questions == 0
     assert "99 euros" not in (runs / "answers.jsonl").read_text()
     (vote,) = ada.votes().all()
     assert (vote.choice, vote.answers[0].text) == ("rag", REMOVED)
+
+
+def test_a_role_name_that_leads_outside_writes_nothing_outside_the_workspace(base, model) -> None:
+    role = "x/../../../outside"
+    shared = Observed(base, SETTINGS, Library(Workspace.open(base), HashingEmbedder()), model=model)
+    desk = TriptychDesk(shared, lambda: shared, person="ada", role=role)
+    before = {path for path in base.parent.rglob("*") if not path.is_relative_to(base)}
+    desk.votes().record(Vote("1", "Cost?", "rag", False, (VotedAnswer("rag", "99 euros"),)))
+    assert len(desk.votes().all()) == 1
+    desk.evaluator(viewer_id("ada", role)).own.begin(RunRecord("", "", "", "own", (), (), Setting()))
+    assert {path for path in base.parent.rglob("*") if not path.is_relative_to(base)} == before
 
 
 def test_passages_are_counted_once_they_are_indexed(base: Path, model: LanguageModel) -> None:

@@ -12,14 +12,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from backends.datatypes import TrainingRow, UserError
 from backends.training import runs as runs_module
+from backends.training import worker
 from backends.training.adapters import Adapters, LearnedDocument
 from backends.training.rows import closed_book
-from backends.training.runs import Plan, Run, TrainingRuns, announced, somebody_trains
+from backends.training.runs import KILLED_WITHIN, Plan, Run, TrainingRuns, announced, somebody_trains
 from tests.fakes import tiny_language_model
 
 ROWS = [TrainingRow(f"Code {n}?", "yes", ("a.md",) if n % 2 else ("b.md",)) for n in range(24)]
@@ -94,11 +96,45 @@ def test_cancelled_before_it_began_it_leaves_nothing_to_resume(base: Path, tmp_p
 def test_forgetting_takes_a_documents_rows_out_of_every_run(base: Path, tmp_path: Path) -> None:
     runs = TrainingRuns(tmp_path)
     run = planned(runs, base)
-    assert runs.forget("c.md") == 0
-    assert runs.forget("a.md") == 12
+    assert runs.forget("c.md") == (0, [])
+    assert runs.forget("a.md") == (12, ["mine"])
     assert {name for row in run.rows() for name in row.documents} == {"b.md"}
     assert not run.resumable  # its examples held what is to be forgotten
     assert not any("a.md" in path.read_text() for path in run.folder.glob("*.jsonl"))
+
+
+def test_forgetting_a_document_while_an_adapter_trains_on_it_ends_the_run(base: Path, tmp_path: Path) -> None:
+    runs = TrainingRuns(tmp_path)
+    run = planned(runs, base, epochs=5000)
+    process = run.launch()
+    wait(lambda: any(event["event"] == "TrainingProgress" for event in run.events()))
+    began = time.monotonic()
+    assert runs.forget("a.md") == (12, ["mine"])
+    assert process.wait(PATIENCE) == -signal.SIGKILL and time.monotonic() - began < KILLED_WITHIN
+    assert (run.state, runs.running()) == ("cancelled", False)
+    assert "from a.md, which was forgotten" in run.error
+    assert not (tmp_path / "adapters").exists()
+    with pytest.raises(UserError, match="which was forgotten"):
+        run.launch()
+
+
+def test_a_run_that_is_withdrawn_at_its_very_end_yields_no_adapter(base, tmp_path, monkeypatch) -> None:
+    """Its process is past its last step and is not killed in time."""
+    runs = TrainingRuns(tmp_path)
+    run = planned(runs, base)
+
+    def train(*given: object, **options: object) -> SimpleNamespace:
+        run.made.mkdir(parents=True)
+        (run.made / "card.json").write_text("{}")
+        runs.forget("b.md")
+        run.made.mkdir(parents=True, exist_ok=True)
+        return SimpleNamespace(cancelled=False, seconds=1.0)
+
+    monkeypatch.setattr(worker, "train_adapter", train)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    worker.work(run, os.getppid())
+    assert run.state == "cancelled" and "from b.md, which was forgotten" in run.error
+    assert not (tmp_path / "adapters").exists() and not run.made.parent.exists()
 
 
 def test_killed_with_its_server_it_is_interrupted_and_goes_on(base: Path, tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""The protocol by which a room of the product gives up a document that is being forgotten.
+
+Enters: a workspace's folder and the document's name. Leaves: what was given up, and what cannot be. Text in
+records is none of its business: erasure redacts every file itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class GaveUp:
+    """What one room removed, and the adapters that keep what they have learned."""
+
+    rows: int = 0  # of training
+    questions: int = 0  # of the log
+    stopped: tuple[str, ...] = ()  # trainings that were under way, by the name of their adapter
+    adapters: tuple[str, ...] = ()
+
+    def __add__(self, other: GaveUp) -> GaveUp:
+        return GaveUp(
+            self.rows + other.rows,
+            self.questions + other.questions,
+            (*self.stopped, *other.stopped),
+            tuple(dict.fromkeys((*self.adapters, *other.adapters))),
+        )
+
+
+class Room(Protocol):
+    """A room that keeps more of documents than text in files."""
+
+    @property
+    def name(self) -> str:
+        """What is named when it could not give everything up."""
+        ...
+
+    def forget(self, workspace: Path, document: str) -> GaveUp:
+        """Give it up in this workspace or visitor's copy; may be asked again after a crash."""
+        ...

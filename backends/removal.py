@@ -1,0 +1,32 @@
+"""The one way to forget a document, for pages and command line: every room gives it up, every file loses it.
+
+Enters: an opened library and a name. Leaves: a `Proof`. It puts the erasure and the rooms together and knows
+neither page nor terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backends.documents.store import Workspace
+from backends.erasure import forget as erasure
+from backends.erasure.forget import Forgettable, Proof, Report, quiet
+from backends.erasure.room import Room
+from backends.feedback.retrieval_log import LogRoom
+from backends.system.viewers import folders_of, home_of
+from backends.training.withdrawal import TrainingRoom
+
+ROOMS: Sequence[Room] = (TrainingRoom(), LogRoom())
+
+
+def forget(library: Forgettable, name: str, report: Report = quiet) -> Proof:
+    """Remove a document for good. Raises UserError when there is none of this name."""
+    base, person = home_of(library.workspace.path)
+    # A visitor's runs and votes of the time before the private copy lie beside it.
+    elsewhere = folders_of(base, person) if person is not None else ()
+    return erasure.forget(library, name, ROOMS, elsewhere, report)
+
+
+def finish(workspace: Workspace) -> list[Proof]:
+    """Complete what was interrupted; whoever opens a workspace does this first."""
+    return erasure.finish_erasures(workspace, ROOMS)

@@ -1,0 +1,51 @@
+"""Takes a forgotten document out of training: runs that learn from it stop, rows go, adapters are named.
+
+Enters: the folder of a workspace or of a visitor's copy, and a document's name. Leaves: what was given up.
+It loads no model.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from backends.erasure.room import GaveUp
+from backends.system.files import rewrite
+from backends.system.viewers import home_of
+from backends.training.adapters import Adapters, learned_from
+from backends.training.runs import TrainingRuns
+
+
+class TrainingRoom:
+    """Runs, drafts and adapters of any workspace."""
+
+    name = "the training runs"
+
+    def forget(self, workspace: Path, document: str) -> GaveUp:
+        """Stop what is being trained on it, for good, and remove every row that came from it."""
+        rows, stopped = TrainingRuns(workspace).forget(document)
+        drafts = (workspace / "training").glob("draft-*.json")
+        rows += sum(_forget_in_draft(path, document) for path in drafts)
+        adapters = learned_from(_adapters_for(workspace).all(), document)
+        return GaveUp(rows=rows, stopped=tuple(stopped), adapters=tuple(adapters))
+
+
+def _adapters_for(workspace: Path) -> Adapters:
+    """All that answer there: a visitor's own, the workspace's and the shipped ones."""
+    own = workspace / "adapters"
+    base, person = home_of(workspace)
+    return Adapters(own) if person is None else Adapters(own, parent=Adapters(base / "adapters"))
+
+
+def _forget_in_draft(path: Path, document: str) -> int:
+    gone = 0
+
+    def without(data: bytes) -> bytes | None:
+        nonlocal gone
+        draft = json.loads(data)
+        kept = [row for row in draft["rows"] if document not in row["documents"]]
+        gone = len(draft["rows"]) - len(kept)
+        return json.dumps({**draft, "rows": kept}, ensure_ascii=False).encode() if gone else None
+
+    rewrite(path, without)
+    return gone
