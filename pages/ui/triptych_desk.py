@@ -208,6 +208,7 @@ class TriptychDesk:
                 item.error,
                 item.needs_password,
                 item.same_as,
+                item.notes,
             )
 
     def forget(self, name: str) -> str:
