@@ -91,6 +91,17 @@ def one_line(text: object) -> str:
     return " ".join(clean(text).split())
 
 
+def raised(before: str, text: str, place: str | None) -> str:
+    """Superscript or subscript after `before`, never glued to digits as if it were one more: 10^6."""
+    bare = text.strip()
+    digits = bool(bare) and (bare[0].isdigit() or (bare[0] in "+-−" and bare[1:2].isdigit()))
+    if not digits or not before or not before[-1].isalnum():
+        return text
+    if place == "superscript":
+        return f"^{bare}"
+    return f"_{bare}" if place == "subscript" and before[-1].isdigit() else text
+
+
 def iso_date(stamp: object) -> str:
     """The day of a date in a file's metadata as YYYY-MM-DD, "" where there is none: ISO, PDF's, mail's."""
     text = str(stamp or "").strip()
@@ -124,6 +135,7 @@ class Cell:
     across: int = 1
     down: int = 1
     heading: bool = False  # a column's or row's heading by the format's own mark: th, bold ...
+    comment: str = ""  # what somebody noted on it
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,7 @@ class _Row:
     cells: list[str]
     repeated: frozenset[int] = frozenset()  # columns that a cell to their left lies over
     headings: bool = False  # every cell is marked as one
+    comments: tuple[tuple[int, str], ...] = ()  # (column, what somebody noted on its cell)
 
     @property
     def alone(self) -> bool:
@@ -158,15 +171,17 @@ def table_lines(
     rest = chain(head, (row for row in grid if any(row.cells)))
     found = _layout(head, has_header, header_rows)
     yield from (_plain(row) for row in islice(rest, found.above))
-    named = [row.cells for row in islice(rest, found.headers)]
+    heads = [*islice(rest, found.headers)]
+    named = [row.cells for row in heads]
     if found.form:
         yield from map(_form_line, rest)
     elif named and len(head) > found.above + found.headers:
         names = labels(named)
+        yield from (f"Comment on {names[at]}: {text}" for row in heads for at, text in row.comments)
         yield from (_labelled(names, row) for row in rest if row.cells not in named)
     else:
         pair = max((len(row.cells) for row in head[found.above :]), default=0) == 2
-        yield from (_plain(row, ": " if pair else "; ") for row in chain(map(_Row, named), rest))
+        yield from (_plain(row, ": " if pair else "; ") for row in chain(heads, rest))
 
 
 def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int) -> Layout:
@@ -174,17 +189,25 @@ def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int) -> 
         return Layout(headers=header_rows)
     if has_header is False or not head:
         return Layout()
-    above = next((at for at, row in enumerate(head) if not row.alone), 0)
-    marked = next((at for at, row in enumerate(head[above:]) if not row.headings), 0)
-    if 0 < marked <= 3:
-        return Layout(above, marked)
+    first = next((at for at, row in enumerate(head) if row.headings and not row.alone), 0)
+    above = sum(len([*filter(None, row.cells)]) < 3 for row in head[:first])
+    marked = next((at for at, row in enumerate(head[first:]) if not row.headings), 0)
+    if above == first and 0 < marked <= 3:
+        return Layout(first, marked)
     return layout([row.cells for row in head])
 
 
 def _labelled(names: Sequence[str], row: _Row) -> str:
     if row.alone and len(row.cells) > 1:
-        return row.cells[0]  # a heading among the rows
-    return row_line(names, row.cells)
+        return _commented(row.cells[0], row)  # a heading among the rows
+    return _commented(row_line(names, row.cells), row, names)
+
+
+def _commented(line: str, row: _Row, names: Sequence[str] = ()) -> str:
+    """The line of a row with what was noted on its cells."""
+    for at, text in row.comments:
+        line += f"; Comment on {names[at]}: {text}" if at < len(names) and names[at] else f"; Comment: {text}"
+    return line
 
 
 def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
@@ -198,16 +221,18 @@ def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
 
 
 def _plain(row: _Row, mark: str = "; ") -> str:
-    return mark.join(cell for at, cell in enumerate(row.cells) if cell and at not in row.repeated)
+    line = mark.join(cell for at, cell in enumerate(row.cells) if cell and at not in row.repeated)
+    return _commented(line, row)
 
 
 def _form_line(row: _Row) -> str:
     cells = [*row.cells, ""] if len(row.cells) % 2 else row.cells
-    return "; ".join(
+    line = "; ".join(
         f"{label.rstrip(' :')}: {value}" if value else label
         for label, value in zip(cells[::2], cells[1::2], strict=True)
         if label
     )
+    return _commented(line, row)
 
 
 def _grid(rows: Iterable[Sequence[object]]) -> Iterator[_Row]:
@@ -225,8 +250,10 @@ def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:
     cells: list[str] = []
     repeated: set[int] = set()
     new: dict[int, tuple[int, str]] = {}
+    comments: list[tuple[int, str]] = []
     for cell in row:
         _hang(cells, hanging)
+        comments += [(len(cells), one_line(cell.comment))] if cell.comment else []
         text = _cell_text(cell.text)
         for at in range(min(max(cell.across, 1), WIDEST)):
             if at:
@@ -237,7 +264,8 @@ def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:
     _hang(cells, hanging)
     hanging.update(new)
     filled = [cell for cell in row if _cell_text(cell.text)]
-    return _Row(cells, frozenset(repeated), bool(filled) and all(cell.heading for cell in filled))
+    headings = bool(filled) and all(cell.heading for cell in filled)
+    return _Row(cells, frozenset(repeated), headings, tuple(comments))
 
 
 def _hang(cells: list[str], hanging: dict[int, tuple[int, str]]) -> None:
