@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from backends.datatypes import Page, ParsedFile, UserError
 from backends.documents import limits
-from backends.documents.parsers.headers import Layout, labels, layout
+from backends.documents.parsers.headers import Layout, is_form, is_grouped, labels, layout
 
 HEAD = 200  # rows of a table that are looked at to tell what it is
 REPEATED = 300  # characters; the text of a merged cell that is longer stands once only
@@ -185,16 +185,18 @@ def table_lines(
 
 
 def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int) -> Layout:
+    cells = [row.cells for row in head]
+    marked = next((at for at, row in enumerate(head) if not row.headings), 0)
     if has_header:
-        return Layout(headers=header_rows)
+        return Layout(headers=max(header_rows, min(marked, 3), 2 if is_grouped(cells) else 1))
     if has_header is False or not head:
-        return Layout()
+        return Layout(form=bool(head) and is_form(cells))
     first = next((at for at, row in enumerate(head) if row.headings and not row.alone), 0)
     above = sum(len([*filter(None, row.cells)]) < 3 for row in head[:first])
     marked = next((at for at, row in enumerate(head[first:]) if not row.headings), 0)
     if above == first and 0 < marked <= 3:
         return Layout(first, marked)
-    return layout([row.cells for row in head])
+    return layout(cells)
 
 
 def _labelled(names: Sequence[str], row: _Row) -> str:

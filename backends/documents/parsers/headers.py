@@ -38,12 +38,12 @@ def layout(rows: Sequence[Row]) -> Layout:
     """Tell what the rows are; `rows` are the first of the table, none of them empty."""
     above = _above(rows)
     table = [[*row] for row in rows[above:]]
-    if _is_form(table):
+    if is_form(table):
         return Layout(above, form=True)
     table = [row for at, row in enumerate(table) if not at or row != table[0]]  # come again on a next page
     if len(table) < 2:
         return Layout(above)
-    if _is_grouped(table) and _evidence(table[1], table[2:]) >= CERTAIN:
+    if is_grouped(table):
         return Layout(above, 2)
     certain = _evidence(table[0], table[1:]) >= CERTAIN
     return Layout(above, int(certain and (_width(table) > 2 or _names_pair(table))))
@@ -362,8 +362,12 @@ def _names_evidence(first: Row, body: Sequence[Row]) -> float:
 _GROUP_NAMES = ("words", "year", "mixed", "code", "quantity")
 
 
-def _is_grouped(table: Sequence[Row]) -> bool:
-    """Whether the first row names groups of columns, and the second each: gaps, or names repeated."""
+def is_grouped(table: Sequence[Row]) -> bool:
+    """Whether the first row names groups of columns (gaps, or names repeated), and the second each."""
+    return _has_groups(table) and _evidence(table[1], table[2:]) >= CERTAIN
+
+
+def _has_groups(table: Sequence[Row]) -> bool:
     if len(table) < 3 or _width(table) < 3:
         return False
     width = max(extent(table[0]), extent(table[1]))
@@ -393,7 +397,7 @@ def labels(rows: Sequence[Row]) -> list[str]:
 # --- forms -------------------------------------------------------------------------------------------
 
 
-def _is_form(table: Sequence[Row]) -> bool:
+def is_form(table: Sequence[Row]) -> bool:
     """Label, value, label, value in every row: the labels all different, the values of many kinds."""
     width = _width(table)
     if width < 4 or width % 2 or len(table) > LONGEST_FORM:

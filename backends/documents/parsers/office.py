@@ -13,7 +13,16 @@ from typing import Any
 
 from backends.datatypes import ParsedFile, UserError
 from backends.documents import limits
-from backends.documents.parsers.common import PageText, assemble, clean, iso_date, one_line, stem, table_lines
+from backends.documents.parsers.common import (
+    Cell,
+    PageText,
+    assemble,
+    clean,
+    iso_date,
+    one_line,
+    stem,
+    table_lines,
+)
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -248,13 +257,22 @@ def _shapes(shapes: Iterable[Any]) -> Iterator[str]:
         if hasattr(shape, "shapes"):
             yield from _shapes(shape.shapes)
         elif getattr(shape, "has_table", False) and shape.has_table:
-            rows = [[cell.text for cell in row.cells] for row in shape.table.rows]
-            yield "\n" + "\n".join(table_lines(rows, has_header=bool(shape.table.first_row) or None)) + "\n"
+            rows = [[*map(_slide_cell, filter(_is_shown, row.cells))] for row in shape.table.rows]
+            said = None if shape.table.first_row else False  # that there is one is what every table says
+            yield "\n" + "\n".join(table_lines(rows, has_header=said)) + "\n"
         elif getattr(shape, "has_text_frame", False) and shape.has_text_frame:
             lines = [one_line(paragraph.text) for paragraph in shape.text_frame.paragraphs]
             lines = [line for line in lines if line]
             if lines:
                 yield "\n".join(f"- {line}" for line in lines) if len(lines) > 1 else lines[0] + "\n"
+
+
+def _is_shown(cell: Any) -> bool:
+    return not cell.is_spanned
+
+
+def _slide_cell(cell: Any) -> Cell:
+    return Cell(cell.text, cell.span_width, cell.span_height)
 
 
 # --- odt -----------------------------------------------------------------------------------------
