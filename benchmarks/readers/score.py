@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"\d")
 
 @dataclass(frozen=True)
 class Truth:
-    """Lines in order, but for the rows of tables; these as (label, value) pairs, label "" where there is none."""
+    """Lines in order, but for the rows of tables: these are (label, value) pairs, with "" for no label."""
 
     lines: list[str]
     rows: list[list[tuple[str, str]]]

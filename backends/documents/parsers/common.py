@@ -77,7 +77,7 @@ def _wide_encoding(head: bytes) -> str:
 def clean(text: str) -> str:
     """One kind of line end and of space, nothing unprintable, at most one blank line in a row."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    text = text.replace("\u0085", "\n").replace("\x0c", "\n\n")
+    text = text.replace("\u0085", "\n").replace("\x0b", "\n").replace("\x0c", "\n\n")
     text = _ODD_SPACE.sub(" ", _HYPHEN.sub("-", _JUNK.sub("", text)))
     text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
@@ -154,12 +154,17 @@ class _Row:
 
 
 def table_lines(
-    rows: Iterable[Sequence[object]], *, has_header: bool | None = None, header_rows: int = 1
+    rows: Iterable[Sequence[object]],
+    *,
+    has_header: bool | None = None,
+    header_rows: int = 1,
+    likely: bool = False,
 ) -> Iterator[str]:
     """A table as lines that can be read alone: "Header: value; Header: value", empty cells left out.
 
     `has_header` says that the first `header_rows` rows name the columns, or that none does; None lets the
-    marks of the cells decide and, where there are none, the words (`headers`). Without a certain header rows
+    marks of the cells decide and, where there are none, the words (`headers`), with less evidence where a
+    style of the table that programs give by themselves makes one `likely`. Without a certain header rows
     stay as they are. The text of a merged cell stands in each row and column it lies over. Rows are taken as
     they come, so that a huge table is never held as cells; the first HEAD rows decide.
     """
@@ -169,7 +174,7 @@ def table_lines(
         has_header = False  # Markdown needs a header row; authors leave it empty
     head = [row for row in head if any(row.cells)]
     rest = chain(head, (row for row in grid if any(row.cells)))
-    found = _layout(head, has_header, header_rows)
+    found = _layout(head, has_header, header_rows, likely)
     yield from (_plain(row) for row in islice(rest, found.above))
     heads = [*islice(rest, found.headers)]
     named = [row.cells for row in heads]
@@ -184,7 +189,7 @@ def table_lines(
         yield from (_plain(row, ": " if pair else "; ") for row in chain(heads, rest))
 
 
-def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int) -> Layout:
+def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int, likely: bool) -> Layout:
     cells = [row.cells for row in head]
     marked = next((at for at, row in enumerate(head) if not row.headings), 0)
     if has_header:
@@ -196,7 +201,7 @@ def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int) -> 
     marked = next((at for at, row in enumerate(head[first:]) if not row.headings), 0)
     if above == first and 0 < marked <= 3:
         return Layout(first, marked)
-    return layout(cells)
+    return layout(cells, likely)
 
 
 def _labelled(names: Sequence[str], row: _Row) -> str:

@@ -21,6 +21,7 @@ from math import log
 Row = Sequence[str]
 
 CERTAIN = 1.5  # the evidence that a header needs
+LIKELY = 0.5  # and where the look of the table speaks for one too
 LONGEST_LABEL = 40  # characters of a label in a form
 LONGEST_FORM = 40  # rows
 
@@ -34,8 +35,11 @@ class Layout:
     form: bool = False
 
 
-def layout(rows: Sequence[Row]) -> Layout:
-    """Tell what the rows are; `rows` are the first of the table, none of them empty."""
+def layout(rows: Sequence[Row], likely: bool = False) -> Layout:
+    """Tell what the rows are; `rows` are the first of the table, none of them empty.
+
+    `likely` says that the first row looks like a header, as it does in most programs unless somebody minds.
+    """
     above = _above(rows)
     table = [[*row] for row in rows[above:]]
     if is_form(table):
@@ -45,15 +49,16 @@ def layout(rows: Sequence[Row]) -> Layout:
         return Layout(above)
     if is_grouped(table):
         return Layout(above, 2)
-    certain = _evidence(table[0], table[1:]) >= CERTAIN
-    return Layout(above, int(certain and (_width(table) > 2 or _names_pair(table))))
+    certain = _evidence(table[0], table[1:]) >= (LIKELY if likely else CERTAIN)
+    return Layout(above, int(certain and (_width(table) > 2 or _names_pair(table, likely))))
 
 
-def _names_pair(table: Sequence[Row]) -> bool:
+def _names_pair(table: Sequence[Row], likely: bool) -> bool:
     """Two columns need more, since "left: right" reads as well: names above values of one kind."""
     first, *body = table
     kinds = {kind_of(row[1]) for row in body if len(row) > 1} - {""}
-    return all(map(is_name, filter(None, first))) and len(kinds) == 1 and kinds != {"words"}
+    named = all(map(is_name, filter(None, first))) or (likely and len(body) > 2)
+    return named and len(kinds) == 1 and kinds != {"words"}
 
 
 def _above(rows: Sequence[Row]) -> int:
@@ -397,6 +402,9 @@ def labels(rows: Sequence[Row]) -> list[str]:
 # --- forms -------------------------------------------------------------------------------------------
 
 
+_AMOUNTS = frozenset(("number", "money", "percent", "date", "time", "quantity", "year"))
+
+
 def is_form(table: Sequence[Row]) -> bool:
     """Label, value, label, value in every row: the labels all different, the values of many kinds."""
     width = _width(table)
@@ -418,5 +426,9 @@ def _reads_as_form(table: Sequence[Row], names: Sequence[str], values: Sequence[
         return False
     columns = [[row[at] for row in table[1:] if at < len(row) and row[at]] for at in range(_width(table))]
     known = min(sum(map(is_name, column)) / max(1, len(column)) for column in columns[::2])
-    mixed = sum(len({kind_of(cell) for cell in column}) > 1 for column in columns[1::2])
-    return not any(map(is_name, values)) and (known >= 0.5 or (mixed > 0 and len(table) > 2))
+    if any(map(is_name, values)) or _evidence(table[0], table[1:]) >= CERTAIN:
+        return False
+    mixed = any(
+        len(kinds) > 1 and kinds & _AMOUNTS for kinds in ({*map(kind_of, each)} for each in columns[1::2])
+    )
+    return known >= 0.5 or (mixed and len(table) > 2)

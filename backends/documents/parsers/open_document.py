@@ -7,6 +7,7 @@ knows no paragraph and no sheet.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,9 @@ TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _FO = "{urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0}"
+_BOX = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}text-box"
 _GAPS = (f"{TEXT}s", f"{TEXT}tab", f"{TEXT}line-break")
-_APART = (f"{OFFICE}annotation", f"{TEXT}note", f"{TEXT}tracked-changes", f"{TEXT}ruby-text")
+_APART = (f"{OFFICE}annotation", f"{TEXT}note", f"{TEXT}tracked-changes", f"{TEXT}ruby-text", _BOX)
 
 
 @dataclass
@@ -30,12 +32,11 @@ class Styles:
     raised: dict[str, str] = field(default_factory=dict)  # style: superscript or subscript
     unseen: set[str] = field(default_factory=set)  # text or tables that are not displayed
     struck: set[str] = field(default_factory=set)
-    parents: dict[str, str] = field(default_factory=dict)
+    on_skip: Callable[[str], None] = lambda _what: None  # is told what is left out
 
     def take(self, style: Any) -> None:
         """Note what a style:style element says."""
         name = style.get(f"{STYLE}name", "")
-        self.parents[name] = style.get(f"{STYLE}parent-style-name", "")
         text = style.find(f"{STYLE}text-properties")
         table = style.find(f"{STYLE}table-properties")
         if text is not None:
@@ -63,8 +64,10 @@ def text_of(element: Any, styles: Styles) -> str:
             inner = ""
         else:
             name = child.get(f"{TEXT}style-name", "")
-            inner = text_of(child, styles) if name not in styles.unseen | styles.struck else ""
-            inner = raised(text, inner, styles.raised.get(name, ""))
+            inner = raised(text, text_of(child, styles), styles.raised.get(name, ""))
+            if inner.strip() and name in styles.unseen | styles.struck:
+                styles.on_skip("hidden text" if name in styles.unseen else "struck-out text")
+                inner = ""
         text += inner + (child.tail or "")
     return text
 
