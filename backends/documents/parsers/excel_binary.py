@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,35 +47,50 @@ def _rows(book: Any, sheet: Any) -> Iterator[list[str | Cell]]:
     areas = [(top, left, bottom - 1, right - 1) for top, bottom, left, right in sheet.merged_cells]
     merged = Merged(areas)
     comments = {place: one_line(note.text) for place, note in sheet.cell_note_map.items()}
+    styles = [_Style(*_look(book, style)) for style in book.xf_list]
+    epoch_1904 = bool(book.datemode)
     for number in range(sheet.nrows):
         row: list[str | Cell] = []
         for at, cell in enumerate(sheet.row(number)):
-            text = _text(book, cell)
-            bold = bool(text) and _is_bold(book, cell)
-            comment = comments.get((number, at), "")
+            style = styles[cell.xf_index] if cell.xf_index is not None else _PLAIN
+            text = _text(cell, style, epoch_1904)
+            bold = style.bold and bool(text)
+            comment = comments.get((number, at), "") if comments else ""
             row.append(Cell(text, heading=bold, comment=comment) if bold or comment else text)
         yield merged.row(number, row)
 
 
-def _is_bold(book: Any, cell: Any) -> bool:
-    style = book.xf_list[cell.xf_index] if cell.xf_index is not None else None
-    return style is not None and book.font_list[style.font_index].weight >= 600
+@dataclass(frozen=True)
+class _Style:
+    code: str = "General"
+    bold: bool = False
 
 
-def _text(book: Any, cell: Any) -> str:
-    import xlrd
+_PLAIN = _Style()
 
-    if cell.ctype in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):
-        style = book.xf_list[cell.xf_index]
-        code = book.format_map[style.format_key].format_str if style.format_key in book.format_map else ""
-        if style.format_key in (14, 22):  # the day as the country has it
-            code = "yyyy-mm-dd" if style.format_key == 14 else "yyyy-mm-dd h:mm"
-        return shown(cell.value, code, epoch_1904=bool(book.datemode))
-    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
+
+def _look(book: Any, style: Any) -> tuple[str, bool]:
+    """(number format, whether bold); the day as the country has it is written as elsewhere."""
+    key = style.format_key
+    code = {14: "yyyy-mm-dd", 22: "yyyy-mm-dd h:mm"}.get(key)
+    if code is None:
+        code = book.format_map[key].format_str if key in book.format_map else "General"
+    return code, book.font_list[style.font_index].weight >= 600
+
+
+def _text(cell: Any, style: _Style, epoch_1904: bool) -> str:
+    kind = cell.ctype
+    if kind == 1:
+        return str(cell.value)
+    if kind in (2, 3):  # a number, a day
+        return shown(cell.value, style.code, epoch_1904=epoch_1904)
+    if kind == 4:
         return "yes" if cell.value else "no"
-    if cell.ctype == xlrd.XL_CELL_ERROR:
-        return str(xlrd.error_text_from_code.get(cell.value, ""))
-    return str(cell.value)
+    return _ERRORS.get(cell.value, "") if kind == 5 else ""
+
+
+# What a cell shows in place of a value that cannot be had, by its code in the file.
+_ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 
 
 def open_binary_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:

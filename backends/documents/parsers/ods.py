@@ -26,7 +26,11 @@ from backends.documents.parsers.open_document import (
 )
 from backends.documents.parsers.sheets import Findings, Sheet
 
-_COVERED = f"{TABLE}covered-table-cell"
+_CELL, _HEADER_ROWS = f"{TABLE}table-cell", f"{TABLE}table-header-rows"
+_AGAIN, _STYLE_NAME, _KIND = f"{TABLE}number-columns-repeated", f"{TABLE}style-name", f"{OFFICE}value-type"
+_ACROSS, _DOWN = f"{TABLE}number-columns-spanned", f"{TABLE}number-rows-spanned"
+_P, _ANNOTATION, _ROW = f"{TEXT}p", f"{OFFICE}annotation", f"{TABLE}table-row"
+_CUT_SHORT = re.compile(r"\dE[+-]?\d|#{3}")  # as a column that is too narrow shows a number
 MOST_REPEATED = 1000  # rows or cells that one element may stand for
 
 
@@ -65,7 +69,7 @@ class _Reader:
         for event, element in self._events:
             if event == "end" and element is table:
                 return
-            if event == "end" and element.tag == f"{TABLE}table-row":
+            if event == "end" and element.tag == _ROW:
                 again = int(element.get(f"{TABLE}number-rows-repeated", 1))
                 cells = self._cells(element, f"{name} row {number + 1}")
                 number += again
@@ -74,36 +78,40 @@ class _Reader:
                 element.clear()
 
     def _cells(self, row: Any, place: str) -> list[str | Cell]:
-        heading = row.getparent().tag == f"{TABLE}table-header-rows"
+        heading = row.getparent().tag == _HEADER_ROWS
         cells: list[str | Cell] = []
         for cell in row:
-            if cell.tag != f"{TABLE}table-cell":  # covered by a merged one
+            if cell.tag != _CELL:  # covered by a merged one
                 continue
-            again = int(cell.get(f"{TABLE}number-columns-repeated", 1))
-            cells += [self._cell(cell, heading, place)] * min(again, MOST_REPEATED)
+            about = cell.attrib
+            made = self._cell(cell, about, heading, place)
+            again = about.get(_AGAIN)
+            cells += [made] * min(int(again), MOST_REPEATED) if again else [made]
         return cells
 
-    def _cell(self, cell: Any, heading: bool, place: str) -> str | Cell:
-        text = self._text(cell, place)
-        across = int(cell.get(f"{TABLE}number-columns-spanned", 1))
-        down = int(cell.get(f"{TABLE}number-rows-spanned", 1))
-        note = cell.find(f"{OFFICE}annotation")
-        comment = (
-            "" if note is None else " ".join(text_of(each, self._styles) for each in note.iter(f"{TEXT}p"))
-        )
-        heading = bool(text) and (heading or cell.get(f"{TABLE}style-name") in self._styles.bold)
-        if across == down == 1 and not heading and not comment:
-            return text
+    def _cell(self, cell: Any, about: Any, heading: bool, place: str) -> str | Cell:
+        text = self._text(cell, about, place)
+        heading = bool(text) and (heading or about.get(_STYLE_NAME) in self._styles.bold)
+        alone = not len(cell) or (len(cell) == 1 and cell[0].tag != _ANNOTATION)
+        if alone and not heading and _ACROSS not in about and _DOWN not in about:
+            return text  # nearly all cells
+        note = cell.find(_ANNOTATION)
+        comment = "" if note is None else " ".join(text_of(each, self._styles) for each in note.iter(_P))
+        across, down = int(about.get(_ACROSS, 1)), int(about.get(_DOWN, 1))
         return Cell(text, across, down, heading, one_line(comment))
 
-    def _text(self, cell: Any, place: str) -> str:
-        kind = cell.get(f"{OFFICE}value-type", "")
-        seen = one_line(
-            "\n".join(text_of(each, self._styles) for each in cell.iterchildren(f"{TEXT}p", f"{TEXT}list"))
-        )
-        if cell.get(f"{TABLE}formula") and not kind and not seen:
+    def _text(self, cell: Any, about: Any, place: str) -> str:
+        kind = about.get(_KIND, "")
+        if len(cell) == 1 and cell[0].tag == _P and not len(cell[0]):
+            seen = cell[0].text or ""
+        else:
+            parts = cell.iterchildren(_P, f"{TEXT}list")
+            seen = one_line("\n".join(text_of(each, self._styles) for each in parts))
+        if not kind and not seen and about.get(f"{TABLE}formula"):
             self._findings.uncalculated.append(place)
-        return as_shown(kind, seen, cell)
+        return (
+            seen if kind == "string" or (kind == "float" and seen.isdecimal()) else as_shown(kind, seen, cell)
+        )
 
 
 def as_shown(kind: str, seen: str, cell: Any) -> str:
@@ -112,11 +120,11 @@ def as_shown(kind: str, seen: str, cell: Any) -> str:
         day, _, clock = cell.get(f"{OFFICE}date-value", "").partition("T")
         clock = clock[:5] if ":" in seen or not seen else ""
         return f"{day} {clock}".removesuffix(" 00:00").strip() or seen
-    value = cell.get(f"{OFFICE}value", "")
     if kind == "boolean":
         return "yes" if cell.get(f"{OFFICE}boolean-value") == "true" else "no"
-    if kind not in ("float", "percentage", "currency") or (seen and not re.search(r"\dE[+-]?\d|#{3}", seen)):
+    if kind not in ("float", "percentage", "currency") or (seen and not _CUT_SHORT.search(seen)):
         return seen
+    value = cell.get(f"{OFFICE}value", "")
     try:
         number = plain(value)
         return {

@@ -36,6 +36,10 @@ _NOTES = ("footnote", "endnote", "comment")
 _REFERENCES = tuple(f"{W}{kind}Reference" for kind in _NOTES)
 _GAPS = {f"{W}tab", f"{W}br", f"{W}cr", f"{W}ptab"}
 _BOX = f"{W}txbxContent"
+_RUN, _LETTERS, _LOOK, _SYMBOL, _HYPHEN = (f"{W}{name}" for name in ("r", "t", "rPr", "sym", "noBreakHyphen"))
+_SIMPLE_FIELD = f"{W}fldSimple"
+_SAID = {_LETTERS, _SYMBOL, _HYPHEN, *_GAPS, f"{W}fldChar", f"{W}instrText"}
+_PASSED_OVER = {_FALLBACK, _BOX, _LOOK, f"{W}pPr", f"{W}bookmarkStart", f"{W}bookmarkEnd", f"{W}proofErr"}
 _WRAPPERS = {f"{W}{kind}" for kind in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
 _DELETED = {f"{W}del", f"{W}moveFrom"}
 # The boxes of forms, in the fonts they are mostly taken from.
@@ -63,6 +67,9 @@ class _Style:
     level: int = 0  # of a heading
     hidden: bool | None = None
     struck: bool | None = None
+
+
+_PLAIN = _Style()
 
 
 @dataclass
@@ -137,11 +144,9 @@ class _Word:
             kind = reference.tag[len(W) : -len("Reference")]
             if note := self._notes.get((kind, reference.get(f"{W}id", ""))):
                 yield f"{'Comment' if kind == 'comment' else 'Note'}: {note}\n"
-        for item in _shown(element):
-            if item.tag == _BOX:
-                yield from self._blocks(item)
-            elif item.tag.endswith(("}chart", "}relIds")):
-                yield from self._drawing(item)
+        for item in element.iter(_BOX, "{*}chart", "{*}relIds"):
+            if _is_own(item, element):
+                yield from self._blocks(item) if item.tag == _BOX else self._drawing(item)
 
     def _written(self, element: Any, style: str, text: str) -> str:
         level = self._styles.get(style, _Style()).level
@@ -210,29 +215,34 @@ class _Word:
         """The words of a paragraph; text boxes in it are paragraphs of their own."""
         text = ""
         for item in element:
-            if not isinstance(item.tag, str) or item.tag in (_FALLBACK, _BOX):
+            tag = item.tag
+            if tag == _RUN:
+                text += self._run(item, text, style or _PLAIN)
+            elif tag in _SAID:
+                text += self._said(item)
+            elif not isinstance(tag, str) or tag in _PASSED_OVER:
                 continue
-            if item.tag in _DELETED:
+            elif tag in _DELETED:
                 self.left_out.note("deleted text")
-            elif item.tag == f"{W}r":
-                text += self._run(item, text, style or _Style())
-            elif item.tag == f"{W}t":
-                text += item.text or "" if not any(map(_PAGE_FIELD.match, self._fields)) else ""
-            elif item.tag in (f"{W}fldChar", f"{W}instrText"):
-                self._field(item)
-            elif item.tag == f"{W}fldSimple" and _PAGE_FIELD.match(item.get(f"{W}instr", "")):
-                continue
-            elif item.tag.startswith(_M):
+            elif tag.startswith(_M):
                 text += _formula(item)
-            elif item.tag in _GAPS and item.getparent().tag == f"{W}r":  # tab stops of styles are tabs too
-                text += " "
-            elif item.tag == f"{W}noBreakHyphen":
-                text += "-"
-            elif item.tag == f"{W}sym":
-                text += _SYMBOLS.get(item.get(f"{W}char", "").upper(), "")
-            else:
+            elif tag != _SIMPLE_FIELD or not _PAGE_FIELD.match(item.get(f"{W}instr", "")):
                 text += self._text(item, style)
         return text
+
+    def _said(self, item: Any) -> str:
+        """What a piece of a run says."""
+        tag = item.tag
+        if tag == _LETTERS:
+            return (item.text or "") if not any(map(_PAGE_FIELD.match, self._fields)) else ""
+        if tag in _GAPS:  # tab stops of styles are tabs too
+            return " " if item.getparent().tag == _RUN else ""
+        if tag == _SYMBOL:
+            return _SYMBOLS.get(item.get(f"{W}char", "").upper(), "")
+        if tag == _HYPHEN:
+            return "-"
+        self._field(item)
+        return ""
 
     def _field(self, item: Any) -> None:
         """Keep the instructions of open fields: page numbers are no text."""
@@ -246,16 +256,13 @@ class _Word:
 
     def _run(self, run: Any, before: str, style: _Style) -> str:
         text = self._text(run)
-        look = run.find(f"{W}rPr")
-        if look is None and not (style.hidden or style.struck):
+        look = run.find(_LOOK)
+        if not text or (look is None and not (style.hidden or style.struck)):
             return text
-        named = _find_value(look, "rStyle") if look is not None else ""
-        below = self._styles.get(named, _Style())
-        for what, tags, inherited in (
-            ("hidden text", ("vanish",), (below.hidden, style.hidden)),
-            ("struck-out text", ("strike", "dstrike"), (below.struck, style.struck)),
-        ):
-            said = (_switch(look, *tags), *inherited)
+        named = self._styles.get(_find_value(look, "rStyle"), _PLAIN) if look is not None else _PLAIN
+        hidden = (_switch(look, "vanish"), named.hidden, style.hidden)
+        struck = (_switch(look, "strike", "dstrike"), named.struck, style.struck)
+        for what, said in (("hidden text", hidden), ("struck-out text", struck)):
             if next((each for each in said if each is not None), False):
                 if text.strip():
                     self.left_out.note(what)
@@ -263,13 +270,14 @@ class _Word:
         return raised(before, text, _find_value(look, "vertAlign") if look is not None else "")
 
 
-def _shown(element: Any) -> Iterator[Any]:
-    """All in an element, but not what older programs are to show instead, nor the insides of text boxes."""
-    for item in element:
-        if isinstance(item.tag, str) and item.tag != _FALLBACK:
-            yield item
-            if item.tag != _BOX:
-                yield from _shown(item)
+def _is_own(item: Any, paragraph: Any) -> bool:
+    """Whether it lies in this paragraph, not in a text box of it, nor in what older programs are to show."""
+    above = item.getparent()
+    while above is not paragraph:
+        if above.tag in (_FALLBACK, _BOX):
+            return False
+        above = above.getparent()
+    return True
 
 
 def _styles(part: Any | None) -> dict[str, _Style]:
