@@ -93,7 +93,7 @@ def _glued(truth: Truth, extra: Sequence[str]) -> int:
 
 def _rows(rows: Sequence[Sequence[tuple[str, str]]], lines: Sequence[str]) -> tuple[int, int, int]:
     """(right, found on one line, lines with a value under a false label)."""
-    parsed = [[_pair(part) for part in _PARTS.split(line.strip("| "))] for line in lines]
+    parsed = [[_pair(part) for part in _PARTS.split(line.strip("| ")) if part] for line in lines]
     own = {(label, value) for row in rows for label, value in row}
     values = {value for row in rows for _, value in row}
     labels = {label for row in rows for label, _ in row}

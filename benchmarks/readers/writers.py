@@ -40,6 +40,7 @@ def text(made: Made, path: Path) -> None:
     parts = []
     for kind, content in made.blocks:
         if isinstance(content, Table):
+            parts += [content.caption] if content.caption else []
             parts.append("\n".join(" | ".join(row) for row in content.cells))
         else:
             parts.append("\n".join(f"- {item}" for item in content) if kind == "list" else str(content))
@@ -141,11 +142,12 @@ def pptx(made: Made, path: Path) -> None:
 
     deck = Presentation()
     slide: Any = None
-    top = 0.0
+    top, title = 0.0, ""
     for kind, content in made.blocks:
         if kind == "heading" or slide is None or isinstance(content, Table):
             slide = deck.slides.add_slide(deck.slide_layouts[5])
-            slide.shapes.title.text = str(content) if kind == "heading" else made.name
+            title = str(content) if kind == "heading" else title
+            slide.shapes.title.text = title
             top = 1.5
             if kind == "heading":
                 continue

@@ -44,7 +44,7 @@ _TESTS = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-LONGEST = 22  # digits that are written out; larger and smaller numbers have an exponent
+LONGEST = 20  # digits that are written out; larger and smaller numbers have an exponent
 
 
 Tokens = tuple[tuple[str, str], ...]
@@ -178,7 +178,9 @@ def _section(code: str, number: float) -> _Section | None:
 
 def _number(section: _Section, number: Decimal) -> str:
     size = abs(number) * section.scale
-    if any(kind == "exponent" for kind, _ in section.tokens):
+    if size.adjusted() - section.step.adjusted() > LONGEST or any(
+        kind == "exponent" for kind, _ in section.tokens
+    ):
         body = plain(float(size))
     elif ("other", "/") in section.tokens:
         body = _fraction(section.tokens, size)
