@@ -48,6 +48,7 @@ class ParsedFile:
     pages: tuple[Page, ...] = ()  # empty where the format has no pages
     date: str = ""  # ISO date the file itself carries, if any
     language: str = ""  # two letters, "" where it cannot be told
+    notes: tuple[str, ...] = ()  # what the reader left out or guessed, one short statement each
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Document:
     date: str = ""  # ISO date the document carries, if known
     source: str = ""  # where it came from: "sample", "upload", a path
     language: str = ""  # two letters (ISO 639-1), "" where it cannot be told
+    notes: tuple[str, ...] = ()  # what the reader left out or guessed, one short statement each
 
     def chunk(self, start: int, end: int, *, tokens: int, page: int | None, heading: str) -> Chunk:
         """The passage between these offsets."""

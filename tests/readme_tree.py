@@ -20,7 +20,7 @@ REST = {
     "models/": "the embedded model, its adapters, MODEL_CARD.md and the recipe that builds them",
     "sample_corpus/": "documents of a fictional company, questions, training rows, price book",
     "benchmarks/": "what is measured, and how",
-    "docs/": "screenshots",
+    "docs/": "screenshots, what readers were measured to read",
     "tests/": "mirrors backends/ and pages/; browser/ drives a real browser",
     ".ci/": "run: everything a change must pass",
     ".streamlit/": "the theme, light and dark",

@@ -13,7 +13,7 @@ from backends.cli.arguments import (
     settings_of,
     use_workspace,
 )
-from backends.cli.terminal import printing, table
+from backends.cli.terminal import note_lines, printing, table
 from backends.datatypes import UserError
 from backends.system.json_values import plain
 
@@ -47,6 +47,7 @@ def list_documents(ctx: typer.Context, as_json: Json = False, workspace: Workspa
                 "date": document.date,
                 "language": document.language,
                 "source": document.source,
+                "notes": document.notes,
             }
             for document in opener.open_library(folder, settings_of(), None, progress).documents()
         ]
@@ -58,6 +59,9 @@ def list_documents(ctx: typer.Context, as_json: Json = False, workspace: Workspa
         names = ("document", "version", "type", "pages", "characters", "roles")
         cells = [[*(row[name] for name in names[:-1]), ", ".join(row["roles"])] for row in rows]
         out.text(table(names, cells, numbers=("version", "pages", "characters")), f"{len(rows)} documents")
+        for row in rows:
+            if row["notes"]:
+                out.text(row["document"], *note_lines(row["notes"]))
 
 
 @documents_app.command("history")

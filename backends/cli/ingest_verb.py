@@ -17,7 +17,7 @@ from backends.cli.arguments import (
     takes_settings,
     use_workspace,
 )
-from backends.cli.terminal import Output, interruptible, printing, say
+from backends.cli.terminal import Output, interruptible, note_lines, printing, say
 from backends.datatypes import UserError
 from backends.system.viewers import check_roles
 from backends.system.wording import duration
@@ -93,7 +93,7 @@ def _show_ingested(out: Output, result: IngestResult) -> None:
         detail = result.error or f"{pages}{result.chunks} passages, {duration(result.seconds)}"
         detail += " --password opens it." if result.needs_password else ""
         detail += f", the same contents as {result.same_as}" if result.same_as else ""
-        out.text(f"{result.status:9}  {result.document}  ({detail})")
+        out.text(f"{result.status:9}  {result.document}  ({detail})", *note_lines(result.notes))
     if result.error and out.as_json:
         say(f"triptych: {result.document}: {result.error}")
 

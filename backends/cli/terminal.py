@@ -106,6 +106,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Seq
     return made
 
 
+def note_lines(notes: Sequence[str]) -> list[str]:
+    """What a reader left out or guessed, below the document it is about."""
+    return [f"           note: {note}" for note in notes]
+
+
 def say(message: str) -> None:
     """One line on stderr."""
     print(message, file=sys.stderr, flush=True)  # noqa: T201

@@ -61,7 +61,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class IngestResult:
-    """What became of one file; `error` says why it was rejected."""
+    """What became of one file; `error` says why it was rejected, `notes` what its reader left out."""
 
     document: str
     status: Status
@@ -71,6 +71,7 @@ class IngestResult:
     error: str | None = None
     needs_password: bool = False
     same_as: str | None = None  # another document with the very same contents
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -318,7 +319,8 @@ class Library:
             current = self.workspace.document(self._collection, name)
             if current and _same(current.document, content_hash, details):
                 count = len(self._ensure_chunks(current, settings, report, cancel))
-                return result("unchanged", len(current.document.pages), count)
+                made = result("unchanged", len(current.document.pages), count)
+                return replace(made, notes=current.document.notes)
             parsed = parse_isolated(path, name, passwords=passwords, cancel=cancel)
             document = _make_document(parsed, name, content_hash, source, details, current)
             stored = self._store(document, settings, report, cancel)
@@ -328,7 +330,7 @@ class Library:
             return result("rejected", error=f"{name} cannot be read: {error.strerror or error}.")
         status: Status = "indexed" if stored.document.version == 1 else "replaced"
         made = result(status, len(document.pages), len(self.workspace.chunks(stored, self._scheme(settings))))
-        return replace(made, same_as=self._twin(name, content_hash))
+        return replace(made, same_as=self._twin(name, content_hash), notes=document.notes)
 
     def _twin(self, name: str, content_hash: str) -> str | None:
         """Another document with the very same contents that everyone may read."""
@@ -688,4 +690,5 @@ def _make_document(
         date=details.date or parsed.date,
         source=source,
         language=parsed.language,
+        notes=parsed.notes,
     )

@@ -167,7 +167,8 @@ def _parsed(reply: dict[str, Any]) -> ParsedFile:
     if "error" in reply:
         raise (PasswordNeeded if reply["password"] else UserError)(reply["error"])
     fields = reply["parsed"]
-    return ParsedFile(**{**fields, "pages": tuple(Page(**page) for page in fields["pages"])})
+    pages = tuple(Page(**page) for page in fields["pages"])
+    return ParsedFile(**{**fields, "pages": pages, "notes": tuple(fields["notes"])})
 
 
 def as_reply(parsed: ParsedFile) -> dict[str, Any]:

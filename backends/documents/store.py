@@ -35,7 +35,7 @@ CREATE TABLE documents (
     collection TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, current INTEGER NOT NULL,
     title TEXT NOT NULL, type TEXT NOT NULL, text TEXT NOT NULL, content_hash TEXT NOT NULL,
     pages TEXT NOT NULL, roles TEXT NOT NULL, tags TEXT NOT NULL, date TEXT NOT NULL, source TEXT NOT NULL,
-    language TEXT NOT NULL DEFAULT '',
+    language TEXT NOT NULL DEFAULT '', notes TEXT NOT NULL DEFAULT '[]',
     UNIQUE (collection, name, version)
 );
 CREATE UNIQUE INDEX one_current ON documents (collection, name) WHERE current;
@@ -76,8 +76,10 @@ CREATE TABLE vectors (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 DERIVED_TABLES = ("chunked", "chunks", "windows", "readings", "vectors")
 
 _DOCUMENT_COLUMNS = (
-    "id, name, version, title, type, text, content_hash, pages, roles, tags, date, source, language"
+    "id, name, version, title, type, text, content_hash, pages, roles, tags, date, source, language, notes"
 )
+# Columns that documents were given later, by the default that stands in workspaces made before.
+_ADDED_COLUMNS = {"language": "''", "notes": "'[]'"}
 
 SET_ASIDE = "forgotten:"  # collections of documents on their way out: <this><ticket>:<number>
 ERASING = "erasing:"  # keys of `meta`, one per erasure that is not finished
@@ -173,8 +175,9 @@ class Workspace:
                 _create(db, DERIVED)
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             columns = {row[1] for row in db.execute("PRAGMA table_info(documents)")}
-            if "language" not in columns:  # workspaces made before documents told their language
-                db.execute("ALTER TABLE documents ADD COLUMN language TEXT NOT NULL DEFAULT ''")
+            for column, default in _ADDED_COLUMNS.items():
+                if column not in columns:
+                    db.execute(f"ALTER TABLE documents ADD COLUMN {column} TEXT NOT NULL DEFAULT {default}")
 
     # --- connections ---------------------------------------------------------------------------
 
@@ -334,8 +337,8 @@ class Workspace:
             )
             cursor = db.execute(
                 "INSERT INTO documents (collection, name, version, current, title, type, text, content_hash,"
-                " pages, roles, tags, date, source, language)"
-                " VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " pages, roles, tags, date, source, language, notes)"
+                " VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     collection,
                     document.name,
@@ -350,6 +353,7 @@ class Workspace:
                     document.date,
                     document.source,
                     document.language,
+                    json.dumps(document.notes),
                 ),
             )
             event = "indexed" if document.version == 1 else "replaced"
@@ -671,6 +675,7 @@ def _document(row: Sequence[Any]) -> StoredDocument:
         date,
         source,
         language,
+        notes,
     ) = row
     return StoredDocument(
         identifier,
@@ -687,5 +692,6 @@ def _document(row: Sequence[Any]) -> StoredDocument:
             date=date,
             source=source,
             language=language,
+            notes=tuple(json.loads(notes)),
         ),
     )

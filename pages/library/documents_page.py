@@ -79,6 +79,11 @@ def opened(document: Document, desk: Desk, now: session.Session, cut: Settings) 
     facts += [f"tags {markdown(', '.join(document.tags))}"] if document.tags else []
     facts += [f"for {', '.join(document.roles)} only"] if document.roles else []
     st.caption(" · ".join(facts))
+    if document.notes:
+        st.info(
+            "What the reader left out or guessed:\n" + "".join(f"\n- {markdown(n)}" for n in document.notes),
+            icon=":material/info:",
+        )
     which = "as the documents are cut now" if cut == now.settings else "of the cut that is being tried"
     st.caption(
         f"{plural(len(chunks), 'passage')} {which}: each tint is one passage, "

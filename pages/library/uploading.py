@@ -307,6 +307,11 @@ def summary(results: Sequence[FileResult]) -> str:
     return f"{plural(len(results), 'file')}: {', '.join(parts)}" if parts else "No file was read"
 
 
+def _notes(result: FileResult) -> str:
+    """What the reader left out or guessed, in one sentence."""
+    return f" Note: {'; '.join(map(markdown, result.notes))}." if result.notes else ""
+
+
 def _row(result: FileResult) -> str:
     name = f"**{markdown(result.document)}**"
     if result.status == "rejected":
@@ -326,7 +331,7 @@ def _row(result: FileResult) -> str:
     twin = f" Its contents are the same as those of {markdown(result.same_as)}." if result.same_as else ""
     return (
         f":green[:material/check_circle:] {name} {words[result.status]}: "
-        f"{pages}{plural(result.chunks, 'passage')}, {result.seconds:.1f} s.{twin}"
+        f"{pages}{plural(result.chunks, 'passage')}, {result.seconds:.1f} s.{twin}{_notes(result)}"
     )
 
 

@@ -52,6 +52,7 @@ class FileResult:
     error: str | None = None
     needs_password: bool = False
     same_as: str | None = None  # another document with the very same contents
+    notes: tuple[str, ...] = ()  # what the reader left out or guessed
 
 
 @dataclass(frozen=True)

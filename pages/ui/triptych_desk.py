@@ -245,6 +245,7 @@ class TriptychDesk:
                 item.error,
                 item.needs_password,
                 item.same_as,
+                item.notes,
             )
 
     def forget(self, name: str, report: Reporter) -> None:

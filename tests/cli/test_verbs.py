@@ -81,6 +81,7 @@ class Row:
     error: str | None = None
     needs_password: bool = False
     same_as: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,14 @@ class FakeLibrary:
         for path in paths:
             text = path.read_text()
             if text:
-                yield Row(path.name, "indexed", chunks=len(text))
+                notes = (text,) if "hidden" in text else ()
+                yield Row(path.name, "indexed", chunks=len(text), notes=notes)
             else:
                 yield Row(path.name, "rejected", error=f"{path.name} is empty.")
 
     def documents(self) -> list[Document]:
-        return [Document("returns.md", 2, "Returns", "markdown", TEXT, "0" * 64, roles=("staff",))]
+        about = {"roles": ("staff",), "notes": ("page 2 is an image",)}
+        return [Document("returns.md", 2, "Returns", "markdown", TEXT, "0" * 64, **about)]
 
     def history(self, name: str) -> list[dict[str, Any]]:
         return [{"version": 1}, {"version": 2}] if name == "returns.md" else []
@@ -324,6 +327,7 @@ def test_ingest_rows_and_status_tell_what_happened(library: FakeLibrary, tmp_pat
             "error": None,
             "needs_password": False,
             "same_as": None,
+            "notes": [],
         },
         {
             "document": "empty.md",
@@ -334,6 +338,7 @@ def test_ingest_rows_and_status_tell_what_happened(library: FakeLibrary, tmp_pat
             "error": "empty.md is empty.",
             "needs_password": False,
             "same_as": None,
+            "notes": [],
         },
     ]
     assert "empty.md is empty." in stderr
@@ -347,8 +352,17 @@ def test_documents_lists_by_default(library: FakeLibrary) -> None:
         assert status == 0
         (row,) = rows(stdout)
         assert (row["document"], row["version"], row["characters"]) == ("returns.md", 2, len(TEXT))
-        assert row["roles"] == ["staff"]
-    assert "1 documents" in run("documents")[1]
+        assert row["roles"] == ["staff"] and row["notes"] == ["page 2 is an image"]
+    printed = run("documents")[1]
+    assert "1 documents" in printed
+    assert "returns.md\n           note: page 2 is an image" in printed
+
+
+def test_what_a_reader_left_out_is_printed_below_the_file(library: FakeLibrary, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("hidden text left out")
+    assert "note: hidden text left out" in run("ingest", tmp_path / "a.md")[1]
+    (row,) = rows(run("ingest", tmp_path / "a.md", "--json")[1])
+    assert row["notes"] == ["hidden text left out"]
 
 
 def test_history_and_forget(library: FakeLibrary) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from backends.datatypes import ParsedFile
 from backends.documents.library import IngestResult, Library
 from backends.documents.store import Workspace
 from tests.documents.test_archives import make_zip
@@ -73,12 +74,34 @@ def test_documents_keep_their_language_and_date(library: Library, tmp_path: Path
     assert (document.language, document.date, document.type) == ("de", "2026-03-01", "html")
 
 
-def test_a_workspace_from_before_languages_is_opened(tmp_path: Path) -> None:
-    workspace = Workspace.open(tmp_path)
-    workspace.close()
+def test_what_a_reader_left_out_is_kept_with_its_version(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = (
+        "2 formulas without values",
+        "the sheet \N{LEFT DOUBLE QUOTATION MARK}x\N{RIGHT DOUBLE QUOTATION MARK} is hidden",
+    )
+    made = [ParsedFile("Some words.", "A", "xlsx", notes=notes), ParsedFile("Other words.", "A", "xlsx")]
+    monkeypatch.setattr("backends.documents.library.parse_isolated", lambda *_, **__: made.pop(0))
+    (tmp_path / "a.xlsx").write_text("first")
+    assert [result.notes for _ in range(2) for result in ingest(library, [tmp_path / "a.xlsx"])] == [
+        notes
+    ] * 2
+    (tmp_path / "a.xlsx").write_text("second")
+    assert [result.notes for result in ingest(library, [tmp_path / "a.xlsx"])] == [()]
+    reopened = Library(Workspace.open(library.workspace.path), HashingEmbedder())
+    assert [reopened.get("a.xlsx", version).notes for version in (1, 2)] == [notes, ()]
+
+
+@pytest.mark.parametrize(("column", "value"), [("language", ""), ("notes", ())])
+def test_a_workspace_from_before_a_column_is_opened(tmp_path: Path, column: str, value: object) -> None:
+    (tmp_path / "old.md").write_text("Hello again.")
+    library = Library(Workspace.open(tmp_path), HashingEmbedder())
+    ingest(library, [tmp_path / "old.md"])
+    library.workspace.close()
     with sqlite3.connect(tmp_path / "triptych.db") as db:
-        db.execute("ALTER TABLE documents DROP COLUMN language")
+        db.execute(f"ALTER TABLE documents DROP COLUMN {column}")
     (tmp_path / "a.md").write_text("Hello there.")
     library = Library(Workspace.open(tmp_path), HashingEmbedder())
     ingest(library, [tmp_path / "a.md"])
-    assert library.get("a.md").language == ""
+    assert [getattr(library.get(name), column) for name in ("a.md", "old.md")] == [value, value]

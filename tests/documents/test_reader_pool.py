@@ -50,6 +50,10 @@ def test_the_same_result_as_reading_here(tmp_path: Path, readers: Readers) -> No
     assert readers.parse(tmp_path / "d.md", "stored-elsewhere.md") == parse_file(tmp_path / "d.md")
 
 
+def test_what_a_reader_left_out_comes_through(tmp_path: Path, readers: Readers) -> None:
+    assert readers.parse(write(tmp_path, "leave out")).notes == ("page 2 is an image",)
+
+
 def test_one_warm_process_reads_file_after_file(tmp_path: Path, readers: Readers) -> None:
     assert who(readers, tmp_path) == who(readers, tmp_path)
 

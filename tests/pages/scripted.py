@@ -300,9 +300,11 @@ class ScriptedDesk:
                 pages=parsed.pages,
                 title=parsed.title,
                 roles=tuple(roles),
+                notes=parsed.notes,
             )
             chunks = len(self.chunks(path.name, settings))
-            yield FileResult(path.name, "indexed" if known is None else "replaced", 0, chunks, 0.01)
+            status = "indexed" if known is None else "replaced"
+            yield FileResult(path.name, status, 0, chunks, 0.01, notes=parsed.notes)
 
     def stress(self, test, backends, settings, *, number, seed, retraining, report, cancelled):  # type: ignore[no-untyped-def]
         return scripted_stress(test, backends, number, seed, report, cancelled, retraining)

@@ -10,9 +10,11 @@ import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
+from backends.datatypes import ParsedFile
 from pages.library import uploading
 from pages.ui import resources
 from tests.documents.test_parsing import password_pdf
+from tests.pages import scripted
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import ScriptedHouse
 
@@ -71,6 +73,21 @@ def test_what_a_document_does_not_have_is_a_dash(open_documents: Visit) -> None:
     displayed = convert_arrow_bytes_to_pandas_df(frame.proto.arrow_data.styler.display_values)
     assert frame.value["Pages"].isna().any() and "\N{EN DASH}" in list(displayed["Pages"])
     assert "None" not in displayed.to_string()
+
+
+def test_what_a_reader_left_out_is_said_with_the_upload_and_under_the_document(
+    open_documents: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(path: Path, passwords: object) -> ParsedFile:
+        return ParsedFile(
+            path.read_text(), "A", "text", notes=("page 2 is an *image*", "hidden text left out")
+        )
+
+    monkeypatch.setattr(scripted, "parse_file", parse)
+    app = drop(open_documents(), ("a.txt", b"Words that can be read."))
+    assert "Note: page 2 is an \\*image\\*; hidden text left out." in "".join(rows(app))
+    app.text_input(key="filter").set_value("a.txt").run()
+    assert "- page 2 is an \\*image\\*\n- hidden text left out" in app.info[0].value
 
 
 def test_added_documents_may_be_for_some_roles_only(open_documents: Visit) -> None:

@@ -16,8 +16,11 @@ from pathlib import PurePosixPath
 
 from backends.datatypes import Page, ParsedFile, UserError
 from backends.documents import limits
+from backends.documents.parsers.headers import Layout, is_form, is_grouped, labels, layout
 
 HEAD = 200  # rows of a table that are looked at to tell what it is
+REPEATED = 300  # characters; the text of a merged cell that is longer stands once only
+WIDEST = 200  # columns that one cell may lie over
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with the same bytes
@@ -74,7 +77,7 @@ def _wide_encoding(head: bytes) -> str:
 def clean(text: str) -> str:
     """One kind of line end and of space, nothing unprintable, at most one blank line in a row."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    text = text.replace("\u0085", "\n").replace("\x0c", "\n\n")
+    text = text.replace("\u0085", "\n").replace("\x0b", "\n").replace("\x0c", "\n\n")
     text = _ODD_SPACE.sub(" ", _HYPHEN.sub("-", _JUNK.sub("", text)))
     text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
@@ -82,7 +85,21 @@ def clean(text: str) -> str:
 
 def one_line(text: object) -> str:
     """Cell or heading text on one line."""
-    return " ".join(clean(str(text)).split())
+    text = str(text)
+    if text.isascii() and text.isprintable():  # most cells, and the quick way
+        return " ".join(text.split())
+    return " ".join(clean(text).split())
+
+
+def raised(before: str, text: str, place: str | None) -> str:
+    """Superscript or subscript after `before`, never glued to digits as if it were one more: 10^6."""
+    bare = text.strip()
+    digits = bool(bare) and (bare[0].isdigit() or (bare[0] in "+-−" and bare[1:2].isdigit()))
+    if not digits or not before or not before[-1].isalnum():
+        return text
+    if place == "superscript":
+        return f"^{bare}"
+    return f"_{bare}" if place == "subscript" and before[-1].isdigit() else text
 
 
 def iso_date(stamp: object) -> str:
@@ -107,6 +124,99 @@ def stem(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A cell that is more than its text: it lies over several columns or rows, or is set apart as a header.
+
+    As in HTML, the rows and columns that it covers leave its place out.
+    """
+
+    text: str
+    across: int = 1
+    down: int = 1
+    heading: bool = False  # a column's or row's heading by the format's own mark: th, bold ...
+    comment: str = ""  # what somebody noted on it
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row on the grid: one text a column."""
+
+    cells: list[str]
+    repeated: frozenset[int] = frozenset()  # columns that a cell to their left lies over
+    headings: bool = False  # every cell is marked as one
+    comments: tuple[tuple[int, str], ...] = ()  # (column, what somebody noted on its cell)
+
+    @property
+    def alone(self) -> bool:
+        """One text and no more, over the whole row."""
+        return len(self.cells) - len(self.repeated) == 1 and bool(self.cells[0])
+
+
+def table_lines(
+    rows: Iterable[Sequence[object]],
+    *,
+    has_header: bool | None = None,
+    header_rows: int = 1,
+    likely: bool = False,
+) -> Iterator[str]:
+    """A table as lines that can be read alone: "Header: value; Header: value", empty cells left out.
+
+    `has_header` says that the first `header_rows` rows name the columns, or that none does; None lets the
+    marks of the cells decide and, where there are none, the words (`headers`), with less evidence where a
+    style of the table that programs give by themselves makes one `likely`. Without a certain header rows
+    stay as they are. The text of a merged cell stands in each row and column it lies over. Rows are taken as
+    they come, so that a huge table is never held as cells; the first HEAD rows decide.
+    """
+    grid = _grid(rows)
+    head = list(islice(grid, HEAD))
+    if has_header and not any(head[0].cells if head else ()):
+        has_header = False  # Markdown needs a header row; authors leave it empty
+    head = [row for row in head if any(row.cells)]
+    rest = chain(head, (row for row in grid if any(row.cells)))
+    found = _layout(head, has_header, header_rows, likely)
+    yield from (_plain(row) for row in islice(rest, found.above))
+    heads = [*islice(rest, found.headers)]
+    named = [row.cells for row in heads]
+    if found.form:
+        yield from map(_form_line, rest)
+    elif named and len(head) > found.above + found.headers:
+        names = labels(named)
+        yield from (f"Comment on {names[at]}: {text}" for row in heads for at, text in row.comments)
+        yield from (_labelled(names, row) for row in rest if row.cells not in named)
+    else:
+        pair = max((len(row.cells) for row in head[found.above :]), default=0) == 2
+        yield from (_plain(row, ": " if pair else "; ") for row in chain(heads, rest))
+
+
+def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int, likely: bool) -> Layout:
+    cells = [row.cells for row in head]
+    marked = next((at for at, row in enumerate(head) if not row.headings), 0)
+    if has_header:
+        return Layout(headers=max(header_rows, min(marked, 3), 2 if is_grouped(cells) else 1))
+    if has_header is False or not head:
+        return Layout(form=bool(head) and is_form(cells))
+    first = next((at for at, row in enumerate(head) if row.headings and not row.alone), 0)
+    above = sum(len([*filter(None, row.cells)]) < 3 for row in head[:first])
+    marked = next((at for at, row in enumerate(head[first:]) if not row.headings), 0)
+    if above == first and 0 < marked <= 3:
+        return Layout(first, marked)
+    return layout(cells, likely)
+
+
+def _labelled(names: Sequence[str], row: _Row) -> str:
+    if row.alone and len(row.cells) > 1:
+        return _commented(row.cells[0], row)  # a heading among the rows
+    return _commented(row_line(names, row.cells), row, names)
+
+
+def _commented(line: str, row: _Row, names: Sequence[str] = ()) -> str:
+    """The line of a row with what was noted on its cells."""
+    for at, text in row.comments:
+        line += f"; Comment on {names[at]}: {text}" if at < len(names) and names[at] else f"; Comment: {text}"
+    return line
+
+
 def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
     """One table row that can be read alone: "Header: value; Header: value" without the empty cells."""
     pairs = []
@@ -117,28 +227,70 @@ def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
     return "; ".join(pairs)
 
 
-def table_lines(rows: Iterable[Sequence[object]], *, has_header: bool | None = None) -> Iterator[str]:
-    """A table as lines that can be read alone; whether there is a header is guessed if not said.
+def _plain(row: _Row, mark: str = "; ") -> str:
+    line = mark.join(cell for at, cell in enumerate(row.cells) if cell and at not in row.repeated)
+    return _commented(line, row)
 
-    Rows are taken as they come, so that a huge table is never held as cells; the first HEAD rows decide.
-    """
-    cells = ([one_line("" if cell is None else cell) for cell in row] for row in rows)
-    first = next(cells, [])
-    if has_header and not any(first):
-        has_header = False  # Markdown needs a header row; authors leave it empty
-    rest = (row for row in chain([first], cells) if any(row))
-    head = list(islice(rest, HEAD))
-    while has_header is None and len(head) > 1 and _filled(head[0]) == 1 and _filled(head[1]) > 1:
-        yield " ".join(filter(None, head.pop(0)))  # a caption
-    if not head:
-        return
-    if has_header is None:
-        has_header = _looks_like_header(head[0], head[1:])
-    if has_header and len(head) > 1:
-        yield from (row_line(head[0], row) for row in chain(head[1:], rest))
-    else:
-        mark = ": " if max(map(len, head)) == 2 else "; "
-        yield from (mark.join(filter(None, row)) for row in chain(head, rest))
+
+def _form_line(row: _Row) -> str:
+    cells = [*row.cells, ""] if len(row.cells) % 2 else row.cells
+    line = "; ".join(
+        f"{label.rstrip(' :')}: {value}" if value else label
+        for label, value in zip(cells[::2], cells[1::2], strict=True)
+        if label
+    )
+    return _commented(line, row)
+
+
+def _grid(rows: Iterable[Sequence[object]]) -> Iterator[_Row]:
+    """Rows with the texts of merged cells under each column and in each row that they lie over."""
+    hanging: dict[int, tuple[int, str]] = {}  # column: rows still to fill, text
+    for row in rows:
+        if hanging or any(isinstance(cell, Cell) for cell in row):
+            yield _placed([*map(_as_cell, row)], hanging)
+        else:
+            yield _Row([_cell_text(cell) for cell in row])
+
+
+def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:
+    """One row; `hanging` are the cells that reach down into it, and is told of those that reach further."""
+    cells: list[str] = []
+    repeated: set[int] = set()
+    new: dict[int, tuple[int, str]] = {}
+    comments: list[tuple[int, str]] = []
+    for cell in row:
+        _hang(cells, hanging)
+        comments += [(len(cells), one_line(cell.comment))] if cell.comment else []
+        text = _cell_text(cell.text)
+        for at in range(min(max(cell.across, 1), WIDEST)):
+            if at:
+                repeated.add(len(cells))
+            if cell.down > 1:
+                new[len(cells)] = (cell.down - 1, text if len(text) <= REPEATED else "")
+            cells.append(text if at == 0 or len(text) <= REPEATED else "")
+    _hang(cells, hanging)
+    hanging.update(new)
+    filled = [cell for cell in row if _cell_text(cell.text)]
+    headings = bool(filled) and all(cell.heading for cell in filled)
+    return _Row(cells, frozenset(repeated), headings, tuple(comments))
+
+
+def _hang(cells: list[str], hanging: dict[int, tuple[int, str]]) -> None:
+    """Fill the next columns as long as cells from above reach into them."""
+    while len(cells) in hanging:
+        at = len(cells)
+        left, text = hanging.pop(at)
+        if left > 1:
+            hanging[at] = (left - 1, text)
+        cells.append(text)
+
+
+def _as_cell(cell: object) -> Cell:
+    return cell if isinstance(cell, Cell) else Cell(_cell_text(cell))
+
+
+def _cell_text(cell: object) -> str:
+    return "" if cell is None else one_line(cell)
 
 
 class Budget:
@@ -163,25 +315,6 @@ class Budget:
                     f"(reached in row {self._rows:,})."
                 )
             yield line
-
-
-def _filled(row: Sequence[str]) -> int:
-    return sum(map(bool, row))
-
-
-def _looks_like_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Short names, each once, no values, at least three columns: with two, "left: right" reads as well."""
-    named = [cell for cell in first if cell]
-    widest = max(map(_filled, body), default=0)
-    return (
-        len(named) >= max(3, widest)
-        and len(set(named)) == len(named)
-        and all(len(cell) <= 60 for cell in named)
-        and not any(_VALUE.fullmatch(cell) for cell in named)
-    )
-
-
-_VALUE = re.compile(r"[-+(]?[$€£]?\d[\d.,]*\)? ?(%|[A-Z]{3}|[a-z]{1,6})?")
 
 
 @dataclass(frozen=True)

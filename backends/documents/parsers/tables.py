@@ -7,42 +7,69 @@ a page.
 from __future__ import annotations
 
 import csv
-import datetime
 import io
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from backends.datatypes import ParsedFile, UserError
 from backends.documents import limits
+from backends.documents.parsers import excel_binary, excel_xml, ods
 from backends.documents.parsers.common import Budget, PageText, assemble, clean, decode, stem, table_lines
 from backends.documents.parsers.office import OLE, check_archive
+from backends.documents.parsers.sheets import Findings, Sheet, blocks
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
     if kind == "csv":
         return _delimited(path, name)
-    with path.open("rb") as file:
-        is_ole = file.read(8) == OLE
-    if is_ole and kind != "xls":
-        raise UserError(f"{name} is protected with a password; save it without one to have it read.")
-    if not is_ole:
-        check_archive(path, kind, name)
+    findings = Findings()
     budget = Budget(name)
     pages = []
-    for number, (label, rows) in enumerate(_xlsx(path) if kind == "xlsx" else _calamine(path), start=1):
-        tables = ("\n".join(budget.spend(table_lines(table))) for table in _blocks(rows))
-        pages.append(PageText(number, "\n\n".join(tables), label))
+    for number, sheet in enumerate(_sheets(path, kind, name, findings), start=1):
+        tables = ("\n".join(budget.spend(table_lines(table))) for table in blocks(sheet.rows))
+        pages.append(PageText(number, "\n\n".join(tables), sheet.name))
     labelled = [PageText(p.number, f"## {p.label}\n\n{p.text}" if p.text else "", p.label) for p in pages]
-    return assemble(labelled if len(pages) > 1 else pages, title=stem(name), kind=kind)
+    parsed = assemble(labelled if len(pages) > 1 else pages, title=stem(name), kind=kind)
+    return replace(parsed, notes=findings.notes)
+
+
+def _sheets(path: Path, kind: str, name: str, findings: Findings) -> Iterator[Sheet]:
+    """The reader that fits what the file is: workbooks are often named for another of their kinds."""
+    with path.open("rb") as file:
+        is_ole = file.read(8) == OLE
+    if is_ole and (kind != "xls" or _is_locked(path)):
+        raise UserError(f"{name} is protected with a password; save it without one to have it read.")
+    if is_ole or (kind == "xls" and not zipfile.is_zipfile(path)):
+        return excel_binary.open_sheets(path, name, findings)
+    check_archive(path, kind, name)
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if "xl/workbook.bin" in names:
+        return excel_binary.open_binary_sheets(path, name, findings)
+    if "content.xml" in names:
+        return ods.open_sheets(path, name, findings)
+    return excel_xml.open_sheets(path, findings)
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether an OLE container holds an encrypted workbook of a newer kind."""
+    import olefile
+
+    with olefile.OleFileIO(str(path)) as container:
+        return bool(container.exists("EncryptedPackage"))
 
 
 def _delimited(path: Path, name: str) -> ParsedFile:
     text = decode(path.read_bytes())
     first = [line for line in text[:100_000].split("\n", 40)[:40] if line.strip()]
+    mark = _delimiter(first)
+    if first and (said := re.fullmatch(r"\ufeff?sep=(.)\s*", first[0], re.I)):  # Excel's own hint
+        mark, text = said[1], text.partition("\n")[2]
     csv.field_size_limit(limits.MAX_CHARACTERS)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first))
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     return ParsedFile(clean("\n".join(Budget(name).spend(table_lines(rows)))), stem(name), "csv")
 
 
@@ -55,66 +82,3 @@ def _delimiter(lines: list[str]) -> str:
         return (counts.count(common) if common > 1 else 0, common)
 
     return max(",;\t|", key=merit)
-
-
-def _xlsx(path: Path) -> Iterator[tuple[str, Iterator[list[str]]]]:
-    import openpyxl
-
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        for sheet in book.worksheets:
-            sheet.reset_dimensions()  # some programs write wrong ones
-            yield (
-                sheet.title,
-                (
-                    [_shown(cell.value, getattr(cell, "number_format", "")) for cell in row]
-                    for row in sheet.iter_rows()
-                ),
-            )
-    finally:
-        book.close()
-
-
-def _calamine(path: Path) -> Iterator[tuple[str, Iterator[list[str]]]]:
-    """Old Excel, binary Excel and OpenDocument sheets."""
-    from python_calamine import CalamineWorkbook, PasswordError
-
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-    except PasswordError as error:
-        raise UserError(
-            f"{path.name} is protected with a password; save it without one to have it read."
-        ) from error
-    for label in book.sheet_names:
-        rows = book.get_sheet_by_name(label).to_python()
-        yield label, ([_shown(value, "") for value in row] for row in rows)
-
-
-def _shown(value: Any, number_format: str) -> str:
-    """A cell as its sheet shows it, as far as that changes the meaning: percent, whole numbers, dates."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float) and "%" in (number_format or ""):
-        decimals = len(number_format.split("%")[0].partition(".")[2])
-        return f"{value * 100:.{decimals}f} %"
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    if isinstance(value, datetime.datetime):
-        midnight = value.time() == datetime.time()
-        return value.date().isoformat() if midnight else value.isoformat(" ", "minutes")
-    return str(value)
-
-
-def _blocks(rows: Iterable[list[str]]) -> Iterator[Iterator[list[str]]]:
-    """Tables on a sheet are kept apart by empty rows; empty cells at the end of a row do not count."""
-    for filled, block in groupby(map(_trimmed, rows), key=bool):
-        if filled:
-            yield block
-
-
-def _trimmed(row: list[str]) -> list[str]:
-    while row and not row[-1].strip():
-        row.pop()
-    return row

@@ -1,0 +1,141 @@
+"""Sheets of OpenDocument, as a person sees them.
+
+Enters: ods. Leaves: sheets with their rows. The file holds each cell as its sheet shows it ("19 %",
+"1.234,50 €"), and that is what is taken, but for days, which are written YYYY-MM-DD, and long numbers, which
+are written out.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from backends.documents.parsers.common import Cell, one_line
+from backends.documents.parsers.number_formats import plain
+from backends.documents.parsers.open_document import (
+    OFFICE,
+    STYLE,
+    TABLE,
+    TEXT,
+    Styles,
+    refuse_encrypted,
+    text_of,
+)
+from backends.documents.parsers.sheets import Findings, Sheet
+
+_CELL, _HEADER_ROWS = f"{TABLE}table-cell", f"{TABLE}table-header-rows"
+_AGAIN, _STYLE_NAME, _KIND = f"{TABLE}number-columns-repeated", f"{TABLE}style-name", f"{OFFICE}value-type"
+_ACROSS, _DOWN = f"{TABLE}number-columns-spanned", f"{TABLE}number-rows-spanned"
+_P, _ANNOTATION, _ROW = f"{TEXT}p", f"{OFFICE}annotation", f"{TABLE}table-row"
+_CUT_SHORT = re.compile(r"\dE[+-]?\d|#{3}")  # as a column that is too narrow shows a number
+MOST_REPEATED = 1000  # rows or cells that one element may stand for
+
+
+def open_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:
+    """The sheets in their order, hidden ones too; a sheet's rows are to be taken before the next sheet."""
+    from lxml import etree
+
+    with zipfile.ZipFile(path) as archive:
+        refuse_encrypted(archive, name)
+        with archive.open("content.xml") as stream:
+            wanted = (f"{STYLE}style", f"{TABLE}table", f"{TABLE}table-row")
+            events = etree.iterparse(
+                stream, events=("start", "end"), tag=wanted, resolve_entities=False, huge_tree=True
+            )
+            reader = _Reader(events, findings)
+            yield from reader.sheets()
+
+
+class _Reader:
+    def __init__(self, events: Iterator[tuple[str, Any]], findings: Findings) -> None:
+        self._events, self._findings = events, findings
+        self._styles = Styles()
+
+    def sheets(self) -> Iterator[Sheet]:
+        for event, element in self._events:
+            if event == "end" and element.tag == f"{STYLE}style":
+                self._styles.take(element)
+            elif event == "start" and element.tag == f"{TABLE}table":
+                name = one_line(element.get(f"{TABLE}name", ""))
+                if element.get(f"{TABLE}style-name") in self._styles.unseen:
+                    self._findings.hidden.append(name)
+                yield Sheet(name, self._rows(element, name))
+
+    def _rows(self, table: Any, name: str) -> Iterator[list[str | Cell]]:
+        number = 0
+        for event, element in self._events:
+            if event == "end" and element is table:
+                return
+            if event == "end" and element.tag == _ROW:
+                again = int(element.get(f"{TABLE}number-rows-repeated", 1))
+                cells = self._cells(element, f"{name} row {number + 1}")
+                number += again
+                for _ in range(min(again, MOST_REPEATED) if any(cells) else 1):
+                    yield [*cells]
+                element.clear()
+
+    def _cells(self, row: Any, place: str) -> list[str | Cell]:
+        heading = row.getparent().tag == _HEADER_ROWS
+        cells: list[str | Cell] = []
+        for cell in row:
+            if cell.tag != _CELL:  # covered by a merged one
+                continue
+            about = cell.attrib
+            made = self._cell(cell, about, heading, place)
+            again = about.get(_AGAIN)
+            cells += [made] * min(int(again), MOST_REPEATED) if again else [made]
+        return cells
+
+    def _cell(self, cell: Any, about: Any, heading: bool, place: str) -> str | Cell:
+        text = self._text(cell, about, place)
+        heading = bool(text) and (heading or about.get(_STYLE_NAME) in self._styles.bold)
+        alone = not len(cell) or (len(cell) == 1 and cell[0].tag != _ANNOTATION)
+        if alone and not heading and _ACROSS not in about and _DOWN not in about:
+            return text  # nearly all cells
+        note = cell.find(_ANNOTATION)
+        comment = "" if note is None else " ".join(text_of(each, self._styles) for each in note.iter(_P))
+        across, down = int(about.get(_ACROSS, 1)), int(about.get(_DOWN, 1))
+        return Cell(text, across, down, heading, one_line(comment))
+
+    def _text(self, cell: Any, about: Any, place: str) -> str:
+        kind = about.get(_KIND, "")
+        if len(cell) == 1 and cell[0].tag == _P and not len(cell[0]):
+            seen = cell[0].text or ""
+        else:
+            parts = cell.iterchildren(_P, f"{TEXT}list")
+            seen = one_line("\n".join(text_of(each, self._styles) for each in parts))
+        if not kind and not seen and about.get(f"{TABLE}formula"):
+            self._findings.uncalculated.append(place)
+        return (
+            seen if kind == "string" or (kind == "float" and seen.isdecimal()) else as_shown(kind, seen, cell)
+        )
+
+
+def as_shown(kind: str, seen: str, cell: Any) -> str:
+    """A cell's text: what it shows, but whole days in one form and numbers in all their digits."""
+    if kind == "date" and (not seen or _is_whole_day(seen)):
+        day, _, clock = cell.get(f"{OFFICE}date-value", "").partition("T")
+        clock = clock[:5] if ":" in seen or not seen else ""
+        return f"{day} {clock}".removesuffix(" 00:00").strip() or seen
+    if kind == "boolean":
+        return "yes" if cell.get(f"{OFFICE}boolean-value") == "true" else "no"
+    if kind not in ("float", "percentage", "currency") or (seen and not _CUT_SHORT.search(seen)):
+        return seen
+    value = cell.get(f"{OFFICE}value", "")
+    try:
+        number = plain(value)
+        return {
+            "percentage": f"{plain(float(value) * 100)} %",
+            "currency": f"{number} {cell.get(f'{OFFICE}currency', '')}".strip(),
+        }.get(kind, number)
+    except ValueError:
+        return seen or value
+
+
+def _is_whole_day(seen: str) -> bool:
+    """Day, month and year: three numbers, or two with the name of the month."""
+    numbers = len(re.findall(r"\d+", seen.split(" ")[0] if seen.count(":") else seen))
+    return numbers >= 3 or (numbers == 2 and bool(re.search(r"[^\W\d]{3}", seen)))

@@ -1,0 +1,183 @@
+"""PowerPoint presentations in Open XML.
+
+Enters: pptx, of the transitional and the strict kind. Leaves: a page per slide: title, text of shapes in
+reading order (columns one after the other), tables, charts, diagrams, comments and notes. Struck-out text is
+left out, and said; hidden slides are read, and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from backends.datatypes import ParsedFile
+from backends.documents.parsers.common import (
+    Cell,
+    PageText,
+    assemble,
+    iso_date,
+    one_line,
+    raised,
+    stem,
+    table_lines,
+)
+from backends.documents.parsers.office import (
+    LeftOut,
+    chart_lines,
+    check_archive,
+    diagram_lines,
+    parse_xml,
+    transitional,
+)
+
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+COLUMN_TEXT = 40  # letters of a column that make it more than a label
+
+
+def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    from pptx import Presentation
+
+    check_archive(path, kind, name)
+    file = transitional(path)
+    deck = Presentation(str(file) if isinstance(file, Path) else file)
+    reader = _Slides()
+    pages = [
+        PageText(number, "\n".join(reader.slide(slide, number)))
+        for number, slide in enumerate(deck.slides, start=1)
+    ]
+    lines = (line for page in pages for line in page.text.split("\n"))
+    first = next((line.lstrip("# ") for line in lines if line.startswith("#")), "")
+    title = one_line(deck.core_properties.title or "")
+    useful = title if title.lower() not in ("", "powerpoint presentation", "presentation") else ""
+    parsed = assemble(pages, title=useful or first or stem(name), kind=kind)
+    date = iso_date(deck.core_properties.modified or deck.core_properties.created)
+    return replace(parsed, date=date, notes=reader.notes)
+
+
+@dataclass
+class _Slides:
+    left_out: LeftOut = field(default_factory=LeftOut)
+    hidden: list[int] = field(default_factory=list)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        numbers = ", ".join(map(str, self.hidden))
+        many = "slides" if len(self.hidden) > 1 else "slide"
+        said = (f"hidden {many} read too: {numbers}",) if self.hidden else ()
+        return (*self.left_out.notes, *said)
+
+    def slide(self, slide: Any, number: int) -> Iterator[str]:
+        if slide.element.get("show") == "0":
+            self.hidden.append(number)
+        heading = slide.shapes.title
+        if heading is not None and (title := one_line(self._frame(heading.text_frame, " "))):
+            yield f"# {title}\n"
+        shapes = [shape for shape in slide.shapes if heading is None or shape.shape_id != heading.shape_id]
+        yield from self._shapes(shapes, slide)
+        for related in slide.part.rels.values():
+            if not related.is_external and related.reltype.endswith("/comments"):
+                for comment in parse_xml(related.target_part.blob).iter("{*}text", "{*}txBody"):
+                    yield f"\nComment: {one_line(' '.join(comment.itertext()))}"
+        frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
+        if frame is not None and (notes := one_line(self._frame(frame, " "))):
+            yield f"\nNotes: {notes}"
+
+    def _shapes(self, shapes: Iterable[Any], slide: Any) -> Iterator[str]:
+        """The text of shapes in reading order, groups opened in their place."""
+        for shape in in_order([*shapes], self._weight):
+            if hasattr(shape, "shapes"):
+                yield from self._shapes(shape.shapes, slide)
+            elif getattr(shape, "has_table", False):
+                rows = [
+                    [self._cell(cell) for cell in row.cells if not cell.is_spanned]
+                    for row in shape.table.rows
+                ]
+                yield "\n" + "\n".join(table_lines(rows, likely=bool(shape.table.first_row))) + "\n"
+            elif getattr(shape, "has_chart", False):
+                yield "\n" + "\n".join(chart_lines(parse_xml(shape.chart.part.blob))) + "\n"
+            elif getattr(shape, "has_text_frame", False):
+                yield from self._text_shape(shape)
+            else:
+                yield from self._diagram(shape, slide)
+
+    def _weight(self, shape: Any) -> int:
+        """Letters of a shape."""
+        return sum(len(text.text or "") for text in shape.element.iter(f"{_A}t"))
+
+    def _text_shape(self, shape: Any) -> Iterator[str]:
+        lines = [one_line(line) for line in self._frame(shape.text_frame, "\n").split("\n")]
+        lines = [line for line in lines if line]
+        if lines:
+            yield "\n".join(f"- {line}" for line in lines) if len(lines) > 1 else lines[0] + "\n"
+
+    def _diagram(self, shape: Any, slide: Any) -> Iterator[str]:
+        for element in shape.element.iter("{*}relIds"):
+            identifier = element.get(f"{_R}dm")
+            if identifier in slide.part.rels:
+                yield "\n".join(diagram_lines(parse_xml(slide.part.rels[identifier].target_part.blob))) + "\n"
+
+    def _cell(self, cell: Any) -> Cell:
+        return Cell(self._frame(cell.text_frame, " "), cell.span_width, cell.span_height)
+
+    def _frame(self, frame: Any, mark: str) -> str:
+        """The paragraphs of a frame; a soft line break within one is a space."""
+        return mark.join(self._paragraph(paragraph._p) for paragraph in frame.paragraphs)
+
+    def _paragraph(self, paragraph: Any) -> str:
+        text = ""
+        for item in paragraph:
+            if item.tag == f"{_A}br":
+                text += " "
+            elif item.tag in (f"{_A}r", f"{_A}fld"):
+                text += self._run(item, text)
+            else:  # formulas and what newer programs add
+                text += "".join(each.text or "" for each in item.iter("{*}t"))
+        return text
+
+    def _run(self, run: Any, before: str) -> str:
+        words = "".join(each.text or "" for each in run.iterchildren(f"{_A}t"))
+        look = run.find(f"{_A}rPr")
+        if look is None:
+            return words
+        if look.get("strike", "noStrike") != "noStrike":
+            if words.strip():
+                self.left_out.note("struck-out text")
+            return ""
+        height = look.get("baseline", "0").rstrip("%")
+        place = "" if height in ("0", "") else "subscript" if height.startswith("-") else "superscript"
+        return raised(before, words, place)
+
+
+# --- reading order -----------------------------------------------------------------------------------
+
+
+def in_order(shapes: Sequence[Any], weight: Callable[[Any], int]) -> list[Any]:
+    """Shapes from top to bottom, and column after column where white space parts columns of text."""
+    if len(shapes) < 2:
+        return [*shapes]
+    columns = _parted(shapes, "left", "width")
+    if len(columns) > 1 and len(shapes) > len(columns):
+        heavy = [sum(map(weight, column)) >= COLUMN_TEXT for column in columns]
+        if all(heavy):
+            return [shape for column in columns for shape in in_order(column, weight)]
+    rows = _parted(shapes, "top", "height")
+    if len(rows) > 1:
+        return [shape for row in rows for shape in in_order(row, weight)]
+    return sorted(shapes, key=lambda each: (each.top or 0, each.left or 0))
+
+
+def _parted(shapes: Sequence[Any], start: str, size: str) -> list[list[Any]]:
+    """Groups that no shape reaches out of, in one direction."""
+    groups: list[list[Any]] = []
+    end = 0
+    for shape in sorted(shapes, key=lambda each: getattr(each, start) or 0):
+        at = getattr(shape, start) or 0
+        if groups and at < end:
+            groups[-1].append(shape)
+        else:
+            groups.append([shape])
+        end = max(end, at + (getattr(shape, size) or 0))
+    return groups
