@@ -108,7 +108,13 @@ def parse_file(path: Path, name: str | None = None, passwords: Sequence[str] = (
             f"{name} holds {len(parsed.text):,} characters; "
             f"documents of up to {limits.MAX_CHARACTERS:,} are read."
         )
-    return replace(parsed, language=language(parsed.text))
+    notes = (*parsed.notes, *_lost_letters(parsed.text))
+    return replace(parsed, language=language(parsed.text), notes=notes)
+
+
+def _lost_letters(text: str) -> tuple[str, ...]:
+    count = text.count("\ufffd")
+    return (f"letters that cannot be read, shown as \ufffd: {count}",) if count else ()
 
 
 def _reason(error: Exception) -> str:

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import ParsedFile, UserError
-from backends.documents.parsers.common import clean, decode, one_line, stem
+from backends.documents.parsers.common import clean, one_line, stem
+from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.plain_text import parse_markdown
 
 _INLINE = 2000  # characters up to which a nested value stays on its record's line
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
-    text = decode(path.read_bytes())
+    file = decoded(path.read_bytes())
     if kind == "notebook":
-        return _notebook(json.loads(text), name)
-    records = list(_records(text, name))
+        return _notebook(json.loads(file.text), name)
+    records = list(_records(file.text, name))
     lines = [line for record in records for line in _lines(record)]
-    return ParsedFile(clean("\n".join(lines)), stem(name), kind)
+    return ParsedFile(clean("\n".join(lines)), stem(name), kind, notes=file.notes)
 
 
 def _records(text: str, name: str) -> Iterator[Any]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import ParsedFile, UserError
-from backends.documents.parsers.common import clean, decode, iso_date, one_line, stem
+from backends.documents.parsers.common import clean, iso_date, one_line, stem
+from backends.documents.parsers.encodings import decode
 from backends.documents.parsers.plain_text import unwrap
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
@@ -74,10 +75,7 @@ def _content(part: Message) -> str:
     data = part.get_payload(decode=True)
     if not isinstance(data, bytes):
         return str(part.get_payload())
-    try:
-        return data.decode(part.get_content_charset() or "utf-8")
-    except (LookupError, UnicodeDecodeError):
-        return decode(data)
+    return decode(data, part.get_content_charset() or "")
 
 
 def _attachment(part: Message) -> str:

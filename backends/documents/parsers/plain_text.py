@@ -11,7 +11,8 @@ from itertools import groupby
 from pathlib import Path
 
 from backends.datatypes import ParsedFile
-from backends.documents.parsers.common import clean, decode, one_line, stem, table_lines
+from backends.documents.parsers.common import clean, one_line, stem, table_lines
+from backends.documents.parsers.encodings import decode
 
 _FENCE = re.compile(r"^\s{0,3}(```|~~~)")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")

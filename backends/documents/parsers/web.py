@@ -20,12 +20,12 @@ from backends.documents.parsers.common import (
     PageText,
     assemble,
     clean,
-    decode,
     iso_date,
     one_line,
     stem,
     table_lines,
 )
+from backends.documents.parsers.encodings import decode
 
 _SKIP = {
     "script", "style", "noscript", "template", "svg", "nav", "footer", "aside", "form", "button", "select",
@@ -55,12 +55,7 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
 def _decode_html(data: bytes) -> str:
     """The encoding a page declares, unless its bytes say otherwise."""
     declared = re.search(rb"<meta[^>]+charset\s*=\s*[\"']?([\w-]+)", data[:4096], re.I)
-    if declared and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
-        try:
-            return data.decode(declared.group(1).decode("ascii"))
-        except (LookupError, UnicodeDecodeError):
-            return decode(data)
-    return decode(data)
+    return decode(data, declared.group(1).decode("ascii") if declared else "")
 
 
 def html_to_parsed(html: str, name: str) -> ParsedFile:
