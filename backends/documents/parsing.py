@@ -51,7 +51,7 @@ _FAMILIES: Mapping[str, tuple[str, str]] = {
     ".html": ("html", "web"),
     ".htm": ("html", "web"),
     ".xhtml": ("html", "web"),
-    ".xml": ("xml", "web"),
+    ".xml": ("xml", "xml"),
     ".epub": ("epub", "web"),
     ".eml": ("email", "mail"),
     ".msg": ("email", "mail"),

@@ -358,7 +358,7 @@ def links(count: int) -> str:
 
 def test_menus_without_a_name_are_dropped_but_references_are_kept(tmp_path: Path) -> None:
     prose = "<p>" + "The sensor measures carbon dioxide every minute. " * 20 + "</p>"
-    text = parse(tmp_path, "a.html", f"<body><h1>News</h1>{links(30)}{prose}{links(4)}</body>").text
+    text = parse(tmp_path, "a.html", f"<body>{links(30)}<h1>News</h1>{prose}{links(4)}</body>").text
     assert "Topic 29" not in text and "Topic 3" in text and "carbon dioxide" in text
 
 

@@ -73,8 +73,7 @@ def _delimited(path: Path, name: str) -> ParsedFile:
     csv.field_size_limit(limits.MAX_CHARACTERS)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     lines = Budget(name).spend(table_lines(rows))
-    return ParsedFile(clean("
-".join(lines)), stem(name), "csv", notes=file.notes)
+    return ParsedFile(clean("\n".join(lines)), stem(name), "csv", notes=file.notes)
 
 
 def _delimiter(lines: list[str]) -> str:
