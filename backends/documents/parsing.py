@@ -19,15 +19,15 @@ from backends.documents.parsers.languages import language
 
 # suffix -> (document type, module in `parsers`)
 _FAMILIES: Mapping[str, tuple[str, str]] = {
-    ".md": ("markdown", "plain_text"),
-    ".markdown": ("markdown", "plain_text"),
+    ".md": ("markdown", "markdown"),
+    ".markdown": ("markdown", "markdown"),
     ".txt": ("text", "plain_text"),
     ".text": ("text", "plain_text"),
     ".log": ("text", "plain_text"),
     ".sql": ("text", "plain_text"),
-    ".rst": ("text", "plain_text"),
-    ".org": ("text", "plain_text"),
-    ".rtf": ("rtf", "plain_text"),
+    ".rst": ("text", "rst"),
+    ".org": ("text", "org"),
+    ".rtf": ("rtf", "rtf"),
     ".json": ("json", "data"),
     ".jsonl": ("json", "data"),
     ".ndjson": ("json", "data"),

@@ -128,9 +128,9 @@ def test_what_stands_outside_the_main_part_is_said(tmp_path: Path) -> None:
         ("CO<sub>2</sub> and H<sub>2</sub>O", "CO2 and H2O"),
         ("x<sub>i</sub> of log<sub>2</sub>8", "x_i of log_2 8"),
         ("the 1<sup>st</sup> and M<sup>lle</sup> Duc", "the 1st and Mlle Duc"),
-        ("at most 250<sup>1</sup> kg", "at most 250 [1] kg"),
-        ("at most 250<sup><a href='#n2'>2</a></sup> kg", "at most 250 [2] kg"),
-        ("the hull<sup>2</sup> is steel.<sup>3</sup>", "the hull [2] is steel. [3]"),
+        ("at most 250<sup>1</sup> kg", "at most 250 kg (note 1)"),
+        ("at most 250<sup><a href='#n2'>2</a></sup> kg", "at most 250 kg (note 2)"),
+        ("the hull<sup>2</sup> is steel.<sup>3</sup>", "the hull (note 2) is steel. (note 3)"),
         ("Was <del>99 euros</del> <ins>79 euros</ins>", "Was [struck out: 99 euros] 79 euros"),
         ("one&nbsp;in&shy;stal&#8209;ment&#150;two&#133;", "one instal-ment–two…"),
         ("<b>bold</b>face <i>and</i> <code>a  b</code>", "boldface and a b"),
@@ -150,7 +150,7 @@ def test_running_text(tmp_path: Path, source: str, text: str) -> None:
 
 def test_a_mark_of_a_footnote_is_one_wherever_it_stands(tmp_path: Path) -> None:
     body = "<p>Load: 250<sup>2</sup> kg on 4 m<sup>2</sup></p><p><sup>2</sup> With the brake on.</p>"
-    assert lines(tmp_path, body) == ["Load: 250 [2] kg on 4 m^2", "[2] With the brake on."]
+    assert lines(tmp_path, body) == ["Load: 250 kg (note 2) on 4 m^2", "(note 2) With the brake on."]
 
 
 def test_code_keeps_its_lines_and_indentation(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_markdown_loses_its_marks_but_not_its_structure(tmp_path):
         "| | |\n|---|---|\n| Owner | Ruth |\n\n"
         "```\ncode_with_marks = a*b*c\n```\n\nsnake_case_name stays\n",
     )
-    assert parsed.title == "Price list" and parsed.type == "markdown"
+    assert parsed.title == "x" and parsed.type == "markdown"
     assert parsed.text.split("\n") == [
         "# Price list", "", "A bold claim that goes on, see the page.", "", "- one", "- two that goes on",
         "", "Plan: Team; Price: 24 EUR", "", "Owner: Ruth", "", "code_with_marks = a*b*c", "",

@@ -47,17 +47,21 @@ class _Size:
 
 def remove_boilerplate(root: Any) -> tuple[str, ...]:
     """Take menus, footers and hidden parts out of the page."""
-    _drop([element for element in root.iter() if not isinstance(element.tag, str) or element.tag in _NEVER])
-    hidden = _hidden(root)
-    words = sum(len("".join(element.itertext()).split()) for element in hidden)
-    _drop(hidden)
+    notes = remove_invisible(root)
     sizes = _sizes(root)
     _drop([element for element in root.iter() if _is_marked(element, sizes)])
     menus = _leading_menus(root)
     _drop(menus)
-    notes = [f"hidden text left out: {words} words"] if words else []
-    notes += [f"taken for menus and left out: {len(menus)} lists of links"] if menus else []
-    return tuple(notes)
+    return (*notes, *(f"taken for menus and left out: {len(menus)} lists of links" for _ in menus[:1]))
+
+
+def remove_invisible(root: Any) -> tuple[str, ...]:
+    """Take out scripts, styles and hidden parts."""
+    _drop([element for element in root.iter() if not isinstance(element.tag, str) or element.tag in _NEVER])
+    hidden = _hidden(root)
+    words = sum(len("".join(element.itertext()).split()) for element in hidden)
+    _drop(hidden)
+    return (f"hidden text left out: {words} words",) if words else ()
 
 
 def _drop(elements: list[Any]) -> None:

@@ -32,13 +32,18 @@ _LINE_END = re.compile("\r\n?|[\x0b\u2028\u2029\x85]")
 HEADING = re.compile(r"#{1,6} \S")
 
 
+def line_ends(text: str) -> str:
+    """The text with one kind of line end."""
+    return _LINE_END.sub("\n", text)
+
+
 def clean(text: str, *, keep_spaces: bool = False) -> str:
     """One kind of line end and of space, nothing unprintable, at most one blank line in a row.
 
     With `keep_spaces`, white space in front of and within lines stays, for code, logs and text set in
     columns; tabs go to the next fourth column. Prose in such a text has to be cleaned already.
     """
-    text = _LINE_END.sub("\n", text).replace("\x0c", "\n\n")
+    text = line_ends(text).replace("\x0c", "\n\n")
     text = _C1.sub(lambda found: bytes([ord(found[0])]).decode("cp1252", errors="ignore"), text)
     text = _ODD_SPACE.sub(" ", _HYPHEN.sub("-", _JUNK.sub("", text)))
     if keep_spaces:

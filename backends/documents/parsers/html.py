@@ -23,6 +23,11 @@ _STRUCK = {"del", "s", "strike"}
 _STAND_APART = {"a", "button", "input", "label", "option", "select"}  # however close their tags are
 _TYPED = {"text", "number", "date", "email", "tel", "url", "month", "week", "time", "datetime-local"}
 _UNIT = re.compile(r"[a-zA-Z]|[cdkmµn]m|ft|in|yd|mi|sec|min|dB|kg|mol|rad")  # what is raised to a power
+# A mark between a number and its unit goes behind them: "250 kg" can be found.
+_NOTED = re.compile(
+    r"(?<=\d) (\(note [^)]{1,5}\))( ?(?:[%‰€$£°]|(?:[kmcdµ]?[gmlsVWAJ]|k?Hz|kWh|t|h|min|EUR|USD|GBP|euros?"
+    r"|dollars?|hours?|days?|years?|minutes?|people|users?)\b))"
+)
 _LONG_CELL = 400  # characters of a cell that lays out a page rather than tell a value
 
 
@@ -91,10 +96,10 @@ class _Run:
         return re.split(r"\W", "".join(self._parts[-3:]))[-1]
 
     def flush(self) -> Iterator[str]:
-        lines = [line for line in map(one_line, self.text.split("\n")) if line]
+        lines = [_NOTED.sub(r"\2 \1", line) for line in map(one_line, self.text.split("\n")) if line]
         self._parts.clear()
         if lines:
-            yield "\n".join(lines) + "\n"
+            yield literal("\n".join(lines)) + "\n"
 
 
 class _Writer:
@@ -130,6 +135,9 @@ class _Writer:
             yield from self._definitions(element)
         elif name in ("ul", "ol", "menu", "dir"):
             yield from self._list(element, name == "ol")
+        elif element.get("role") == "doc-footnote":
+            mark, _, text = " ".join(map(one_line, self.blocks(element))).partition("] ")
+            yield f"(note {mark.strip('[ ')}) {text}\n"
         elif name == "li":  # of no list
             yield from self._item(element, "-")
         else:
@@ -145,6 +153,8 @@ class _Writer:
             run.add(" ")
         if name == "br":
             run.line_break()
+        elif element.get("role") == "doc-noteref":
+            run.add(_note(_words(element), run.last))
         elif name in ("sup", "sub"):
             (self._raised if name == "sup" else self._lowered)(element, run)
         elif name == "math":
@@ -168,13 +178,13 @@ class _Writer:
             run.add(closing)
 
     def _raised(self, element: Any, run: _Run) -> None:
-        """A power is "10^6", a footnote's mark "[1]", never a digit of the number before it."""
+        """A power is "10^6", a footnote's mark "(note 1)", never a digit of the number before it."""
         text = _words(element)
         base, word = run.last, run.word_before()
         if not text:
             return
         if self._is_footnote(element, text, base, word):
-            run.add(f"{' ' if base.strip() else ''}[{text.strip('[]()')}]{' ' if not base else ''}")
+            run.add(_note(text, base))
         elif re.fullmatch(r"[-+−–]?\d[\d.,/]*|[-+−–]?\d*[a-z]", text) and (base.isalnum() or base in ")]|"):
             run.add("^" + text.replace("−", "-").replace("–", "-"))
         elif re.search(r"\d", text) and base.isalnum():
@@ -218,13 +228,15 @@ class _Writer:
                 yield from self._block(child, _name(child))
             run.add(child.tail)
         yield from run.flush()
+        yield ""
 
     def _item(self, item: Any, mark: str) -> Iterator[str]:
         blocks = list(self.blocks(item))
         marked = bool(blocks) and not blocks[0].startswith(("\n", "- "))  # headings, tables and code stay
         lines = [line for block in blocks for line in block.split("\n") if line.strip()]
         yield from (f"{mark} {line}" if at == 0 and marked else line for at, line in enumerate(lines))
-        yield ""
+        if item.find("p") is not None:  # set apart by its author
+            yield ""
 
     def _definitions(self, element: Any) -> Iterator[str]:
         """ "Term: what it is" on one line where both are short."""
@@ -354,6 +366,10 @@ def _preformatted(element: Any) -> str:
         name = _name(child)
         parts += ["\n" if name == "br" else _preformatted(child) if name else "", child.tail or ""]
     return "".join(parts)
+
+
+def _note(mark: str, before: str) -> str:
+    return f"{' ' if before.strip() else ''}(note {mark.strip('[]()')}){' ' if not before else ''}"
 
 
 def _formula(element: Any) -> str:
