@@ -189,10 +189,17 @@ COLUMNS = ["ARTICLE        STOCK    PRICE", "Hammer            12    14.90", "Co
 BARS = ["Branch | Monday     | Phone", "-------+------------+---------", "Alta   | 9:00-18:00 | 555-0101"]
 SQL = ["CREATE TABLE boats (", "  id INTEGER PRIMARY KEY, -- never used twice", "  name TEXT NOT NULL", ");"]
 SETTINGS = ["[pump]", "name = P7", "  unit = bar", "limit = 5.5"]
+PYTHON = ["def wait(n):", "    while n:", "        n -= 1", "    return n"]
 ADDRESS = ["Harbour Office", "12 Quay Street", "AB1 2CD Alta"]
 
 
-@pytest.mark.parametrize("lines", [LOG, CONTACTS, COLUMNS, BARS, SQL, SETTINGS, ADDRESS])
+def test_white_space_that_means_nothing_goes(tmp_path: Path) -> None:
+    source = "   - ropes\n   - lamps\n\n    A paragraph set in. It has two sentences.\n\n one  word\n two words"
+    text = read(tmp_path, "a.txt", source).text
+    assert text == "- ropes\n- lamps\n\nA paragraph set in. It has two sentences.\n\none word\ntwo words"
+
+
+@pytest.mark.parametrize("lines", [LOG, CONTACTS, COLUMNS, BARS, SQL, SETTINGS, PYTHON, ADDRESS])
 @pytest.mark.parametrize("name", ["a.txt", "a.log", "a.sql"])
 def test_lines_that_mean_something_stay_as_they_are(tmp_path: Path, name: str, lines: list[str]) -> None:
     block = "\n".join(lines)

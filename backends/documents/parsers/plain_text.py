@@ -104,7 +104,10 @@ def _block(block: Sequence[str], usual: bool) -> str:
 
 
 def _kept(block: Sequence[str]) -> str:
-    """Lines as they stand; a single one, and those that are paragraphs, without what is in front of them."""
-    if len(block) < 2 or max(map(len, block)) > _LONGEST_LINE:
-        return "\n".join(map(one_line, block))
-    return "\n".join(block).strip("\n")
+    """Lines as they stand where their white space means something."""
+    depths = {len(line) - len(line.lstrip()) for line in block}
+    stepped = len(depths) > 1 and max(depths) > 1
+    set_out = stepped or any(_NO_PROSE.search(line) for line in block if len(line) <= _LONGEST_LINE)
+    if len(block) > 1 and set_out and max(map(len, block)) <= _LONGEST_LINE:
+        return "\n".join(block)
+    return "\n".join(map(one_line, block))
