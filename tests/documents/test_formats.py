@@ -115,7 +115,8 @@ def test_msg(tmp_path: Path) -> None:
         "Date: Fri, 16 Dec 2022 17:04:16 -0500\nSubject: Budget fréeze"
     )
     assert parsed.text.startswith(f"{head}\n\nWe freeze the budget.\n\nUntil December.")
-    assert "Attachment note.txt:\n\nSecond file. Second file." in parsed.text
+    assert parsed.text.endswith("Attachment: note.txt")
+    assert [(each.name, each.data[:13]) for each in parsed.attachments] == [("note.txt", b"Second file. ")]
 
 
 @pytest.mark.parametrize(

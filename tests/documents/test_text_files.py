@@ -194,9 +194,9 @@ ADDRESS = ["Harbour Office", "12 Quay Street", "AB1 2CD Alta"]
 
 
 def test_white_space_that_means_nothing_goes(tmp_path: Path) -> None:
-    source = "   - ropes\n   - lamps\n\n    A paragraph set in. It has two sentences.\n\n one  word\n two words"
+    source = "   - ropes\n   - lamps\n\n    A paragraph set in. Two sentences.\n\n one  word\n two words"
     text = read(tmp_path, "a.txt", source).text
-    assert text == "- ropes\n- lamps\n\nA paragraph set in. It has two sentences.\n\none word\ntwo words"
+    assert text == "- ropes\n- lamps\n\nA paragraph set in. Two sentences.\n\none word\ntwo words"
 
 
 @pytest.mark.parametrize("lines", [LOG, CONTACTS, COLUMNS, BARS, SQL, SETTINGS, PYTHON, ADDRESS])
