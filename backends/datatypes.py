@@ -39,6 +39,14 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that came within another: the library reads it as a document of its own."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class ParsedFile:
     """What a parser makes of one file: plain text plus where its pages lie in it."""
 
@@ -49,6 +57,7 @@ class ParsedFile:
     date: str = ""  # ISO date the file itself carries, if any
     language: str = ""  # two letters, "" where it cannot be told
     notes: tuple[str, ...] = ()  # what the reader left out or guessed, one short statement each
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from backends.datatypes import UserError
+from backends.datatypes import Attachment, UserError
 from backends.documents import limits
 
 _STEP = 1 << 20  # bytes written between two looks at the limit
@@ -42,6 +42,37 @@ def unpacked(paths: Iterable[Path]) -> Iterator[tuple[list[Path], list[tuple[str
                 refused.append((path.name, str(error)))
             else:
                 found.append(folder)
+        yield found, refused
+
+
+@contextmanager
+def unpacked_attachments(
+    attachments: Sequence[Attachment], name: str, depth: int
+) -> Iterator[tuple[list[tuple[Path, str]], list[tuple[str, str]]]]:
+    """((path, name) of each file that came within `name`, (name, why) of each refused); zips are opened.
+
+    `depth` files lie one within the other already; more than MAX_NESTED are refused.
+    """
+    found: list[tuple[Path, str]] = []
+    refused: list[tuple[str, str]] = []
+    with tempfile.TemporaryDirectory(prefix="triptych-attached-") as place:
+        for number, attachment in enumerate(attachments):
+            inner = f"{name}/{attachment.name}"
+            path = Path(place) / str(number) / attachment.name
+            path.parent.mkdir()
+            path.write_bytes(attachment.data)
+            if depth >= limits.MAX_NESTED:
+                refused.append((inner, f"{inner} lies more than {limits.MAX_NESTED} files deep."))
+            elif not is_zip(path):
+                found.append((path, inner))
+            else:
+                try:
+                    unpack(path, path.parent / "unpacked")
+                except UserError as error:
+                    refused.append((inner, str(error)))
+                members = sorted(each for each in (path.parent / "unpacked").rglob("*") if each.is_file())
+                within = (each.relative_to(path.parent / "unpacked").as_posix() for each in members)
+                found += [(member, f"{inner}/{label}") for member, label in zip(members, within, strict=True)]
         yield found, refused
 
 

@@ -21,6 +21,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from backends.datatypes import (
+    Attachment,
     Chunk,
     Chunking,
     Document,
@@ -29,7 +30,7 @@ from backends.datatypes import (
     Sentence,
     UserError,
 )
-from backends.documents.archives import unpacked
+from backends.documents.archives import unpacked, unpacked_attachments
 from backends.documents.parsing import check_size
 from backends.documents.reader_pool import parse_isolated
 from backends.documents.session_lease import Lease
@@ -268,7 +269,7 @@ class Library:
 
         A file's name (within a folder or zip: its path there) is its identity: known contents are
         "unchanged", new contents make a new version. Whatever is rejected or cancelled leaves the library as
-        it was.
+        it was. Files within a mail follow it, named "mail.eml/file.pdf".
         """
         with unpacked(paths) as (found, refused):
             for name, reason in refused:
@@ -279,7 +280,7 @@ class Library:
                     return
                 report = Reporter(progress, number, len(files), name)
                 given = (details or {}).get(name, DocumentDetails(roles=roles))
-                yield self.ingest_file(
+                yield from self.ingest_file(
                     path,
                     name,
                     settings=settings,
@@ -302,8 +303,45 @@ class Library:
         report: Reporter,
         cancel: threading.Event | None = None,
         passwords: Sequence[str] = (),
-    ) -> IngestResult:
-        """Ingest one file under a name of its own."""
+        depth: int = 0,
+    ) -> Iterator[IngestResult]:
+        """Ingest one file under a name of its own, then what came within it, for the same readers."""
+        result, attachments = self._ingest(path, name, settings, source, details, report, cancel, passwords)
+        yield result
+        held = self.workspace.document(self._collection, name) if attachments else None
+        if held is None:
+            return
+        alike = DocumentDetails(roles=held.document.roles, tags=held.document.tags)
+        with unpacked_attachments(attachments, name, depth) as (files, refused):
+            for inner, reason in refused:
+                yield IngestResult(inner, "rejected", None, 0, 0.0, reason)
+            for inner_path, inner in files:
+                if cancel is not None and cancel.is_set():
+                    return
+                yield from self.ingest_file(
+                    inner_path,
+                    inner,
+                    settings=settings,
+                    source=source,
+                    details=alike,
+                    report=report,
+                    cancel=cancel,
+                    passwords=passwords,
+                    depth=depth + 1,
+                )
+
+    def _ingest(
+        self,
+        path: Path,
+        name: str,
+        settings: ChunkSettings,
+        source: str,
+        details: DocumentDetails,
+        report: Reporter,
+        cancel: threading.Event | None,
+        passwords: Sequence[str],
+    ) -> tuple[IngestResult, tuple[Attachment, ...]]:
+        """Ingest one file; what came within it was read with it, and is still to be ingested."""
         began = time.perf_counter()
 
         def result(
@@ -319,18 +357,24 @@ class Library:
             current = self.workspace.document(self._collection, name)
             if current and _same(current.document, content_hash, details):
                 count = len(self._ensure_chunks(current, settings, report, cancel))
-                made = result("unchanged", len(current.document.pages), count)
-                return replace(made, notes=current.document.notes)
+                made = replace(
+                    result("unchanged", len(current.document.pages), count), notes=current.document.notes
+                )
+                # What came within it is in the library, but for files that wanted one of these passwords.
+                again = bool(passwords) and current.document.type == "email"
+                known = parse_isolated(path, name, cancel=cancel) if again else None
+                return made, known.attachments if known else ()
             parsed = parse_isolated(path, name, passwords=passwords, cancel=cancel)
             document = _make_document(parsed, name, content_hash, source, details, current)
             stored = self._store(document, settings, report, cancel)
         except UserError as error:
-            return result("rejected", error=str(error), locked=isinstance(error, PasswordNeeded))
+            return result("rejected", error=str(error), locked=isinstance(error, PasswordNeeded)), ()
         except OSError as error:
-            return result("rejected", error=f"{name} cannot be read: {error.strerror or error}.")
+            return result("rejected", error=f"{name} cannot be read: {error.strerror or error}."), ()
         status: Status = "indexed" if stored.document.version == 1 else "replaced"
         made = result(status, len(document.pages), len(self.workspace.chunks(stored, self._scheme(settings))))
-        return replace(made, same_as=self._twin(name, content_hash), notes=document.notes)
+        made = replace(made, same_as=self._twin(name, content_hash), notes=document.notes)
+        return made, parsed.attachments
 
     def _twin(self, name: str, content_hash: str) -> str | None:
         """Another document with the very same contents that everyone may read."""

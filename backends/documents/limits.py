@@ -15,4 +15,5 @@ MAX_CHARACTERS = 20_000_000
 MAX_SECONDS = 60.0  # to read one file
 MAX_MEMORY = 2048 * MB  # address space of the process that reads
 MAX_ZIP_FILES = 1000
+MAX_NESTED = 3  # files within files within files: a mail in a mail, a zip in it
 MAX_ZIP_BYTES = 200 * MB

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from backends.datatypes import UserError
 from backends.documents.library import (
@@ -63,8 +63,10 @@ def open_folder(
     library = Library(workspace, embedder, collection)
     files = {name: path for path, name in files_in([folder])}
     hashes = {name: known for name, _, known in workspace.current_hashes(collection)}
-    for name, known in hashes.items():
-        if name not in files or hash_file(files[name]) != known:
+    same = {name for name, known in hashes.items() if name in files and hash_file(files[name]) == known}
+    for name in hashes:
+        # Files that came within a mail stay as long as it does.
+        if name not in same and not any(parent.as_posix() in same for parent in PurePosixPath(name).parents):
             workspace.remove_document(collection, name, note=False)
     for result in library.ingest([folder], settings=settings, source=str(folder), progress=progress):
         if result.status == "rejected" and progress is not None:
@@ -119,16 +121,16 @@ def _seed(library: Library, sample: Path, settings: ChunkSettings, progress: OnP
         if hash_file(path) in stored:
             continue
         report = Reporter(progress, number, len(steps), name)
-        result = library.ingest_file(
+        for result in library.ingest_file(
             path,
             name,
             settings=settings,
             source="sample",
             details=details.get(name, DocumentDetails()),
             report=report,
-        )
-        if result.status == "rejected":
-            raise UserError(f"The sample document {name} cannot be read: {result.error}")
+        ):
+            if result.status == "rejected":
+                raise UserError(f"The sample document {result.document} cannot be read: {result.error}")
 
 
 def read_details(sample: Path) -> dict[str, DocumentDetails]:

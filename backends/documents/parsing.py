@@ -19,15 +19,15 @@ from backends.documents.parsers.languages import language
 
 # suffix -> (document type, module in `parsers`)
 _FAMILIES: Mapping[str, tuple[str, str]] = {
-    ".md": ("markdown", "plain_text"),
-    ".markdown": ("markdown", "plain_text"),
+    ".md": ("markdown", "markdown"),
+    ".markdown": ("markdown", "markdown"),
     ".txt": ("text", "plain_text"),
     ".text": ("text", "plain_text"),
     ".log": ("text", "plain_text"),
     ".sql": ("text", "plain_text"),
-    ".rst": ("text", "plain_text"),
-    ".org": ("text", "plain_text"),
-    ".rtf": ("rtf", "plain_text"),
+    ".rst": ("text", "rst"),
+    ".org": ("text", "org"),
+    ".rtf": ("rtf", "rtf"),
     ".json": ("json", "data"),
     ".jsonl": ("json", "data"),
     ".ndjson": ("json", "data"),
@@ -51,7 +51,7 @@ _FAMILIES: Mapping[str, tuple[str, str]] = {
     ".html": ("html", "web"),
     ".htm": ("html", "web"),
     ".xhtml": ("html", "web"),
-    ".xml": ("xml", "web"),
+    ".xml": ("xml", "xml"),
     ".epub": ("epub", "web"),
     ".eml": ("email", "mail"),
     ".msg": ("email", "mail"),
@@ -108,7 +108,13 @@ def parse_file(path: Path, name: str | None = None, passwords: Sequence[str] = (
             f"{name} holds {len(parsed.text):,} characters; "
             f"documents of up to {limits.MAX_CHARACTERS:,} are read."
         )
-    return replace(parsed, language=language(parsed.text))
+    notes = (*parsed.notes, *_lost_letters(parsed.text))
+    return replace(parsed, language=language(parsed.text), notes=notes)
+
+
+def _lost_letters(text: str) -> tuple[str, ...]:
+    count = text.count("\ufffd")
+    return (f"letters that cannot be read, shown as \ufffd: {count}",) if count else ()
 
 
 def _reason(error: Exception) -> str:

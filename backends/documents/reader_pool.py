@@ -8,6 +8,7 @@ this process has threads), and answers in JSON, so nothing it says can run here.
 from __future__ import annotations
 
 import atexit
+import base64
 import json
 import os
 import selectors
@@ -21,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.datatypes import Page, ParsedFile, PasswordNeeded, UserError
+from backends.datatypes import Attachment, Page, ParsedFile, PasswordNeeded, UserError
 from backends.documents import limits
 from backends.system.contention import working
 from backends.system.environment import harmless
@@ -167,13 +168,24 @@ def _parsed(reply: dict[str, Any]) -> ParsedFile:
     if "error" in reply:
         raise (PasswordNeeded if reply["password"] else UserError)(reply["error"])
     fields = reply["parsed"]
-    pages = tuple(Page(**page) for page in fields["pages"])
-    return ParsedFile(**{**fields, "pages": pages, "notes": tuple(fields["notes"])})
+    return ParsedFile(
+        **{
+            **fields,
+            "pages": tuple(Page(**page) for page in fields["pages"]),
+            "notes": tuple(fields["notes"]),
+            "attachments": tuple(
+                Attachment(each["name"], base64.b64decode(each["data"])) for each in fields["attachments"]
+            ),
+        }
+    )
 
 
 def as_reply(parsed: ParsedFile) -> dict[str, Any]:
     """The answer as the process sends it."""
-    return {"parsed": asdict(parsed)}
+    fields = asdict(parsed)
+    for each in fields["attachments"]:
+        each["data"] = base64.b64encode(each["data"]).decode("ascii")
+    return {"parsed": fields}
 
 
 class Readers:

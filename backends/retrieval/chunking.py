@@ -25,9 +25,11 @@ VectorsOf = Callable[[Spans], np.ndarray]  # (n, d), rows of length 1, for chara
 
 PATH = " > "  # between the headings of a path
 HEADING = re.compile(r"#{1,6} \S")
-_HEADING_LINE = re.compile(r"^[^\S\n]*(#{1,6}) (\S.*)$", re.MULTILINE)
+_HEADING_LINE = re.compile(r"^(#{1,6}) (\S.*)$", re.MULTILINE)
 # A table row as our parsers write it: "Header: value; Header: value".
 _ROW = re.compile(r"[^:;]{1,80}: [^;]*(; [^:;]{1,80}: [^;]*)+$")
+# An entry of a log begins with its time.
+_ENTRY = re.compile(r"\W?(?:\d{4}-\d\d-\d\d[T ]|[A-Z][a-z]{2} [ \d]\d )?\d\d:\d\d:\d\d\b")
 _LONGEST_ROW = 600  # characters; beyond that even a row is read sentence by sentence
 # A stop, closing quotes or brackets, white space, and something a sentence can begin with.
 _STOP = re.compile(r"""[.!?…]+["'”’»)\]]*(?=\s+["'“‘«(\[¿¡]*[^\W_a-z])|[。！？]+[」』”）]*""")
@@ -56,7 +58,8 @@ def is_row(line: str) -> bool:
 def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
     """Spans of the sentences in text[start:end]: ordered, disjoint, without outer white space, none lost.
 
-    A line end always ends a sentence, so headings, list items and table rows stand alone.
+    A line end always ends a sentence, so headings, list items and table rows stand alone. A line that begins
+    with white space is code: it is one sentence, and keeps its indentation.
     """
     end = len(text) if end is None else end
     spans: list[tuple[int, int]] = []
@@ -70,7 +73,10 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
 
 def _line_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     line = text[start:end]
-    if not is_heading(line) and not is_row(line):
+    if line[:1] == " " and not line.isspace():
+        yield start, start + len(line.rstrip())
+        return
+    if not is_heading(line) and not _stands_alone(line):
         first = 0
         for match in _STOP.finditer(line):
             before = line[first : match.end()]
@@ -80,6 +86,11 @@ def _line_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]
             first = match.end()
         start += first
     yield from _trimmed(text, start, end)
+
+
+def _stands_alone(line: str) -> bool:
+    """Whether a line is a row of a table or an entry of a log, which says what it says as a whole."""
+    return len(line) <= _LONGEST_ROW and bool(_ROW.match(line) or _ENTRY.match(line) or line.count(" | ") > 1)
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ STORAGE, STREAM, ROOT = 1, 2, 5
 
 def compound(streams: Mapping[str, bytes]) -> bytes:
     """A file with these streams; "folder/name" puts one into a storage."""
-    folders = sorted({path.split("/")[0] for path in streams if "/" in path})
+    folders = sorted({folder for path in streams for folder in above(path)})
     small = b"".join(padded(data, MINI) for data in streams.values() if len(data) < SMALL)
     fat: list[int] = []
     sectors: list[bytes] = []
@@ -48,21 +48,25 @@ def compound(streams: Mapping[str, bytes]) -> bytes:
 def directory(
     streams: Mapping[str, bytes], folders: Sequence[str], starts: Mapping[str, int], mini: int, size: int
 ) -> bytes:
-    """The root, what lies directly in it, then what lies in the folders; siblings chain to the right."""
-    top = [path for path in streams if "/" not in path]
-    inner = {folder: [path for path in streams if path.startswith(f"{folder}/")] for folder in folders}
-    names = [*top, *folders, *(path for folder in folders for path in inner[folder])]
+    """The root, then everything in it; siblings chain to the right."""
+    names = [*streams, *folders]
     number = {name: at for at, name in enumerate(names, start=1)}
-    chains = [[*top, *folders], *inner.values()]
-    after = {one: number[two] for chain in chains for one, two in pairwise(chain)}
-    entries = [entry("Root Entry", ROOT, NONE, number[chains[0][0]], mini, size)]
+    inner = {place: [name for name in names if name.rpartition("/")[0] == place] for place in ["", *folders]}
+    after = {one: number[two] for chain in inner.values() for one, two in pairwise(chain)}
+    entries = [entry("Root Entry", ROOT, NONE, number[inner[""][0]], mini, size)]
     for name in names:
+        last, right = name.rpartition("/")[2], after.get(name, NONE)
         if name in inner:
-            entries.append(entry(name, STORAGE, after.get(name, NONE), number[inner[name][0]], 0, 0))
+            entries.append(entry(last, STORAGE, right, number[inner[name][0]], 0, 0))
         else:
-            last = name.split("/")[-1]
-            entries.append(entry(last, STREAM, after.get(name, NONE), NONE, starts[name], len(streams[name])))
+            entries.append(entry(last, STREAM, right, NONE, starts[name], len(streams[name])))
     return b"".join(entries)
+
+
+def above(path: str) -> list[str]:
+    """The folders a path lies in."""
+    parts = path.split("/")
+    return ["/".join(parts[:at]) for at in range(1, len(parts))]
 
 
 def entry(name: str, kind: int, right: int, child: int, start: int, size: int) -> bytes:

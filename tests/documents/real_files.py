@@ -8,12 +8,13 @@ from __future__ import annotations
 import csv
 import re
 import sys
+import tempfile
 import time
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.datatypes import PasswordNeeded, UserError
+from backends.datatypes import Attachment, PasswordNeeded, UserError
 from backends.documents.reader_pool import Readers
 
 FORMATS = Path(__file__).resolve().parents[3] / "shared" / "data" / "formats"
@@ -67,7 +68,16 @@ def read(row: Row, folder: Path, readers: Readers) -> Outcome:
         return Outcome(row.expected == "(nothing)", str(error), time.perf_counter() - began)
     pages = f"{len(parsed.pages)} pages, " if parsed.pages else ""
     words = f"{parsed.title} ({pages}{len(parsed.text):,} characters)"
-    return Outcome(holds(parsed.text, row), words, time.perf_counter() - began)
+    text = "\n\n".join([parsed.text, *(within(each, readers) for each in parsed.attachments)])
+    return Outcome(holds(text, row), words, time.perf_counter() - began)
+
+
+def within(attachment: Attachment, readers: Readers) -> str:
+    """The text of a file that came with a mail."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / attachment.name
+        path.write_bytes(attachment.data)
+        return readers.parse(path).text
 
 
 def holds(text: str, row: Row) -> bool:

@@ -115,7 +115,8 @@ def test_msg(tmp_path: Path) -> None:
         "Date: Fri, 16 Dec 2022 17:04:16 -0500\nSubject: Budget fréeze"
     )
     assert parsed.text.startswith(f"{head}\n\nWe freeze the budget.\n\nUntil December.")
-    assert "Attachment note.txt:\n\nSecond file. Second file." in parsed.text
+    assert parsed.text.endswith("Attachment: note.txt")
+    assert [(each.name, each.data[:13]) for each in parsed.attachments] == [("note.txt", b"Second file. ")]
 
 
 @pytest.mark.parametrize(
@@ -358,7 +359,7 @@ def links(count: int) -> str:
 
 def test_menus_without_a_name_are_dropped_but_references_are_kept(tmp_path: Path) -> None:
     prose = "<p>" + "The sensor measures carbon dioxide every minute. " * 20 + "</p>"
-    text = parse(tmp_path, "a.html", f"<body><h1>News</h1>{links(30)}{prose}{links(4)}</body>").text
+    text = parse(tmp_path, "a.html", f"<body>{links(30)}<h1>News</h1>{prose}{links(4)}</body>").text
     assert "Topic 29" not in text and "Topic 3" in text and "carbon dioxide" in text
 
 

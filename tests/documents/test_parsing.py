@@ -182,7 +182,7 @@ def test_markdown_loses_its_marks_but_not_its_structure(tmp_path):
         "| | |\n|---|---|\n| Owner | Ruth |\n\n"
         "```\ncode_with_marks = a*b*c\n```\n\nsnake_case_name stays\n",
     )
-    assert parsed.title == "Price list" and parsed.type == "markdown"
+    assert parsed.title == "x" and parsed.type == "markdown"
     assert parsed.text.split("\n") == [
         "# Price list", "", "A bold claim that goes on, see the page.", "", "- one", "- two that goes on",
         "", "Plan: Team; Price: 24 EUR", "", "Owner: Ruth", "", "code_with_marks = a*b*c", "",
@@ -255,7 +255,8 @@ def test_email_headers_body_and_attachment(tmp_path):
     assert parsed.title == "Budget fréeze"
     head = "From: Ines <i@x.example>\nTo: all@x.example\nSubject: Budget fréeze\n\nWe freeze"
     assert parsed.text.startswith(head)
-    assert "in HTML" not in parsed.text and parsed.text.endswith("Attachment note.txt:\n\nSecond file.")
+    assert "in HTML" not in parsed.text and parsed.text.endswith("Until December.\n\nAttachment: note.txt")
+    assert [(each.name, each.data.strip()) for each in parsed.attachments] == [("note.txt", b"Second file.")]
 
 
 def test_wrapped_lines_are_joined_but_lists_and_verses_are_not(tmp_path):

@@ -44,7 +44,9 @@ def test_sentences_hold_every_character_but_white_space_once_and_in_order(text):
     spans = split_sentences(text)
     covered = "".join(text[start:end] for start, end in spans)
     assert re.sub(r"\s", "", covered) == re.sub(r"\s", "", text)
-    assert all(text[start:end] == text[start:end].strip() != "" for start, end in spans)
+    for start, end in spans:  # an indented line is code and keeps its indentation
+        assert text[start:end].strip() and text[start:end] == text[start:end].rstrip()
+        assert not text[start].isspace() or (text[start] == " " and text[start - 1 : start] in ("", "\n"))
     assert all(a[1] <= b[0] for a, b in pairwise(spans))
     assert all("\n" not in text[start:end] for start, end in spans)
 
@@ -76,7 +78,7 @@ def test_chunks_are_slices_within_size_and_page_and_hold_every_sentence(text, si
     )
     covered = set()
     for chunk in chunks:
-        assert chunk.text == text[chunk.start : chunk.end] == chunk.text.strip() != ""
+        assert chunk.text == text[chunk.start : chunk.end] == chunk.text.rstrip() and chunk.text.strip()
         assert chunk.tokens <= size
         assert chunk.page == made.page_at(chunk.start)
         assert made.page_at(chunk.end - 1) == chunk.page
@@ -178,6 +180,10 @@ def test_a_sentence_longer_than_a_passage_is_cut_between_tokens():
         ("Version 4.3 of J. K. Smith is out. Use it.", ["Version 4.3 of J. K. Smith is out.", "Use it."]),
         ("東京です。大阪です。", ["東京です。", "大阪です。"]),
         ("\n# A heading. Really\nText", ["# A heading. Really", "Text"]),
+        ('go:\n    say("Hi. There")\n # A comment', ["go:", '    say("Hi. There")', " # A comment"]),
+        ("2024-05-02 10:00:01 WARN Full. Stopped.", ["2024-05-02 10:00:01 WARN Full. Stopped."]),
+        ("[10:00:01] Full. Stopped.", ["[10:00:01] Full. Stopped."]),
+        ("Hall | Is open. Daily | 4", ["Hall | Is open. Daily | 4"]),
     ],
 )
 def test_sentence_borders(text, expected):

@@ -1,11 +1,10 @@
-"""What the parsers share: decoding, lines, table rows, assembling pages.
+"""What the parsers share: lines, table rows, assembling pages.
 
-Enters: bytes or cells. Leaves: clean text. It knows no file format.
+Enters: raw text or cells. Leaves: clean text. It knows no file format.
 """
 
 from __future__ import annotations
 
-import codecs
 import datetime
 import email.utils
 import re
@@ -22,65 +21,45 @@ HEAD = 200  # rows of a table that are looked at to tell what it is
 REPEATED = 300  # characters; the text of a merged cell that is longer stands once only
 WIDEST = 200  # columns that one cell may lie over
 
-_BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with the same bytes
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 # Control characters and lone surrogates say nothing, and SQLite or JSON may refuse them.
 _JUNK = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1d\x1f\x7f\xad\ud800-\udfff\ufeff\u200b]")
+# U+0080 to U+009F stand for nothing in Unicode: they were meant as windows-1252, and HTML reads them so.
+_C1 = re.compile("[\x80-\x9f]")
 # Hyphens that do not break, Word's own (0x1E) and Unicode's: readers, searches and models know "-".
 _HYPHEN = re.compile("[\x1e\u2010\u2011]")
-_ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\t]")
+_ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
+_LINE_END = re.compile("\r\n?|[\x0b\u2028\u2029\x85]")
+HEADING = re.compile(r"#{1,6} \S")
 
 
-def decode(data: bytes) -> str:
-    """Text of any common encoding: byte-order mark, then UTF-8, then UTF-16/32 by its zeros, then a guess."""
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
-    if b"\0" in data[:4096]:
-        return data.decode(_wide_encoding(data[:4096]), errors="replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode(_guess(data), errors="replace")
+def line_ends(text: str) -> str:
+    """The text with one kind of line end."""
+    return _LINE_END.sub("\n", text)
 
 
-def _guess(data: bytes) -> str:
-    """Western European is by far the most common 8-bit encoding, so others must explain the bytes better."""
-    from charset_normalizer import from_bytes
+def clean(text: str, *, keep_spaces: bool = False) -> str:
+    """One kind of line end and of space, nothing unprintable, at most one blank line in a row.
 
-    few = len(data) < 64 and sum(byte < 128 for byte in data) >= 0.6 * len(data)  # too little for statistics
-    matches = [] if few else list(from_bytes(data[:65536]))
-    if not matches:
-        return "cp1252"
-    western = next((match for match in matches if match.encoding == "cp1252"), None)
-    if western and (western.chaos, -western.coherence) <= (matches[0].chaos, -matches[0].coherence):
-        return "cp1252"
-    return str(matches[0].encoding)
-
-
-def _wide_encoding(head: bytes) -> str:
-    """Where the zero bytes stand tells UTF-16 and UTF-32 of mostly Latin text apart."""
-    zeros = [head[offset::4].count(0) for offset in range(4)]
-    quarter = max(1, len(head) // 4)
-    if min(zeros[2], zeros[3]) > 0.8 * quarter:
-        return "utf-32-le"
-    if min(zeros[0], zeros[1]) > 0.8 * quarter:
-        return "utf-32-be"
-    return "utf-16-be" if zeros[0] + zeros[2] > zeros[1] + zeros[3] else "utf-16-le"
-
-
-def clean(text: str) -> str:
-    """One kind of line end and of space, nothing unprintable, at most one blank line in a row."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    text = text.replace("\u0085", "\n").replace("\x0b", "\n").replace("\x0c", "\n\n")
+    With `keep_spaces`, white space in front of and within lines stays, for code, logs and text set in
+    columns; tabs go to the next fourth column. Prose in such a text has to be cleaned already.
+    """
+    text = line_ends(text).replace("\x0c", "\n\n")
+    text = _C1.sub(lambda found: bytes([ord(found[0])]).decode("cp1252", errors="ignore"), text)
     text = _ODD_SPACE.sub(" ", _HYPHEN.sub("-", _JUNK.sub("", text)))
-    text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    if keep_spaces:
+        text = "\n".join(line.expandtabs(4).rstrip() for line in text.split("\n")).strip("\n")
+    else:
+        text = "\n".join(" ".join(line.split()) for line in text.split("\n")).strip()
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def literal(text: str) -> str:
+    """Lines of code as they stand, for a text cleaned with `keep_spaces`.
+
+    A comment that would read as a heading ("# install it") gets a space in front: a line that begins with
+    white space is never a heading, nor cut into sentences.
+    """
+    return "\n".join(f" {line}" if HEADING.match(line) else line for line in text.split("\n"))
 
 
 def one_line(text: object) -> str:
@@ -326,13 +305,13 @@ class PageText:
     label: str = ""
 
 
-def assemble(pages: Iterable[PageText], *, title: str, kind: str) -> ParsedFile:
+def assemble(pages: Iterable[PageText], *, title: str, kind: str, keep_spaces: bool = False) -> ParsedFile:
     """Join pages with blank lines; empty pages keep their number and lie between their neighbours."""
     parts: list[str] = []
     placed: list[Page] = []
     length = 0
     for page in pages:
-        text = clean(page.text)
+        text = clean(page.text, keep_spaces=keep_spaces)
         if text and parts:
             parts.append("\n\n")
             length += 2

@@ -11,25 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import ParsedFile, UserError
-from backends.documents.parsers.common import clean, decode, one_line, stem
-from backends.documents.parsers.plain_text import parse_markdown
+from backends.documents.parsers.common import clean, literal, stem
+from backends.documents.parsers.encodings import decoded
+from backends.documents.parsers.markdown import parse_markdown
+from backends.documents.parsers.nested_values import flat
 
 _INLINE = 2000  # characters up to which a nested value stays on its record's line
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
-    text = decode(path.read_bytes())
+    file = decoded(path.read_bytes())
     if kind == "notebook":
-        return _notebook(json.loads(text), name)
-    records = list(_records(text, name))
+        return _notebook(json.loads(file.text, strict=False), name)
+    records = list(_records(file.text, name))
     lines = [line for record in records for line in _lines(record)]
-    return ParsedFile(clean("\n".join(lines)), stem(name), kind)
+    return ParsedFile(clean("\n".join(lines)), stem(name), kind, notes=file.notes)
 
 
 def _records(text: str, name: str) -> Iterator[Any]:
     """The items of a JSON list, the one value of another JSON file, or the rows of JSON lines."""
     try:
-        whole = json.loads(text)
+        whole = _loads(text)
     except ValueError:
         whole = None
     if whole is not None:
@@ -38,14 +40,19 @@ def _records(text: str, name: str) -> Iterator[Any]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield json.loads(line)
+                yield _loads(line)
             except ValueError as error:
                 raise UserError(f"{name} is not JSON: line {number}: {error}.") from error
 
 
+def _loads(text: str) -> Any:
+    """Numbers stay as they are written."""
+    return json.loads(text, strict=False, parse_float=str, parse_int=str)
+
+
 def _lines(value: Any, path: str = "") -> Iterator[str]:
     """A record on one line when it is short, else one line per part, each with its path of keys."""
-    line = _flat(value)
+    line = flat(value)
     if len(line) <= _INLINE or not isinstance(value, dict | list):
         yield f"{path}: {line}" if path else line
     else:
@@ -54,33 +61,13 @@ def _lines(value: Any, path: str = "") -> Iterator[str]:
             yield from _lines(item, f"{path} {key}".strip())
 
 
-def _flat(value: Any, path: str = "") -> str:
-    if isinstance(value, dict):
-        return "; ".join(filter(None, (_flat(item, f"{path} {key}".strip()) for key, item in value.items())))
-    if isinstance(value, list):
-        if any(isinstance(item, dict | list) for item in value):
-            return "; ".join(
-                filter(None, (_flat(item, f"{path} {at}".strip()) for at, item in enumerate(value, 1)))
-            )
-        value = ", ".join(one_line(_plain(item)) for item in value)
-    text = one_line(_plain(value))
-    return f"{path}: {text}" if path and text else text
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
-
-
 def _notebook(notebook: Any, name: str) -> ParsedFile:
     """Markdown cells as text, code cells as they are."""
     parts = []
     for cell in notebook["cells"]:
         source = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
-        parts.append(parse_markdown(source, name).text if cell["cell_type"] == "markdown" else source)
-    text = clean("\n\n".join(parts))
+        prose = cell["cell_type"] == "markdown"
+        parts.append(parse_markdown(source, name).text if prose else literal(source))
+    text = clean("\n\n".join(parts), keep_spaces=True)
     title = next((line.lstrip("# ") for line in text.split("\n") if line.startswith("# ")), "")
     return ParsedFile(text, title or stem(name), "notebook")

@@ -39,6 +39,7 @@ _WORDS = {
 }
 # Single letters are left out: they also number lists and name columns.
 _LISTS = {code: frozenset(w for w in words.split() if len(w) > 1) for code, words in _WORDS.items()}
+FUNCTION_WORDS = frozenset().union(*_LISTS.values())
 
 # Scripts that name their language, or nearly; letters that only one of the languages has decide the rest.
 _SCRIPTS = {

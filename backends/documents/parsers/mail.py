@@ -1,49 +1,73 @@
-"""E-mail messages.
+"""E-mail messages, and the files that came with them.
 
-Enters: eml, and Outlook's msg. Leaves: the header lines people read, the body (plain
-text if there is one, else its HTML), text attachments.
+Enters: eml, and Outlook's msg. Leaves: the header lines people read and the body, its text unless its HTML
+says much more; attachments, messages among them, as files that are still to be read.
 """
 
 from __future__ import annotations
 
 import email
 import email.policy
+import mimetypes
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from email.message import EmailMessage, Message
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from backends.datatypes import ParsedFile, UserError
-from backends.documents.parsers.common import clean, decode, iso_date, one_line, stem
+from backends.datatypes import Attachment, ParsedFile, UserError
+from backends.documents import limits
+from backends.documents.parsers.common import clean, iso_date, one_line, stem
+from backends.documents.parsers.encodings import decode
 from backends.documents.parsers.plain_text import unwrap
+from backends.documents.parsing import SUPPORTED
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_SIGNATURES = (".p7s", ".p7m", ".asc", ".sig", ".pgp", ".gpg")
+_STUB = 0.5  # plain text with a smaller share of its HTML's words only says that there is HTML
+_FEW = 20  # words by which the two may differ in any case
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
     if name.lower().endswith(".msg"):
-        return _outlook(path, name)
+        from backends.documents.parsers.outlook import read_message
+
+        return message_to_parsed(read_message(path, name), name, kind)
     data = path.read_bytes()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # a whole message stored as UTF-16
         data = decode(data).encode("utf-8")
-    message = email.message_from_bytes(data, policy=email.policy.default)
     if not data.strip():
         raise UserError(f"{name} holds nothing but white space.")
+    return message_to_parsed(email.message_from_bytes(data, policy=email.policy.default), name, kind)
+
+
+def message_to_parsed(message: EmailMessage, name: str, kind: str) -> ParsedFile:
+    """UserError when the message is encrypted or holds nothing."""
     if message.get_content_type() in ("multipart/encrypted", "application/pkcs7-mime"):
         raise UserError(f"{name} is encrypted; its text cannot be read.")
-    body = _body(message)
-    if "-----BEGIN PGP MESSAGE-----" in body:
+    parts = _Parts()
+    bodies = _bodies(message)
+    parts.take(message, bodies)
+    text = "\n\n".join(filter(None, [_body(bodies), *parts.texts]))
+    sealed = not text.strip() and any(each.lower().endswith(_SIGNATURES) for each in parts.named)
+    if sealed or "-----BEGIN PGP MESSAGE-----" in text:
         raise UserError(f"{name} is encrypted with PGP; its text cannot be read.")
-    subject = _header(message, "Subject")
     headers = [f"{label}: {value}" for label in _HEADERS if (value := _header(message, label))]
-    attachments = [text for part in message.iter_attachments() if (text := _attachment(part))]
-    if not body.strip() and not attachments and not headers:
+    if not text.strip() and not parts.named and not headers:
         raise UserError(f"{name} holds no message.")
-    text = clean("\n\n".join(["\n".join(headers), body, *attachments]))
-    return ParsedFile(text, subject or stem(name), kind, date=iso_date(_header(message, "Date")))
+    attached = [f"Attachment: {each}" for each in parts.named]
+    return ParsedFile(
+        clean("\n\n".join(filter(None, ["\n".join(headers), text, "\n".join(attached)])), keep_spaces=True),
+        _header(message, "Subject") or stem(name),
+        kind,
+        date=iso_date(_header(message, "Date")),
+        notes=parts.notes,
+        attachments=tuple(parts.attachments),
+    )
 
 
-def _header(message: EmailMessage, label: str) -> str:
+def _header(message: Message, label: str) -> str:
     try:
         return one_line(message.get(label) or "")
     except (ValueError, IndexError, AttributeError):  # the standard parser trips over some malformed headers
@@ -51,22 +75,47 @@ def _header(message: EmailMessage, label: str) -> str:
         return one_line(raw)
 
 
-def _body(message: EmailMessage) -> str:
-    part = message.get_body(preferencelist=("plain", "html"))
-    if part is None:
-        return "" if message.is_multipart() else _content(message)
+# --- body ------------------------------------------------------------------------------------------
+
+
+def _bodies(message: EmailMessage) -> dict[str, Message]:
+    """The part that is the body as text and the one that is it as HTML, as far as there are."""
+    found = {kind: message.get_body(preferencelist=(kind,)) for kind in ("plain", "html")}
+    bodies: dict[str, Message] = {kind: part for kind, part in found.items() if part is not None}
+    if len(bodies) == 2 and not any(_offers(part, bodies) for part in message.walk()):
+        del bodies["html"]  # it goes on after the text instead of saying the same
+    if not bodies and not message.is_multipart() and message.get_content_maintype() == "text":
+        bodies["plain"] = message
+    return bodies
+
+
+def _offers(part: Message, bodies: dict[str, Message]) -> bool:
+    """Whether a part holds both as alternatives."""
+    within = {id(each) for each in part.walk()}
+    both = all(id(body) in within for body in bodies.values())
+    return both and part.get_content_type() == "multipart/alternative"
+
+
+def _body(bodies: dict[str, Message]) -> str:
+    """The text, unless it is empty or a stub in front of the HTML."""
+    plain = _plain(bodies["plain"]) if "plain" in bodies else ""
+    html = _html(_content(bodies["html"])) if "html" in bodies else ""
+    words, marked = len(plain.split()), len(html.split())
+    stub = words < _STUB * marked and marked - words > _FEW
+    return html if stub or not words else plain
+
+
+def _plain(part: Message) -> str:
     text = _content(part)
-    if part.get_content_type() == "text/html":
-        return _html(text)
-    if not text.strip() and (other := message.get_body(preferencelist=("html",))) is not None:
-        return _html(_content(other))
+    if str(part.get_param("format", "")).lower() == "flowed":  # RFC 3676: a space at the end goes on
+        text = re.sub(r"(?<=\S) \r?\n(?=[^>\r\n])", " ", text)
     return unwrap(text)
 
 
-def _html(text: str) -> str:
+def _html(source: str) -> str:
     from backends.documents.parsers.web import html_to_parsed
 
-    return html_to_parsed(text, "").text
+    return html_to_parsed(source, "").text if source.strip() else ""
 
 
 def _content(part: Message) -> str:
@@ -74,73 +123,95 @@ def _content(part: Message) -> str:
     data = part.get_payload(decode=True)
     if not isinstance(data, bytes):
         return str(part.get_payload())
-    try:
-        return data.decode(part.get_content_charset() or "utf-8")
-    except (LookupError, UnicodeDecodeError):
-        return decode(data)
+    return decode(data, part.get_content_charset() or "")
 
 
-def _attachment(part: Message) -> str:
-    """Plain text in a file that came with the message; other files are named only."""
-    name = part.get_filename() or "attachment"
-    if part.get_content_type() == "text/plain":
-        return f"Attachment {name}:\n\n{unwrap(_content(part))}"
-    return f"Attachment: {name}" if part.get_filename() else ""
+# --- what came with it -----------------------------------------------------------------------------
 
 
-# --- Outlook ---------------------------------------------------------------------------------------
+@dataclass
+class _Parts:
+    """The parts of a message besides its body."""
 
-# Properties by their numbers in [MS-OXPROPS]: each is a stream of its own in the message's file.
-_SUBJECT, _BODY, _HTML, _TRANSPORT = "0037", "1000", "1013", "007D"
-_PEOPLE = {"From": ("0C1A", "5D01"), "To": ("0E04", ""), "Cc": ("0E03", "")}
-_FILE_NAME, _FILE_DATA = ("3707", "3704"), "3701"
+    texts: list[str] = field(default_factory=list)  # that belong to the body, though they are parts
+    named: list[str] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    pictures: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        notes = [f"attachment not read: {each}" for each in self.unread]
+        notes += [f"pictures left out: {self.pictures}"] if self.pictures else []
+        return tuple(notes)
+
+    def take(self, message: Message, bodies: dict[str, Message]) -> None:
+        body = {id(part) for part in bodies.values()}
+        for part in _leaves(message):
+            if id(part) not in body:
+                self._take(part)
+
+    def _take(self, part: Message) -> None:
+        kind = part.get_content_type()
+        named = part.get_filename() or part.get_content_disposition() == "attachment"
+        if kind == "message/rfc822":
+            within: Any = part.get_payload(0)
+            name = safe_name(_header(within, "Subject"))[:100] or "message"
+            self._attach(f"{name}.eml", within.as_bytes())
+        elif part.get_content_maintype() == "image":
+            self.pictures += 1
+        elif not named and kind in ("text/plain", "text/html"):
+            self.texts.append(_plain(part) if kind == "text/plain" else _html(_content(part)))
+        elif named or kind.startswith("application/"):
+            self._attach(_file_name(part), _bytes(part))
+
+    def _attach(self, name: str, data: bytes) -> None:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in _SIGNATURES:
+            self.named.append(name)
+            return
+        name = self._unlike_others(name)
+        self.named.append(name)
+        if suffix not in (*SUPPORTED, ".zip") or len(self.attachments) >= limits.MAX_ZIP_FILES:
+            self.unread.append(name)
+        else:
+            self.attachments.append(Attachment(name, data))
+
+    def _unlike_others(self, name: str) -> str:
+        path, number, unlike = PurePosixPath(name), 1, name
+        while unlike.casefold() in map(str.casefold, self.named):
+            number += 1
+            unlike = f"{path.stem} ({number}){path.suffix}"
+        return unlike
 
 
-def _outlook(path: Path, name: str) -> ParsedFile:
-    import olefile
-
-    with olefile.OleFileIO(str(path)) as container:
-        if not container.exists("__properties_version1.0"):
-            raise UserError(f"{name} is not an Outlook message.")
-        subject = _property(container, _SUBJECT)
-        headers = [
-            f"{label}: {' '.join(filter(None, (who, f'<{mail}>' if '@' in mail else '')))}"
-            for label, (shown, address) in _PEOPLE.items()
-            if (who := _property(container, shown)) is not None
-            for mail in [_property(container, address) if address else ""]
-            if who or mail
-        ]
-        date = re.search(r"^Date: *(.+)$", _property(container, _TRANSPORT), re.M)
-        headers += [f"Date: {one_line(date.group(1))}"] if date else []
-        headers += [f"Subject: {one_line(subject)}"] if subject else []
-        body = unwrap(_property(container, _BODY))
-        if not body.strip():
-            body = _html(_property(container, _HTML))
-        folders = sorted({each[0] for each in container.listdir() if each[0].startswith("__attach")})
-        attachments = [_outlook_attachment(container, folder) for folder in folders]
-    sealed = not body.strip() and any(each.endswith((".asc", ".p7m", ".pgp", ".gpg")) for each in attachments)
-    if sealed or "-----BEGIN PGP MESSAGE-----" in body:
-        raise UserError(f"{name} is encrypted; its text cannot be read.")
-    if not body.strip() and not attachments:
-        raise UserError(f"{name} holds no text that can be read (its body may be kept as rich text only).")
-    text = clean("\n\n".join(["\n".join(headers), body, *filter(None, attachments)]))
-    day = iso_date(date.group(1)) if date else ""
-    return ParsedFile(text, one_line(subject) or stem(name), "email", date=day)
+def _leaves(message: Message) -> Iterator[Message]:
+    """The parts that hold something, in order; a message within is one."""
+    if message.get_content_type() == "message/rfc822" or not message.is_multipart():
+        yield message
+        return
+    alternatives = message.get_content_type() == "multipart/alternative"
+    parts: Any = message.get_payload()
+    for part in parts:
+        if not alternatives or part.is_multipart() or part.get_filename():
+            yield from _leaves(part)
 
 
-def _property(container: Any, number: str, folder: str = "") -> str:
-    """A text property of the message or of one of its parts; "" where it has none."""
-    for kind, encoding in (("001F", "utf-16-le"), ("001E", ""), ("0102", "")):
-        stream = [*([folder] if folder else []), f"__substg1.0_{number}{kind}"]
-        if container.exists(stream):
-            data = container.openstream(stream).read()
-            return data.decode(encoding, errors="replace") if encoding else decode(data)
-    return ""
+def _bytes(part: Message) -> bytes:
+    data: Any = part.get_payload(decode=True)
+    if isinstance(data, bytes):
+        return data
+    return str(part.get_payload()).encode("utf-8", errors="replace")
 
 
-def _outlook_attachment(container: Any, folder: str) -> str:
-    named = next((each for number in _FILE_NAME if (each := _property(container, number, folder))), "")
-    label = one_line(named) or "attachment"
-    if label.lower().endswith((".txt", ".md", ".csv", ".log")):
-        return f"Attachment {label}:\n\n{unwrap(_property(container, _FILE_DATA, folder))}"
-    return f"Attachment: {label}"
+def _file_name(part: Message) -> str:
+    """A name without folders; one after its type where it has none that tells what it is."""
+    name = safe_name(part.get_filename() or "attachment")
+    if PurePosixPath(name).suffix.lower() not in SUPPORTED:
+        suffix = mimetypes.guess_extension(part.get_content_type()) or ""
+        name += suffix if suffix in SUPPORTED and part.get_content_maintype() == "application" else ""
+    return name
+
+
+def safe_name(name: str) -> str:
+    return re.sub(r"[^\w .,()+&@'-]", "-", one_line(name).replace("\\", "/").rpartition("/")[2]).strip(" .")

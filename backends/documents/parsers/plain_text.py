@@ -1,168 +1,113 @@
-"""Markdown, plain text, reStructuredText, Org and RTF.
+"""Plain text, logs and SQL.
 
-Enters: a text file in any common encoding. Leaves: its words without mark-up, one paragraph a line.
+Enters: a text file in any encoding. Leaves: one paragraph a line where lines were broken at a fixed width;
+lines that mean something (logs, code, addresses, columns) stay as they stand, their white space included.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from backends.datatypes import ParsedFile
-from backends.documents.parsers.common import clean, decode, one_line, stem, table_lines
+from backends.documents.parsers.common import clean, one_line, stem
+from backends.documents.parsers.encodings import decoded
+from backends.documents.parsers.languages import FUNCTION_WORDS
+from backends.documents.parsers.pdf_words import join, whole_words
 
-_FENCE = re.compile(r"^\s{0,3}(```|~~~)")
-_ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
+ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 _RULE = re.compile(r"^\s*([-*_=~^#\"'+.])\1{2,}\s*$")
-_ATX = re.compile(r"^\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
-_TABLE_RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
-_INLINE: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), r"\1"),  # images: their description
-    (re.compile(r"\[([^\]]+)\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)"), r"\1"),  # links: their words
-    (re.compile(r"<(https?://[^>\s]+|[^>\s@]+@[^>\s]+)>"), r"\1"),
-    (re.compile(r"</?[a-zA-Z][^>]*>"), ""),
-    (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
-    (re.compile(r"(?<![\w*])\*(?=\S)([^*]+?)(?<=\S)\*(?![\w*])"), r"\1"),
-    (re.compile(r"(?<![\w_])_(?=\S)([^_]+?)(?<=\S)_(?![\w_])"), r"\1"),
-    (re.compile(r"`+([^`]+?)`+"), r"\1"),
-    (re.compile(r"\\([\\`*_{}\[\]()#+.!|<>-])"), r"\1"),
+_HEADING = re.compile(r"#{1,6}\s")
+_LINES = (".log", ".sql")  # files in which every line end means something
+_NARROWEST, _WIDEST = 45, 120  # characters at which texts are broken
+_LONGEST_LINE = 200  # a longer one is a paragraph, not a line of something
+_CONTINUED = 0.4  # share of full lines that go on with a small letter, in prose; German has 0.6
+# Columns, entries of a log, code: no line of prose looks so.
+_NO_PROSE = re.compile(
+    r"\S {2,}\S.* {2,}\S|\S {3,}\S|\t\S|\S +\| +\S|^\W?\d{2,4}[-/:.]\d\d[-/:.]\d\d|[;{}]$|^\s*(--|//|#!)"
+    r"|\s--\s|^\s*[\w.-]+\s*[=:]\s*\S{1,40}$|^\s*(CREATE|INSERT|SELECT|UPDATE|DELETE|ALTER|DROP)\s"
 )
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
-    data = path.read_bytes()
-    if kind == "rtf":
-        from striprtf.striprtf import rtf_to_text
-
-        text = re.sub(r"\|\n", "\n", rtf_to_text(data.decode("latin-1"), errors="replace"))
-        return _parsed("\n".join(_rtf_lines(text.split("\n"))), kind, name)
-    text = decode(data)
-    if kind == "markdown":
-        return parse_markdown(text, name)
-    return _parsed(unwrap(text), kind, name)
+    file = decoded(path.read_bytes())
+    if name.lower().endswith(_LINES):
+        return ParsedFile(clean(file.text, keep_spaces=True), stem(name), kind, notes=file.notes)
+    text = unwrap(file.text)
+    return ParsedFile(text, title_of(text) or stem(name), kind, notes=file.notes)
 
 
-def _parsed(text: str, kind: str, name: str) -> ParsedFile:
-    text = clean(text)
+def title_of(text: str) -> str:
+    """A first line that stands alone and does not end like a sentence; "" when it does."""
     first = text.split("\n", 1)[0].strip()
-    # A first line that stands alone and does not end like a sentence is the title.
-    title = first if 3 <= len(first) <= 90 and first[-1] not in ".,;:" and not _ITEM.match(first) else ""
-    return ParsedFile(text, title.lstrip("# ") or stem(name), kind)
-
-
-def _rtf_lines(lines: list[str]) -> Iterator[str]:
-    """The reader sets the cells of a row apart with "|"; rows that follow each other are one table."""
-    for piped, group in groupby(lines, key=lambda line: "|" in line):
-        block = list(group)
-        yield from table_lines(line.split("|") for line in block) if piped else block
+    stands_alone = 3 <= len(first) <= 90 and first[-1] not in ".,;:" and not ITEM.match(first)
+    return first.lstrip("# ") if stands_alone and not _NO_PROSE.search(first) else ""
 
 
 def unwrap(text: str) -> str:
-    """Join the lines of paragraphs that were broken at a fixed width; other line ends mean something."""
-    blocks = re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return "\n\n".join(_unwrap_block(block.split("\n")) for block in blocks)
+    """The text cleaned, lines of paragraphs joined that were broken at a fixed width, and words with them."""
+    text = clean(text, keep_spaces=True)
+    blocks = [[line for line in block.split("\n") if not _RULE.match(line)] for block in text.split("\n\n")]
+    prose = [block for block in blocks if _is_prose(block)]
+    breaks = [pair for block in prose for pair in _full(block)]
+    usual = sum(map(_goes_on, breaks)) >= _CONTINUED * len(breaks) if breaks else False
+    whole = whole_words([_block(block, usual) for block in blocks])
+    return "\n\n".join(filter(None, whole))
 
 
-def _unwrap_block(lines: list[str]) -> str:
-    lines = [line for line in lines if not _RULE.match(line)]
-    width = max((len(line.rstrip()) for line in lines), default=0)
-    joined: list[str] = []
-    for at, line in enumerate(lines):
-        before = lines[at - 1].rstrip() if at else ""
-        # A wrapped line is about as long as a line can be: the next word would not have fitted.
-        next_word = len(line.split(" ", 1)[0]) if line.strip() else 0
-        wrapped = 45 <= width <= 120 and len(before) + 1 + next_word > width - 3 and len(before) > 0.7 * width
-        if at and wrapped and not _ITEM.match(line) and not _ATX.match(before):
-            joined[-1] = f"{joined[-1].rstrip()} {line.strip()}"
+def _is_prose(block: Sequence[str]) -> bool:
+    """Whether nothing in a block looks like code, columns or entries."""
+    odd = sum(len(line) <= _LONGEST_LINE and bool(_NO_PROSE.search(line)) for line in block)
+    return odd <= len(block) / 4
+
+
+def _full(block: Sequence[str]) -> list[tuple[str, str]]:
+    """Neighbouring lines of which the first was as long as a line could be: the next word did not fit."""
+    width = max((len(line) for line in block), default=0)
+    if not _NARROWEST <= width <= _WIDEST:
+        return []
+    return [(line, following) for line, following in pairwise(block) if _is_full(line, following, width)]
+
+
+def _is_full(line: str, following: str, width: int) -> bool:
+    next_word = len(following.strip().split(" ", 1)[0])
+    full = len(line) + 1 + next_word > width - 3 and len(line) > 0.7 * width
+    return full and bool(following.strip()) and not ITEM.match(following) and not _HEADING.match(line)
+
+
+def _goes_on(pair: tuple[str, str]) -> bool:
+    """Whether a sentence clearly runs over the end of a line."""
+    line, first = pair[0], pair[1].lstrip()[:1]
+    if first.islower() or line.endswith((",", "-")) or line.rpartition(" ")[2] in FUNCTION_WORDS:
+        return True
+    caseless = first.isalpha() and first.lower() == first.upper()
+    return caseless and line[-1:] not in ".!?。"
+
+
+def _block(block: Sequence[str], usual: bool) -> str:
+    """A paragraph on one line, or lines as they stand."""
+    full = _full(block)
+    going_on = sum(map(_goes_on, full))
+    wrapped = bool(full) and _is_prose(block) and going_on >= _CONTINUED * len(full)
+    if not wrapped and not (usual and 0 < len(full) <= 2 and _is_prose(block) and going_on):
+        return _kept(block)
+    width = max(map(len, block))
+    lines = [one_line(block[0])]
+    for line, following in pairwise(block):
+        if _is_full(line, following, width):
+            lines[-1] = join(lines[-1], one_line(following))
         else:
-            joined.append(line)
-    return "\n".join(joined)
+            lines.append(one_line(following))
+    return "\n".join(lines)
 
 
-# --- Markdown ------------------------------------------------------------------------------------
-
-
-def parse_markdown(text: str, name: str, kind: str = "markdown") -> ParsedFile:
-    """Mark-up removed, headings kept as "# ..." lines, tables as rows that can be read alone."""
-    lines = _without_front_matter(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
-    blocks: list[str] = []
-    at = 0
-    while at < len(lines):
-        at, block = _block(lines, at)
-        if block:
-            blocks.append(block)
-    result = clean("\n\n".join(blocks))
-    heading = re.search(r"^# (.+)$", result, re.M) or re.search(r"^#{2,6} (.+)$", result, re.M)
-    return ParsedFile(result, heading.group(1) if heading else stem(name), kind)
-
-
-def _without_front_matter(lines: list[str]) -> list[str]:
-    if lines and lines[0].strip() == "---":
-        for at, line in enumerate(lines[1:60], start=1):
-            if line.strip() in ("---", "..."):
-                return lines[at + 1 :]
-    return lines
-
-
-def _block(lines: list[str], at: int) -> tuple[int, str]:
-    """(line after it, text) of the block that begins at line `at`."""
-    line = lines[at]
-    if not line.strip():
-        return at + 1, ""
-    if fence := _FENCE.match(line):
-        end = _find(lines, at + 1, lambda each: each.strip().startswith(fence.group(1)))
-        return end + 1, "\n".join(lines[at + 1 : end])
-    if heading := _ATX.match(line):
-        return at + 1, f"{heading.group(1)} {one_line(_inline(heading.group(2)))}"
-    if at + 1 < len(lines) and "|" in line and "-" in lines[at + 1] and _TABLE_RULE.match(lines[at + 1]):
-        end = _find(lines, at + 2, lambda each: "|" not in each)
-        rows = [_cells(lines[at]), *(_cells(each) for each in lines[at + 2 : end])]
-        return end, "\n".join(table_lines(rows, has_header=True))
-    if _RULE.match(line):
-        return at + 1, ""
-    if at + 1 < len(lines) and re.match(r"^\s{0,3}(=+|-{2,})\s*$", lines[at + 1]) and not _ITEM.match(line):
-        level = "#" if "=" in lines[at + 1] else "##"
-        return at + 2, f"{level} {one_line(_inline(line))}"
-    return _paragraph(lines, at)
-
-
-def _paragraph(lines: list[str], at: int) -> tuple[int, str]:
-    """A paragraph or one list: lines up to a blank one; each item on a line of its own."""
-    parts: list[str] = []
-    while at < len(lines) and lines[at].strip():
-        line = lines[at]
-        if parts and (_ATX.match(line) or _FENCE.match(line)):
-            break
-        line = re.sub(r"^\s*(>\s?)+", "", line)
-        if parts and not _ITEM.match(line) and not parts[-1].endswith("\n"):
-            parts[-1] += " " + line.strip()
-        else:
-            parts.append(_ITEM.sub(_bullet, line).strip())
-        if line.endswith("  ") or line.endswith("\\"):
-            parts[-1] = parts[-1].rstrip("\\ ") + "\n"
-        at += 1
-    return at, "\n".join(one_line(_inline(part)) for part in parts)
-
-
-def _bullet(match: re.Match[str]) -> str:
-    mark = match.group().strip()
-    return f"{mark} " if mark[0].isdigit() else "- "
-
-
-def _find(lines: list[str], at: int, test: Callable[[str], bool]) -> int:
-    while at < len(lines) and not test(lines[at]):
-        at += 1
-    return at
-
-
-def _cells(line: str) -> list[str]:
-    inner = line.strip().removeprefix("|").removesuffix("|")
-    return [_inline(cell.strip()) for cell in re.split(r"(?<!\\)\|", inner)]
-
-
-def _inline(text: str) -> str:
-    for pattern, replacement in _INLINE:
-        text = pattern.sub(replacement, text)
-    return text
+def _kept(block: Sequence[str]) -> str:
+    """Lines as they stand where their white space means something."""
+    depths = {len(line) - len(line.lstrip()) for line in block}
+    stepped = len(depths) > 1 and max(depths) > 1
+    set_out = stepped or any(_NO_PROSE.search(line) for line in block if len(line) <= _LONGEST_LINE)
+    if len(block) > 1 and set_out and max(map(len, block)) <= _LONGEST_LINE:
+        return "\n".join(block)
+    return "\n".join(map(one_line, block))

@@ -17,7 +17,8 @@ from pathlib import Path
 from backends.datatypes import ParsedFile, UserError
 from backends.documents import limits
 from backends.documents.parsers import excel_binary, excel_xml, ods
-from backends.documents.parsers.common import Budget, PageText, assemble, clean, decode, stem, table_lines
+from backends.documents.parsers.common import Budget, PageText, assemble, clean, stem, table_lines
+from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.office import OLE, check_archive
 from backends.documents.parsers.sheets import Findings, Sheet, blocks
 
@@ -63,14 +64,16 @@ def _is_locked(path: Path) -> bool:
 
 
 def _delimited(path: Path, name: str) -> ParsedFile:
-    text = decode(path.read_bytes())
+    file = decoded(path.read_bytes())
+    text = file.text
     first = [line for line in text[:100_000].split("\n", 40)[:40] if line.strip()]
     mark = _delimiter(first)
     if first and (said := re.fullmatch(r"\ufeff?sep=(.)\s*", first[0], re.I)):  # Excel's own hint
         mark, text = said[1], text.partition("\n")[2]
     csv.field_size_limit(limits.MAX_CHARACTERS)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
-    return ParsedFile(clean("\n".join(Budget(name).spend(table_lines(rows)))), stem(name), "csv")
+    lines = Budget(name).spend(table_lines(rows))
+    return ParsedFile(clean("\n".join(lines)), stem(name), "csv", notes=file.notes)
 
 
 def _delimiter(lines: list[str]) -> str:

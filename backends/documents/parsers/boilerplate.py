@@ -1,0 +1,217 @@
+"""Takes out of a page what is not its content: menus, footers, hidden parts.
+
+Enters: the root of a parsed page, which is changed. Leaves: notes on what had to be judged. Each removal
+needs evidence: what the author marked, or lists of nothing but links where menus stand. When in doubt a part
+stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_NEVER = (
+    "script", "style", "noscript", "template", "svg", "iframe", "head", "title", "ix:header", "canvas",
+    "object", "embed", "audio", "video", "datalist", "search",
+)  # fmt: skip
+_MENU_ROLES = {"navigation", "contentinfo", "search", "menu", "menubar", "dialog", "alertdialog", "toolbar"}
+# Words of class and id that mark a menu, if it holds little but links.
+_MENU_WORDS = {
+    "nav", "navbar", "navigation", "sidenav", "topnav", "menu", "menubar", "submenu", "navmenu", "breadcrumb",
+    "breadcrumbs", "sidebar", "toolbar", "topbar", "footer", "pagination", "pager", "paging", "social",
+    "share", "sharing", "toc", "skip", "links", "tags", "tagcloud", "langs", "languages", "related", "navbox",
+}  # fmt: skip
+_POPUP_WORDS = {"modal", "popup", "cookie", "cookies", "consent", "tooltip", "dropdown", "lightbox"}
+_PANEL_WORDS = {
+    "tab", "tabs", "tabpanel", "tabcontent", "panel", "pane", "accordion", "collapse", "collapsible", "faq",
+    "answer", "toggle", "expand", "expandable", "expander", "slide", "step", "more", "content",
+}  # fmt: skip
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+_SHARE = 0.85  # of the letters of a menu are links
+_LONGEST_LINK = 40  # letters of a menu's links on average
+_FEWEST_LINKS = 3
+_LEADING_LINKS = 5  # of an unmarked menu in front of the page's heading
+ENOUGH = 200  # letters outside unmarked menus that make a page more than a menu
+
+
+@dataclass
+class _Size:
+    """Letters in an element, how many of them are links, and how many links."""
+
+    letters: int = 0
+    linked: int = 0
+    links: int = 0
+
+
+def remove_boilerplate(root: Any) -> tuple[str, ...]:
+    """Take menus, footers and hidden parts out of the page."""
+    notes = remove_invisible(root)
+    sizes = _sizes(root)
+    _drop([element for element in root.iter() if _is_marked(element, sizes)])
+    menus = _leading_menus(root)
+    _drop(menus)
+    return (*notes, *(f"taken for menus and left out: {len(menus)} lists of links" for _ in menus[:1]))
+
+
+def remove_invisible(root: Any) -> tuple[str, ...]:
+    """Take out scripts, styles and hidden parts."""
+    _drop([element for element in root.iter() if not isinstance(element.tag, str) or element.tag in _NEVER])
+    hidden = _hidden(root)
+    words = sum(len("".join(element.itertext()).split()) for element in hidden)
+    _drop(hidden)
+    return (f"hidden text left out: {words} words",) if words else ()
+
+
+def _drop(elements: list[Any]) -> None:
+    """Remove elements; the text that follows each stays."""
+    for element in elements:
+        if element.getparent() is not None:
+            element.drop_tree()
+
+
+def _tokens(element: Any) -> set[str]:
+    """The words of an element's class and id."""
+    named = f"{element.get('class', '')} {element.get('id', '')}"
+    return set(re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", named).lower()))
+
+
+# --- hidden ----------------------------------------------------------------------------------------
+
+
+def _hidden(root: Any) -> list[Any]:
+    """Hidden elements, the outermost of each nest, but not what a click shows: tabs and accordions."""
+    targets = set(_targets(root))
+    return [element for element in root.iter() if _is_hidden(element) and not _opens(element, targets)]
+
+
+def _is_hidden(element: Any) -> bool:
+    hidden = element.get("hidden")
+    return (
+        (hidden is not None and hidden != "until-found")
+        or element.get("aria-hidden") == "true"
+        or bool(_HIDDEN.search(element.get("style") or ""))
+    )
+
+
+def _targets(root: Any) -> Iterator[str]:
+    """Ids of what controls of the page show and hide."""
+    for element in root.iter():
+        yield from (element.get("aria-controls") or "").split()
+        for attribute in ("href", "data-target", "data-bs-target", "data-toggle"):
+            if (element.get(attribute) or "").startswith("#"):
+                yield element.get(attribute)[1:]
+
+
+def _opens(element: Any, targets: set[str]) -> bool:
+    """Whether a hidden element is a closed tab or panel of the page's content."""
+    tokens = _tokens(element)
+    if element.get("role") in _MENU_ROLES or tokens & _POPUP_WORDS or not element.text_content().strip():
+        return False
+    if element.get("role") == "tabpanel" or element.get("id") in targets or tokens & _PANEL_WORDS:
+        return True
+    before = element.getprevious()
+    return (before is not None and _is_switch(before)) or _has_open_twin(element)
+
+
+def _is_switch(element: Any) -> bool:
+    if element.tag in ("button", "summary", "label", "dt", "h1", "h2", "h3", "h4", "h5", "h6"):
+        return True
+    marks = ("onclick", "aria-expanded", "data-toggle", "data-bs-toggle")
+    return element.get("role") in ("button", "tab") or any(element.get(mark) is not None for mark in marks)
+
+
+def _has_open_twin(element: Any) -> bool:
+    """Of several parts of one class only one is open."""
+    kind = (element.get("class") or "").split()[:1]
+    parent = element.getparent()
+    return (
+        bool(kind)
+        and parent is not None
+        and any(
+            twin.tag == element.tag and (twin.get("class") or "").split()[:1] == kind and not _is_hidden(twin)
+            for twin in parent
+        )
+    )
+
+
+# --- menus and the like ----------------------------------------------------------------------------
+
+
+def _sizes(root: Any) -> dict[Any, _Size]:
+    sizes: dict[Any, _Size] = {}
+    for element in reversed([*root.iter()]):  # what is within comes first
+        size = _Size(len("".join((element.text or "").split())))
+        for child in element:
+            inner = sizes[child]
+            size.letters += inner.letters + len("".join((child.tail or "").split()))
+            size.linked += inner.linked
+            size.links += inner.links
+        if element.tag == "a" and element.get("href") is not None:
+            size.linked, size.links = size.letters, 1
+        sizes[element] = size
+    return sizes
+
+
+def _is_marked(element: Any, sizes: dict[Any, _Size]) -> bool:
+    """Whether its author marks an element as no content."""
+    tag, role = element.tag, element.get("role")
+    if tag == "nav" or role in _MENU_ROLES or (tag == "dialog" and element.get("open") is None):
+        return True
+    if tag == "footer":
+        return not any(parent.tag in ("article", "section", "main", "blockquote") for parent in
+                       element.iterancestors())  # fmt: skip
+    if tag == "button":
+        return not _is_question(element)
+    size = sizes[element]
+    if tag == "aside":
+        return size.linked > 0.5 * size.letters
+    return _is_menu(size) and bool(_tokens(element) & _MENU_WORDS) and not _lists_codes(element)
+
+
+def _is_question(button: Any) -> bool:
+    """Whether a button is the heading of what it opens."""
+    words = button.text_content().split()
+    controls = _is_switch_by_mark(button) or button.getparent().tag in ("h2", "h3", "h4", "h5", "h6", "dt")
+    following = button.getnext()
+    opens = following is not None and (_is_hidden(following) or bool(_tokens(following) & _PANEL_WORDS))
+    return bool(words) and (controls or opens or words[-1].endswith("?") or button.get("role") == "tab")
+
+
+def _is_switch_by_mark(element: Any) -> bool:
+    return any(element.get(mark) is not None for mark in ("aria-expanded", "aria-controls"))
+
+
+def _is_menu(size: _Size) -> bool:
+    return (
+        size.links >= _FEWEST_LINKS
+        and size.linked > _SHARE * size.letters
+        and size.linked < _LONGEST_LINK * size.links
+    )
+
+
+def _lists_codes(element: Any) -> bool:
+    """Links such as "E01 water tank empty" are entries of a list, not ways through a site."""
+    texts = [link.text_content() for link in element.iter("a")]
+    coded = sum(bool(re.search(r"[^\W\d]-?\d|\d[^\W\d]", text)) for text in texts)
+    return 2 * coded >= len(texts)
+
+
+def _leading_menus(root: Any) -> list[Any]:
+    """Unmarked lists of nothing but links in front of the page's heading."""
+    heading = next(root.iter("h1"), None)
+    if heading is None:
+        return []
+    sizes = _sizes(root)
+    menus: list[Any] = []
+    for element in root.iter():
+        if element is heading:
+            break
+        size = sizes[element]
+        if element.tag in ("ul", "ol", "table", "td", "div", "p") and size.links >= _LEADING_LINKS:
+            within = any(parent in menus for parent in element.iterancestors())
+            if _is_menu(size) and not within and not _lists_codes(element):
+                menus.append(element)
+    rest = sizes[root].letters - sum(sizes[menu].letters for menu in menus)
+    return menus if rest > ENOUGH else []

@@ -1,0 +1,99 @@
+"""Org mode files, by way of Markdown: both mark the same things.
+
+Enters: an org file. Leaves: headings, paragraphs, rows, code as it stands. Drawers and settings are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from backends.datatypes import ParsedFile
+from backends.documents.parsers.common import clean, iso_date
+from backends.documents.parsers.encodings import decoded
+from backends.documents.parsers.markdown import parse_markdown
+
+_BEGIN = re.compile(r"\s*#\+begin_(\w+)", re.I)
+_KEYWORD = re.compile(r"\s*#\+(\w+):\s*(.*)$")
+_SHOWN = {"title", "author", "date", "subtitle", "caption", "email"}
+_CODE = {"src", "example", "export", "verse"}
+_TABLE_RULE = re.compile(r"\s*\|[-+|]+\s*$")
+_INLINE: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\[\[[^\]]+\]\[([^\]]+)\]\]"), r"\1"),
+    (re.compile(r"\[\[(?:file:)?([^\]]+)\]\]"), r"\1"),
+    (re.compile(r"\[fn:(\w+)\]"), r"[^\1]"),
+    (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])"), r"**\1**"),
+    (re.compile(r"(?<![\w/:])/(?=\S)([^/\n]+?)(?<=\S)/(?![\w/])"), r"*\1*"),
+    (re.compile(r"(?<![\w=])=(?=\S)([^=\n]+?)(?<=\S)=(?![\w=])"), r"`\1`"),
+    (re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), r"`\1`"),
+    (re.compile(r"(?<![\w+])\+(?=[^\s+])([^+\n]+?)(?<=\S)\+(?![\w+])"), r"~~\1~~"),
+)
+
+
+def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    file = decoded(path.read_bytes())
+    about: dict[str, str] = {}
+    lines = list(_markdown(clean(file.text, keep_spaces=True).split("\n"), about))
+    parsed = parse_markdown("\n".join(lines), name, kind)
+    title = about.pop("title", "") or parsed.title
+    head = "; ".join(f"{key}: {value}" for key, value in about.items())
+    text = "\n\n".join(filter(None, [head, parsed.text]))
+    date = iso_date(about.get("date", "").strip("<>[]")[:10])
+    return replace(parsed, text=text, title=title, date=date, notes=(*file.notes, *parsed.notes))
+
+
+def _markdown(lines: list[str], about: dict[str, str]) -> Iterator[str]:
+    """The same text in Markdown; `about` is told what the file says of itself."""
+    block = ""
+    rows = 0
+    for line in lines:
+        began = _BEGIN.match(line)
+        if block:
+            ends = re.match(rf"\s*#\+end_{block}", line, re.I)
+            yield _fence(block) if ends else f"> {line}" if block == "quote" else line
+            block = "" if ends else block
+        elif began:
+            block = began[1].lower()
+            yield _fence(block)
+        elif found := _KEYWORD.match(line):
+            if found[1].lower() in _SHOWN and found[2]:
+                about[found[1].lower()] = found[2].strip()
+        elif re.match(r"\s*#( |$)|\s*:[\w-]+:( .*)?$", line):
+            continue  # comments, drawers
+        elif line.lstrip().startswith("|"):
+            yield from _row(line, rows)
+            rows += 1
+            continue
+        else:
+            yield _line(line)
+        rows = 0
+
+
+def _fence(block: str) -> str:
+    return "```" if block in _CODE else ""
+
+
+def _row(line: str, rows: int) -> Iterator[str]:
+    """A row of a table; Markdown has a rule below its first row, which Org may leave out."""
+    if _TABLE_RULE.match(line):
+        if rows == 1:
+            yield line.replace("+", "|")
+        return
+    if rows == 0:
+        yield ""
+    yield _inline(line)
+
+
+def _line(line: str) -> str:
+    if heading := re.match(r"(\*+) (.*?)(\s+:[\w@:]+:)?$", line):
+        return f"{'#' * min(len(heading[1]), 6)} {_inline(heading[2])}"
+    line = re.sub(r"^(\s*[-+] .*?) :: ", r"\1: ", line)
+    return _inline(re.sub(r"^(\s*)\+ ", r"\1- ", line))
+
+
+def _inline(text: str) -> str:
+    for pattern, replacement in _INLINE:
+        text = pattern.sub(replacement, text)
+    return text

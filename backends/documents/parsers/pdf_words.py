@@ -1,0 +1,41 @@
+"""Words of a PDF that were broken at line ends, in one piece again.
+
+Enters: lines to be joined, then the text of all pages. Leaves: text. It knows no places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+_BROKEN_WORD = re.compile(r"(?<=[a-zà-ÿ])[-\u00ad\u2010\x02]$")
+_BREAK = "\ufdd0"  # a noncharacter, in no text: where a word was broken, until all pages are read
+
+
+def join(text: str, following: str) -> str:
+    """Two lines of a paragraph as one; where a word was broken is settled by `whole_words`."""
+    if _BROKEN_WORD.search(text) and following[:1].islower():
+        return f"{text[:-1]}{_BREAK}{following}"
+    if re.search(r"\w-$", text) and following[:1].isalnum():  # "Lucene-", "BM25": it is the word's own
+        return f"{text}{following}"
+    return f"{text} {following}"
+
+
+def join_all(lines: Iterable[str]) -> str:
+    whole = ""
+    for line in lines:
+        whole = join(whole, line) if whole else line
+    return whole
+
+
+def whole_words(texts: Sequence[str]) -> list[str]:
+    """Words broken at a line end in one piece again; the rest of the document tells whether with a hyphen."""
+    words = set(re.findall(r"[\w-]+", "\n".join(texts).lower()))
+
+    def whole(match: re.Match[str]) -> str:
+        one, two = match.groups()
+        plain, hyphened = f"{one}{two}".lower(), f"{one}-{two}".lower()
+        compound = "-" in one or (hyphened in words and plain not in words)
+        return f"{one}-{two}" if compound else f"{one}{two}"
+
+    return [re.sub(rf"([\w-]*){_BREAK}([\w-]*)", whole, text).replace(_BREAK, "") for text in texts]

@@ -1,0 +1,145 @@
+"""XML of any kind: feeds, exports, marked-up text.
+
+Enters: an XML file. Leaves: a line per record ("name: Hammer; price: 4; price currency: EUR"), table rows,
+and paragraphs where text and elements mix; HTML that a feed carries is read as such.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from backends.datatypes import ParsedFile, UserError
+from backends.documents.parsers.common import clean, one_line, stem, table_lines
+from backends.documents.parsers.encodings import decoded
+from backends.documents.parsers.html import html_text, parse_html
+from backends.documents.parsers.web import declared_encoding, html_to_parsed
+
+_RECORD = 600  # characters up to which a record stays on one line
+_MOST_PARTS = 60  # elements of a record
+_TITLES = ("title", "name", "heading", "head")
+_PLAIN = {"p", "para", "simpara", "li", "item", "text", "content", "body", "description", "summary"}
+_NO_CONTENT = {"class", "style", "space", "schemaLocation", "noNamespaceSchemaLocation", "isPermaLink"}
+_HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
+_URL = ("http://", "https://")
+
+
+def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    from lxml import etree
+
+    file = decoded(data := path.read_bytes(), declared_encoding(data))
+    source = re.sub(r"^\s*<\?xml[^>]*\?>", "", file.text)  # what it declares is settled
+    parser = etree.XMLParser(recover=True, remove_comments=True, remove_pis=True, no_network=True)
+    root = etree.fromstring(source.encode("utf-8", errors="replace"), parser)
+    if root is None:
+        raise UserError(f"{name} is not XML.")
+    if _label(root) == "html":
+        return replace(html_to_parsed(source, name), type=kind)
+    text = clean("\n".join(_blocks(root)), keep_spaces=True)
+    title = next((line.lstrip("# ") for line in text.split("\n") if line.startswith("#")), "")
+    faults = [entry for entry in parser.error_log if entry.level_name in ("ERROR", "FATAL")]
+    broken = [f"not well-formed in line {fault.line}: something may be missing" for fault in faults[:1]]
+    return ParsedFile(text, title or stem(name), kind, notes=(*file.notes, *broken))
+
+
+def _label(element: Any) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _blocks(element: Any) -> Iterator[str]:
+    """The lines of an element: as a record, a table, a paragraph, or part by part."""
+    label = _label(element)
+    if not len(element):
+        yield from _leaf(element, label)
+    elif _is_mixed(element):
+        text = one_line("".join(element.itertext()))
+        yield (
+            "; ".join([text if label in _PLAIN else f"{label}: {text}", *_attributes(element, label)]) + "\n"
+        )
+    elif _is_table(element):
+        yield "\n" + "\n".join(table_lines([[_text(cell) for cell in row] for row in element])) + "\n"
+    elif (record := _record(element)) is not None:
+        yield record
+    else:
+        yield from ("; ".join(pairs) for pairs in [_attributes(element, label)] if pairs)
+        for child in element:
+            if _label(child) in _TITLES and not len(child) and _text(child):
+                yield f"\n## {_text(child)}\n"
+            else:
+                yield from _blocks(child)
+        yield ""
+
+
+def _leaf(element: Any, label: str) -> Iterator[str]:
+    text = element.text or ""
+    if _HTML.search(text):
+        yield html_text([parse_html(text)]) + "\n"
+    elif pairs := _pairs(element, label):
+        yield "; ".join(pairs)
+
+
+def _text(element: Any) -> str:
+    return one_line(element.text or "")
+
+
+def _attributes(element: Any, label: str) -> list[str]:
+    found = ((name.rpartition("}")[2], one_line(value)) for name, value in element.attrib.items())
+    return [
+        f"{label} {name}".strip() + f": {value}"
+        for name, value in found
+        if value and name not in _NO_CONTENT and not value.startswith(_URL)
+    ]
+
+
+def _pairs(element: Any, label: str) -> list[str]:
+    """ "label: text" and the attributes of an element without others within."""
+    text = _text(element)
+    said = [f"{label}: {text}"] if text and not text.startswith(_URL) else []
+    return [*said, *_attributes(element, label)]
+
+
+def _is_mixed(element: Any) -> bool:
+    """Whether text and elements alternate: the words of a paragraph, some of them marked."""
+    return bool((element.text or "").strip()) or any((child.tail or "").strip() for child in element)
+
+
+def _is_table(element: Any) -> bool:
+    """Rows of one name, whose cells have one name."""
+    rows = list(element)
+    cells = {_label(cell) for row in rows for cell in row}
+    return (
+        len(rows) > 1
+        and len({_label(row) for row in rows}) == 1
+        and len(cells) == 1
+        and all(len(row) > 1 and not any(len(cell) for cell in row) for row in rows)
+    )
+
+
+def _record(element: Any) -> str | None:
+    """All of an element on one line; None when it is too much, or holds several of a kind."""
+    if sum(1 for _ in islice(element.iter(), _MOST_PARTS + 1)) > _MOST_PARTS:
+        return None
+    pairs = _flat(element, "")
+    line = "; ".join(pairs) if pairs is not None else ""
+    return line if 0 < len(line) <= _RECORD else None
+
+
+def _flat(element: Any, path: str) -> list[str] | None:
+    kinds = Counter(_label(child) for child in element)
+    pairs = _attributes(element, path)
+    for child in element:
+        label = f"{path} {_label(child)}".strip()
+        if not len(child):
+            if _HTML.search(child.text or "") or (kinds[_label(child)] > 1 and child.attrib):
+                return None
+            pairs += _pairs(child, label)
+        elif _is_mixed(child) or kinds[_label(child)] > 1 or (inner := _flat(child, label)) is None:
+            return None
+        else:
+            pairs += inner
+    return pairs
