@@ -18,7 +18,7 @@ help:
 	@echo "make test              install with the development extra and run every test"
 	@echo "make lint              ruff and mypy"
 	@echo "make format            let ruff rewrite what it can"
-	@echo "make readme            write README's file tree anew"
+	@echo "make readme            write the file tree of ARCHITECTURE.md anew"
 	@echo "make bench             measure against the recorded baselines"
 	@echo "make constraints       record the versions of this install"
 

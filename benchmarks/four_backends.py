@@ -1,7 +1,7 @@
 """The four backends on the sample questions: what each gets right, at which price and speed.
 
 Enters: sample_corpus/questions of one split, the shipped model and adapters. Leaves: an evaluation report
-(`--report`, .json and .html among others) and, with `--readme`, the table in README.md. It is `triptych
+(`--report`, .json and .html among others) and, with `--readme`, the table in docs/results.md. It is `triptych
 evaluate --questions sample-test` in a workspace of its own; the measuring is `backends.evaluation.runner`.
 """
 
@@ -42,7 +42,7 @@ def report(done: int, total: int, _what: str) -> None:
 
 
 def section(board: Board) -> str:
-    """The README section: the table, then the paired comparisons in words."""
+    """The section: the table, then the paired comparisons in words."""
     right = [made for made in board.differences if made.measure == "right"]
     words = "\n".join(f"- {made.sentence} ({evidence(made)})" for made in right)
     return f"{markdown_table(board)}\n\n{INTERVALS} {JUDGED}\n\n{words}"
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument(
         "--report", type=Path, action="append", default=[], help="a .json, .html, .md or .csv"
     )
-    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
+    parser.add_argument("--readme", action="store_true", help="put the table into docs/results.md")
     args = parser.parse_args()
     settings = make_settings(**overrides(args.set))
     questions = sample_questions(args.split)[: args.limit]
@@ -79,7 +79,7 @@ def main() -> None:
         write_report(path, board, None, None)
     print(section(board))
     if args.readme:
-        readme = ROOT / "README.md"
+        readme = ROOT / "docs" / "results.md"
         text = readme.read_text("utf8")
         before, after = text.split(STARTS)[0], text.split(ENDS)[1]
         readme.write_text(f"{before}{STARTS}\n{section(board)}\n{ENDS}{after}", "utf8")

@@ -2,7 +2,7 @@
 
 Enters: the shipped model, adapters and sample corpus, in a workspace of its own. Leaves: a JSON file with
 every row and how long each test took (`--json`, which `--from` reads again), and with `--readme` the table in
-README.md between its markers. It is `triptych stress` without `--retrain`.
+docs/results.md between its markers. It is `triptych stress` without `--retrain`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from backends.stress.private_copy import stress
 from backends.stress.records import NAMES, STRESS_TESTS, StressTest
 from backends.system.json_values import plain
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+README = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 STARTS, ENDS = "<!-- stress:start -->", "<!-- stress:end -->"
 LARGEST = 100_000
 # The rows of the table: test, what is shown, and the detail it is (None: the main measure).
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the records here")
     parser.add_argument("--from", dest="given", type=Path, help="use the records of an earlier --json")
-    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
+    parser.add_argument("--readme", action="store_true", help="put the table into docs/results.md")
     args = parser.parse_args()
     records = json.loads(args.given.read_text("utf8")) if args.given else measure(args.number, args.seed)
     if args.json:
@@ -121,7 +121,9 @@ def main() -> None:
     if args.readme:
         text = README.read_text("utf8")
         if STARTS not in text or ENDS not in text:
-            sys.exit(f"README.md has no place for it: put {STARTS} and {ENDS} where the table is to stand.")
+            sys.exit(
+                f"docs/results.md has no place for it: put {STARTS} and {ENDS} where the table is to stand."
+            )
         before, after = text.split(STARTS)[0], text.split(ENDS)[1]
         README.write_text(f"{before}{STARTS}\n{made}\n{ENDS}{after}", "utf8")
 

@@ -1,6 +1,6 @@
-"""Writes README's file tree from the first line of every module: `make readme`.
+"""Writes the file tree of ARCHITECTURE.md from the first line of every module: `make readme`.
 
-A test compares the tree with README, so that a new file or a changed purpose cannot be forgotten.
+A test compares the tree with that file, so that a new file or a changed purpose cannot be forgotten.
 """
 
 from __future__ import annotations
@@ -10,23 +10,24 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
+README = ROOT / "ARCHITECTURE.md"
 BLOCK = re.compile(r"(<!-- tree:start -->\n).*?(<!-- tree:end -->)", re.DOTALL)
 CODE = ("app.py", "launch", "backends", "pages")
 WIDTH = 30  # column of the descriptions
 
 # What is not a module, and so cannot say itself what it is for.
 REST = {
-    "models/": "the embedded model, its adapters, MODEL_CARD.md and the recipe that builds them",
+    "models/": "the reading adapter, the sample's adapters, MODEL_CARD.md and the recipes",
     "sample_corpus/": "documents of a fictional company, questions, training rows, price book",
     "benchmarks/": "what is measured, and how",
-    "docs/": "screenshots, what readers were measured to read",
+    "docs/": "results.md, readers.md, screenshots",
     "tests/": "mirrors backends/ and pages/; browser/ drives a real browser",
     ".ci/": "run: everything a change must pass",
     ".streamlit/": "the theme, light and dark",
     "Makefile": "demo, test, lint, format, bench, readme",
     "pyproject.toml": "the package, its pinned dependencies, tool settings",
     "constraints.txt": "every version of a tested install",
+    "requirements-model.txt": "the package that carries the language model's weights, by its hash",
     "constraints-ragas.txt": "what the optional RAGAS library brings on top of it",
 }
 
@@ -38,7 +39,7 @@ def purpose(path: Path) -> str:
 
 
 def tree() -> str:
-    """The tree as README shows it: a line per module, folders before their files' lines, then the rest."""
+    """The tree as ARCHITECTURE.md shows it: a line per module, folders before their files' lines, then the rest."""
     lines: list[str] = []
     shown: set[Path] = set()
     for top in CODE:
