@@ -39,7 +39,7 @@ def purpose(path: Path) -> str:
 
 
 def tree() -> str:
-    """The tree as ARCHITECTURE.md shows it: a line per module, folders before their files' lines, then the rest."""
+    """The tree as ARCHITECTURE.md shows it: a line per module, files before folders, then the rest."""
     lines: list[str] = []
     shown: set[Path] = set()
     for top in CODE:
