@@ -31,6 +31,8 @@ def text_rows(text: str) -> list[list[str]]:
         ("Bond | 1 year | 5 years\nA | 2 % | 3 %\nB | 2.5 % | 4 %", "Bond: B; 1 year: 2.5 %; 5 years: 4 %"),
         ("Rate | 0-5 | 6-17 | 18-99\nBus | 0 | 2.10 | 4.20\nFerry | 0 | 3 | 6.50",
          "Rate: Ferry; 0-5: 0; 6-17: 3; 18-99: 6.50"),
+        ("Figure | Q4 2024 | Q1 2025\nRevenue (million) | 4.10 | 4.75\nStaff | 81 | 90\nMargin | 12 % | 14 %",
+         "Figure: Margin; Q4 2024: 12 %; Q1 2025: 14 %"),
         ("Shop | Jan 2024 | Feb 2024\nOslo | 12 | 15\nBergen | 9 | 7",
          "Shop: Bergen; Jan 2024: 9; Feb 2024: 7"),
         ("Fee | 1 | 10 | 100\nCopy | 0.2 | 0.18 | 0.1\nScan | 0.3 | 0.25 | 0.22",

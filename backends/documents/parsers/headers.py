@@ -340,16 +340,19 @@ _UNITS = (
 _IDENTIFIER = re.compile(
     rf"[a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z\d]+)+|.*\S ?[(\[](?:in )?(?:{_UNITS})[)\]]|#|№"
 )
+_QUARTER = re.compile(
+    r"(?:[QH][1-4]|FY|[KC]?W|week|kw|year) ?(?:\d{4}|\d\d)|\d{4} [QH][1-4]|(?:19|20)\d\d/\d\d", re.I
+)
 _AFTER_A_NAME = re.compile(r"(?: ?[(\[][^()\[\]]*[)\]]|\.?(?: ?#?\d{1,2})?)$")  # "Team 2", "Age (1999)"
 
 
 def is_name(cell: str) -> bool:
     """Whether columns are called so: a known word, alone or with others ("Unit price"), or an identifier."""
     name = _AFTER_A_NAME.sub("", cell)
+    if name.casefold() in _PERIODS or _IDENTIFIER.fullmatch(cell) or _QUARTER.fullmatch(cell):
+        return True
     if kind_of(name) not in ("words", "code") or len(name) > 60:
         return False
-    if name.casefold() in _PERIODS or _IDENTIFIER.fullmatch(cell):
-        return True
     words = re.findall(r"[^\W_]+(?:-[^\W_]+)*", name.casefold())
     ends = {words[0], words[-1]} if words and len(words) <= 4 else set()
     return any(word in _NAMES_OF_COLUMNS or word.removesuffix("s") in _NAMES_OF_COLUMNS for word in ends)
