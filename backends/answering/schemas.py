@@ -1,7 +1,7 @@
 """Which JSON schema a question asks for: the one it carries, or a known one that it names.
 
-Enters: a question. Leaves: its schema, or None. Known are the schemas of the sample corpus: a question names one
-by its title, as in "Classify this support ticket as JSON". It looks at no gold answer.
+Enters: a question. Leaves: its schema, or None. Known are the schemas of the sample corpus: a question names
+one by its title, as in "Classify this support ticket as JSON". It looks at no gold answer.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -30,6 +31,16 @@ def asked_schema(question: Question) -> Mapping[str, Any] | None:
         return question.schema
     words = " ".join(question.question.lower().split())
     return next((each for each in known_schemas() if f"{each['title'].lower()} as json" in words), None)
+
+
+def read_schema(path: Path) -> Mapping[str, Any]:
+    """The JSON schema of a file; raises UserError in one sentence when there is none."""
+    try:
+        return check_schema(json.loads(path.read_text(encoding="utf-8-sig")))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, UserError) as error:
+        raise UserError(f"{path.name}: {error}") from error
 
 
 def check_schema(value: Any) -> Mapping[str, Any]:

@@ -108,8 +108,8 @@ def _csv_object(row: Mapping[str, str]) -> Mapping[str, Any]:
     for name in ("answers", "documents"):
         if name in cells:
             cells[name] = [part.strip() for part in cells[name].split("|") if part.strip()]
-    if cells.get("schema"):
-        cells["schema"] = _json_object(cells["schema"])
+    if "schema" in cells:
+        cells["schema"] = _json_object(cells["schema"]) if cells["schema"].strip() else None
     return cells
 
 

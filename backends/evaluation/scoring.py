@@ -245,7 +245,7 @@ BY_KEY = {measure.key: measure for measure in MEASURES}
 
 
 def schema_of(question: Question) -> Mapping[str, Any]:
-    """The schema asked for, else one that the gold label follows; for a label of the visitor's own, its shape."""
+    """The schema asked for, else one that the gold label follows, else the shape of that label."""
     if (asked := asked_schema(question)) is not None:
         return asked
     for schema in known_schemas():

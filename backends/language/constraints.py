@@ -1,12 +1,12 @@
 """Holds an answer to a JSON schema: which tokens may come next, so that what ends is valid and ends in time.
 
-Enters: a fast tokenizer, a JSON schema, the longest answer in tokens. Leaves: a `SchemaConstraint`, a callable
-from the answer's tokens so far to the token ids allowed next. It knows no network and no logits. JSON comes
-without spaces between its parts and with its keys in the schema's order.
+Enters: a fast tokenizer, a JSON schema, the longest answer in tokens. Leaves: a `SchemaConstraint`, a
+callable from the answer's tokens so far to the token ids allowed next. It knows no network and no logits.
+JSON comes without spaces between its parts and with its keys in the schema's order.
 
-llguidance decides what the schema allows (an Earley parser over the vocabulary's trie). It knows no length, so
-beside the parser over tokens one over single bytes looks ahead: `closing` finds few bytes that complete the
-value, and near the end only tokens are let through after which that still fits.
+llguidance decides what the schema allows (an Earley parser over the vocabulary's trie). It knows no length,
+so beside the parser over tokens one over single bytes looks ahead: `closing` finds few bytes that complete
+the value, and near the end only tokens are let through after which that still fits.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ class SchemaConstraint:
 def closing(parser: LLMatcher, said: bytes = b"") -> bytes | None:
     """Few bytes that complete the value from here; None where `MOST_STEPS` choices do not suffice.
 
-    `parser` reads bytes and has read `said`. At each choice that byte is taken which closes something, else the
-    one that leads to where the walk has been least, so that it leaves every loop.
+    `parser` reads bytes and has read `said`. At each choice that byte is taken which closes something, else
+    the one that leads to where the walk has been least, so that it leaves every loop.
     """
     here = parser.deep_copy()
     text = _skip_forced(here)

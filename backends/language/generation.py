@@ -171,7 +171,7 @@ class LanguageModel:
         return None if adapter is None else self._network(adapter)
 
     def prepare_schema(self, schema: Mapping[str, Any]) -> None:
-        """Compile this schema now, so that the first answer does not wait; UserError when that cannot be done."""
+        """Compile this schema now, before an answer is timed; raises UserError when that cannot be done."""
         SchemaConstraint(self._vocabulary, schema, self.context)
 
     @cached_property

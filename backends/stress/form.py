@@ -1,9 +1,9 @@
-"""Format and voice: does an answer keep a JSON schema, are its fields right, does prose keep the house style.
+"""Format and voice: is an answer JSON by a schema, are its fields right, does prose keep the house style.
 
-Enters: a run. Leaves: per backend the share of valid JSON and of right fields when the prompt alone asks for it,
-with examples in the prompt, and with decoding constrained to the schema, and the share of answers in house
-style. Fine-tuned and hybrid are the tuned ones of the base model and of RAG: what tuning brings is seen beside
-the rest. Without questions that ask for JSON, the documents' own questions are asked for a small JSON object.
+Enters: a run. Leaves: per backend the share of valid JSON and of right fields when the prompt alone asks for
+it, with examples in the prompt, and with decoding constrained to the schema, and the share of answers in
+house style. Fine-tuned and hybrid are the tuned forms of the base model and of RAG: what tuning brings is
+seen beside the rest. Without questions that ask for JSON, the documents' own are asked for a small object.
 """
 
 from __future__ import annotations
@@ -141,16 +141,14 @@ def chosen_tasks(run: Run) -> list[Task]:
     others = [q for q in run.questions if q.answers and q.documents]
     order = ' Answer as a JSON object with the keys "answer" and "document", and nothing else.'
     made = [
-        Question(
-            q.id,
-            q.question + order,
-            (json.dumps({"answer": q.answers[0], "document": q.documents[0]}),),
-            schema=OWN_SCHEMA,
-        )  # fmt: skip
-        for q in others
+        replace(q, question=q.question + order, answers=(_own_gold(q),), schema=OWN_SCHEMA) for q in others
     ]
     picked = chosen(made, run.number, run.seed)
     return [_task(question, [q for q in made if q not in picked]) for question in picked]
+
+
+def _own_gold(question: Question) -> str:
+    return json.dumps({"answer": question.answers[0], "document": question.documents[0]})
 
 
 def _structured(question: Question) -> bool:

@@ -56,7 +56,7 @@ class Subject(Protocol):
     def answer(
         self, question: Question | str, backend: BackendName, *, constrained: bool | None = None
     ) -> Answer:
-        """With constrained decoding as given, else as set; raises UserError when this backend cannot answer."""
+        """Constrained decoding as given, else as set; raises UserError when this backend cannot answer."""
         ...
 
     def answer_from(self, question: str, backend: BackendName, passages: Sequence[Passage]) -> Answer:

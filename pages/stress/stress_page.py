@@ -28,7 +28,7 @@ POLL = 0.5
 CARDS: dict[StressTest, tuple[str, str]] = {
     "freshness": ("Freshness", "Facts in the documents are edited: who gives the new fact, and how soon?"),
     "erasure": ("Erasure", "A document is forgotten: does the index, or a model's weights, still tell it?"),
-    "format": ("Format and voice", "Who keeps a JSON schema: by the prompt, by examples, tuned, or held to it?"),
+    "format": ("Format and voice", "Who keeps a JSON schema: by prompt, by examples, tuned, or held to it?"),
     "noise": ("Noise", "The right passage among wrong ones, missing, or contradicted: who is misled?"),
     "injection": ("Injection", "A document carries an order to the model: who obeys it?"),
     "latency": ("Latency claim", "Retrieval is said to add 100 to 500 ms: how much does it here?"),
@@ -173,12 +173,14 @@ def show(result: Result) -> None:
 def forms(result: Result) -> None:
     """Every way of asking for JSON side by side, then who keeps the house style."""
     frame = pd.DataFrame(
-        [
-            {"Backend": LOOKS[each.backend].label, "Asked with": each.how, "Valid by the schema": _cell(each.valid),
-             "Fields right": _cell(each.fields)}
-            for each in side_by_side(result.rows)
-        ]
-    )  # fmt: skip
+        {
+            "Backend": LOOKS[each.backend].label,
+            "Asked with": each.how,
+            "Valid by the schema": _cell(each.valid),
+            "Fields right": _cell(each.fields),
+        }
+        for each in side_by_side(result.rows)
+    )
     st.dataframe(frame, hide_index=True, alt="JSON valid and fields right, by backend and way of asking.")
     details([replace(row, details={"style_kept": row.details["style_kept"]}) for row in result.rows])
 

@@ -274,8 +274,8 @@ def _writing(settings: Settings) -> None:
         value=settings.constrained_decoding,
         key="constrained_decoding",
         on_change=session.take_settings,
-        help="Where JSON by a known schema is asked for, only tokens may come that keep it: always valid, not "
-        "always right.",
+        help="Where JSON by a known schema is asked for, only tokens may come that keep it: always valid, "
+        "not always right.",
     )
 
 
