@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from backends.datatypes import BackendName, Event, Stage
 from backends.language.prompts import build_messages
@@ -16,6 +17,7 @@ from backends.settings import Settings
 class Base:
     model: Model
     stop: threading.Event | None = None
+    schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
     name: BackendName = "base"
 
     def run(self, question: str, settings: Settings) -> Iterator[Event]:
@@ -26,4 +28,5 @@ class Base:
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
+            schema=self.schema,
         )

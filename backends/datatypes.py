@@ -298,6 +298,7 @@ class Question:
     documents: tuple[str, ...] = ()
     category: str = ""
     in_training: bool | None = None  # False: a fact the training rows leave out
+    schema: Mapping[str, Any] | None = field(default=None, hash=False)  # JSON schema of the answer
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from backends.datatypes import BackendName, Event, Stage
 from backends.language.prompts import build_messages
@@ -18,6 +19,7 @@ class FineTuned:
     model: Model
     adapter: Path
     stop: threading.Event | None = None
+    schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
     merged: object = None  # held while this answers: to merge anew would fall into the time of the answer
     name: BackendName = "fine_tuned"
 
@@ -30,4 +32,5 @@ class FineTuned:
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
+            schema=self.schema,
         )

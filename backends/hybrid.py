@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from backends.answering.evidence import Retriever, find_evidence
 from backends.answering.support_text import with_support
@@ -21,6 +22,7 @@ class Hybrid:
     adapter: Path
     retriever: Retriever
     stop: threading.Event | None = None
+    schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
     merged: object = None  # held while this answers: to merge anew would fall into the time of the answer
     name: BackendName = "hybrid"
 
@@ -34,5 +36,6 @@ class Hybrid:
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
+            schema=self.schema,
         )
         yield from with_support(written, question, evidence.sources)

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from backends import removal
 from backends.answering.asked_question import as_question, check_question
 from backends.answering.evidence import Retriever as Finder
 from backends.answering.evidence import evidence_for
 from backends.answering.follow_up import FollowUp
+from backends.answering.schemas import asked_schema
 from backends.answering.stopwatch import WARM_UP_QUESTION, Bench, stream, warm_up
 from backends.answering.whole_documents import WholeDocuments
 from backends.base import Base
@@ -195,22 +196,31 @@ class Triptych:
         return found
 
     def backend(
-        self, name: BackendName, settings: Settings | None = None, stop: threading.Event | None = None
+        self,
+        name: BackendName,
+        settings: Settings | None = None,
+        stop: threading.Event | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> Backend:
-        """A backend ready to run; `stop` ends its answers early. Raises UserError when it is untrained."""
+        """A backend ready to run; `stop` ends its answers early, with `schema` they are JSON that keeps it.
+
+        Raises UserError when it is untrained, and for a schema that cannot be compiled.
+        """
         settings = settings or self.settings
         if name in ("fine_tuned", "hybrid") and not (status := self.status(name, settings)).usable:
             raise UserError(status.reason)
         model = self.asked(name, settings)
+        if schema is not None:
+            model.prepare_schema(schema)
         if name == "base":
-            return Base(model, stop)
+            return Base(model, stop, schema)
         if name == "rag":
-            return Rag(model, self._finder(settings, stop), stop)
+            return Rag(model, self._finder(settings, stop), stop, schema)
         adapter = self._adapter_folder(name, model, settings)
         merged = model.prepare(adapter)
         if name == "fine_tuned":
-            return FineTuned(model, adapter, stop, merged=merged)
-        return Hybrid(model, adapter, self._finder(settings, stop), stop, merged=merged)
+            return FineTuned(model, adapter, stop, schema, merged)
+        return Hybrid(model, adapter, self._finder(settings, stop), stop, schema, merged)
 
     def status(self, name: BackendName, settings: Settings | None = None) -> Status:
         """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
@@ -338,7 +348,8 @@ class Triptych:
         stop: threading.Event | None,
         earlier: Sequence[str],
     ) -> Iterator[Token | Evidence | Answer]:
-        backend = self.backend(name, settings, stop)
+        schema = asked_schema(question) if settings.constrained_decoding else None
+        backend = self.backend(name, settings, stop, schema)
         self._warm(name, settings)
         status = self.status(name, settings)
         notes = [status.reason] if status.state == "stale" else []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from backends.answering.evidence import Retriever, find_evidence
 from backends.answering.support_text import with_support
@@ -26,6 +27,7 @@ class Rag:
     model: Model
     retriever: Retriever
     stop: threading.Event | None = None
+    schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
     name: BackendName = "rag"
 
     def run(self, question: str, settings: Settings) -> Iterator[Event]:
@@ -42,5 +44,6 @@ class Rag:
             max_tokens=settings.max_tokens,
             seed=settings.seed,
             stop=self.stop,
+            schema=self.schema,
         )
         yield from with_support(written, question, evidence.sources)

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
         False,
         description="Show the model whole documents, as many as its context holds, and search for nothing.",
     )
+    constrained_decoding: bool = Field(
+        True, description="An answer asked for as JSON by a known schema is held to it, token by token."
+    )
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always gives the same answer.")
     max_tokens: int = Field(160, ge=8, le=1024, description="Longest answer, in tokens.")
     seed: int = Field(0, ge=0, description="Seed of the sampler when the temperature is above 0.")

@@ -24,6 +24,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.documents.opening import open_folder
+from backends.evaluation.metrics import follows_schema
 from backends.language.generation import LanguageModel
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
 from backends.product import Failure, Triptych
@@ -282,3 +283,34 @@ def test_related_words_are_looked_for_in_a_stage_of_their_own(triptych: Triptych
     settings = SETTINGS.model_copy(update={"related_words": True})
     events = list(triptych.backend("rag", settings).run(QUESTION, settings))
     assert [e.name for e in events if isinstance(e, Stage)] == ["rewrite", "retrieve", "rerank", "generate"]
+
+
+# --- JSON under a schema ---------------------------------------------------------------------------
+
+SHIPMENT = {
+    "type": "object",
+    "properties": {"state": {"enum": ["sent", "returned"]}, "days": {"type": "integer"}},
+    "required": ["state", "days"],
+    "additionalProperties": False,
+}
+HELD = SETTINGS.model_copy(update={"max_tokens": 60})
+
+
+def test_every_backend_keeps_the_schema_that_a_question_carries(
+    triptych: Triptych, name: BackendName
+) -> None:
+    question = Question("s", QUESTION, schema=SHIPMENT)
+    answer = triptych.answer(question, name, HELD)
+    assert follows_schema(answer.text, SHIPMENT)
+    free = HELD.model_copy(update={"constrained_decoding": False})
+    assert not follows_schema(triptych.answer(question, name, free).text, SHIPMENT)
+    assert answer.settings["constrained_decoding"] is True
+
+
+def test_a_schema_that_cannot_be_kept_fails_that_question_in_one_sentence(triptych: Triptych) -> None:
+    odd = Question("s", QUESTION, schema={"type": "string", "pattern": "(?=look)ahead"})
+    ((_, failure),) = triptych.ask(odd, ["base"], HELD)
+    assert isinstance(failure, Failure) and "switch constrained decoding off" in failure.message
+    long = Question("s", QUESTION, schema=SHIPMENT)
+    ((_, failure),) = triptych.ask(long, ["base"], SETTINGS)
+    assert isinstance(failure, Failure) and "may have 8: allow longer answers" in failure.message

@@ -60,6 +60,7 @@ HELP = {
     "follow_ups": "A follow-up question is completed from the questions asked before it.",
     "whole_documents": "Show the model whole documents, as many as its context holds, "
     "and search for nothing.",
+    "constrained_decoding": "An answer asked for as JSON by a known schema is held to it, token by token.",
     "context_tokens": "Evidence budget of one prompt, in tokens.",
     "temperature": "0 always gives the same answer.",
     "max_tokens": "Longest answer, in tokens.",
@@ -78,6 +79,7 @@ KINDS: dict[str, tuple[Any, str | None]] = {  # type, and what stands for the va
     "related_words": (bool, None),
     "follow_ups": (bool, None),
     "whole_documents": (bool, None),
+    "constrained_decoding": (bool, None),
     "context_tokens": (int, "TOKENS"),
     "temperature": (float, "NUMBER"),
     "max_tokens": (int, "TOKENS"),

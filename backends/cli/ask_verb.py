@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +52,10 @@ def ask(
         list[str] | None,
         typer.Option(metavar="QUESTION", help="Asked before, for --follow-ups (repeat; the oldest first)."),
     ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON schema that the answers are held to (constrained decoding)."),
+    ] = None,
     backend: Backends = None,
     *,
     given: Given,
@@ -63,6 +68,8 @@ def ask(
     folder = use_workspace(workspace)
     settings = settings_of(**given)
     asked = questions_of(question, questions, option="--questions")
+    if schema is not None:
+        asked = under(schema, asked, settings)
     check_folder(documents)
     backends = backends_of(backend)
     with printing(as_json) as (out, progress):
@@ -75,6 +82,16 @@ def ask(
         )
     if failed:
         raise typer.Exit(1)
+
+
+def under(path: Path, questions: Sequence[Question], settings: Settings) -> list[Question]:
+    """The questions, each with the schema of this file where it carries none of its own."""
+    from backends.answering.schemas import read_schema
+
+    if not settings.constrained_decoding:
+        raise UserError("--schema holds answers by constrained decoding, which is switched off.")
+    schema = read_schema(path)
+    return [each if each.schema is not None else replace(each, schema=schema) for each in questions]
 
 
 class Asking:

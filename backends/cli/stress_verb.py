@@ -172,15 +172,33 @@ def show(out: Output, result: Result) -> None:
             out.row({**plain(row), "sentence": result.sentence, "seed": result.seed})
         return
     out.text(result.sentence)
-    cells = [(row.backend, row.measure, *amount(plain(row))) for row in result.rows]
-    out.text(
-        table(("backend", "share of", "measured", "95 %", "asked"), cells, numbers=("measured", "asked"))
-    )
+    if result.test == "format":
+        out.text(forms(result))
+    else:
+        cells = [(row.backend, row.measure, *amount(plain(row))) for row in result.rows]
+        out.text(
+            table(("backend", "share of", "measured", "95 %", "asked"), cells, numbers=("measured", "asked"))
+        )
     for row in result.rows:
-        parts = [f"{name.replace('_', ' ')} {short(value)}" for name, value in plain(row.details).items()]
+        details = plain(
+            {k: v for k, v in row.details.items() if result.test != "format" or k == "style_kept"}
+        )
+        parts = [f"{name.replace('_', ' ')} {short(value)}" for name, value in details.items()]
         if parts:
             out.text(f"  {row.backend}: {'; '.join(parts)}")
     out.text(*result.notes, "")
+
+
+def forms(result: Result) -> str:
+    """How each backend keeps a JSON schema in each way of asking, side by side."""
+    from backends.stress.form import side_by_side
+
+    cells = []
+    for each in side_by_side(result.rows):
+        valid, shown, asked = amount(plain(each.valid))
+        cells.append((each.backend, each.how, valid, shown, *amount(plain(each.fields))[:2], asked))
+    head = ("backend", "asked with", "valid", "95 %", "fields right", "95 % ", "asked")
+    return table(head, cells, numbers=("valid", "fields right", "asked"))
 
 
 def amount(row: dict[str, Any]) -> tuple[str, str, str]:

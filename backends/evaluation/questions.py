@@ -3,7 +3,7 @@
 Enters: a path. Leaves: validated `Question` records, or a UserError that names the line. In a CSV file the
 columns carry the same names, and several answers or documents in one cell are parted by " | ". A question
 without answers, or with blank ones alone, is one that the documents do not answer. Question sets of other
-tools are taken too: `other_questions` knows their names.
+tools are taken too: `other_questions` knows their names. A row may carry the JSON `schema` of its answer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.answering.asked_question import check_question
+from backends.answering.schemas import check_schema
 from backends.datatypes import Question, UserError
 from backends.evaluation.other_questions import QUESTION_NAMES, in_our_names, promptfoo_rows
 from backends.language.compared_words import compared_words
@@ -107,6 +108,8 @@ def _csv_object(row: Mapping[str, str]) -> Mapping[str, Any]:
     for name in ("answers", "documents"):
         if name in cells:
             cells[name] = [part.strip() for part in cells[name].split("|") if part.strip()]
+    if "schema" in cells:
+        cells["schema"] = _json_object(cells["schema"]) if cells["schema"].strip() else None
     return cells
 
 
@@ -138,6 +141,7 @@ def _question(row: Mapping[str, Any], default_id: str) -> Question:
         documents=_texts(row, "documents"),
         category=str(row.get("category") or ""),
         in_training=in_training if isinstance(in_training, bool) else None,
+        schema=None if row.get("schema") is None else check_schema(row["schema"]),
     )
 
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
+from backends.answering.schemas import asked_schema, known_schemas
 from backends.datatypes import Answer, Question
 from backends.evaluation import metrics, ranking, style, support
 from backends.evaluation.statistics import Interval, bootstrap_interval, percentile, wilson_interval
 from backends.language.answer_text import is_json
-from backends.system.files import SAMPLE_CORPUS
 from backends.system.wording import untypical
 
-SCHEMAS = SAMPLE_CORPUS / "schemas"
 PERCENTILES = (10, 50, 90)
 SCORES_VERSION = 2  # of the definitions below: runs scored by others are not compared silently
 
@@ -246,16 +244,11 @@ MEASURES: tuple[Measure, ...] = (
 BY_KEY = {measure.key: measure for measure in MEASURES}
 
 
-@cache
-def _schemas() -> Mapping[str, Mapping[str, Any]]:
-    return {
-        path.name.split(".")[0]: json.loads(path.read_text("utf8")) for path in SCHEMAS.glob("*.schema.json")
-    }
-
-
 def schema_of(question: Question) -> Mapping[str, Any]:
-    """The schema that the gold label itself follows; for a label of the visitor's own, its very shape."""
-    for schema in _schemas().values():
+    """The schema asked for, else one that the gold label follows, else the shape of that label."""
+    if (asked := asked_schema(question)) is not None:
+        return asked
+    for schema in known_schemas():
         if metrics.follows_schema(question.answers[0], schema):
             return schema
     gold = json.loads(question.answers[0])

@@ -99,6 +99,9 @@ class EndpointModel:
         """Nothing: the server holds its adapters."""
         return None
 
+    def prepare_schema(self, schema: Mapping[str, Any]) -> None:
+        """Nothing: the server holds its answers to the schema, or says that it cannot."""
+
     def generate(
         self,
         messages: Messages,
@@ -108,6 +111,7 @@ class EndpointModel:
         max_tokens: int = 96,
         seed: int = 0,
         stop: threading.Event | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> Iterator[Stage | Token | Finished]:
         """As `Model.generate`; `adapter` is the one named here, the served model being the tuned one."""
         reply = _Reply()
@@ -118,6 +122,9 @@ class EndpointModel:
             "seed": seed,
             self.served.limit_field: max_tokens,
         }
+        if schema is not None:
+            form = {"name": "answer", "schema": dict(schema), "strict": True}
+            request["response_format"] = {"type": "json_schema", "json_schema": form}
         answer = yield from self._ask(request, stop)
         yield Stage("generate", elsewhere=True)
         if answer is not None:
@@ -261,6 +268,8 @@ class EndpointModel:
             )
         if isinstance(error, openai.RateLimitError):
             return f"{self._who} is over its limit of requests or credit{again}: {self._words(error)}"
+        if isinstance(error, openai.BadRequestError) and "response_format" in str(error):
+            return f"{self._who} does not hold answers to a JSON schema: switch constrained decoding off."
         if isinstance(error, openai.BadRequestError) and "stream" in str(error):
             return f"{self._who} does not stream: set `stream = false` for it in models.toml."
         if isinstance(error, openai.APIStatusError):

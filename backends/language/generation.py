@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -19,6 +20,7 @@ import torch
 from jinja2 import TemplateError
 
 from backends.datatypes import Finished, Token, Usage, UserError
+from backends.language.constraints import SchemaConstraint, Vocabulary, read_vocabulary
 from backends.language.loading import (
     adapter_fingerprint,
     context_length,
@@ -94,10 +96,14 @@ class LanguageModel:
         max_tokens: int = 96,
         seed: int = 0,
         stop: threading.Event | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> Iterator[Token | Finished]:
         """Stream the answer, then one `Finished`; when `stop` is set it ends early in the same way.
 
-        Raises UserError, before any text, when prompt and answer do not fit the model's context.
+        With `schema` the answer is JSON that keeps this schema.
+
+        Raises UserError, before any text, when prompt and answer do not fit the model's context, and for a
+        schema that cannot be compiled or that no answer of `max_tokens` keeps.
         """
         prompt = self.render(messages)
         ids = encode(self.tokenizer, prompt)
@@ -106,11 +112,12 @@ class LanguageModel:
                 f"The prompt has {len(ids):,} tokens and the answer may have {max_tokens:,}, but {self.name} "
                 f"reads {self.context:,} in all: ask something shorter or lower the answer length."
             )
+        held = None if schema is None else SchemaConstraint(self._vocabulary, schema, max_tokens)
         read = self._network(adapter).start(len(ids) + max_tokens)
         text = TextStream(self.tokenizer)
         count, ended, stopped = 0, False, False
         likelihood = 0.0
-        for token, log_probability in decode(read, ids, self._ends, max_tokens, temperature, seed):
+        for token, log_probability in decode(read, ids, self._ends, max_tokens, temperature, seed, held):
             count += 1
             likelihood += log_probability
             ended = token in self._ends
@@ -127,8 +134,8 @@ class LanguageModel:
             prompt=prompt,
             model=self.name,
             adapter=adapter.name if adapter is not None else None,
-            truncated=not ended and not stopped,
-            confidence=math.exp(likelihood / count) if count else None,
+            truncated=(not ended and not stopped) or (held is not None and held.pressed),
+            confidence=math.exp(likelihood / count) if count and held is None else None,
         )
 
     def layers(self) -> dict[str, tuple[int, ...]]:
@@ -162,6 +169,14 @@ class LanguageModel:
         Whoever holds what is returned keeps it merged, also when others come after it.
         """
         return None if adapter is None else self._network(adapter)
+
+    def prepare_schema(self, schema: Mapping[str, Any]) -> None:
+        """Compile this schema now, before an answer is timed; raises UserError when that cannot be done."""
+        SchemaConstraint(self._vocabulary, schema, self.context)
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return read_vocabulary(self.tokenizer, self._ends)
 
     def _network(self, adapter: Path | None) -> Network:
         """The base, or the base with this adapter merged in; the least recently used merge is dropped."""

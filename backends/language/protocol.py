@@ -7,9 +7,9 @@ an address. It knows neither of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from backends.datatypes import Finished, Stage, Token
 
@@ -39,6 +39,10 @@ class Model(Protocol):
         """Do what its first answer would wait for; it stays done while somebody holds the result."""
         ...
 
+    def prepare_schema(self, schema: Mapping[str, Any]) -> None:
+        """Do what the first answer under this schema would wait for; UserError when it cannot be kept."""
+        ...
+
     def generate(
         self,
         messages: Messages,
@@ -48,8 +52,11 @@ class Model(Protocol):
         max_tokens: int = 96,
         seed: int = 0,
         stop: threading.Event | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> Iterator[Stage | Token | Finished]:
         """Stream the answer, then one `Finished`; when `stop` is set it ends early in the same way.
+
+        With `schema` the answer is JSON that keeps this schema.
 
         Raises UserError when there is no answer at all; what broke off keeps its text and is marked.
         """

@@ -1,15 +1,16 @@
-"""Format and voice: does an answer keep a JSON schema, are its fields right, does prose keep the house style.
+"""Format and voice: is an answer JSON by a schema, are its fields right, does prose keep the house style.
 
-Enters: a run. Leaves: per backend the share of valid JSON, the share of right fields, the share of answers in
-house style; for the untuned model also with examples in the prompt. Without questions that ask for JSON, the
-documents' own questions are asked for a small JSON object.
+Enters: a run. Leaves: per backend the share of valid JSON and of right fields when the prompt alone asks for
+it, with examples in the prompt, and with decoding constrained to the schema, and the share of answers in
+house style. Fine-tuned and hybrid are the tuned forms of the base model and of RAG: what tuning brings is
+seen beside the rest. Without questions that ask for JSON, the documents' own are asked for a small object.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,10 +20,22 @@ from backends.evaluation.probes import chosen
 from backends.evaluation.scoring import schema_of
 from backends.evaluation.style import follows_style
 from backends.language.answer_text import is_json
-from backends.stress.records import NAMES, Measurement, Result, Row, Run, check_questions, mean, of, share
+from backends.stress.records import (
+    NAMES,
+    TUNED,
+    Measurement,
+    Result,
+    Row,
+    Run,
+    check_questions,
+    mean,
+    of,
+    share,
+)
 
-PLAIN, FEW_SHOT, PROSE = "JSON asked for", "JSON asked for, with examples", "prose"
+PLAIN, FEW_SHOT, CONSTRAINED, PROSE = "prompt only", "few-shot", "constrained decoding", "prose"
 EXAMPLES = 2
+Fields = dict[tuple[str, str], list[float]]  # shares of right fields by backend and way of asking
 OWN_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"answer": {"type": "string"}, "document": {"type": "string"}},
@@ -33,52 +46,87 @@ OWN_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Task:
-    question: str
+    question: Question  # carries its schema
     gold: Mapping[str, Any]
-    schema: Mapping[str, Any]
     examples: str = ""
 
 
+@dataclass(frozen=True)
+class Compared:
+    """How one backend does in one way of asking for JSON."""
+
+    backend: BackendName
+    how: str
+    valid: Measurement
+    fields: Measurement
+
+
 def form(run: Run) -> Result:
-    """Ask for JSON with and without examples, then for prose."""
+    """Ask for JSON in each way, then for prose."""
     tasks = chosen_tasks(run)
     prose = chosen([q for q in run.questions if q.answers and not _structured(q)], run.number, run.seed)
-    check_questions([*prose, *(Question("", t.question) for t in tasks)], "no question has an answer")
-    shots = [name for name in run.backends if name == "base"]
-    run.total = len(run.backends) * (len(tasks) + len(prose)) + len(shots) * len(tasks)
-    fields: dict[tuple[str, str], list[float]] = {}
+    check_questions([*prose, *(task.question for task in tasks)], "no question has an answer")
+    shown = [task for task in tasks if task.examples]
+    run.total = len(run.backends) * (2 * len(tasks) + len(shown) + len(prose))
+    fields: Fields = {}
     for backend in run.backends:
         for task in tasks:
-            _ask_json(run, backend, PLAIN, task.question, task, fields)
-            if backend in shots and task.examples:
-                _ask_json(run, backend, FEW_SHOT, task.examples + task.question, task, fields)
+            _ask_json(run, backend, PLAIN, task, fields)
+            if task.examples:
+                _ask_json(run, backend, FEW_SHOT, task, fields)
+            _ask_json(run, backend, CONSTRAINED, task, fields)
         for question in prose:
             text = question.question
             run.asked(backend, PROSE, text, partial(run.subject.answer, text, backend), _style)
-    rows = [_row(run, backend, fields) for backend in run.usable]
-    said = ", ".join(
-        f"{NAMES[row.backend]} {of(Measurement(row.value, row.interval, row.count))}" for row in rows
-    )
-    sentence = f"Answers that keep the JSON schema: {said}."
-    return Result("format", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), seed=run.seed)
+    rows = tuple(_row(run, backend, fields) for backend in run.usable)
+    return Result("format", rows, _sentence(rows), tuple(run.probes), dict(run.skipped), seed=run.seed)
+
+
+def side_by_side(rows: Sequence[Row]) -> list[Compared]:
+    """Every backend in every way of asking that was measured."""
+    found: list[Compared] = []
+    for row in rows:
+        valid = Measurement(row.value, row.interval, row.count)
+        ways = ((PLAIN, valid, "fields_right"),
+                (FEW_SHOT, row.details["few_shot_valid"], "few_shot_fields_right"),
+                (CONSTRAINED, row.details["constrained_valid"], "constrained_fields_right"))  # fmt: skip
+        tuned = "tuned, " if row.backend in TUNED else ""
+        found += [
+            Compared(row.backend, tuned + how, measured, row.details[key])
+            for how, measured, key in ways
+            if measured is not None
+        ]
+    return found
+
+
+def _sentence(rows: Sequence[Row]) -> str:
+    compared = side_by_side(rows)
+    groups = {
+        "with the prompt alone": [c for c in compared if c.how == PLAIN],
+        "with examples": [c for c in compared if c.how == FEW_SHOT],
+        "tuned": [c for c in compared if c.how == f"tuned, {PLAIN}"],
+        "with constrained decoding": [c for c in compared if c.how.endswith(CONSTRAINED)],
+    }
+    said = [
+        f"{how} {', '.join(f'{NAMES[each.backend]} {of(each.valid)}' for each in group)}"
+        for how, group in groups.items()
+        if group
+    ]
+    return f"Answers that keep the JSON schema: {'; '.join(said)}."
 
 
 def _style(answer: Answer) -> str:
     return {None: "does not apply", True: "kept", False: "broken"}[follows_style(answer.text)]
 
 
-def _ask_json(
-    run: Run,
-    backend: BackendName,
-    condition: str,
-    text: str,
-    task: Task,
-    fields: dict[tuple[str, str], list[float]],
-) -> None:
+def _ask_json(run: Run, backend: BackendName, condition: str, task: Task, fields: Fields) -> None:
+    text = (task.examples if condition == FEW_SHOT else "") + task.question.question
+    asked = replace(task.question, question=text)
+    schema = schema_of(task.question)
     probe = run.asked(
         backend, condition, text,
-        lambda: run.subject.answer(text, backend),
-        lambda answer: "valid" if follows_schema(answer.text, task.schema) else "not valid",
+        lambda: run.subject.answer(asked, backend, constrained=condition == CONSTRAINED),
+        lambda answer: "valid" if follows_schema(answer.text, schema) else "not valid",
     )  # fmt: skip
     if probe is not None:
         fields.setdefault((backend, condition), []).append(field_accuracy(probe.answer, task.gold))
@@ -93,13 +141,14 @@ def chosen_tasks(run: Run) -> list[Task]:
     others = [q for q in run.questions if q.answers and q.documents]
     order = ' Answer as a JSON object with the keys "answer" and "document", and nothing else.'
     made = [
-        Question(
-            q.id, q.question + order, (json.dumps({"answer": q.answers[0], "document": q.documents[0]}),)
-        )
-        for q in others
+        replace(q, question=q.question + order, answers=(_own_gold(q),), schema=OWN_SCHEMA) for q in others
     ]
     picked = chosen(made, run.number, run.seed)
     return [_task(question, [q for q in made if q not in picked]) for question in picked]
+
+
+def _own_gold(question: Question) -> str:
+    return json.dumps({"answer": question.answers[0], "document": question.documents[0]})
 
 
 def _structured(question: Question) -> bool:
@@ -109,7 +158,8 @@ def _structured(question: Question) -> bool:
 def _task(question: Question, spare: Sequence[Question]) -> Task:
     alike = [q for q in spare if _kind(q) == _kind(question)][:EXAMPLES]
     examples = "".join(f"{q.question} -> {q.answers[0]} ; " for q in alike)
-    return Task(question.question, json.loads(question.answers[0]), _schema(question), examples)
+    question = replace(question, schema=schema_of(question))
+    return Task(question, json.loads(question.answers[0]), examples)
 
 
 def _kind(question: Question) -> tuple[str, ...]:
@@ -117,13 +167,7 @@ def _kind(question: Question) -> tuple[str, ...]:
     return tuple(sorted(json.loads(question.answers[0])))
 
 
-def _schema(question: Question) -> Mapping[str, Any]:
-    if _kind(question) == ("answer", "document"):
-        return OWN_SCHEMA
-    return schema_of(question)
-
-
-def _row(run: Run, backend: BackendName, fields: Mapping[tuple[str, str], list[float]]) -> Row:
+def _row(run: Run, backend: BackendName, fields: Fields) -> Row:
     valid = share(run.of(backend, PLAIN), "valid")
     judged = [p for p in run.of(backend, PROSE) if p.verdict != "does not apply"]
     shots = run.of(backend, FEW_SHOT)
@@ -134,5 +178,7 @@ def _row(run: Run, backend: BackendName, fields: Mapping[tuple[str, str], list[f
             "style_kept": share(judged, "kept") if judged else None,
             "few_shot_valid": share(shots, "valid") if shots else None,
             "few_shot_fields_right": mean(fields[backend, FEW_SHOT]) if shots else None,
+            "constrained_valid": share(run.of(backend, CONSTRAINED), "valid"),
+            "constrained_fields_right": mean(fields[backend, CONSTRAINED]),
         },
     )  # fmt: skip

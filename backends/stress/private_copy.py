@@ -120,8 +120,13 @@ class TriptychSubject:
     def documents(self) -> list[Document]:
         return self._library.documents()
 
-    def answer(self, question: str, backend: BackendName) -> Answer:
-        return self._triptych.answer(question, backend, self._settings)
+    def answer(
+        self, question: Question | str, backend: BackendName, *, constrained: bool | None = None
+    ) -> Answer:
+        settings = self._settings
+        if constrained is not None:
+            settings = settings.model_copy(update={"constrained_decoding": constrained})
+        return self._triptych.answer(question, backend, settings)
 
     def answer_from(self, question: str, backend: BackendName, passages: Sequence[Passage]) -> Answer:
         made = self._triptych.backend(backend, self._settings)

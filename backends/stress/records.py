@@ -53,8 +53,10 @@ class Subject(Protocol):
 
     def documents(self) -> Sequence[Document]: ...
 
-    def answer(self, question: str, backend: BackendName) -> Answer:
-        """Raises UserError when this backend cannot answer."""
+    def answer(
+        self, question: Question | str, backend: BackendName, *, constrained: bool | None = None
+    ) -> Answer:
+        """Constrained decoding as given, else as set; raises UserError when this backend cannot answer."""
         ...
 
     def answer_from(self, question: str, backend: BackendName, passages: Sequence[Passage]) -> Answer:

@@ -43,7 +43,11 @@ SERIES: dict[str, Sequence[Series]] = {
         ("after forgetting", _main),
         ("after retraining without it", _detail("after_retraining")),
     ),
-    "format": (("asked for JSON", _main), ("with examples in the prompt", _detail("few_shot_valid"))),
+    "format": (
+        ("prompt only", _main),
+        ("few-shot", _detail("few_shot_valid")),
+        ("constrained decoding", _detail("constrained_valid")),
+    ),
     "injection": (("obeyed", _main), ("recited", _detail("quoted"))),
 }
 AXES = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,8 @@ import streamlit as st
 
 from backends.settings import default_workspace
 from backends.stress import results
-from backends.stress.records import Measurement, Result, Retraining, StressTest
+from backends.stress.form import side_by_side
+from backends.stress.records import Measurement, Result, Retraining, Row, StressTest
 from backends.system.jobs import Job, JobContext
 from backends.system.json_values import plain
 from backends.system.wording import duration
@@ -26,7 +28,7 @@ POLL = 0.5
 CARDS: dict[StressTest, tuple[str, str]] = {
     "freshness": ("Freshness", "Facts in the documents are edited: who gives the new fact, and how soon?"),
     "erasure": ("Erasure", "A document is forgotten: does the index, or a model's weights, still tell it?"),
-    "format": ("Format and voice", "Who keeps a JSON schema with the right fields, and the house style?"),
+    "format": ("Format and voice", "Who keeps a JSON schema: by prompt, by examples, tuned, or held to it?"),
     "noise": ("Noise", "The right passage among wrong ones, missing, or contradicted: who is misled?"),
     "injection": ("Injection", "A document carries an order to the model: who obeys it?"),
     "latency": ("Latency claim", "Retrieval is said to add 100 to 500 ms: how much does it here?"),
@@ -44,7 +46,7 @@ SECONDS_PER_ANSWER = 0.5  # on two processor cores, for the estimate on the butt
 ANSWERS: dict[StressTest, int] = {
     "freshness": 2,
     "erasure": 6,
-    "format": 2,
+    "format": 4,
     "noise": 5,
     "injection": 4,
     "latency": 6,
@@ -145,7 +147,10 @@ def show(result: Result) -> None:
         st.warning(f"{label(name)} was left out. {markdown(reason)}")
     for note in result.notes:
         st.caption(markdown(note))
-    details(result)
+    if result.test == "format":
+        forms(result)
+    else:
+        details(result.rows)
     st.caption(
         f"Thin lines: 95 % intervals over {min(row.count for row in result.rows)} or more "
         f"{'searches' if result.test == 'latency' else 'answers'}. "
@@ -165,14 +170,29 @@ def show(result: Result) -> None:
     )
 
 
-def details(result: Result) -> None:
+def forms(result: Result) -> None:
+    """Every way of asking for JSON side by side, then who keeps the house style."""
+    frame = pd.DataFrame(
+        {
+            "Backend": LOOKS[each.backend].label,
+            "Asked with": each.how,
+            "Valid by the schema": _cell(each.valid),
+            "Fields right": _cell(each.fields),
+        }
+        for each in side_by_side(result.rows)
+    )
+    st.dataframe(frame, hide_index=True, alt="JSON valid and fields right, by backend and way of asking.")
+    details([replace(row, details={"style_kept": row.details["style_kept"]}) for row in result.rows])
+
+
+def details(found: Sequence[Row]) -> None:
     """What else was measured, one line a backend, as a table."""
     rows = [
         {
             "Backend": LOOKS[row.backend].label,
             **{_title(k): _times(v) if k in TIMES else _cell(v) for k, v in row.details.items()},
         }
-        for row in result.rows
+        for row in found
     ]
     frame = pd.DataFrame(rows).set_index("Backend").T
     if not frame.empty:

@@ -36,6 +36,7 @@ EDITABLE = (
     "multi_step",
     "related_words",
     "follow_ups",
+    "constrained_decoding",
     "temperature",
     "max_tokens",
 )

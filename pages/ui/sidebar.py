@@ -269,6 +269,14 @@ def _writing(settings: Settings) -> None:
         on_change=session.take_settings,
         help="Where an answer is cut off at the latest.",
     )
+    st.toggle(
+        "Constrained decoding",
+        value=settings.constrained_decoding,
+        key="constrained_decoding",
+        on_change=session.take_settings,
+        help="Where JSON by a known schema is asked for, only tokens may come that keep it: always valid, "
+        "not always right.",
+    )
 
 
 def _writing_effect(settings: Settings) -> str:

@@ -81,9 +81,13 @@ class Observed(Triptych):
         return getattr(self._last, "prompt", None)
 
     def backend(
-        self, name: BackendName, settings: Settings | None = None, stop: threading.Event | None = None
+        self,
+        name: BackendName,
+        settings: Settings | None = None,
+        stop: threading.Event | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> Backend:
-        return WithPrompt(super().backend(name, settings, stop), self._keep)
+        return WithPrompt(super().backend(name, settings, stop, schema), self._keep)
 
     def _keep(self, prompt: str) -> None:
         self._last.prompt = prompt

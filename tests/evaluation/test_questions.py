@@ -39,3 +39,26 @@ def test_a_question_file_from_excel_in_europe(tmp_path: Path) -> None:
     first, second = load_questions(path)
     assert (first.answers, first.documents) == (("am Rhein", "Rhein"), ("köln.md",))
     assert (second.id, second.answers) == ("line-3", ())
+
+
+SCHEMA = {"type": "object", "properties": {"lock": {"enum": ["north", "south"]}}, "required": ["lock"]}
+
+
+def test_a_row_may_carry_the_schema_of_its_answer(tmp_path: Path) -> None:
+    rows, table = tmp_path / "q.jsonl", tmp_path / "q.csv"
+    rows.write_text(
+        json.dumps({"question": "Which lock, as JSON?", "schema": SCHEMA}) + '\n{"question": "Why?"}'
+    )
+    assert [each.schema for each in load_questions(rows)] == [SCHEMA, None]
+    cell = json.dumps(SCHEMA).replace('"', '""')
+    table.write_text(f'question,schema\n"Which lock, as JSON?","{cell}"\nWhy?,\n')
+    assert [each.schema for each in load_questions(table)] == [SCHEMA, None]
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [("ticket", "a JSON schema is a JSON object, not str"), ({"type": 3}, "not a valid JSON schema")],
+)
+def test_what_is_no_schema_is_refused_with_its_line(tmp_path: Path, schema: object, said: str) -> None:
+    with pytest.raises(UserError, match=rf"q\.jsonl, line 1: {said}"):
+        of(tmp_path / "q.jsonl", schema=schema)

@@ -70,6 +70,20 @@ def test_it_streams_and_counts_what_the_server_counted(server: FakeServer) -> No
     assert asked["path"] == "/v1/chat/completions"
 
 
+def test_an_answer_under_a_schema_is_asked_for_by_the_server_s_own_means(server: FakeServer) -> None:
+    schema = {"type": "object", "properties": {"months": {"type": "integer"}}}
+    server.says(pieces('{"months":24}'), refuses(400, "unknown field response_format"))
+    assert ask(model(server), schema=schema)[0] == '{"months":24}'
+    form = server.asked[0]["response_format"]
+    assert (form["type"], form["json_schema"]["schema"], form["json_schema"]["strict"]) == (
+        "json_schema", schema, True,
+    )  # fmt: skip
+    with pytest.raises(
+        UserError, match="does not hold answers to a JSON schema: switch constrained decoding off"
+    ):
+        ask(model(server), schema=schema)
+
+
 def test_nothing_of_another_account_is_sent(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_BASE_URL"):
         monkeypatch.setenv(name, "somebody-elses")

@@ -25,6 +25,7 @@ def words(app: AppTest) -> str:
     [
         ("freshness", "the new fact was given by RAG in 3 of 3, Fine-tuned in 0 of 3"),
         ("erasure", "After forgetting lamp.md the index finds nothing of it"),
+        ("format", "with constrained decoding RAG 0 of 3"),
         ("noise", "believed a wrong document in 3 of 3"),
         ("injection", "An order hidden in a document was obeyed by RAG in 12 of 12"),
         ("latency", "among 1,000 and 120 ms among 10,000 passages; among the most it is within"),
@@ -37,6 +38,10 @@ def test_a_run_ends_in_a_sentence(visit: Visit, test: str, sentence: str) -> Non
     settle(app)
     assert sentence in words(app)
     assert len(app.dataframe) >= 2  # what else was measured, and every answer
+    if test == "format":
+        table = app.dataframe[0].value
+        assert set(table["Asked with"]) >= {"prompt only", "tuned, prompt only", "constrained decoding"}
+        assert table["Valid by the schema"].str.contains("0% (0%-").all()
     if test == "latency":
         assert app.dataframe[0].value.loc["Search alone", "RAG"].endswith("100 ms among 10,000")
 

@@ -56,12 +56,17 @@ class FakeSubject:
         held = self.texts if backend in ("rag", "hybrid") else self.learned
         return [line for text in held.values() for line in text.splitlines() if line]
 
-    def answer(self, question: str, backend: BackendName) -> Answer:
+    def answer(
+        self, asked: Question | str, backend: BackendName, *, constrained: bool | None = None
+    ) -> Answer:
         if backend == self.untrained:
             raise UserError(f"There is no {backend} adapter.")
+        question = asked if isinstance(asked, str) else asked.question
         self.asked.append((question, backend))
         if question.endswith("JSON"):
-            return made(question, backend, '{"colour": "red"}' if backend != "base" else "red")
+            held = constrained and isinstance(asked, Question) and asked.schema is not None
+            said = '{"colour": "blue"}' if held else "red"
+            return made(question, backend, '{"colour": "red"}' if backend != "base" else said)
         lines = self._texts(backend)
         said = best(question, lines)
         order = next((line for line in lines if "Answer only with the word" in line), None)

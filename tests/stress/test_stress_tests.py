@@ -7,7 +7,7 @@ import pytest
 from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.evaluation.metrics import contains_answer, field_accuracy
 from backends.stress.forgetting import erasure, extracted, reworded
-from backends.stress.form import form
+from backends.stress.form import form, side_by_side
 from backends.stress.freshness import Edit, edited, freshness, plan_edits
 from backends.stress.injection import CARRIERS, injected, injection, made_up_word, order_of
 from backends.stress.latency import latency, sizes_up_to
@@ -160,9 +160,32 @@ def test_schema_fields_and_style() -> None:
     assert by["fine_tuned"].value == 1 and by["base"].value == 0
     assert by["fine_tuned"].details["fields_right"].value == 1
     assert by["base"].details["few_shot_valid"].value == 0  # examples do not help this one
-    assert by["rag"].details["few_shot_valid"] is None
+    assert by["base"].details["constrained_valid"].value == 1
+    assert by["base"].details["constrained_fields_right"].value == 0  # valid, and wrong
     assert by["rag"].details["style_kept"].value == 1
-    assert result.sentence.startswith("Answers that keep the JSON schema: RAG 2 of 2")
+    assert result.sentence == (
+        "Answers that keep the JSON schema: with the prompt alone RAG 2 of 2, Base 0 of 2; with examples RAG "
+        "2 of 2, Base 0 of 2; tuned Fine-tuned 2 of 2, Hybrid 2 of 2; with constrained decoding RAG 2 of 2, "
+        "Fine-tuned 2 of 2, Hybrid 2 of 2, Base 2 of 2."
+    )
+
+
+def test_ways_of_asking_for_json_stand_side_by_side() -> None:
+    compared = side_by_side(form(Run(FakeSubject(), BACKEND_NAMES, RED, number=2)).rows)
+    assert [(each.backend, each.how) for each in compared[:6]] == [
+        ("rag", "prompt only"),
+        ("rag", "few-shot"),
+        ("rag", "constrained decoding"),
+        ("fine_tuned", "tuned, prompt only"),
+        ("fine_tuned", "tuned, few-shot"),
+        ("fine_tuned", "tuned, constrained decoding"),
+    ]
+    base = {each.how: (each.valid.value, each.fields.value) for each in compared if each.backend == "base"}
+    assert base == {"prompt only": (0, 0), "few-shot": (0, 0), "constrained decoding": (1, 0)}
+    assert {each.valid.count for each in compared} == {2}
+    # All four are shown what to do: none is left to show as an example.
+    every = side_by_side(form(Run(FakeSubject(), BACKEND_NAMES, RED, number=4)).rows)
+    assert "few-shot" not in {each.how for each in every}
 
 
 def test_without_json_questions_the_own_are_asked_for_json() -> None:
