@@ -36,6 +36,12 @@ class Searched:
     def model(self, settings: Settings) -> Any:
         return SimpleNamespace(fingerprint="f0", name="tiny")
 
+    def asked(self, backend: str, settings: Settings) -> Any:
+        return self.model(settings)
+
+    def served(self, kind: str, settings: Settings) -> None:
+        """Nothing is behind an address here."""
+
     def as_now(self) -> Searched:
         made = Searched(self.adapters.folder.parent)
         made.adapters = self.adapters.as_now()

@@ -241,12 +241,13 @@ def test_a_question_comes_with_those_asked_before_it(visit: Visit, house: Script
 
 def test_the_switches_of_the_search_reach_the_settings(visit: Visit) -> None:
     app = settle(visit())
+    before = state(app).settings
     for name in ("multi_step", "related_words", "follow_ups"):
-        assert not app.toggle(key=name).value
-        app.toggle(key=name).set_value(True).run()
+        assert app.toggle(key=name).value == getattr(before, name)
+        app.toggle(key=name).set_value(not getattr(before, name)).run()
     app.toggle(key="cross_encoder").set_value(False).run()
     chosen = state(app).settings
-    assert (chosen.multi_step, chosen.related_words, chosen.follow_ups) == (True, True, True)
+    assert (chosen.multi_step, chosen.related_words, chosen.follow_ups) == (False, True, True)
     assert not chosen.cross_encoder
     app.toggle(key="rerank").set_value(False).run()
     assert app.toggle(key="cross_encoder").disabled

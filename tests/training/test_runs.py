@@ -20,6 +20,7 @@ from backends.datatypes import TrainingRow, UserError
 from backends.training import runs as runs_module
 from backends.training import worker
 from backends.training.adapters import Adapters, LearnedDocument
+from backends.training.lora import TrainingReport
 from backends.training.rows import closed_book
 from backends.training.runs import KILLED_WITHIN, Plan, Run, TrainingRuns, announced, somebody_trains
 from tests.fakes import tiny_language_model
@@ -64,7 +65,11 @@ def test_who_asks_whether_a_run_is_alive_does_not_stop_its_launch(
 ) -> None:
     run = planned(TrainingRuns(tmp_path), base)
     started: list[list[str]] = []
-    monkeypatch.setattr(runs_module.subprocess, "Popen", lambda command, **_: started.append(command))
+    def start(command: list[str], **_: object) -> SimpleNamespace:
+        started.append(command)
+        return SimpleNamespace(pid=1)
+
+    monkeypatch.setattr(runs_module.subprocess, "Popen", start)
     with (run.folder / "lock").open("a") as asking:  # as `alive` does, for an instant, in another process
         fcntl.flock(asking, fcntl.LOCK_SH)
         timer = threading.Timer(0.1, lambda: fcntl.flock(asking, fcntl.LOCK_UN))
@@ -111,7 +116,7 @@ def test_forgetting_a_document_while_an_adapter_trains_on_it_ends_the_run(base: 
     began = time.monotonic()
     assert runs.forget("a.md") == (12, ["mine"])
     assert process.wait(PATIENCE) == -signal.SIGKILL and time.monotonic() - began < KILLED_WITHIN
-    assert (run.state, runs.running()) == ("cancelled", False)
+    assert (run.state, run.alive) == ("cancelled", False)
     assert "from a.md, which was forgotten" in run.error
     assert not (tmp_path / "adapters").exists()
     with pytest.raises(UserError, match="which was forgotten"):
@@ -123,12 +128,16 @@ def test_a_run_that_is_withdrawn_at_its_very_end_yields_no_adapter(base, tmp_pat
     runs = TrainingRuns(tmp_path)
     run = planned(runs, base)
 
-    def train(*given: object, **options: object) -> SimpleNamespace:
+    def train(*given: object, **options: object) -> TrainingReport:
         run.made.mkdir(parents=True)
         (run.made / "card.json").write_text("{}")
         runs.forget("b.md")
         run.made.mkdir(parents=True, exist_ok=True)
-        return SimpleNamespace(cancelled=False, seconds=1.0)
+        return TrainingReport(
+            rows=20, held_out_rows=0, loss_before=None, loss_after=None, score_before=None, score_after=None,
+            train_loss=0.1, epochs_done=1, kept_epoch=1, cancelled=False, tokens=9, seconds=1.0,
+            trainable_share=0.1, curve=(),
+        )  # fmt: skip
 
     monkeypatch.setattr(worker, "train_adapter", train)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
