@@ -68,7 +68,13 @@ def test_buttons_that_open_something_are_questions_and_others_are_not(tmp_path: 
 )
 def test_hidden_text_is_left_out_and_said(tmp_path: Path, hidden: str) -> None:
     parsed = page(tmp_path, f"<div>The gate is open.</div>{hidden}")
-    assert "Draft" not in parsed.text and parsed.notes == ("hidden text left out: 4 words",)
+    assert "Draft" not in parsed.text and parsed.notes == ("hidden text left out (4 words)",)
+
+
+def test_struck_out_text_is_left_out_and_said(tmp_path: Path) -> None:
+    parsed = page(tmp_path, "<p>The fee is <s>99</s> <strike>89</strike> 79 euros.</p>")
+    assert parsed.text == "The fee is 79 euros."
+    assert parsed.notes == ("struck-out text left out (2 places)",)
 
 
 def links(names: list[str]) -> str:
@@ -113,7 +119,7 @@ def test_what_stands_outside_the_main_part_is_said(tmp_path: Path) -> None:
     outside = "<div>" + "The old fee was four euros. " * 20 + "</div>"
     parsed = page(tmp_path, f"<body><main>{PROSE}</main>{outside}</body>")
     assert "old fee" not in parsed.text
-    assert parsed.notes == ("text outside the page's main part left out: 120 words",)
+    assert parsed.notes == ("text outside the page's main part left out (120 words)",)
 
 
 # --- how it is written -----------------------------------------------------------------------------
@@ -131,7 +137,7 @@ def test_what_stands_outside_the_main_part_is_said(tmp_path: Path) -> None:
         ("at most 250<sup>1</sup> kg", "at most 250 kg (note 1)"),
         ("at most 250<sup><a href='#n2'>2</a></sup> kg", "at most 250 kg (note 2)"),
         ("the hull<sup>2</sup> is steel.<sup>3</sup>", "the hull (note 2) is steel. (note 3)"),
-        ("Was <del>99 euros</del> <ins>79 euros</ins>", "Was [struck out: 99 euros] 79 euros"),
+        ("It is <del>99 euros</del> <ins>79 euros</ins>", "It is 79 euros"),
         ("one&nbsp;in&shy;stal&#8209;ment&#150;two&#133;", "one instal-ment–two…"),
         ("<b>bold</b>face <i>and</i> <code>a  b</code>", "boldface and a b"),
         ("<a href=a>One</a><a href=b>Two</a>", "One Two"),

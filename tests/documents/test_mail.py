@@ -107,7 +107,7 @@ def test_attachments_are_files_of_their_own(tmp_path: Path) -> None:
     names = [each.name for each in parsed.attachments]
     assert names == ["rules.txt", "rules (2).txt", "fees- 2024.csv", "scan.pdf"]
     assert parsed.attachments[0].data == b"The dock closes at 16:40."
-    assert parsed.notes == ("attachment not read: plan.dwg", "pictures left out: 1")
+    assert parsed.notes == ("attachment not read: plan.dwg", "pictures left out (1)")
     assert "Attachment: rules (2).txt\nAttachment: fees- 2024.csv" in parsed.text
 
 

@@ -32,7 +32,7 @@ def read(folder: Path, name: str, text: str) -> ParsedFile:
         ("if x <y and z> w", "if x <y and z> w"),
         ("`__init__` and __init__, __name__ of snake_case", "__init__ and __init__, __name__ of snake_case"),
         ("2*3*4 = 24, n*(n-1)*2", "2*3*4 = 24, n*(n-1)*2"),
-        ("A **bold**, *slanted*, __Strong__ ~~old~~", "A bold, slanted, Strong [struck out: old]"),
+        ("A **bold**, *slanted*, __Strong__ ~~old~~ word", "A bold, slanted, Strong word"),
         ("10<sup>6</sup> <b>units</b><br>of H<sub>2</sub>O", "10^6 units\nof H2O"),
         ("See [the plan](http://x.y/z_(1)), [it][1].\n\n[1]: http://x.y", "See the plan, it."),
         ("![A gauge](g.png) <https://x.y> <me@x.y>", "A gauge https://x.y me@x.y"),
@@ -137,7 +137,7 @@ def test_a_paragraph_above_a_rule_is_no_heading(tmp_path: Path) -> None:
 def test_comments_are_left_out_and_said(tmp_path: Path) -> None:
     parsed = read(tmp_path, "a.md", "One <!-- not -->two.\n\n<!--\nnever\n\nthis\n-->\n\nThree.")
     assert parsed.text == "One two.\n\nThree."
-    assert parsed.notes == ("comments left out: 2",)
+    assert parsed.notes == ("comments left out (2)",)
 
 
 # --- plain text ------------------------------------------------------------------------------------

@@ -52,16 +52,20 @@ def remove_boilerplate(root: Any) -> tuple[str, ...]:
     _drop([element for element in root.iter() if _is_marked(element, sizes)])
     menus = _leading_menus(root)
     _drop(menus)
-    return (*notes, *(f"taken for menus and left out: {len(menus)} lists of links" for _ in menus[:1]))
+    return (*notes, *(f"lists of links taken for menus and left out ({len(menus)})" for _ in menus[:1]))
 
 
 def remove_invisible(root: Any) -> tuple[str, ...]:
-    """Take out scripts, styles and hidden parts."""
+    """Take out scripts, styles, hidden parts, and what is struck out: it no longer holds."""
     _drop([element for element in root.iter() if not isinstance(element.tag, str) or element.tag in _NEVER])
     hidden = _hidden(root)
     words = sum(len("".join(element.itertext()).split()) for element in hidden)
     _drop(hidden)
-    return (f"hidden text left out: {words} words",) if words else ()
+    struck = [element for element in root.iter("del", "s", "strike") if element.text_content().strip()]
+    _drop(struck)
+    notes = [f"hidden text left out ({words} words)"] if words else []
+    notes += [f"struck-out text left out ({len(struck)} places)"] if struck else []
+    return tuple(notes)
 
 
 def _drop(elements: list[Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from backends.documents.parsers.common import Cell, clean, literal, one_line, table_lines
@@ -19,7 +20,6 @@ _BLOCKS = {
     "plaintext", "pre", "section", "summary", "table", "ul", "xmp",
 }  # fmt: skip
 _CODE = {"pre", "listing", "xmp", "plaintext"}
-_STRUCK = {"del", "s", "strike"}
 _STAND_APART = {"a", "button", "input", "label", "option", "select"}  # however close their tags are
 _TYPED = {"text", "number", "date", "email", "tel", "url", "month", "week", "time", "datetime-local"}
 _UNIT = re.compile(r"[a-zA-Z]|[cdkmµn]m|ft|in|yd|mi|sec|min|dB|kg|mol|rad")  # what is raised to a power
@@ -167,8 +167,7 @@ class _Writer:
             chosen = (option for option in element.iter("option") if "selected" in option.attrib)
             run.add(" ".join(map(_words, chosen)))
         else:
-            opening, closing = ("[struck out: ", "]") if name in _STRUCK and _words(element) else ("", "")
-            opening, closing = ("“", "”") if name == "q" else (opening, closing)
+            opening, closing = ("“", "”") if name == "q" else ("", "")
             run.add(opening)
             run.add(element.text)
             for child in element:
@@ -276,7 +275,10 @@ class _Writer:
 
     def _row(self, row: Any) -> list[Cell]:
         in_head = _name(row.getparent()) == "thead"
-        return [self._cell(cell, in_head) for cell in _own_cells(row)]
+        cells = [self._cell(cell, in_head) for cell in _own_cells(row)]
+        if in_head and not all(cell.text for cell in cells[1:]):  # half a header: the words have to decide
+            return [replace(cell, heading=False) for cell in cells]
+        return cells
 
     def _cell(self, cell: Any, in_head: bool) -> Cell:
         text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip()

@@ -142,7 +142,7 @@ class _Parts:
     @property
     def notes(self) -> tuple[str, ...]:
         notes = [f"attachment not read: {each}" for each in self.unread]
-        notes += [f"pictures left out: {self.pictures}"] if self.pictures else []
+        notes += [f"pictures left out ({self.pictures})"] if self.pictures else []
         return tuple(notes)
 
     def take(self, message: Message, bodies: dict[str, Message]) -> None:

@@ -51,7 +51,7 @@ def parse_markdown(text: str, name: str, kind: str = "markdown") -> ParsedFile:
     about = flat({key: value for key, value in front.items() if key != "title"})
     lines = html_text([root.find("body") if root.find("body") is not None else root])
     date = next((day for key in _DATES if (day := iso_date(front.get(key)))), "")
-    notes += (f"comments left out: {comments.count}",) if comments.count else ()
+    notes += (f"comments left out ({comments.count})",) if comments.count else ()
     return ParsedFile("\n\n".join(filter(None, [about, lines])), title, kind, date=date, notes=notes)
 
 

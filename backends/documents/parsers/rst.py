@@ -43,7 +43,7 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
     heading = next(root.iter("h1", "h2", "h3"), None)
     title = inline_text(heading) if heading is not None else ""
     dated = next((element for element in root.iter("dd") if element.get("class") == "date"), None)
-    notes = (*file.notes, *([f"comments left out: {comments}"] if comments else []))
+    notes = (*file.notes, *([f"comments left out ({comments})"] if comments else []))
     date = iso_date(inline_text(dated)) if dated is not None else ""
     return ParsedFile(html_text([root]), title or stem(name), kind, date=date, notes=notes)
 

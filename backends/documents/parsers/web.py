@@ -77,7 +77,7 @@ def _main_text(root: Any) -> tuple[str, tuple[str, ...]]:
     if len(text) <= _MAIN * len(whole):
         return whole, ()
     outside = len(whole.split()) - len(text.split())
-    return text, (f"text outside the page's main part left out: {outside} words",) * (outside >= _OUTSIDE)
+    return text, (f"text outside the page's main part left out ({outside} words)",) * (outside >= _OUTSIDE)
 
 
 def _epub(path: Path, name: str) -> ParsedFile:

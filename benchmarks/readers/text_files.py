@@ -1,4 +1,4 @@
-"""How much of Markdown and plain text is read as it was written: `python -m benchmarks.text_files`.
+"""How much of Markdown and plain text is read as it was written: `python -m benchmarks.readers.text_files`.
 
 Files are written here from parts whose truth is known. Markdown: code, placeholders, generics, names with
 underscores, tables in both notations, lists, front matter. Plain text: prose broken at a width, with words

@@ -1,4 +1,4 @@
-"""How much of a web page is read, and how much of what is not its content: `python -m benchmarks.web_pages`.
+"""How much of a web page is read, and of what is not its content: `python -m benchmarks.readers.web_pages`.
 
 Pages are written here from parts whose truth is known: paragraphs, tables with merged cells, lists of links,
 code, powers, tabs, several articles; around them menus, footers, hidden banners, one form about the page, a
