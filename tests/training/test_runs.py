@@ -65,6 +65,7 @@ def test_who_asks_whether_a_run_is_alive_does_not_stop_its_launch(
 ) -> None:
     run = planned(TrainingRuns(tmp_path), base)
     started: list[list[str]] = []
+
     def start(command: list[str], **_: object) -> SimpleNamespace:
         started.append(command)
         return SimpleNamespace(pid=1)
