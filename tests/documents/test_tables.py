@@ -114,6 +114,7 @@ def test_two_header_rows_make_one_label() -> None:
     ]
     assert lines([*head, *rows[2:]]) == lines(rows)
     assert lines([*head, *rows[2:]], has_header=True, header_rows=2) == lines(rows)
+    assert lines([[Cell(cell, heading=True) for cell in rows[0]], *rows[1:]]) == lines(rows)
 
 
 def test_marked_cells_are_the_header_whatever_they_hold() -> None:

@@ -179,7 +179,7 @@ def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int, lik
     above = sum(len([*filter(None, row.cells)]) < 3 for row in head[:first])
     marked = next((at for at, row in enumerate(head[first:]) if not row.headings), 0)
     if above == first and 0 < marked <= 3:
-        return Layout(first, marked)
+        return Layout(first, max(marked, 2 if is_grouped(cells[first:]) else 1))
     return layout(cells, likely)
 
 
