@@ -12,6 +12,20 @@ from dataclasses import replace
 from typing import Any
 
 from backends.documents.parsers.common import Cell, clean, literal, one_line, table_lines
+from backends.documents.parsers.html_elements import (
+    control,
+    footnote_marks,
+    formula,
+    is_footnote,
+    name_of,
+    note_mark,
+    numeral,
+    picture,
+    preformatted,
+    whole_number,
+    words,
+)
+from backends.documents.parsers.html_tables import is_layout, own_cells, own_rows, split_at_headings
 
 _BLOCKS = {
     "address", "article", "aside", "blockquote", "body", "button", "center", "dd", "details", "dialog", "dir",
@@ -19,16 +33,14 @@ _BLOCKS = {
     "h6", "header", "hgroup", "hr", "html", "legend", "li", "listing", "main", "menu", "nav", "ol", "p",
     "plaintext", "pre", "section", "summary", "table", "ul", "xmp",
 }  # fmt: skip
+_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 _CODE = {"pre", "listing", "xmp", "plaintext"}
 _STAND_APART = {"a", "button", "input", "label", "option", "select"}  # however close their tags are
-_TYPED = {"text", "number", "date", "email", "tel", "url", "month", "week", "time", "datetime-local"}
-_UNIT = re.compile(r"[a-zA-Z]|[cdkmµn]m|ft|in|yd|mi|sec|min|dB|kg|mol|rad")  # what is raised to a power
 # A mark between a number and its unit goes behind them: "250 kg" can be found.
 _NOTED = re.compile(
     r"(?<=\d) (\(note [^)]{1,5}\))( ?(?:[%‰€$£°]|(?:[kmcdµ]?[gmlsVWAJ]|k?Hz|kWh|t|h|min|EUR|USD|GBP|euros?"
     r"|dollars?|hours?|days?|years?|minutes?|people|users?)\b))"
 )
-_LONG_CELL = 400  # characters of a cell that lays out a page rather than tell a value
 
 
 def parse_html(source: str) -> Any:
@@ -44,7 +56,7 @@ def parse_html(source: str) -> Any:
 def html_text(elements: Iterable[Any]) -> str:
     """The lines of these elements, one after the other."""
     elements = list(elements)
-    marks = {mark for element in elements for mark in _footnotes(element)}
+    marks = {mark for element in elements for mark in footnote_marks(element)}
     writer = _Writer(frozenset(marks))
     return clean("\n".join(line for element in elements for line in writer.blocks(element)), keep_spaces=True)
 
@@ -54,20 +66,6 @@ def inline_text(element: Any) -> str:
     run = _Run()
     _Writer().inline(element, run)
     return one_line(run.text)
-
-
-def _name(element: Any) -> str:
-    """The tag, "" for comments and the like."""
-    return element.tag.lower() if isinstance(element.tag, str) else ""
-
-
-def _footnotes(element: Any) -> Iterator[str]:
-    """Marks that a block begins with, raised: its footnotes bear the same."""
-    for raised in element.iter("sup"):
-        before = raised.getprevious()
-        parent = raised.getparent()
-        if before is None and parent is not None and not (parent.text or "").strip():
-            yield one_line("".join(raised.itertext()))
 
 
 class _Run:
@@ -114,8 +112,8 @@ class _Writer:
         run = _Run()
         run.add(parent.text)
         for child in parent:
-            name = _name(child)
-            if name in _BLOCKS or (name and next(child.iterdescendants(*_BLOCKS), None) is not None):
+            name = name_of(child)
+            if name in _BLOCKS or (len(child) and not _BLOCKS.isdisjoint(each.tag for each in child.iter())):
                 yield from run.flush()
                 yield from self._block(child, name)
             elif name:
@@ -124,13 +122,13 @@ class _Writer:
         yield from run.flush()
 
     def _block(self, element: Any, name: str) -> Iterator[str]:
-        if re.fullmatch("h[1-6]", name):
+        if name in _HEADINGS:
             text = " ".join(line for block in self.blocks(element) for line in block.split())
             yield f"\n{'#' * int(name[1])} {text}\n" if text else ""
         elif name == "table":
             yield from self._table(element)
         elif name in _CODE:
-            yield f"\n{literal(_preformatted(element))}\n"
+            yield f"\n{literal(preformatted(element))}\n"
         elif name == "dl":
             yield from self._definitions(element)
         elif name in ("ul", "ol", "menu", "dir"):
@@ -147,43 +145,43 @@ class _Writer:
 
     def inline(self, element: Any, run: _Run) -> None:
         """Add the words of an element to the running text."""
-        name = _name(element)
+        name = name_of(element)
         before = element.getprevious()
-        if name in _STAND_APART and before is not None and _name(before) in _STAND_APART:
+        if name in _STAND_APART and before is not None and name_of(before) in _STAND_APART:
             run.add(" ")
         if name == "br":
             run.line_break()
         elif element.get("role") == "doc-noteref":
-            run.add(_note(_words(element), run.last))
+            run.add(note_mark(words(element), run.last))
         elif name in ("sup", "sub"):
             (self._raised if name == "sup" else self._lowered)(element, run)
         elif name == "math":
-            run.add(_formula(element))
+            run.add(formula(element))
         elif name == "img":
-            run.add(_picture(element))
+            run.add(picture(element))
         elif name == "input":
-            run.add(_control(element))
+            run.add(control(element))
         elif name == "select":
             chosen = (option for option in element.iter("option") if "selected" in option.attrib)
-            run.add(" ".join(map(_words, chosen)))
+            run.add(" ".join(map(words, chosen)))
         else:
             opening, closing = ("“", "”") if name == "q" else ("", "")
             run.add(opening)
             run.add(element.text)
             for child in element:
-                if _name(child):
+                if name_of(child):
                     self.inline(child, run)
                 run.add(child.tail)
             run.add(closing)
 
     def _raised(self, element: Any, run: _Run) -> None:
         """A power is "10^6", a footnote's mark "(note 1)", never a digit of the number before it."""
-        text = _words(element)
+        text = words(element)
         base, word = run.last, run.word_before()
         if not text:
             return
-        if self._is_footnote(element, text, base, word):
-            run.add(_note(text, base))
+        if is_footnote(element, base, word, self._footnotes):
+            run.add(note_mark(text, base))
         elif re.fullmatch(r"[-+−–]?\d[\d.,/]*|[-+−–]?\d*[a-z]", text) and (base.isalnum() or base in ")]|"):
             run.add("^" + text.replace("−", "-").replace("–", "-"))
         elif re.search(r"\d", text) and base.isalnum():
@@ -191,21 +189,9 @@ class _Writer:
         else:
             run.add(text)  # 1st, Mlle, TM
 
-    def _is_footnote(self, element: Any, text: str, base: str, word: str) -> bool:
-        hints = f"{element.get('class', '')} {element.get('id', '')} {element.get('role', '')}".lower()
-        links = [link.get("href", "") for link in element.iter("a")]
-        if any(link.startswith("#") for link in links) or re.search(r"\b(foot|note|ref|fn)", hints):
-            return True
-        if re.fullmatch(r"[\[(]\w{1,3}[\])]|[*†‡§]+|1|\d+(, ?\d+)+", text):
-            return True
-        if text in self._footnotes and not _UNIT.fullmatch(word):
-            return True
-        after_word = word.isalpha() and len(word) > 3
-        return text.isdigit() and (after_word or base in ".,;:!?\"'”’»")
-
     def _lowered(self, element: Any, run: _Run) -> None:
         """H2O, but x_i, and log_2 8 where a number follows."""
-        text = _words(element)
+        text = words(element)
         number_follows = (element.tail or "")[:1].isdigit()
         plain = text.isdigit() and not run.last.isdigit() and not number_follows
         run.add(f"{text if plain or not run.last.isalnum() else '_' + text}{' ' if number_follows else ''}")
@@ -213,18 +199,18 @@ class _Writer:
     # --- lists -------------------------------------------------------------------------------------
 
     def _list(self, element: Any, ordered: bool) -> Iterator[str]:
-        number = _whole(element.get("start"), 1)
+        number = whole_number(element.get("start"), 1)
         run = _Run()
         run.add(element.text)
         for child in element:
-            if _name(child) == "li":
+            if name_of(child) == "li":
                 yield from run.flush()
-                number = _whole(child.get("value"), number)
-                yield from self._item(child, _numeral(number, element.get("type", "1")) if ordered else "-")
+                number = whole_number(child.get("value"), number)
+                yield from self._item(child, numeral(number, element.get("type", "1")) if ordered else "-")
                 number += 1
-            elif _name(child):
+            elif name_of(child):
                 yield from run.flush()
-                yield from self._block(child, _name(child))
+                yield from self._block(child, name_of(child))
             run.add(child.tail)
         yield from run.flush()
         yield ""
@@ -240,9 +226,9 @@ class _Writer:
     def _definitions(self, element: Any) -> Iterator[str]:
         """ "Term: what it is" on one line where both are short."""
         terms: list[str] = []
-        parts = [part for child in element for part in ([*child] if _name(child) == "div" else [child])]
+        parts = [part for child in element for part in ([*child] if name_of(child) == "div" else [child])]
         for part in parts:
-            if _name(part) == "dt":
+            if name_of(part) == "dt":
                 terms.append(one_line(" ".join(self.blocks(part))))
                 continue
             lines = [line for block in self.blocks(part) for line in block.split("\n") if line.strip()]
@@ -258,24 +244,24 @@ class _Writer:
 
     def _table(self, table: Any) -> Iterator[str]:
         """Rows of data tables; tables that only lay out a page are read as blocks."""
-        rows = _own_rows(table)
-        caption = next((child for child in table if _name(child) == "caption"), None)
+        rows = own_rows(table)
+        caption = next((child for child in table if name_of(child) == "caption"), None)
         if caption is not None:
             yield from self.blocks(caption)
-        if _is_layout(table, rows):
+        if is_layout(table, rows):
             for row in rows:
-                for cell in _own_cells(row):
+                for cell in own_cells(row):
                     yield from self.blocks(cell)
             return
-        lines = [line for part in _parts(rows) for line in table_lines(map(self._row, part))]
+        lines = [line for part in split_at_headings(rows) for line in table_lines(map(self._row, part))]
         if self._in_cell:
             yield " / ".join(line.replace("; ", ", ").replace(": ", " ") for line in lines) + "\n"
         else:
             yield "\n" + "\n".join(lines) + "\n"
 
     def _row(self, row: Any) -> list[Cell]:
-        in_head = _name(row.getparent()) == "thead"
-        cells = [self._cell(cell, in_head) for cell in _own_cells(row)]
+        in_head = name_of(row.getparent()) == "thead"
+        cells = [self._cell(cell, in_head) for cell in own_cells(row)]
         if in_head and not all(cell.text for cell in cells[1:]):  # half a header: the words have to decide
             return [replace(cell, heading=False) for cell in cells]
         return cells
@@ -283,130 +269,6 @@ class _Writer:
     def _cell(self, cell: Any, in_head: bool) -> Cell:
         text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip()
         text = one_line(re.sub(r"\n+- ", ", ", text.removeprefix("- ")))
-        across = min(max(1, _whole(cell.get("colspan"), 1)), 100)
-        down = min(_whole(cell.get("rowspan"), 1) or 10_000, 10_000)  # 0: to the end
-        return Cell(text, across, max(1, down), in_head or _name(cell) == "th" or not text)
-
-
-def _own_rows(table: Any) -> list[Any]:
-    """The rows of a table, not those of tables within it; the foot may stand first and comes last."""
-    parts = [(_name(part), [part] if _name(part) == "tr" else [*part]) for part in table]
-    parts.sort(key=lambda part: {"thead": 0, "tfoot": 2}.get(part[0], 1))
-    return [row for name, rows in parts if name in ("tr", "thead", "tbody", "tfoot") for row in rows
-            if _name(row) == "tr"]  # fmt: skip
-
-
-def _own_cells(row: Any) -> list[Any]:
-    return [cell for cell in row if _name(cell) in ("td", "th")]
-
-
-def _parts(rows: list[Any]) -> Iterator[list[Any]]:
-    """A row of headings further down begins a table of its own."""
-    part: list[Any] = []
-    for row in rows:
-        cells = _own_cells(row)
-        heads = len(cells) > 1 and all(_name(cell) == "th" or not _words(cell) for cell in cells)
-        if heads and part and any(_name(cell) == "td" for cell in _own_cells(part[-1])):
-            yield part
-            part = []
-        part.append(row)
-    if part:
-        yield part
-
-
-def _is_layout(table: Any, rows: list[Any]) -> bool:
-    """Whether a table only lays out a page: nothing marks it as data, and its cells hold parts of a page."""
-    if table.get("role") in ("presentation", "none"):
-        return True
-    cells = [cell for row in rows for cell in _own_cells(row)]
-    if any(_name(cell) == "th" or cell.get("scope") or cell.get("headers") for cell in cells):
-        return False
-    if table.get("summary") or any(_name(child) in ("caption", "thead") for child in table):
-        return False
-    nested = any(cell.find(".//table") is not None for cell in cells)
-    few = sum(len(_own_cells(row)) > 1 for row in rows) < 2
-    return any(map(_is_part_of_page, cells)) or (nested and few) or (few and any(map(_has_blocks, cells)))
-
-
-def _is_part_of_page(cell: Any) -> bool:
-    headed = next(cell.iter("h1", "h2", "h3", "h4", "main", "article"), None) is not None
-    return headed or (_has_blocks(cell) and len(_words(cell)) > _LONG_CELL)
-
-
-def _has_blocks(cell: Any) -> bool:
-    return next(cell.iter("p", "div", "ul", "ol", "table", "form", "section"), None) is not None
-
-
-# --- small pieces ----------------------------------------------------------------------------------
-
-
-def _words(element: Any) -> str:
-    return " ".join("".join(element.itertext()).split())
-
-
-def _whole(text: str | None, otherwise: int) -> int:
-    found = re.match(r"\s*(-?\d{1,9})", text or "")
-    return int(found[1]) if found else otherwise
-
-
-def _numeral(number: int, kind: str) -> str:
-    """The mark of an item as its list's type has it: 4., d., D., iv."""
-    if kind in ("a", "A") and 0 < number <= 26:
-        return f"{chr(ord(kind) + number - 1)}."
-    if kind in ("i", "I") and 0 < number < 40:
-        roman = (
-            "x" * (number // 10) + ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")[number % 10]
-        )
-        return f"{roman.upper() if kind == 'I' else roman}."
-    return f"{number}."
-
-
-def _preformatted(element: Any) -> str:
-    """The text of a block of code, its line breaks included."""
-    parts = [element.text or ""]
-    for child in element:
-        name = _name(child)
-        parts += ["\n" if name == "br" else _preformatted(child) if name else "", child.tail or ""]
-    return "".join(parts)
-
-
-def _note(mark: str, before: str) -> str:
-    return f"{' ' if before.strip() else ''}(note {mark.strip('[]()')}){' ' if not before else ''}"
-
-
-def _formula(element: Any) -> str:
-    """A formula in MathML: as its author describes it, else its signs with powers and fractions marked."""
-    described = element.get("alttext") or next(
-        (_words(note) for note in element.iter("annotation") if "tex" in note.get("encoding", "")), ""
-    )
-    return f" {described} " if described else _signs(element)
-
-
-def _signs(element: Any) -> str:
-    name = _name(element).rpartition(":")[2]
-    if not name or name.startswith("annotation"):
-        return ""
-    parts = [_signs(child) for child in element]
-    if name in ("msup", "mfrac") and len(parts) == 2:
-        grouped = [part if len(part) == 1 or part.isalnum() else f"({part})" for part in parts]
-        return ("^" if name == "msup" else "/").join(grouped)
-    if name == "msqrt":
-        return f"√({''.join(parts)})"
-    return (element.text or "").strip() + "".join(parts)
-
-
-def _picture(element: Any) -> str:
-    """Pictures of formulas and of letters say what they show."""
-    of_text = re.search(r"\b(tex|math|latex|equation|emoji)", element.get("class", ""), re.I)
-    return element.get("alt", "") if of_text else ""
-
-
-def _control(element: Any) -> str:
-    """What a form was filled with."""
-    kind = element.get("type", "text").lower()
-    if kind in ("checkbox", "radio"):
-        around = {_name(each) for each in (element.getparent(), element.getnext()) if each is not None}
-        labelled = (element.tail or "").strip() or "label" in around
-        mark = "[x] " if "checked" in element.attrib else "[ ] "
-        return mark if labelled and element.get("role") != "button" else ""
-    return f" {element.get('value', '')} " if kind in _TYPED else ""
+        across = min(max(1, whole_number(cell.get("colspan"), 1)), 100)
+        down = min(whole_number(cell.get("rowspan"), 1) or 10_000, 10_000)  # 0: to the end
+        return Cell(text, across, max(1, down), in_head or name_of(cell) == "th" or not text)

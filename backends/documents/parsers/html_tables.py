@@ -1,0 +1,62 @@
+"""Tables of HTML: which cells are theirs, and whether they hold data or lay out a page.
+
+Enters: a table element. Leaves: its rows and cells as elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from backends.documents.parsers.html_elements import name_of, words
+
+_LONG_CELL = 400  # characters of a cell that lays out a page rather than tell a value
+
+
+def own_rows(table: Any) -> list[Any]:
+    """The rows of a table, not those of tables within it; the foot may stand first and comes last."""
+    parts = [(name_of(part), [part] if name_of(part) == "tr" else [*part]) for part in table]
+    parts.sort(key=lambda part: {"thead": 0, "tfoot": 2}.get(part[0], 1))
+    return [row for name, rows in parts if name in ("tr", "thead", "tbody", "tfoot") for row in rows
+            if name_of(row) == "tr"]  # fmt: skip
+
+
+def own_cells(row: Any) -> list[Any]:
+    return [cell for cell in row if name_of(cell) in ("td", "th")]
+
+
+def split_at_headings(rows: list[Any]) -> Iterator[list[Any]]:
+    """A row of headings further down begins a table of its own."""
+    part: list[Any] = []
+    for row in rows:
+        cells = own_cells(row)
+        heads = len(cells) > 1 and all(name_of(cell) == "th" or not words(cell) for cell in cells)
+        if heads and part and any(name_of(cell) == "td" for cell in own_cells(part[-1])):
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
+
+
+def is_layout(table: Any, rows: list[Any]) -> bool:
+    """Whether a table only lays out a page: nothing marks it as data, and its cells hold parts of a page."""
+    if table.get("role") in ("presentation", "none"):
+        return True
+    cells = [cell for row in rows for cell in own_cells(row)]
+    if any(name_of(cell) == "th" or cell.get("scope") or cell.get("headers") for cell in cells):
+        return False
+    if table.get("summary") or any(name_of(child) in ("caption", "thead") for child in table):
+        return False
+    nested = any(cell.find(".//table") is not None for cell in cells)
+    few = sum(len(own_cells(row)) > 1 for row in rows) < 2
+    return any(map(_is_part_of_page, cells)) or (nested and few) or (few and any(map(_has_blocks, cells)))
+
+
+def _is_part_of_page(cell: Any) -> bool:
+    headed = next(cell.iter("h1", "h2", "h3", "h4", "main", "article"), None) is not None
+    return headed or (_has_blocks(cell) and len(words(cell)) > _LONG_CELL)
+
+
+def _has_blocks(cell: Any) -> bool:
+    return next(cell.iter("p", "div", "ul", "ol", "table", "form", "section"), None) is not None
