@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from rich.table import Table
 
 from backends.cli import opener
 from backends.cli.arguments import (
@@ -189,7 +190,7 @@ def show(out: Output, result: Result) -> None:
     out.text(*result.notes, "")
 
 
-def forms(result: Result) -> str:
+def forms(result: Result) -> Table:
     """How each backend keeps a JSON schema in each way of asking, side by side."""
     from backends.stress.form import side_by_side
 

@@ -79,8 +79,11 @@ class LlamaDecoder:
         self._embedding = network.get_input_embeddings().weight.detach()
         self._norm = network.model.norm.weight.detach()
         head = network.get_output_embeddings().weight
-        shared = beside is not None and beside._head.weight.data_ptr() == head.data_ptr()
-        self._head = beside._head if beside is not None and shared else Projection.joined(head)
+        self._head: Projection
+        if beside is not None and beside._head.weight.data_ptr() == head.data_ptr():
+            self._head = beside._head
+        else:
+            self._head = Projection.joined(head)
         self._layers = [_layer(each) for each in network.model.layers]
         self._rotary = network.model.rotary_emb
 

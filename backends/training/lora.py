@@ -343,7 +343,8 @@ class _Run:
 
     def compile(self) -> None:
         """Make the steps with compiled layers from now on."""
-        self._compiled = CompiledLayers(self.network.get_base_model().base_model.layers)
+        model: Any = self.network.get_base_model()
+        self._compiled = CompiledLayers(model.base_model.layers)
 
     def _begin_with(self, start: Path) -> None:
         """Take the weights of a finished adapter, to go on from what it has learned."""
@@ -675,7 +676,7 @@ def answer_loss(network: PeftModel, batch: Batch) -> tuple[torch.Tensor, int, in
     known = len(at[0])
     spare = -known % SIZES
     targets = functional.pad(batch.labels[:, 1:][at], (0, spare), value=IGNORE)
-    model = network.get_base_model()
+    model: Any = network.get_base_model()
     hidden = model.base_model(
         input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
     ).last_hidden_state
