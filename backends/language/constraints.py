@@ -183,8 +183,11 @@ def closing(parser: LLMatcher, said: bytes = b"") -> bytes | None:
         if here.is_accepting():
             return text
         visits[here.compute_bitmask()] += 1
-        step, here = _step(here, CLOSES_TEXT if _inside_text(said + text) else CLOSES_PARTS, visits)
-        text += step
+        ways = _ways(here, CLOSES_TEXT if _inside_text(said + text) else CLOSES_PARTS)
+        if not ways:  # the parser gave up: the schema is too much for it
+            return None
+        run, here = min(ways, key=lambda way: (visits[way[1].compute_bitmask()], len(way[0]), way[0]))
+        text += run
     return None
 
 
@@ -193,18 +196,16 @@ def _completes(parser: LLMatcher, text: bytes) -> bool:
     return after.try_consume_tokens(list(text)) == len(text) and after.is_accepting()
 
 
-def _step(here: LLMatcher, closers: bytes, visits: Counter[bytes]) -> tuple[bytes, LLMatcher]:
-    """The bytes to take from here, up to the next choice, and where they lead."""
+def _ways(here: LLMatcher, closers: bytes) -> list[tuple[bytes, LLMatcher]]:
+    """The bytes that may be taken from here, each up to the next choice, and where they lead."""
     allowed = bytes(byte for byte in _ids(here).tolist() if byte < 256)
     closer = next((byte for byte in closers if byte in allowed), None)
-    followed = []
+    ways = []
     for byte in _samples(allowed) if closer is None else [closer]:
         after = here.deep_copy()
         after.consume_token(byte)
-        run = bytes([byte]) + _skip_forced(after)
-        followed.append((visits[after.compute_bitmask()], len(run), run, after))
-    _, _, run, after = min(followed, key=lambda each: each[:3])
-    return run, after
+        ways.append((bytes([byte]) + _skip_forced(after), after))
+    return ways
 
 
 def _samples(allowed: bytes) -> bytes:

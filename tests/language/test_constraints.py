@@ -139,17 +139,16 @@ def shortest(vocabulary: Vocabulary, schema: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-@pytest.mark.parametrize("spare", [0, 1, 2, 5, 25])
+@pytest.mark.parametrize("spare", [0, 3, 25])
 def test_whatever_is_said_ends_in_time_and_is_valid(
     name: str, spare: int, tokenizer: PreTrainedTokenizerFast, vocabulary: Vocabulary
 ) -> None:
     schema = SCHEMAS[name]
     most = shortest(vocabulary, schema) + spare
-    for seed in range(3):
-        constraint = SchemaConstraint(vocabulary, schema, most)
-        answer = walk(constraint, vocabulary.ends, most, random.Random(seed))
-        jsonschema.validate(json.loads(tokenizer.decode(answer)), schema)
-        assert constraint.pressed or spare > 4
+    constraint = SchemaConstraint(vocabulary, schema, most)
+    answer = walk(constraint, vocabulary.ends, most, random.Random(spare))
+    jsonschema.validate(json.loads(tokenizer.decode(answer)), schema)
+    assert constraint.pressed or spare == 25
 
 
 READING = {"serial": "AB-123", "read_on": "2026-02-28", "unit": "m³", "values": [100, 2000], "who": None}
@@ -180,9 +179,8 @@ def test_exactly_what_the_schema_accepts_can_be_said(
     tokens = tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
     constraint = SchemaConstraint(vocabulary, SCHEMAS[name], 400)
     # Where only one text can follow, its usual tokens are asked for: others of the same text are refused.
-    allowed = [token in constraint(tokens[:at]) for at, token in enumerate(tokens)]
-    ends = all(allowed) and not vocabulary.ends.isdisjoint(constraint(tokens))
-    assert ends is keeps
+    allowed = all(token in constraint(tokens[:at]) for at, token in enumerate(tokens))
+    assert (allowed and not vocabulary.ends.isdisjoint(constraint(tokens))) is keeps
 
 
 def test_far_from_the_end_nothing_is_held_back(vocabulary: Vocabulary) -> None:
