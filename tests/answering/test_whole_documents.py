@@ -16,7 +16,7 @@ from backends.settings import make_settings
 from tests.fakes import HashingEmbedder, tiny_language_model
 
 SETTINGS = make_settings(
-    whole_documents=True, max_tokens=16, context_tokens=64, chunk_size=32, chunk_overlap=4, quote_only=False
+    whole_documents=True, max_tokens=16, context_tokens=64, chunk_size=32, chunk_overlap=4
 )
 
 
