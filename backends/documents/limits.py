@@ -17,3 +17,4 @@ MAX_MEMORY = 2048 * MB  # address space of the process that reads
 MAX_ZIP_FILES = 1000
 MAX_NESTED = 3  # files within files within files: a mail in a mail, a zip in it
 MAX_ZIP_BYTES = 200 * MB
+RECOGNITION_SECONDS = 120.0  # of waiting for text recognition, of one file

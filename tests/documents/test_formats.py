@@ -318,7 +318,7 @@ def test_raised_figures_stay_in_their_line(tmp_path: Path) -> None:
         text.textOut(words)
     canvas.drawText(text)
     canvas.save()
-    assert parse_file(tmp_path / "a.pdf").text == "Accuracy rose1 by nine points."
+    assert parse_file(tmp_path / "a.pdf").text == "Accuracy rose (note 1) by nine points."
 
 
 # Where the page's lower left corner lies, so that a page that is turned is read upright.

@@ -142,7 +142,7 @@ def test_binary_families(tmp_path, suffix, make, pages):
 
 
 def test_pdf_tables_columns_and_running_lines(tmp_path):
-    """Cells go under their column, columns are read one after the other, page headers are left out."""
+    """Cells go under their column, columns are read one after the other, page headers are told once."""
     from reportlab.pdfgen.canvas import Canvas
 
     canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=(600, 400))
@@ -167,7 +167,7 @@ def test_pdf_tables_columns_and_running_lines(tmp_path):
     canvas.save()
     parsed = parse_file(tmp_path / "a.pdf")
     one, two, three = (parsed.text[page.start : page.end] for page in parsed.pages)
-    assert one == "Part: SB-42; Price: 11 EUR\nPart: SB-17; Range: 0 to 5"
+    assert one == "Example Ltd | Manual\n\nPart: SB-42; Price: 11 EUR\nPart: SB-17; Range: 0 to 5"
     assert two.index("column 0 line 3") < two.index("column 1 line 0")
     assert "column 0 line 0 has words that go on and on, alm column 0 line 1" in two
     assert three == "- first item\n- second item"
@@ -322,7 +322,7 @@ def picture_pdf() -> bytes:
         ("a.json", b"[]", "no readable text"),
         ("a.ipynb", b"{}", "broken"),
         ("a.pdf", password_pdf(), "password"),
-        ("a.pdf", picture_pdf(), "only images"),
+        ("a.pdf", picture_pdf(), "no text"),
     ],
 )
 def test_what_cannot_be_read_gets_one_sentence(tmp_path, name, content, words):

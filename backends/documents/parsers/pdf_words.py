@@ -16,7 +16,9 @@ def join(text: str, following: str) -> str:
     """Two lines of a paragraph as one; where a word was broken is settled by `whole_words`."""
     if _BROKEN_WORD.search(text) and following[:1].islower():
         return f"{text[:-1]}{_BREAK}{following}"
-    if re.search(r"\w-$", text) and following[:1].isalnum():  # "Lucene-", "BM25": it is the word's own
+    if (
+        re.search(r"\w-$", text) and following[:1].isalnum()
+    ):  # "Lucene-", "BM25": the hyphen is the word's own
         return f"{text}{following}"
     return f"{text} {following}"
 
