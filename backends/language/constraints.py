@@ -38,6 +38,7 @@ MOST_STEPS = 256  # choices in a closing; a schema that demands more has no shor
 MOST_CHECKED = 256  # more allowed tokens than this: inside free text
 RESERVE = 4  # tokens kept for what a token of plain text may need besides the closing, as after "1e"
 DEMANDS = re.compile(r'"(min\w+|pattern\w*|format)":')  # keywords that ask for text of some length
+DEMANDED = 256  # tokens that such a piece is taken to need at most
 STRUCTURAL = frozenset(b'"\\{}[]')  # bytes of tokens that may begin or end something
 
 
@@ -154,17 +155,16 @@ class SchemaConstraint:
     def _most_begun(self, schema: Schema) -> int:
         """Tokens that a single token may entail: while more than the closing and these is left, all may come.
 
-        A name and one part of the schema, spelled out; unless the schema demands lengths, which may be any.
+        A name and one part of the schema, spelled out, and what it may demand besides in length.
         """
-        if DEMANDS.search(json.dumps(schema)):
-            return self._max_tokens
         values = [
             value
             for part in _parts(schema)
             for value in (part.get("enum", [part]) if isinstance(part, dict) else [part])
         ]
         sizes = [self._count(json.dumps(value, ensure_ascii=False).encode()) for value in values]
-        return RESERVE + 2 * max(sizes, default=0)
+        demanded = DEMANDED if DEMANDS.search(json.dumps(schema)) else 0
+        return RESERVE + 2 * max(sizes, default=0) + demanded
 
     def _count(self, text: bytes) -> int:
         return len(self._vocabulary.tokens.tokenize_bytes(text))
