@@ -146,8 +146,8 @@ def test_controls_that_load_late_show_and_send_the_settings(visit: Visit, addres
         route.continue_()
     sliders = page.get_by_test_id("stSidebar").get_by_role("slider")
     expect(sliders).to_have_count(5, timeout=WAIT)
-    page.get_by_text("Look up each part").click()
-    expect(page.get_by_role("switch", name="Look up each part")).not_to_be_checked()
+    page.get_by_text("Choose the best sentences").click()
+    expect(page.get_by_role("switch", name="Choose the best sentences")).not_to_be_checked()
     values = "sliders => sliders.map(slider => slider.value ?? slider.ariaValueNow)"
     assert sliders.evaluate_all(values) == ["128", "24", "8", "0", "160"]
 
