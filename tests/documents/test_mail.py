@@ -121,6 +121,17 @@ def test_a_message_within_a_message_is_a_mail(tmp_path: Path) -> None:
     assert inner.text.endswith("The crate arrived broken; we ask for 60 euros.")
 
 
+def test_a_broken_message_within_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    outer = mail("Fwd")
+    outer.add_attachment(with_files(tmp_path))
+    data = outer.as_bytes()
+    inner = data.rindex(b"boundary=")
+    (within,) = read(tmp_path, data[: inner + 15] + b"\xf8\x96" + data[inner + 15 :]).attachments
+    parsed = read(tmp_path, within.data, "b.eml")
+    assert "See what is attached." in parsed.text
+    assert [each.name for each in parsed.attachments] == ["plan.pdf", "old.zip", "Complaint.eml"]
+
+
 # --- Outlook ---------------------------------------------------------------------------------------
 
 

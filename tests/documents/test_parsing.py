@@ -347,6 +347,28 @@ def test_no_file_of_any_suffix_crashes_the_reader(tmp_path, suffix):
             assert str(error).endswith(".")
 
 
+HOSTILE = {
+    "long-word.txt": b"A" * 400_000 + b"\xe9",
+    "one-paragraph.txt": (b"x" * 60 + b"\n") * 30_000,
+    "broken-words.txt": b"abcdefghij" * 6 + b"a-\n" + b"b" * 400_000,
+    "spans.html": b"<table>" + b"<tr><td rowspan=9999 colspan=100>x" * 1000,
+    "closed-tabs.html": b"<div class=x style='display:none'>a</div>" * 8000 + b"<p>shown",
+    "control.html": b"a<p hidden>x</p>&#1;\x01b <script></script>\x02 c<!-- \x03 -->",
+    "comments.md": b"shown <!--" + b"<!--" * 20_000,
+    "roles.rst": b":ref:`x " * 8000,
+    "links.org": b"* a\n" + b"[[" * 20_000,
+    "parts.eml": b"Content-Type: multipart/mixed; boundary=b\n\n"
+    + b"--b\nContent-Type: a/b; name=a.txt\n\nx\n" * 3000,
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_read_in_bounded_time(tmp_path, name):
+    """A search that takes the square of a length would take minutes for each of these."""
+    assert parse(tmp_path, name, HOSTILE[name]).text
+
+
 # --- real files, where they are at hand ------------------------------------------------------------
 
 

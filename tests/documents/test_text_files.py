@@ -140,6 +140,10 @@ def test_comments_are_left_out_and_said(tmp_path: Path) -> None:
     assert parsed.notes == ("comments left out (2)",)
 
 
+def test_what_nothing_closes_is_no_comment(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.md", "One.\n\n<!-- two\n\nThree.").text == "One.\n\n<!-- two Three."
+
+
 # --- plain text ------------------------------------------------------------------------------------
 
 PROSE = (

@@ -36,6 +36,9 @@ _LEADING_LINKS = 5  # of an unmarked menu in front of the page's heading
 ENOUGH = 200  # letters outside unmarked menus that make a page more than a menu
 
 
+_Kind = tuple[str, str]
+
+
 @dataclass
 class _Size:
     """Letters in an element, how many of them are links, and how many links."""
@@ -57,7 +60,7 @@ def remove_boilerplate(root: Any) -> tuple[str, ...]:
 
 def remove_invisible(root: Any) -> tuple[str, ...]:
     """Take out scripts, styles, hidden parts, and what is struck out: it no longer holds."""
-    _drop([element for element in root.iter() if not isinstance(element.tag, str) or element.tag in _NEVER])
+    _drop([element for element in root.iter() if element.tag in _NEVER])
     hidden = _hidden(root)
     words = sum(len("".join(element.itertext()).split()) for element in hidden)
     _drop(hidden)
@@ -69,10 +72,13 @@ def remove_invisible(root: Any) -> tuple[str, ...]:
 
 
 def _drop(elements: list[Any]) -> None:
-    """Remove elements; the text that follows each stays."""
+    """Empty elements, so that they stand for nothing; the text that follows each stays.
+
+    To remove one would write the text behind it anew, and lxml writes no control characters.
+    """
     for element in elements:
-        if element.getparent() is not None:
-            element.drop_tree()
+        element.clear(keep_tail=True)
+        element.tag = "span"
 
 
 def _tokens(element: Any) -> set[str]:
@@ -87,7 +93,9 @@ def _tokens(element: Any) -> set[str]:
 def _hidden(root: Any) -> list[Any]:
     """Hidden elements, the outermost of each nest, but not what a click shows: tabs and accordions."""
     targets = set(_targets(root))
-    return [element for element in root.iter() if _is_hidden(element) and not _opens(element, targets)]
+    hidden = [element for element in root.iter() if _is_hidden(element)]
+    shown = {parent: _shown_kinds(parent) for parent in {element.getparent() for element in hidden} - {None}}
+    return [element for element in hidden if not _opens(element, targets, shown)]
 
 
 def _is_hidden(element: Any) -> bool:
@@ -108,15 +116,21 @@ def _targets(root: Any) -> Iterator[str]:
                 yield element.get(attribute)[1:]
 
 
-def _opens(element: Any, targets: set[str]) -> bool:
-    """Whether a hidden element is a closed tab or panel of the page's content."""
+def _opens(element: Any, targets: set[str], shown: dict[Any, set[_Kind]]) -> bool:
+    """Whether a hidden element is a closed tab or panel of the page's content.
+
+    `targets` are ids that controls show and hide, `shown` the kinds of elements that are open, by parent.
+    """
     tokens = _tokens(element)
     if element.get("role") in _MENU_ROLES or tokens & _POPUP_WORDS or not element.text_content().strip():
         return False
     if element.get("role") == "tabpanel" or element.get("id") in targets or tokens & _PANEL_WORDS:
         return True
     before = element.getprevious()
-    return (before is not None and _is_switch(before)) or _has_open_twin(element)
+    # Of several parts of one class only one is open.
+    return (before is not None and _is_switch(before)) or (
+        _kind(element) in shown.get(element.getparent(), set())
+    )
 
 
 def _is_switch(element: Any) -> bool:
@@ -126,18 +140,14 @@ def _is_switch(element: Any) -> bool:
     return element.get("role") in ("button", "tab") or any(element.get(mark) is not None for mark in marks)
 
 
-def _has_open_twin(element: Any) -> bool:
-    """Of several parts of one class only one is open."""
-    kind = (element.get("class") or "").split()[:1]
-    parent = element.getparent()
-    return (
-        bool(kind)
-        and parent is not None
-        and any(
-            twin.tag == element.tag and (twin.get("class") or "").split()[:1] == kind and not _is_hidden(twin)
-            for twin in parent
-        )
-    )
+def _kind(element: Any) -> _Kind | None:
+    """Its tag and first class; None without a class."""
+    named = (element.get("class") or "").split()[:1]
+    return (element.tag, named[0]) if named else None
+
+
+def _shown_kinds(parent: Any) -> set[_Kind]:
+    return {kind for child in parent if not _is_hidden(child) and (kind := _kind(child))}
 
 
 # --- menus and the like ----------------------------------------------------------------------------

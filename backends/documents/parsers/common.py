@@ -20,6 +20,7 @@ from backends.documents.parsers.headers import Layout, is_form, is_grouped, labe
 HEAD = 200  # rows of a table that are looked at to tell what it is
 REPEATED = 300  # characters; the text of a merged cell that is longer stands once only
 WIDEST = 200  # columns that one cell may lie over
+REACHING = 1000  # columns from the left whose cells may reach into the rows below
 
 # Control characters and lone surrogates say nothing, and SQLite or JSON may refuse them.
 _JUNK = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1d\x1f\x7f\xad\ud800-\udfff\ufeff\u200b]")
@@ -244,7 +245,7 @@ def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:
         for at in range(min(max(cell.across, 1), WIDEST)):
             if at:
                 repeated.add(len(cells))
-            if cell.down > 1:
+            if cell.down > 1 and len(cells) < REACHING:
                 new[len(cells)] = (cell.down - 1, text if len(text) <= REPEATED else "")
             cells.append(text if at == 0 or len(text) <= REPEATED else "")
     _hang(cells, hanging)

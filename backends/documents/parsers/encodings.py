@@ -41,6 +41,7 @@ _AS_BROWSERS_DO = {
 }
 _SAMPLE = 200_000  # bytes a guess looks at, from the first that is not ASCII
 _FEW = 4  # what Western European has in advance, the less the more letters there are to judge by
+_LONGEST = 50  # bytes of a word that are looked at
 _WORDS = 2000  # words with such bytes that a guess looks at
 
 
@@ -99,7 +100,9 @@ def _wide(head: bytes) -> str:
         return side
     if _reads_as_bytes(head):
         return ""
-    return _likeliest(head, ("utf-16-le", "utf-16-be")) or (side if one_sided else "")
+    # cp1252 is what chardet says when it knows nothing.
+    likely = _likeliest(head, ("utf-16-le", "utf-16-be", "cp1252"))
+    return likely if likely.startswith("utf") else side if one_sided else ""
 
 
 def _reads_as_bytes(head: bytes) -> bool:
@@ -142,7 +145,7 @@ def _contradicted(data: bytes, encoding: str) -> bool:
     high = sum(byte > 127 for byte in data) or 1
     if encoding != "cp1252":
         return text.count("\ufffd") > max(1, 0.1 * high)
-    words = _high_words(data)
+    words = _high_words(_sample(data))
     return _strange(words, encoding) > 0.25 * _high_bytes(words) and _strange(words, _guess(data)) == 0
 
 
@@ -155,7 +158,7 @@ _SINGLE_BYTE = (
     "iso8859-2", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8", "iso8859-13", "iso8859-15",
     "koi8-r", "koi8-u", "cp437", "cp850", "cp852", "cp866", "mac-roman",
 )  # fmt: skip
-_HIGH_WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 # Letters beyond a to z of the languages of Europe written in Latin letters.
 _ALPHABETS = tuple(
     frozenset(letters)
@@ -181,9 +184,7 @@ def _guess(data: bytes) -> str:
     chardet judges the text, and once more the words with other than ASCII letters alone: among English
     words and figures they go under.
     """
-    first = re.search(rb"[\x1b\x80-\xff]", data)
-    start = data.rfind(b"\n", 0, first.start()) + 1 if first else 0
-    sample = data[start : start + _SAMPLE]
+    sample = _sample(data)
     words = _high_words(sample)
     if words and not set(words.decode("cp1252", errors="replace")) - _SIGNS - _ASCII:
         return "cp1252"  # no letter among them: dashes, quotes, units
@@ -219,8 +220,18 @@ def _odds(data: bytes, encodings: Sequence[str]) -> dict[str, float]:
     return {str(each["encoding"]): each["confidence"] for each in found if each["encoding"] in encodings}
 
 
-def _high_words(data: bytes) -> bytes:
-    return b" ".join(match[0] for match in islice(_HIGH_WORD.finditer(data), _WORDS))
+def _sample(data: bytes) -> bytes:
+    """The lines from the first on that is more than ASCII; of a long one what is near to that."""
+    first = re.search(rb"[\x1b\x80-\xff]", data)
+    at = first.start() if first else 0
+    start = max(data.rfind(b"\n", 0, at) + 1, at - 1000)
+    return data[start : start + _SAMPLE]
+
+
+def _high_words(sample: bytes) -> bytes:
+    """The words with letters beyond ASCII."""
+    words = (match[0] for match in _WORD.finditer(sample))
+    return b" ".join(islice((word[:_LONGEST] for word in words if not word.isascii()), _WORDS))
 
 
 def _high_bytes(data: bytes) -> int:

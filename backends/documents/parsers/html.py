@@ -45,12 +45,13 @@ _NOTED = re.compile(
 
 def parse_html(source: str) -> Any:
     """The root element of a page or a fragment."""
-    from lxml import html
+    from lxml import etree, html
 
-    parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
-    data = source.encode("utf-8", errors="replace")
-    # An empty page has no root.
-    return html.document_fromstring(data if data.strip() else b"<body></body>", parser=parser)
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
+    try:
+        return html.document_fromstring(source.encode("utf-8", errors="replace"), parser=parser)
+    except etree.ParserError:  # nothing is in it
+        return html.document_fromstring("<body></body>")
 
 
 def html_text(elements: Iterable[Any]) -> str:

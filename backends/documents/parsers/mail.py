@@ -10,6 +10,7 @@ import email
 import email.policy
 import mimetypes
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage, Message
@@ -25,6 +26,7 @@ from backends.documents.parsing import SUPPORTED
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _SIGNATURES = (".p7s", ".p7m", ".asc", ".sig", ".pgp", ".gpg")
+_MOST_NOTES = 20  # names of attachments that are not read
 _STUB = 0.5  # plain text with a smaller share of its HTML's words only says that there is HTML
 _FEW = 20  # words by which the two may differ in any case
 
@@ -46,9 +48,10 @@ def message_to_parsed(message: EmailMessage, name: str, kind: str) -> ParsedFile
     """UserError when the message is encrypted or holds nothing."""
     if message.get_content_type() in ("multipart/encrypted", "application/pkcs7-mime"):
         raise UserError(f"{name} is encrypted; its text cannot be read.")
+    whole = _mended(message)
     parts = _Parts()
-    bodies = _bodies(message)
-    parts.take(message, bodies)
+    bodies = _bodies(whole)
+    parts.take(whole, bodies)
     text = "\n\n".join(filter(None, [_body(bodies), *parts.texts]))
     sealed = not text.strip() and any(each.lower().endswith(_SIGNATURES) for each in parts.named)
     if sealed or "-----BEGIN PGP MESSAGE-----" in text:
@@ -65,6 +68,19 @@ def message_to_parsed(message: EmailMessage, name: str, kind: str) -> ParsedFile
         notes=parts.notes,
         attachments=tuple(parts.attachments),
     )
+
+
+def _mended(message: EmailMessage) -> EmailMessage:
+    """The message with its parts, where what it says parts them is damaged: the first line of dashes does."""
+    payload = message.get_payload()
+    if message.get_content_maintype() != "multipart" or not isinstance(payload, str):
+        return message
+    found = re.search(r"^--(\S{1,70})\s*$", payload, re.M)
+    if found is None:
+        return message
+    source = f'Content-Type: multipart/mixed; boundary="{found[1]}"\n\n{payload}'
+    data = source.encode("utf-8", errors="surrogateescape")
+    return email.message_from_bytes(data, policy=email.policy.default)
 
 
 def _header(message: Message, label: str) -> str:
@@ -138,10 +154,13 @@ class _Parts:
     attachments: list[Attachment] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     pictures: int = 0
+    same: Counter[str] = field(default_factory=Counter)  # how many attachments have a name
 
     @property
     def notes(self) -> tuple[str, ...]:
-        notes = [f"attachment not read: {each}" for each in self.unread]
+        notes = [f"attachment not read: {each}" for each in self.unread[:_MOST_NOTES]]
+        more = len(self.unread) - len(notes)
+        notes += [f"more attachments not read ({more})"] if more else []
         notes += [f"pictures left out ({self.pictures})"] if self.pictures else []
         return tuple(notes)
 
@@ -157,7 +176,7 @@ class _Parts:
         if kind == "message/rfc822":
             within: Any = part.get_payload(0)
             name = safe_name(_header(within, "Subject"))[:100] or "message"
-            self._attach(f"{name}.eml", within.as_bytes())
+            self._attach(f"{name}.eml", _as_file(within))
         elif part.get_content_maintype() == "image":
             self.pictures += 1
         elif not named and kind in ("text/plain", "text/html"):
@@ -178,11 +197,9 @@ class _Parts:
             self.attachments.append(Attachment(name, data))
 
     def _unlike_others(self, name: str) -> str:
-        path, number, unlike = PurePosixPath(name), 1, name
-        while unlike.casefold() in map(str.casefold, self.named):
-            number += 1
-            unlike = f"{path.stem} ({number}){path.suffix}"
-        return unlike
+        self.same[name.casefold()] += 1
+        number, path = self.same[name.casefold()], PurePosixPath(name)
+        return self._unlike_others(f"{path.stem} ({number}){path.suffix}") if number > 1 else name
 
 
 def _leaves(message: Message) -> Iterator[Message]:
@@ -195,6 +212,16 @@ def _leaves(message: Message) -> Iterator[Message]:
     for part in parts:
         if not alternatives or part.is_multipart() or part.get_filename():
             yield from _leaves(part)
+
+
+def _as_file(message: Message) -> bytes:
+    """The message as it is stored; where its headers are too broken for that, as text."""
+    try:
+        return message.as_bytes()
+    except (UnicodeError, LookupError, ValueError, TypeError, AttributeError):
+        parts = (str(part.get_payload()) for part in message.walk() if not part.is_multipart())
+        head = "".join(f"{label}: {_header(message, label)}\n" for label in _HEADERS)
+        return "\n\n".join([head.rstrip(), *parts]).encode("utf-8", errors="replace")
 
 
 def _bytes(part: Message) -> bytes:

@@ -77,9 +77,10 @@ class _Comments:
     count: int = 0
 
     def without(self, html: str) -> str:
-        text, found = _COMMENT.subn("", html)
+        closed = html.rfind("-->") + 3 if "-->" in html else 0
+        text, found = _COMMENT.subn("", html[:closed])
         self.count += found
-        return text
+        return text + html[closed:].replace("<!--", "&lt;!--")  # what nothing closes is no comment
 
 
 @cache

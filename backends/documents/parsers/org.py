@@ -21,8 +21,8 @@ _SHOWN = {"title", "author", "date", "subtitle", "caption", "email"}
 _CODE = {"src", "example", "export", "verse"}
 _TABLE_RULE = re.compile(r"\s*\|[-+|]+\s*$")
 _INLINE: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\[\[[^\]]+\]\[([^\]]+)\]\]"), r"\1"),
-    (re.compile(r"\[\[(?:file:)?([^\]]+)\]\]"), r"\1"),
+    (re.compile(r"\[\[[^\[\]]+\]\[([^\[\]]+)\]\]"), r"\1"),
+    (re.compile(r"\[\[(?:file:)?([^\[\]]+)\]\]"), r"\1"),
     (re.compile(r"\[fn:(\w+)\]"), r"[^\1]"),
     (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])"), r"**\1**"),
     (re.compile(r"(?<![\w/:])/(?=\S)([^/\n]+?)(?<=\S)/(?![\w/])"), r"*\1*"),

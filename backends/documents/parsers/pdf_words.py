@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 _BROKEN_WORD = re.compile(r"(?<=[a-zà-ÿ])[-\u00ad\u2010\x02]$")
+_LONGEST = 60  # letters of half a word: without a limit the search takes the square of a long one
 _BREAK = "\ufdd0"  # a noncharacter, in no text: where a word was broken, until all pages are read
+_BROKEN = re.compile(rf"([\w-]{{0,{_LONGEST}}}){_BREAK}([\w-]{{0,{_LONGEST}}})")
 
 
 def join(text: str, following: str) -> str:
@@ -40,4 +42,4 @@ def whole_words(texts: Sequence[str]) -> list[str]:
         compound = "-" in one or (hyphened in words and plain not in words)
         return f"{one}-{two}" if compound else f"{one}{two}"
 
-    return [re.sub(rf"([\w-]*){_BREAK}([\w-]*)", whole, text).replace(_BREAK, "") for text in texts]
+    return [_BROKEN.sub(whole, text).replace(_BREAK, "") if _BREAK in text else text for text in texts]

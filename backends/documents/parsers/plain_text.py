@@ -94,13 +94,12 @@ def _block(block: Sequence[str], usual: bool) -> str:
     if not wrapped and not (usual and 0 < len(full) <= 2 and _is_prose(block) and going_on):
         return _kept(block)
     width = max(map(len, block))
-    lines = [one_line(block[0])]
+    pieces = [one_line(block[0])]
     for line, following in pairwise(block):
-        if _is_full(line, following, width):
-            lines[-1] = join(lines[-1], one_line(following))
-        else:
-            lines.append(one_line(following))
-    return "\n".join(lines)
+        last, piece = pieces[-1], one_line(following)
+        joined = join(last, piece) if _is_full(line, following, width) else f"{last}\n{piece}"
+        pieces[-1:] = [joined[: len(joined) - len(piece)], piece]
+    return "".join(pieces)
 
 
 def _kept(block: Sequence[str]) -> str:

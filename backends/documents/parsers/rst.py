@@ -14,7 +14,7 @@ from backends.documents.parsers.common import clean, iso_date, stem
 from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.html import html_text, inline_text, parse_html
 
-_ROLE = re.compile(r":[\w.+:-]+:`[!~]?([^`<]*?)\s*(?:<[^`>]*>)?`(?!_)")
+_ROLE = re.compile(r":[\w.+:-]{1,60}:`[!~]?([^`<]{0,300})(?:<[^`>]{0,300}>)?`(?!_)")
 _DIRECTIVE = re.compile(r"^( *)\.\. ([\w:.-]+)::(.*)$")
 _OPTION = re.compile(r" +:[\w-]+:")
 _NO_CONTENT = {"toctree", "literalinclude", "index", "highlight"}
@@ -38,7 +38,7 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
     source = "\n".join(_known(clean(file.text, keep_spaces=True).split("\n")))
     parts = publish_parts(source, writer="html5", settings_overrides=_SETTINGS)
     root = parse_html(parts["html_body"])
-    comments = sum(not isinstance(element.tag, str) for element in root.iter())
+    comments = parts["html_body"].count("<!--")
     remove_invisible(root)
     heading = next(root.iter("h1", "h2", "h3"), None)
     title = inline_text(heading) if heading is not None else ""
@@ -70,4 +70,4 @@ def _known(lines: list[str]) -> list[str]:
 
 def _said(role: re.Match[str], known: dict[str, str]) -> str:
     name = role[0][1:].split(":`", 1)[0]
-    return role[0] if name in known else f"``{role[1]}``"
+    return role[0] if name in known else f"``{role[1].strip()}``"
