@@ -651,8 +651,8 @@ def form(chance: random.Random) -> Layout:
 LAYOUTS: tuple[Callable[[random.Random], Layout], ...] = (
     price_list, rooms, timetable, years, centred, row_spans, column_spans, two_header_rows, wrapped_cells,
     empty_cells, no_header, label_and_value, groups_of_rows, tables_with_captions, drawn_rows, noted_figures,
-    money, bill_with_items, invoices, payslips, rules, slides, manual, report, two_columns, three_columns, glossary,
-    powers_and_notes, form,
+    money, bill_with_items, invoices, payslips, rules, slides, manual, report, two_columns, three_columns,
+    glossary, powers_and_notes, form,
 )  # fmt: skip
 
 
@@ -732,7 +732,8 @@ def main() -> None:
         cells = [
             name, total.pages, _share(found.words_found, found.words), found.words_extra,
             _share(found.numbers_found, found.numbers), found.numbers_altered,
-            _share(found.rows_right, found.rows), found.labels_false, _share(total.whole, total.lines), f"{1000 * total.seconds / total.pages:.1f}",
+            _share(found.rows_right, found.rows), found.labels_false, _share(total.whole, total.lines),
+            f"{1000 * total.seconds / total.pages:.1f}",
         ]  # fmt: skip
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
 

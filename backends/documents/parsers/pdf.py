@@ -62,11 +62,12 @@ def _open(path: Path, name: str, passwords: Sequence[str]) -> Any:
 
 def _nothing(found: Contents, name: str) -> str:
     """Why there is no text."""
+    pages = len(found.pages)
     if all(page.fate == "damaged" for page in found.pages):
         return f"{name} is broken or not a real PDF (no page of it can be read)."
     if any(page.fate == "off" for page in found.pages):
-        return f"{name} has {len(found.pages)} page(s) but no text, only images; it needs text recognition first."
-    return f"{name} has {len(found.pages)} page(s) in which no text was found."
+        return f"{name} has {pages} page(s) but no text, only images; it needs text recognition first."
+    return f"{name} has {pages} page(s) in which no text was found."
 
 
 def _put_together(found: Contents, title: str, name: str, kind: str) -> ParsedFile:

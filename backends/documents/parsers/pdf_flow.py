@@ -1,7 +1,7 @@
 """The order in which a page is read, and its lines put together to headings, items and paragraphs.
 
-Enters: the lines and tables of a page in the order of the file. Leaves: that order with columns of prose
-one after the other; then text. It knows no file.
+Enters: the lines and tables of a page in the order of the file. Leaves: that order with columns of prose one
+after the other; then text. It knows no file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from backends.documents.parsers.pdf_prose import is_prose
 from backends.documents.parsers.pdf_tables import Item, Table
 from backends.documents.parsers.pdf_words import join
 
+Gutter = tuple[float, float]  # white space between columns: the right edge of one, the left edge of the next
+
 MOST_COLUMNS = 4
 NEAR = 10  # lines before and after one that tell the edge of its column
 
@@ -25,21 +27,21 @@ NEAR = 10  # lines before and after one that tell the edge of its column
 def in_columns(items: Sequence[Item]) -> list[Item]:
     """Columns of prose that the file holds line by line across the page, put one after the other.
 
-    Tables lie the same way. The lines of prose fill their column, follow each other closely and mostly begin in
-    the middle of a sentence.
+    Tables lie the same way; `is_prose` tells them apart.
     """
     ordered: list[Item] = []
     run: list[list[Line]] = []
+    gutters: list[Gutter] = []
     for row in [*_level_rows(items), None]:
-        if row is not None and _same_columns(run, row):
-            run.append([line for line in row if isinstance(line, Line)])
+        lines = [item for item in row or [] if isinstance(item, Line) and item.upright]
+        if lines and run and len(lines) == len(row or []) and _same_columns(lines, gutters):
+            run.append(lines)
+            if len(lines) == len(run[0]):
+                gutters = _narrowed(gutters, lines)
             continue
-        ordered += _column_by_column(run)
-        run = []
-        if row is not None and len(row) > 1:
-            run = [[line for line in row if isinstance(line, Line)]]
-        elif row is not None:
-            ordered += row
+        ordered += _column_by_column(run, gutters)
+        run, gutters = ([lines], _gutters(lines)) if len(lines) > 1 else ([], [])
+        ordered += [] if run else row or []
     return ordered
 
 
@@ -61,41 +63,35 @@ def _level_rows(items: Sequence[Item]) -> list[list[Item]]:
     return rows
 
 
-def _same_columns(run: Sequence[Sequence[Line]], row: Sequence[Item]) -> bool:
+def _gutters(row: Sequence[Line]) -> list[Gutter]:
+    return [(one.right, two.left) for one, two in pairwise(row)]
+
+
+def _narrowed(gutters: Sequence[Gutter], row: Sequence[Line]) -> list[Gutter]:
+    return [
+        (max(right, one.right), min(left, two.left))
+        for (right, left), (one, two) in zip(gutters, pairwise(row), strict=True)
+    ]
+
+
+def _same_columns(row: Sequence[Line], gutters: Sequence[Gutter]) -> bool:
     """Whether a row goes on with the columns of the rows before: no line reaches from one into another."""
-    if not run or not all(isinstance(item, Line) and item.upright for item in row):
-        return False
-    width = len(run[0])
-    gutters = _gutters([each for each in run if len(each) == width])
-    if len(row) == width:
-        return all(
-            one.right < left and two.left > right
-            for (right, left), (one, two) in zip(gutters, pairwise(row), strict=True)
-        )
-    return len(row) < width and all(
+    if len(row) == len(gutters) + 1:
+        return all(right < left for right, left in _narrowed(gutters, row))
+    return len(row) <= len(gutters) and all(
         line.right < left or line.left > right for line in row for right, left in gutters
     )
 
 
-def _gutters(rows: Sequence[Sequence[Line]]) -> list[tuple[float, float]]:
-    """White space between columns, as (right edge of the one before, left edge of the next)."""
-    columns = list(zip(*rows, strict=True))
-    return [
-        (max(line.right for line in one), min(line.left for line in two)) for one, two in pairwise(columns)
-    ]
-
-
-def _column_by_column(run: Sequence[Sequence[Line]]) -> list[Item]:
+def _column_by_column(run: Sequence[Sequence[Line]], gutters: Sequence[Gutter]) -> list[Item]:
     """The lines of a run, column by column if they are prose."""
     flat = [line for row in run for line in row]
-    full = [row for row in run if len(row) == len(run[0])] if run else []
-    if len(full) < 3 or len(full[0]) > MOST_COLUMNS:
+    if sum(len(row) == len(run[0]) for row in run) < 3 or len(gutters) >= MOST_COLUMNS:
         return [*flat]
-    edges = [left for _, left in _gutters(full)]
-    columns = [
-        [line for line in flat if sum(line.left >= edge for edge in edges) == at]
-        for at in range(len(full[0]))
-    ]
+    edges = [(right + left) / 2 for right, left in gutters]
+    columns: list[list[Line]] = [[] for _ in range(len(gutters) + 1)]
+    for line in flat:
+        columns[sum(line.left >= edge for edge in edges)].append(line)
     return [line for column in columns for line in column] if is_prose(columns) else [*flat]
 
 

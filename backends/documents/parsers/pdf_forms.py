@@ -36,6 +36,7 @@ _COMMENTS = {
 }
 _TICKED = {raw.FPDF_FORMFIELD_CHECKBOX, raw.FPDF_FORMFIELD_RADIOBUTTON}
 _WRITTEN = {raw.FPDF_FORMFIELD_TEXTFIELD, raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX}
+_FILLED = b"\0"  # the font of lines that are values of fields: no labels
 _PASSWORD = 1 << 13  # flag of a text field whose letters are not shown
 
 
@@ -142,9 +143,19 @@ def without_struck(lines: Sequence[Line], textpage: Any, struck: Sequence[Box], 
         _, bottom, _, top = turned_box(turn, *place)
         for at, line in enumerate(kept):
             if words and words in line.text and bottom - 2 <= line.bottom <= top:
-                kept[at] = replace(line, text=" ".join(line.text.replace(words, "", 1).split()))
+                kept[at] = replace(line, text=_without(line.text, words))
                 break
     return [line for line in kept if line.text]
+
+
+def _without(text: str, words: str) -> str:
+    """Without the words that lie wholly in the part that is struck out, which may touch the next letter."""
+    start, end = text.find(words), text.find(words) + len(words)
+    while end < len(text) and text[end].isalnum() and text[end - 1].isalnum() and end > start:
+        end -= 1
+    while 0 < start < end and text[start - 1].isalnum() and text[start].isalnum():
+        start += 1
+    return " ".join(f"{text[:start]} {text[end:]}".split())
 
 
 # --- fields among the lines ------------------------------------------------------------------------
@@ -165,7 +176,11 @@ def with_fields(lines: Sequence[Line], fields: Sequence[Field]) -> list[Line]:
 def _label(lines: Sequence[Line], field: Field, fields: Sequence[Field]) -> int | None:
     """The line that names a field: to the right of a box, else to the left, else above; None without one."""
     left, bottom, right, top = field.box
-    level = [at for at, line in enumerate(lines) if line.upright and bottom - 3 < line.bottom + 2 < top + 3]
+    level = [
+        at
+        for at, line in enumerate(lines)
+        if line.upright and line.font != _FILLED and bottom - 3 < line.bottom + 2 < top + 3
+    ]
     after = [at for at in level if 0 <= lines[at].left - right + 2 < 3 * lines[at].size]
     before = [at for at in level if -2 < left - lines[at].right < BESIDE]
     before = [at for at in before if not _between(lines[at].right, left, field, fields)]
@@ -178,7 +193,10 @@ def _label(lines: Sequence[Line], field: Field, fields: Sequence[Field]) -> int 
     above = [
         at
         for at, line in enumerate(lines)
-        if line.upright and abs(line.left - left) < 12 and -2 < line.bottom - top < 1.2 * line.size
+        if line.upright
+        and line.font != _FILLED
+        and abs(line.left - left) < 12
+        and -2 < line.bottom - top < 1.2 * line.size
     ]
     return above[0] if above else None
 
@@ -209,13 +227,13 @@ def _labelled(line: Line, field: Field) -> Line:
 
 
 def _alone(field: Field, fields: Sequence[Field]) -> Line:
-    """A field without a label beside it: its own name, but in a row of fields its value alone, as in a cell."""
+    """A field without a label beside it: with its own name; in a row of fields its value alone, as a cell."""
     left, _, right, _ = field.box
     value = _value(field)
     if field.name and not _in_row(field, fields):
         value = f"{field.name}: {value}"
     baseline = field.middle - 3.5
-    return Line(value, left, right, baseline, baseline + 7.0, 10.0)
+    return Line(value, left, right, baseline, baseline + 7.0, 10.0, True, _FILLED)
 
 
 def _place(lines: Sequence[Line], field: Field) -> int:

@@ -5,11 +5,11 @@ Enters: the rules of a page. Leaves: grids. It knows no text.
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from operator import neg
 
 from backends.documents.parsers.pdf_page import Drawing, Line
@@ -40,7 +40,7 @@ class Grid:
 
     @cached_property
     def columns(self) -> tuple[tuple[float, float], ...]:
-        return tuple(zip(self.xs, self.xs[1:], strict=False))
+        return tuple(pairwise(self.xs))
 
     @property
     def area(self) -> float:
@@ -120,8 +120,8 @@ def _grid(across: Sequence[Rule], down: Sequence[Rule]) -> Grid | None:
     width, height = len(xs) - 1, len(ys) - 1
     if width < 2 or height < 1 or width * height > MOST_CELLS:
         return None
-    middles = [(a + b) / 2 for a, b in itertools.pairwise(xs)]
-    heights = [(a + b) / 2 for a, b in itertools.pairwise(ys)]
+    middles = [(a + b) / 2 for a, b in pairwise(xs)]
+    heights = [(a + b) / 2 for a, b in pairwise(ys)]
     below = {(row, column) for row, column in _walls(across, ys[1:-1], middles)}
     right = {(row, column) for column, row in _walls(down, xs[1:-1], heights)}
     cells = list(range(width * height))

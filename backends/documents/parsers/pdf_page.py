@@ -1,8 +1,8 @@
 """A page of a PDF as PDFium holds it: its text as runs with their places, its ruling lines, its pictures.
 
 Enters: a page. Leaves: what is drawn on it, in points as the page is seen, y growing upwards. It knows no
-words, tables or paragraphs. Letters are asked for one by one only where runs meet: a call costs
-microseconds, and a page has thousands.
+words, tables or paragraphs. Letters are asked for one by one only where runs meet: a call costs microseconds,
+and a page has thousands.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _add_path(drawing: Drawing, path: Any, box: Box, turn: Turn) -> None:
 
 
 def _points(path: Any, turn: Turn) -> Iterator[tuple[float, float] | None]:
-    """The corners of a path on the page, each closed ring back to its start; None where the pen was lifted."""
+    """The corners of a path, each closed ring back to its start; None where the pen was lifted."""
     matrix = raw.FS_MATRIX()
     raw.FPDFPageObj_GetMatrix(path, matrix)
     x, y = ctypes.c_float(), ctypes.c_float()
@@ -185,7 +185,7 @@ def _with_bullets(lines: list[Line]) -> list[Line]:
     marks = [x for x in lines if BARE_BULLET.match(x.text) or re.fullmatch(r"\(?\d{1,3}[.)]", x.text)]
     for mark in marks:
         at = next(place for place, line in enumerate(lines) if line is mark)
-        if _beside(mark, lines[at + 1]) if at + 1 < len(lines) else False:
+        if at + 1 < len(lines) and _beside(mark, lines[at + 1]):
             continue
         item = min(
             (line for line in lines if _beside(mark, line) and line.left - mark.right < 4 * line.size),
@@ -236,7 +236,7 @@ class _Letters:
         return cuts
 
     def _inner_cuts(self, word: re.Match[str], first: int) -> Iterator[int]:
-        """Where runs meet within a word with figures and their size or height differ: powers, marks of notes."""
+        """Where runs of other size or height meet within a word with figures: powers, marks of notes."""
         begin, end = word.span()
         text = word.string
         before, looks = self._object(first + begin), None
@@ -311,8 +311,8 @@ class _Letters:
 def _joined(before: Line, run: Line, gap: str, drawing: Drawing, begins: bool) -> Line | None:
     """The run put behind the one before, None where it begins a line or a cell of its own.
 
-    `gap` is the white space between them in the file: a line end, a blank or nothing. A bullet is one only where
-    the line before `begins` a height of the page.
+    `gap` is the white space between them in the file: a line end, a blank or nothing. A bullet is one only
+    where the line before `begins` a height of the page.
     """
     size, space = max(before.size, run.size), run.left - before.right
     script = _script(before, run)
@@ -322,7 +322,7 @@ def _joined(before: Line, run: Line, gap: str, drawing: Drawing, begins: bool) -
         return None
     if space < -0.3 * size and (gap == "\n" or not _RIGHT_TO_LEFT.search(run.text)):
         return None
-    if begins and (BARE_BULLET.match(before.text) or BULLET.fullmatch(f"{before.text} ")):
+    if begins and len(before.text) < 6 and BULLET.fullmatch(f"{before.text} "):
         widest = 0.0 if gap == "\n" else 4.0  # a bullet is no cell
     else:
         widest = CELL_GAP
@@ -365,14 +365,19 @@ def _glued(before: Line, run: Line, blank: str, script: str) -> Line:
     """Two neighbours as one line; the smaller one stands between marks if it is raised or lowered."""
     left, right = min(before.left, run.left), max(before.right, run.right)
     if script and run.size <= before.size:
-        text, main = f"{before.text}{blank}{script}{run.text}{LEVEL}", before
+        open_ = max(before.text.rfind(mark) for mark in (RAISED, LOWERED))
+        goes_on = not blank and before.text.endswith(LEVEL) and before.text[open_] == script
+        text = (
+            f"{before.text[:-1]}{run.text}{LEVEL}"
+            if goes_on
+            else f"{before.text}{blank}{script}{run.text}{LEVEL}"
+        )
+        main = before  # "-" and "6" raised one after the other are one power
     elif script:
         text, main = f"{script}{before.text}{LEVEL}{blank}{run.text}", run
     else:
         text = f"{before.text}{blank}{run.text}"
         main = before if len(before.text) >= len(run.text) else run
-    for mark in (RAISED, LOWERED):  # "-" and "6" raised one after the other are one power
-        text = text.replace(f"{LEVEL}{mark}", "") if mark in text else text
     return Line(text, left, right, main.bottom, main.top, main.size, main.upright, main.font)
 
 

@@ -28,7 +28,7 @@ OUTLINES = 20  # objects of a page without letters that may be letters drawn as 
 POINTS_PER_INCH = 72
 DOTS_PER_INCH = 300
 MOST_DOTS = 5000  # of a page's longer side
-MOST_NAMES = 20  # of attached files in a note
+MOST_NAMES = 20  # of attached files or pages in a note
 
 
 @dataclass(frozen=True)
@@ -180,11 +180,11 @@ def _notes(document: Any, pages: Sequence[PageContents]) -> Iterator[str]:
     numbered = list(enumerate(pages, start=1))
     for fate, (one, many) in _FATES.items():
         if numbers := [number for number, page in numbered if page.fate == fate]:
-            yield f"{_pages(numbers)} {many if len(numbers) > 1 else one}"
+            yield f"{pages_in_words(numbers)} {many if len(numbers) > 1 else one}"
     if numbers := [number for number, page in numbered if _shows_pictures(page)]:
-        yield f"pictures on {_pages(numbers)} were not read"
+        yield f"pictures on {pages_in_words(numbers)} were not read"
     if numbers := [number for number, page in numbered if page.struck]:
-        yield f"text struck out on {_pages(numbers)} was left out"
+        yield f"text struck out on {pages_in_words(numbers)} was left out"
     if document.get_formtype() in (raw.FORMTYPE_XFA_FULL, raw.FORMTYPE_XFA_FOREGROUND):
         yield "the form is of a kind (XFA) of which not all fields are read"
     if names := _attached(document):
@@ -196,12 +196,14 @@ def _shows_pictures(page: PageContents) -> bool:
     return not page.fate and page.picture > 0.1 and (page.picture < 0.8 or len(page.lines) < 4)
 
 
-def _pages(numbers: Sequence[int]) -> str:
+def pages_in_words(numbers: Sequence[int]) -> str:
     """Page numbers in words: page 2; pages 2 and 3; pages 1, 4 to 9 and 12."""
     parts: list[str] = []
     for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
         run = [number for _, number in group]
         parts += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run)
+    if len(parts) > MOST_NAMES:
+        parts = [*parts[: MOST_NAMES - 1], f"others, {len(numbers)} in all"]
     words = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     return f"page{'s' if len(numbers) > 1 else ''} {words}"
 

@@ -5,6 +5,7 @@ Enters: lines and tables in the order of the file. Leaves: the same with more ta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -41,9 +42,11 @@ def with_aligned_tables(items: Sequence[Item], drawing: Drawing) -> list[Item]:
         elif rows and _stands_alone(rows[0]):
             out.append(_alone(rows[0]))
             at += len(rows[0])
-        else:
-            out.append(items[at])
-            at += 1
+        else:  # the lines of a first cell may be lines above a row that begins beside the last of them
+            single = bool(rows) and len(rows[0][0].lines) == 1
+            used = sum(len(cell.lines) for cell in rows[0]) if single else 1
+            out += items[at : at + used]
+            at += used
     return out
 
 
@@ -95,7 +98,7 @@ def _rows(items: Sequence[Item], at: int) -> tuple[list[CellRow], list[Span]]:
 
 
 def _may_begin(items: Sequence[Item]) -> bool:
-    """Whether the first item may begin a row: beside it or the lines below it something stands to the right."""
+    """Whether the first item may begin a row: something stands to the right of it or the lines below it."""
     first = items[0]
     for each in items[1:]:
         if each.left >= first.right - 1:
@@ -120,7 +123,8 @@ def _row(items: Sequence[Item], at: int) -> CellRow:
         if not stack or stack[0].left < max(row[-1].right - 1, row[-1].left + stack[0].size):
             break
         if not _beside(cell_of(stack), row):
-            stack = stack[:1]
+            wide = _stack(items, at, 12, 2 * LEADING)
+            stack = wide if len(wide) > 1 and _same_middle(cell_of(wide), row[0]) else stack[:1]
         if not _beside(cell_of(stack), row):
             break
         row.append(cell_of(stack))
@@ -128,7 +132,7 @@ def _row(items: Sequence[Item], at: int) -> CellRow:
     return row if len(row) > 1 else [cell_of(first[:1])]
 
 
-def _stack(items: Sequence[Item], at: int, most: int) -> list[Line]:
+def _stack(items: Sequence[Item], at: int, most: int, leading: float = LEADING) -> list[Line]:
     """Lines of the file that stand below each other, as those of a cell do."""
     stack: list[Line] = []
     for each in items[at : at + most]:
@@ -136,7 +140,7 @@ def _stack(items: Sequence[Item], at: int, most: int) -> list[Line]:
             break
         if stack:
             last, first = stack[-1], stack[0]
-            below = 0.5 * each.size < last.bottom - each.bottom < LEADING * max(last.size, each.size)
+            below = 0.5 * each.size < last.bottom - each.bottom < leading * max(last.size, each.size)
             alike = abs(each.size - last.size) < 0.15 * last.size
             if not (below and alike and _aligned(first, each)):
                 break
@@ -152,7 +156,7 @@ def _stack(items: Sequence[Item], at: int, most: int) -> list[Line]:
 
 
 def _beside_left(line: Line, items: Sequence[Item], at: int) -> bool:
-    """Whether the line before `at` stands to the left on another height, so that `line` opens the next row."""
+    """Whether the line before `at` stands to the left on another height: then `line` opens the next row."""
     before = items[at - 1] if at else None
     return isinstance(before, Line) and before.right < line.left and not _level(before, line)
 
@@ -167,7 +171,7 @@ def _level(one: Line, two: Item) -> bool:
 
 
 def _fills(first: Sequence[Line], beside: Item) -> bool:
-    """Whether lines stand below each other because the cell is full: then the next cell stands at its foot."""
+    """Whether lines stand below each other because the cell is full: the next cell stands at its foot."""
     return (
         first[0].right - first[0].left > 0.6 * (beside.left - first[0].left)
         and len({line.font for line in first}) == 1
@@ -180,11 +184,15 @@ def _beside(cell: Cell, row: CellRow) -> bool:
     return shared >= 0.5 * min(top - bottom, cell.top - cell.bottom)
 
 
+def _same_middle(one: Cell, two: Cell) -> bool:
+    return abs(one.bottom + one.top - two.bottom - two.top) < 0.6 * two.lines[0].size
+
+
 def _close(rows: Sequence[CellRow], row: CellRow) -> bool:
     """Whether a row stands below the last one, not much farther than the others from each other."""
     size = row[0].lines[0].size
-    gaps = [_gap(one, two) for one, two in pairwise(rows[-6:])]
-    return -0.3 * size < _gap(rows[-1], row) < max(2.5 * size, 2.5 * median(gaps) if gaps else 0)
+    gaps = [_gap(one, two) for one, two in pairwise(rows[-4:])]
+    return -0.3 * size < _gap(rows[-1], row) < max(3.5 * size, 2.5 * median(gaps) if gaps else 0)
 
 
 def _gap(above: CellRow, below: CellRow) -> float:
@@ -193,10 +201,13 @@ def _gap(above: CellRow, below: CellRow) -> float:
 
 def _goes_on(row: CellRow, cell: Cell) -> bool:
     """Put a line that stands alone below a later cell of the row above into it, if it is the cell's."""
+    line = cell.lines[0]
     for at, each in enumerate(row[1:], start=1):
         last = each.lines[-1]
-        near = 0 < last.bottom - cell.bottom < 1.35 * last.size and abs(last.size - cell.lines[0].size) < 0.5
-        if near and abs(each.left - cell.left) < 2:
+        drop = last.bottom - line.bottom
+        within = line.text[:1].islower() and not re.search(r"[.!?:;]$", last.text)  # of a sentence
+        near = 0 < drop < (3 if within else 1.35) * last.size and abs(last.size - line.size) < 0.5
+        if near and _aligned(each.lines[0], line):
             row[at] = cell_of([*each.lines, *cell.lines])
             return True
     return False

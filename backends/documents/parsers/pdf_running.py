@@ -1,8 +1,8 @@
 """Page headers and footers of a PDF: each kept once, where it first stands, page numbers left out.
 
 Enters: the lines and tables of all pages. Leaves: the same without what is repeated. A line goes only if it
-says nothing of its own: the same words stand at the same height of most pages, apart from the text, on
-pages whose texts differ; or it is nothing but the number of its page. When in doubt it stays.
+says nothing of its own: the same words stand at the same height of most pages, apart from the text, on pages
+whose texts differ; or it is nothing but the number of its page. When in doubt it stays.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _alike(pages: Sequence[Sequence[Item]], edges: Sequence[Sequence[Item]]) -> 
 
 
 def _apart(page: Sequence[Item], candidates: set[int], sure: set[int]) -> set[int]:
-    """Those of the candidates (by id) that stand outside all text, farther from it than its lines from another.
+    """Those of the candidates (by id) that stand outside all text, farther from it than its lines do.
 
     Those that are `sure` may stand close to it.
     """

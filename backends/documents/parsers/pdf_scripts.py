@@ -1,9 +1,9 @@
 """Raised and lowered figures written so that no number changes: 10^6, x_2, 250 kg (note 1).
 
-Enters: lines in which `pdf_page` has set raised and lowered letters between marks. Leaves: the lines in
-plain text. A raised figure is the mark of a note when the document has a note of that mark, else a power; a
-mark that stands between a number and its unit goes behind the unit, so that "250 kg" can be found. Lowered
-figures follow letters at once, as in H2O. Superscript characters behind a digit are treated the same.
+Enters: lines in which `pdf_page` has set raised and lowered letters between marks. Leaves: the lines in plain
+text. A raised figure is the mark of a note when the document has a note of that mark or when it stands behind
+a word, else a power; a mark between a number and its unit goes behind the unit, so that "250 kg" is found.
+Lowered figures follow letters at once, as in H2O. Superscript characters behind a digit are read likewise.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import replace
 
 from backends.documents.parsers.pdf_page import LEVEL, LOWERED, RAISED, Line
 
+NEAR = 40  # characters before a mark that tell what it is
+
 _HIGH = {char: digit for digit, char in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 _HIGH_TABLE = str.maketrans({**{char: str(digit) for char, digit in _HIGH.items()}, "⁻": "-", "⁺": "+"})
 _HIGH_AFTER_DIGIT = re.compile(rf"(?<=\d)[⁺⁻]?[{''.join(_HIGH)}]+")
@@ -23,6 +25,7 @@ _NOTE_MARK = re.compile(r"[(\[]?(\d{1,3}|[a-z])[)\].]?")
 _TIMES = re.compile(r"[×·*x]\s?\d+$")
 _TEN = re.compile(r"(?:^|[^\d.,])10$")
 _LENGTH = re.compile(r"(?:^|[^\w])(?:[kcdmµ]?m|ft|in|yd|mi|s|sec)$")
+_VARIABLE = re.compile(r"(?:^|[^\w])[b-z]$")
 _SYMBOL = re.compile(r"(?:^|[^\w])[^\W\d]{1,2}$")
 _UNIT = re.compile(
     r"\s?(?:[kmcdµμMGT]?(?:g|m|l|L|s|V|W|A|Hz|Pa|J|N|B|bar|Wh|mol)|t|h|min|ft|in|lb|oz|[°%‰€$£¥]C?F?"
@@ -90,7 +93,8 @@ def _raised(before: str, letters: str, trail: str, after: str, here: set[str], e
     if after[:1] in ("/", "\u2044"):  # a fraction
         return f"{before}{' ' if before[-1:].isdigit() else ''}{letters}{trail}{after}"
     marks = re.split(r"\s*[,;]\s*", letters.strip("()[]"))
-    if all(map(_NOTE_MARK.fullmatch, marks)) and _is_note(base, letters, marks, here, everywhere):
+    tail = base[-NEAR:]
+    if all(map(_NOTE_MARK.fullmatch, marks)) and _is_note(tail, letters, marks, here, everywhere):
         return _noted(base, ", ".join(marks), trail, after)
     figure = re.fullmatch(r"[-−+]?\d+[-−+]?", letters) or (base[-1:].isdigit() and len(letters) == 1)
     return (
@@ -99,8 +103,8 @@ def _raised(before: str, letters: str, trail: str, after: str, here: set[str], e
 
 
 def _is_note(base: str, letters: str, marks: Sequence[str], here: set[str], everywhere: set[str]) -> bool:
-    """Whether raised letters behind `base` are marks of notes, by the notes of the page and of the document."""
-    if _TIMES.search(base) or (_LENGTH.search(base) and letters in ("2", "3")):
+    """Whether raised letters behind `base` are marks of notes, by those of the page and of the document."""
+    if _TIMES.search(base) or _VARIABLE.search(base) or (_LENGTH.search(base) and letters in ("2", "3")):
         return False
     if _TEN.search(base):
         return set(marks) <= here and letters < "3"

@@ -10,13 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from backends.documents.parsers.common import HEAD, table_lines
+from backends.documents.parsers.common import table_lines
+from backends.documents.parsers.headers import LONGEST_FORM, layout
 from backends.documents.parsers.headers import labels as labels_of
-from backends.documents.parsers.headers import layout
 from backends.documents.parsers.pdf_page import Line
 from backends.documents.parsers.pdf_running import words_of
 from backends.documents.parsers.pdf_tables import Item, Row, Table, is_value
 
+MANY = 60  # rows that tell whether a table's first row holds labels; more take their time
+FEW = 20  # rows that tell whether a piece has labels of its own
 FURNITURE = 6  # items at each end of a page that may be headers and footers
 
 
@@ -54,8 +56,13 @@ def table_text(table: Table) -> str:
             if len(table.rows) == 1 and not (width == 2 and is_value(plain[0][1])):
                 lines.append("; ".join(filter(None, plain[0])))
                 continue
-            lines += table_lines(plain, has_header=None if layout(plain[:HEAD]).form else False)
+            lines += table_lines(plain, has_header=None if _is_form(plain) else False)
     return "\n".join(lines)
+
+
+def _is_form(rows: Sequence[Row]) -> bool:
+    """Whether the words tell that the cells are label, value, label, value."""
+    return len(rows) <= LONGEST_FORM and len(rows[0]) in (4, 6, 8) and layout(rows).form
 
 
 def _pair(pair: Row) -> str:
@@ -121,14 +128,17 @@ def _goes_on(series: _Series, table: Table, page: int) -> bool:
         or page - series.places[-1][0] != 1
         or table.captions
         or not _same_columns(last, table)
+        or len(table.rows) == 1 == len(table.columns) - 1  # a pair may be anything
     ):
         return False
     labels = first.labels or first.rows[0]
     if table.labels:
         return table.labels == first.labels
     row = table.rows[0]
+    if row == labels:
+        return True
     shared = any(cell and cell == label for cell, label in zip(row, labels, strict=False))
-    return row == labels or not shared  # else a heading of its own that shares a word
+    return not shared and not layout(table.rows[:FEW]).headers  # else labels of its own
 
 
 def _same_columns(one: Table, two: Table) -> bool:
@@ -146,7 +156,7 @@ def _labelled(tables: Sequence[Table]) -> list[Table]:
         if any(table.rows[0] == first.rows[0] for table in rest):
             labels = first.rows[0]
         else:
-            first = _guessed(first, [row for table in tables for row in table.rows if len(row) > 1][:HEAD])
+            first = _guessed(first, [row for table in tables for row in table.rows if len(row) > 1][:MANY])
             labels = first.labels
     return [
         replace(
@@ -159,7 +169,7 @@ def _labelled(tables: Sequence[Table]) -> list[Table]:
 
 
 def _guessed(table: Table, rows: Sequence[Row]) -> Table:
-    """The first piece of a table with the labels that its words make certain; `rows` are those of all pieces."""
+    """The first piece of a table with the labels that the words of all pieces (`rows`) make certain."""
     found = layout(rows)
     if not found.headers:
         return table

@@ -1,15 +1,16 @@
-"""Tables of a PDF page, found by their ruling lines or by how their cells are aligned.
+"""Tables of a PDF page, found by their ruling lines.
 
 Enters: the lines of a page and what is drawn beside them. Leaves: the same lines with tables in place of
 theirs: rows of cells, and the labels of the columns where the look of the page makes them certain (type,
-shading, rules or groups set the first rows apart). Whether a plain first row holds labels, and how rows
-become text, is decided elsewhere.
+shading, rules or groups set the first rows apart). Tables without rules are found in `pdf_rows`; whether a
+plain first row holds labels, and how rows become text, is decided elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from backends.documents.parsers.headers import kind_of
 from backends.documents.parsers.pdf_grids import Grid, grids
@@ -116,6 +117,7 @@ def _ruled_table(lines: Sequence[Line], grid: Grid, drawing: Drawing) -> Table |
     long = [cell for cell in held.values() if len(cell) >= LONG and is_prose([reading_order(cell)])]
     if len(held) < 2 or len(long) > 1:  # columns of prose in a frame
         return None
+    order = {id(line): at for at, line in enumerate(lines)}
     rows: list[CellRow] = []
     for at in range(grid.height):
         reach: dict[int, list[int]] = {}
@@ -126,7 +128,7 @@ def _ruled_table(lines: Sequence[Line], grid: Grid, drawing: Drawing) -> Table |
             for cell, columns in reach.items()
             if cell in held
         ]
-        rows += _split_lines(row)
+        rows += _in_file_order(row, order) or _split_lines(row)
     return finished(rows, grid.columns, drawing)
 
 
@@ -152,8 +154,31 @@ def reading_order(lines: Sequence[Line]) -> list[Line]:
     return [line for row in rows for line in sorted(row, key=lambda line: line.left)]
 
 
+def _in_file_order(row: CellRow, order: Mapping[int, int]) -> list[CellRow]:
+    """The rows of a band without rules between them: one begins where the file goes back to a column before.
+
+    [] where that tells nothing: cells of one line each may as well be lines of cells.
+    """
+    placed = sorted((order[id(line)], cell.first, cell.last, line) for cell in row for line in cell.lines)
+    groups: list[dict[tuple[int, int], list[Line]]] = []
+    before = 0
+    for _, first, last, line in placed:
+        if not groups or first < before:
+            groups.append({})
+        groups[-1].setdefault((first, last), []).append(line)
+        before = first
+    rows = [[cell_of(lines, *place) for place, lines in group.items()] for group in groups]
+    wrapped = any(len(cell.lines) > 1 for each in rows for cell in each)
+    below = all(
+        min(cell.bottom for cell in one) > max(cell.top for cell in two) - 0.3 * two[0].lines[0].size
+        for one, two in pairwise(rows)
+    )
+    whole = sum(len(each) > 1 for each in rows) >= 0.8 * len(rows)
+    return rows if len(rows) > 1 and wrapped and below and whole else []
+
+
 def _split_lines(row: CellRow) -> list[CellRow]:
-    """A band without rules between its lines is many rows, if every one of them fills most columns."""
+    """A band without rules between its lines is many rows, if they fill most columns, or two of them all."""
     heights: list[float] = []
     for line in sorted((line for cell in row for line in cell.lines), key=lambda line: -line.bottom):
         if not heights or heights[-1] - line.bottom > 0.4 * line.size:
@@ -169,7 +194,9 @@ def _split_lines(row: CellRow) -> list[CellRow]:
     if any(len(cell.lines) > 2 and is_prose([reading_order(cell.lines)]) for cell in row):
         return [row]
     full = sum(map(len, split)) / (len(heights) * len(row))
-    certain = full > 0.8 if len(heights) > 2 else full == 1 and len(row) > 3
+    columns = [sum(cell.first == each.first for line in split for cell in line) for each in row]
+    whole = columns[0] == len(heights) and columns.count(len(heights)) > 1
+    certain = full > 0.8 or whole if len(heights) > 2 else full == 1 and len(row) > 3
     return split if certain else [row]
 
 
