@@ -1,4 +1,4 @@
-"""The control: the untuned model, asked without any document. What it knows, it knew before."""
+"""The control: the same reader, asked without any document. What it knows, it knew before."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ class Triptych:
         Raises UserError when it is untrained, and for a schema that cannot be compiled.
         """
         settings = settings or self.settings
-        if name in ("fine_tuned", "hybrid") and not (status := self.status(name, settings)).usable:
+        if not (status := self.status(name, settings)).usable:
             raise UserError(status.reason)
         model = self.asked(name, settings)
         if schema is not None:
@@ -391,9 +391,9 @@ class Triptych:
         """The adapter's folder; of a tuned model behind an address its name alone."""
         if (served := self.served(kind, settings)) is not None:
             return Path(served.tuned_name)
-        adapter, status = self._adapter(kind, model), self.status(kind, settings)
-        if adapter is None or not status.usable:  # deleted or withheld since it was looked for
-            raise UserError(status.reason)
+        adapter = self._adapter(kind, model)
+        if adapter is None:  # deleted since it was looked for
+            raise UserError(self.status(kind, settings).reason)
         return adapter.folder
 
     def _finder(self, settings: Settings, stop: threading.Event | None = None) -> Finder:

@@ -1,4 +1,4 @@
-"""Retrieval-augmented generation: find passages, show the best sentences to the untuned model, cite them."""
+"""Retrieval-augmented generation: find passages, show the best sentences to the reader, cite them."""
 
 from __future__ import annotations
 

@@ -16,7 +16,10 @@ import json
 import lzma
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +31,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backends.language.base_model import untuned
 from backends.training.checkpoints import read_checkpoint, write_checkpoint
+from backends.training.compiled import CompiledLayers
 from backends.training.lora import answer_loss
 from backends.training.master_weights import MasterWeights
 from backends.training.packing import Encoded, Packed, pack, tensors
 
 CHECKPOINT_SECONDS = 240
+Batches = Iterator[list[list[Packed]]]
+Run = Callable[[list[list[Packed]]], tuple[torch.Tensor, int, int]]
 
 
 def encode(lesson: Lesson, tokenizer: Any, length: int) -> Packed | None:
@@ -71,7 +77,36 @@ def kept_aside(row: dict[str, Any]) -> bool:
     return hashlib.sha256(name.encode()).digest()[0] % 12 == 0
 
 
-def main() -> None:
+@dataclass
+class Progress:
+    """What has been learned since the start of this process, and where the schedule stands."""
+
+    step: int
+    cooled: int  # the step at which the decay begins
+    loss: float = 0.0  # summed since the last line, over `answers` tokens
+    answers: int = 0
+    questions: int = 0
+    plain_tokens: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+    def add(self, rows: Sequence[Sequence[Packed]], loss: float, answers: int) -> None:
+        packed = [tree for row in rows for tree in row]
+        self.step += 1
+        self.loss, self.answers = self.loss + loss, self.answers + answers
+        self.questions += sum(tree.examples for tree in packed)
+        self.plain_tokens += sum(tree.plain_tokens for tree in packed)
+
+    def line(self, last: int, rate: float) -> str:
+        """One line for the log; the loss is that since the line before."""
+        seconds = time.perf_counter() - self.began
+        mean, self.loss, self.answers = self.loss / self.answers, 0.0, 0
+        return (
+            f"step {self.step}/{last} loss {mean:.3f} rate {rate:.1e} questions {self.questions} "
+            f"plain tokens {self.plain_tokens:,} ({self.plain_tokens / seconds:.0f} a second) {seconds:.0f} s"
+        )
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
@@ -79,113 +114,114 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a finished reading adapter to go on from")
     parser.add_argument("--rank", type=int, default=24)
     parser.add_argument("--rate", type=float, default=7e-4)
-    parser.add_argument("--steps", type=int, default=480)
+    parser.add_argument("--steps", type=int, default=440)
     parser.add_argument("--decay", type=int, default=200, help="steps of the final decay")
     parser.add_argument("--warm-up", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--length", type=int, default=448)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--compile", action="store_true")
-    args = parser.parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    args.work.mkdir(parents=True, exist_ok=True)
-    place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    base_folder = untuned()
-    tokenizer = AutoTokenizer.from_pretrained(base_folder)
-    base = AutoModelForCausalLM.from_pretrained(
-        base_folder, dtype=torch.bfloat16, attn_implementation="eager"
-    )
-    config = LoraConfig(
+    parser.add_argument("--compile", action="store_true", help="faster, with a C++ compiler")
+    return parser.parse_args()
+
+
+def prepared(args: argparse.Namespace, place: torch.device) -> Any:
+    """The untuned model with LoRA layers in bfloat16, begun anew or with those of `--start`."""
+    base = AutoModelForCausalLM.from_pretrained(untuned(), dtype=torch.bfloat16, attn_implementation="eager")
+    layers = LoraConfig(
         task_type="CAUSAL_LM", r=args.rank, lora_alpha=2 * args.rank, target_modules="all-linear"
     )
-    network = get_peft_model(base.to(place), config)
+    network = get_peft_model(base.to(place), layers)
     network.peft_config["default"].base_model_name_or_path = "SmolLM2-135M-Instruct"
     for weight in network.parameters():
         if weight.requires_grad:
             weight.data = weight.data.bfloat16()
     if args.start:
         set_peft_model_state_dict(network, load_file(args.start / "adapter_model.safetensors"))
-    masters = MasterWeights([w for w in network.parameters() if w.requires_grad], args.rate)
+    return network
+
+
+def drawn(args: argparse.Namespace) -> tuple[Batches, list[list[list[Packed]]]]:
+    """(batches to learn from, without end; six batches of what is kept aside)."""
+    tokenizer = AutoTokenizer.from_pretrained(untuned())
     with lzma.open(args.data / "qa" / "train.jsonl.xz", "rt", encoding="utf8") as file:
         questions = [json.loads(line) for line in file]
     learned = Lessons([r for r in questions if not kept_aside(r)], random.Random(args.seed))
     aside = Lessons([r for r in questions if kept_aside(r)], random.Random(1), held_out=True)
-    held = [b for b, _ in zip(batches(aside, tokenizer, args.batch, args.length), range(6), strict=False)]
+    held = list(islice(batches(aside, tokenizer, args.batch, args.length), 6))
+    return batches(learned, tokenizer, args.batch, args.length), held
 
+
+def main() -> None:
+    args = arguments()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    args.work.mkdir(parents=True, exist_ok=True)
+    place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = prepared(args, place)
+    stream, held = drawn(args)
+    masters = MasterWeights([w for w in network.parameters() if w.requires_grad], args.rate)
     checkpoint = args.work / "checkpoint.safetensors"
-    step, cooled = 0, args.steps - args.decay
+    at = Progress(0, args.steps - args.decay)
     if checkpoint.exists():
-        state, at = read_checkpoint(checkpoint)
+        state, position = read_checkpoint(checkpoint)
         masters.restore(state)
-        step, cooled = at["step"], at["cooled"]
-    stream = batches(learned, tokenizer, args.batch, args.length)
-    for _ in range(step):
-        next(stream)
-    if args.compile:
-        for layer in network.base_model.model.model.layers:
-            layer.self_attn.layer_idx = 0  # no cache is used, and one number for all means one compilation
-            layer.forward = torch.compile(layer.forward, dynamic=False)
+        at = Progress(position["step"], position["cooled"])
+    stream = islice(stream, at.step, None)  # the lessons before it were learned
 
     def run(rows: list[list[Packed]]) -> tuple[torch.Tensor, int, int]:
         return answer_loss(network, tensors(rows, args.length, torch.bfloat16).to(place))
 
+    compiled = CompiledLayers(network.base_model.model.model.layers) if args.compile else None
+    with compiled.in_use() if compiled else nullcontext():
+        learn(args, network, stream, held, masters, at, run)
+    save(network, args.out)
+    print(json.dumps({"steps": at.step, "questions": at.questions, "plain_tokens": at.plain_tokens}))
+
+
+def learn(
+    args: argparse.Namespace,
+    network: Any,
+    stream: Batches,
+    held: Sequence[list[list[Packed]]],
+    masters: MasterWeights,
+    at: Progress,
+    run: Run,
+) -> None:
+    """Step after step to the end of the decay; a checkpoint every CHECKPOINT_SECONDS."""
     network.train()
-    began = saved = time.perf_counter()
-    plain = asked = counted = 0
-    summed, tokens = 0.0, 0
-    while step < cooled + args.decay:
+    saved = time.perf_counter()
+    while at.step < (last := at.cooled + args.decay):
         rows = next(stream)
         loss, answers, _ = run(rows)
         (loss / answers).backward()
-        if (args.work / "cool").exists() and step < cooled:
-            cooled = step
-        rate = args.rate * min(1.0, (step + 1) / args.warm_up, (cooled + args.decay - step) / args.decay)
+        if (args.work / "cool").exists() and at.step < at.cooled:
+            at.cooled, last = at.step, at.step + args.decay
+        rate = args.rate * min(1.0, (at.step + 1) / args.warm_up, (last - at.step) / args.decay)
         masters.step(rate)
-        step += 1
-        summed, counted = summed + float(loss.detach()), counted + answers
-        plain, asked = (
-            plain + sum(p.plain_tokens for r in rows for p in r),
-            asked + sum(p.examples for r in rows for p in r),
-        )
-        tokens += args.batch * args.length
-        if step % 5 == 0:
-            seconds = time.perf_counter() - began
-            print(
-                f"step {step}/{cooled + args.decay} loss {summed / counted:.3f} rate {rate:.1e} "
-                f"questions {asked} plain tokens {plain:,} {tokens / seconds:.0f} tokens/s {seconds:.0f} s",
-                flush=True,
-            )
-            summed, counted = 0.0, 0
-        if step % 60 == 0:
-            report_held(network, held, run, step)
+        at.add(rows, float(loss.detach()), answers)
+        if at.step % 5 == 0:
+            print(at.line(last, rate), flush=True)
+        if at.step % 60 == 0 or at.step == last:
+            report_held(network, held, run, at.step)
         if time.perf_counter() - saved > CHECKPOINT_SECONDS:
-            write_checkpoint(checkpoint, masters.state(), {"step": step, "cooled": cooled})
+            position = {"step": at.step, "cooled": at.cooled}
+            write_checkpoint(args.work / "checkpoint.safetensors", masters.state(), position)
             saved = time.perf_counter()
-    report_held(network, held, run, step)
-    args.out.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: w.detach().cpu().contiguous()
-        for name, w in get_peft_model_state_dict(network, save_embedding_layers=False).items()
-    }
-    save_file(state, args.out / "adapter_model.safetensors")
-    network.peft_config["default"].save_pretrained(str(args.out))
-    print(
-        json.dumps(
-            {
-                "steps": step,
-                "questions": asked,
-                "plain_tokens": plain,
-                "seconds": round(time.perf_counter() - began),
-            }
-        )
-    )
+
+
+def save(network: Any, out: Path) -> None:
+    """Write the adapter as a PEFT folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    state = get_peft_model_state_dict(network, save_embedding_layers=False)
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in state.items()}
+    save_file(weights, out / "adapter_model.safetensors")
+    network.peft_config["default"].save_pretrained(str(out))
 
 
 @torch.no_grad()
-def report_held(network: Any, held: Sequence[list[list[Packed]]], run: Any, step: int) -> None:
+def report_held(network: Any, held: Sequence[list[list[Packed]]], run: Run, step: int) -> None:
     network.eval()
     total = [run(rows) for rows in held]
     answers = sum(n for _, n, _ in total)

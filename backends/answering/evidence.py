@@ -51,9 +51,9 @@ def find_evidence(
 ) -> Generator[Event, None, Evidence]:
     """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
     budget = evidence_budget(question, model, settings)
-    parts = decompose(question) if settings.multi_step and not settings.whole_documents else []
-    related: list[str] = []
     searching = not settings.whole_documents
+    parts = decompose(question) if searching and settings.multi_step else []
+    related: list[str] = []
     if searching and (parts or settings.related_words):
         yield Stage("rewrite")
         related = retriever.related(question, settings.mode) if settings.related_words else []

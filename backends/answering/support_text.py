@@ -23,10 +23,14 @@ def with_support(events: Iterator[Event], question: str, sources: Sequence[Sourc
     for event in events:
         if isinstance(event, Token):
             said.append(event.text)
-        if isinstance(event, Finished) and not event.truncated and (event.confidence or 1.0) < SURE:
+        if isinstance(event, Finished) and _unsure(event):
             for text in support(question, "".join(said), sources):
                 yield Token(f" {text}")
         yield event
+
+
+def _unsure(event: Finished) -> bool:
+    return not event.truncated and event.confidence is not None and event.confidence < SURE
 
 
 def support(question: str, answer: str, sources: Sequence[Source]) -> list[str]:

@@ -37,7 +37,7 @@ LOOKS: dict[BackendName, Look] = {
     "rag": Look("RAG", "●", "Looks it up in the documents.", "blue", "#0072B2", "#56B4E9"),
     "fine_tuned": Look("Fine-tuned", "▲", "Answers from its weights.", "orange", "#D55E00", "#F0883E"),
     "hybrid": Look("Hybrid", "■", "Tuned to read what it looks up.", "green", "#009E73", "#2FBF93"),
-    "base": Look("Base", "○", "Untuned, no documents: the control.", "gray", "#6B7280", "#A3ABB8"),
+    "base": Look("Base", "○", "The reader without documents: the control.", "gray", "#6B7280", "#A3ABB8"),
 }
 CONTROL: BackendName = "base"
 COMPARED: tuple[BackendName, ...] = tuple(name for name in BACKEND_NAMES if name != CONTROL)

@@ -41,6 +41,10 @@ def test_an_unsure_answer_is_followed_by_its_sentence_and_the_likely_ones() -> N
     )
 
 
+def test_no_confidence_at_all_is_the_least_sure_of_all() -> None:
+    assert said("14 days. [2]", 0.0) == said("14 days. [2]", SURE - 0.1)
+
+
 @pytest.mark.parametrize("confidence", [SURE, 0.99, None])
 def test_a_sure_answer_stands_alone(confidence: float | None) -> None:
     assert said("14 days. [2]", confidence) == "14 days. [2]"
