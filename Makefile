@@ -1,6 +1,7 @@
 # Two commands: `make demo` serves the app, `make test` runs every test. Both need only Python, make and pip.
 PYTHON ?= python3
 PORT ?= 8501
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
@@ -47,8 +48,9 @@ $(INSTALLED_DEV): pyproject.toml constraints.txt requirements-model.txt models/r
 demo: install
 	$(BIN)/triptych demo --port $(PORT)
 
+# A worker a core, each with one thread for its arithmetic: two that fight for both cores wait for each other.
 test: dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: dev
 	$(BIN)/ruff check .

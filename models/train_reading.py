@@ -190,6 +190,8 @@ def learn(
     run: Run,
 ) -> None:
     """Step after step to the end of the decay; a checkpoint every CHECKPOINT_SECONDS."""
+    if at.step == 0:
+        report_held(network, held, run, 0)
     network.train()
     saved = time.perf_counter()
     while at.step < (last := at.cooled + args.decay):
