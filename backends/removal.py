@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backends.documents.library import Library
 from backends.documents.store import Workspace
 from backends.erasure import forget as erasure
 from backends.erasure.forget import Forgettable, Proof, Report, quiet
@@ -25,6 +26,14 @@ def forget(library: Forgettable, name: str, report: Report = quiet) -> Proof:
     # A visitor's runs and votes of the time before the private copy lie beside it.
     elsewhere = folders_of(base, person) if person is not None else ()
     return erasure.forget(library, name, ROOMS, elsewhere, report)
+
+
+def forget_whole(library: Library, name: str, report: Report = quiet) -> list[Proof]:
+    """Remove a document and what came within it; its own proof is the last.
+
+    Raises UserError when there is none of this name.
+    """
+    return [forget(library, each, report) for each in (*library.came_within(name), name)]
 
 
 def finish(workspace: Workspace) -> list[Proof]:

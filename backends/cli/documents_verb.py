@@ -92,7 +92,8 @@ def forget(
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Remove a document for good; says what was purged, which adapters learned from it, and the proof."""
+    """Remove a document, and files that came within it, for good; says what was purged, which adapters
+    learned from it, and the proof."""
     from backends import removal
     from backends.erasure.forget import dismiss
 
@@ -105,9 +106,12 @@ def forget(
         def report(done: int, total: int, what: str) -> None:
             progress(f"{what} ({done} of {total})" if total else what)
 
-        proof = removal.forget(library, name, report)
+        proofs = removal.forget_whole(library, name, report)
         progress.clear()
-        out.record(proof)
-        dismiss(library.workspace, proof.id)  # it has been told
-        if not proof.proven:  # a file that cannot be read or rewritten may still hold the text
+        for proof in proofs:
+            out.record(proof)
+            dismiss(library.workspace, proof.id)  # it has been told
+        if not all(
+            proof.proven for proof in proofs
+        ):  # a file that cannot be read or rewritten may still hold the text
             raise typer.Exit(1)

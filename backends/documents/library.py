@@ -251,6 +251,13 @@ class Library:
         stored = self.workspace.documents(self._collection)
         return [each for each in stored if may_read(each.document, role)]
 
+    def came_within(self, name: str) -> list[str]:
+        """Names of the current documents that were read as files of this one, a mail."""
+        stored = self.workspace.document(self._collection, name)
+        if stored is None or stored.document.type != "email":
+            return []
+        return [each for each, _, _ in self.current_hashes() if each.startswith(f"{name}/")]
+
     # --- ingest --------------------------------------------------------------------------------
 
     def ingest(
@@ -307,6 +314,8 @@ class Library:
     ) -> Iterator[IngestResult]:
         """Ingest one file under a name of its own, then what came within it, for the same readers."""
         result, attachments = self._ingest(path, name, settings, source, details, report, cancel, passwords)
+        if result.status == "replaced":
+            result = replace(result, notes=(*result.notes, *self._left_behind(name, attachments)))
         yield result
         held = self.workspace.document(self._collection, name) if attachments else None
         if held is None:
@@ -375,6 +384,14 @@ class Library:
         made = result(status, len(document.pages), len(self.workspace.chunks(stored, self._scheme(settings))))
         made = replace(made, same_as=self._twin(name, content_hash), notes=document.notes)
         return made, parsed.attachments
+
+    def _left_behind(self, name: str, attachments: Sequence[Attachment]) -> tuple[str, ...]:
+        """A note on files that an earlier version had: nothing goes that nobody asked to remove."""
+        now = tuple(f"{name}/{each.name}" for each in attachments)
+        left = [each for each in self.came_within(name) if not each.startswith(now)]
+        return (
+            (f"came without files that an earlier version had; they stay: {', '.join(left)}",) if left else ()
+        )
 
     def _twin(self, name: str, content_hash: str) -> str | None:
         """Another document with the very same contents that everyone may read."""

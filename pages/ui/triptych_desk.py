@@ -254,7 +254,7 @@ class TriptychDesk:
 
     def forget(self, name: str, report: Reporter) -> None:
         self._only_the_owner()
-        removal.forget(self._private_copy().library, name, report)
+        removal.forget_whole(self._private_copy().library, name, report)
 
     def removals(self) -> Sequence[Removal]:
         if self.role is not None or not self.private:

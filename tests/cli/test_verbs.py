@@ -144,7 +144,7 @@ def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLibrary:
     monkeypatch.setenv("TRIPTYCH_WORKSPACE", str(tmp_path / "workspace"))
     monkeypatch.setattr(opener, "open_library", lambda *_: fake)
     monkeypatch.setattr(opener, "open_triptych", lambda *_: FakeTriptych())
-    monkeypatch.setattr(removal, "forget", lambda opened, name, _: opened.forget(name))
+    monkeypatch.setattr(removal, "forget_whole", lambda opened, name, _: [opened.forget(name)])
     monkeypatch.setattr(erasure, "dismiss", lambda _, proof: fake.dismissed.append(proof))
     return fake
 

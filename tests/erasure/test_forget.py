@@ -12,6 +12,7 @@ import threading
 import zipfile
 import zlib
 from dataclasses import asdict, replace
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -482,3 +483,33 @@ def test_pieces_are_slices_within_a_line_and_cover_long_quotations(text):
     traces = Traces.of("x", [text], [])
     assert bool(pieces) == bool(text.split())
     assert not pieces or traces.quoted_in(f"It says: {text} (end)")
+
+
+def mail(path: Path, **files: str) -> Path:
+    message = EmailMessage()
+    message["Subject"] = "Station"
+    message.set_content("Both plans are attached.")
+    for name, text in files.items():
+        message.add_attachment(text, filename=f"{name}.md")
+    path.write_bytes(message.as_bytes())
+    return path
+
+
+def test_a_mail_is_forgotten_with_the_files_that_came_within_it(library, tmp_path):
+    list(library.ingest([mail(tmp_path / "a.eml", plan=SECRET + " Twice.", note=KEPT)], settings=SETTINGS))
+    assert library.came_within("a.eml") == ["a.eml/note.md", "a.eml/plan.md"]
+    assert library.came_within("gone.md") == []
+
+    proofs = removal.forget_whole(library, "a.eml")
+
+    assert [proof.document for proof in proofs] == ["a.eml/note.md", "a.eml/plan.md", "a.eml"]
+    assert {document.name for document in library.documents()} == {"keep.md", "gone.md"}
+    assert b"Twice." not in library.workspace.database.read_bytes()
+
+
+def test_a_mail_that_comes_without_a_file_it_had_says_so(library, tmp_path):
+    path = mail(tmp_path / "a.eml", plan="The plan.", note="The note.")
+    list(library.ingest([path], settings=SETTINGS))
+    first = next(iter(library.ingest([mail(path, note="The note.")], settings=SETTINGS)))
+    assert first.status == "replaced" and "they stay: a.eml/plan.md" in first.notes[-1]
+    assert library.get("a.eml/plan.md")
