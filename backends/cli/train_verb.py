@@ -62,6 +62,10 @@ def train(
     patience: Annotated[
         int | None, typer.Option(min=0, help="Stop after so many epochs without a gain; 0: never.")
     ] = None,
+    four_bits: Annotated[
+        bool,
+        typer.Option("--four-bits", help="QLoRA: frozen weights of 4 bits (needs the extra 'qlora')."),
+    ] = False,
     held_out: Annotated[
         float,
         typer.Option(min=0.0, max=0.5, metavar="SHARE", help="Rows kept for the test, never trained on."),
@@ -108,7 +112,7 @@ def train(
         params = _changed(
             default_params(kind, settings.model),
             epochs=epochs, rank=rank, learning_rate=learning_rate, question_noise=question_noise,
-            patience=patience, seed=given["seed"],
+            patience=patience, seed=given["seed"], four_bits=four_bits or None,
         )  # fmt: skip
         progress("loading the model and the documents")
         workshop = Workshop(opener.open_triptych(folder, settings, documents, None, progress))

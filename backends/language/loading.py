@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import importlib.util
 import json
 import logging
 import math
@@ -19,12 +20,12 @@ from typing import Any
 import torch
 from peft import PeftConfig, PeftModel
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from backends.datatypes import UserError
 from backends.language import base_model
-from backends.system.hardware import free_memory
+from backends.system.hardware import device, free_memory
 
 EMBEDDED, UNTUNED = "embedded", "embedded-untuned"
 SAMPLES, SAMPLE_BYTES = 32, 1 << 16  # places and bytes of a weights file that its fingerprint reads
@@ -60,12 +61,15 @@ def locate_model(model: str | Path) -> str:
     return str(model)
 
 
-def load_pretrained(source: str, dtype: torch.dtype, attention: str = "sdpa") -> tuple[Any, Any]:
+def load_pretrained(
+    source: str, dtype: torch.dtype, attention: str = "sdpa", *, four_bits: bool = False
+) -> tuple[Any, Any]:
     """(model, tokenizer) from a folder or id; the local cache first, the hub only where that is allowed.
 
     `attention` is "sdpa" to serve, "eager" to train on a processor: the fused backward pass is slow there.
+    `four_bits`: weights of the layers in NF4, computed in `dtype`, on the device that is used.
     """
-    check_memory(source, dtype)
+    check_memory(source, dtype, share=0.25 if four_bits else 1.0)
     transformers_logging.disable_progress_bar()  # a line of its own for every load, also in servers' logs
     # PEFT reads an attribute that transformers has renamed; nothing a user could do about it.
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
@@ -75,10 +79,13 @@ def load_pretrained(source: str, dtype: torch.dtype, attention: str = "sdpa") ->
     for only_local in [True] if local or offline else [True, False]:
         options: dict[str, Any] = {"local_files_only": only_local, "trust_remote_code": False}
         weights = {"dtype": dtype, "attn_implementation": attention, "use_safetensors": True}
+        weights |= _in_four_bits(dtype) if four_bits else {}
         try:
             config = AutoConfig.from_pretrained(source, **options)
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
             model = AutoModelForCausalLM.from_pretrained(source, config=config, **weights, **options)
+            if four_bits:
+                _keep_trainable(model)
             return model, tokenizer
         except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
             problem = error
@@ -92,14 +99,33 @@ def load_pretrained(source: str, dtype: torch.dtype, attention: str = "sdpa") ->
     ) from problem
 
 
-def check_memory(source: str, dtype: torch.dtype) -> None:
-    """Raises UserError when the weights in this folder will not fit into the memory that is free."""
+def _in_four_bits(dtype: torch.dtype) -> dict[str, Any]:
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError("Weights of 4 bits need the package bitsandbytes: pip install -e '.[qlora]'.")
+    kept = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"quantization_config": kept, "device_map": {"": str(device())}}
+
+
+def _keep_trainable(model: Any) -> None:
+    """Keep bitsandbytes from packing weights at the first reading: no gradient passes packed ones."""
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+
+
+def check_memory(source: str, dtype: torch.dtype, share: float = 1.0) -> None:
+    """Raises UserError when `share` of the weights in this folder will not fit into the free memory."""
     files = list(Path(source).glob("*.safetensors")) if Path(source).is_dir() else []
     weights = 0
     for file in files:
         with safe_open(file, framework="pt") as opened:
             weights += sum(math.prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118
-    needed, free = weights * dtype.itemsize, free_memory()
+    needed, free = share * weights * dtype.itemsize, free_memory()
     if needed > free:
         raise UserError(
             f"The model {Path(source).name} needs about {needed / 1e9:.1f} GB of memory, but "

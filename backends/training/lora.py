@@ -77,6 +77,8 @@ class LoraParams:
     question_noise: float = 0.0
     target_modules: str = "all-linear"  # or names of the layers that learn, with commas between them
     patience: int = 0  # stop after so many epochs without more held-out tokens right; 0 = never
+    # QLoRA (Dettmers et al. 2023): frozen weights of 4 bits (NF4), for models that are large for the memory.
+    four_bits: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.question_noise < 1:
@@ -300,7 +302,9 @@ class _Run:
         self.params = params
         self.device = device()
         source = locate_model(model)
-        base, self.tokenizer = load_pretrained(source, serving_dtype(), attention="eager")
+        base, self.tokenizer = load_pretrained(
+            source, serving_dtype(), attention="eager", four_bits=params.four_bits
+        )
         self.name = model_name(model)
         self.fingerprint = model_fingerprint(source, base)
         self.ends = end_tokens(base, self.tokenizer)
@@ -322,7 +326,8 @@ class _Run:
             target_modules=_target_modules(params.target_modules),
         )
         try:
-            self.network: PeftModel = get_peft_model(base.to(self.device), config)
+            placed = base if params.four_bits else base.to(self.device)
+            self.network: PeftModel = get_peft_model(placed, config)
         except ValueError as error:
             raise UserError(
                 f"{self.name} has no layers of the name {params.target_modules!r} to learn with."
@@ -415,6 +420,7 @@ class _Run:
                 "Training was stopped before its first epoch had ended, so there is nothing to keep."
             )
         set_peft_model_state_dict(self.network, self.best)
+        learning, of_all = self.network.get_nb_trainable_parameters()
         kept_train, kept_held = next((t, h) for e, t, h in self.at.curve if e == self.at.kept_epoch)
         return TrainingReport(
             rows=len(self.train_rows),
@@ -429,8 +435,7 @@ class _Run:
             cancelled=cancelled,
             tokens=self.at.tokens,
             seconds=round(self.at.seconds, 3),
-            trainable_share=sum(w.numel() for w in self.weights)
-            / sum(w.numel() for w in self.network.parameters()),
+            trainable_share=learning / of_all,
             curve=tuple(self.at.curve),
             warnings=warnings,
             device=self.device.type,
@@ -629,18 +634,24 @@ class _Run:
         rows = self.held_rows[: self.params.scored_rows]
         if not rows:
             return None
-        # Merged, as in service: decoding through unmerged adapters would cost half as much again.
-        network = Network(copy.deepcopy(self.network).merge_and_unload().eval())
+        start = self._as_served()
         exact, right = 0, []
         for done, row in enumerate(rows):
             if signals is not None:
                 signals.tell(Measuring(when, done, len(rows)))
-            said = without_markers(self._say(network.start(self._most(row)), row))
+            said = without_markers(self._say(start(self._most(row)), row))
             wanted = without_markers(row.text)
             exact += says_the_same(said, wanted)
             if holds(said, wanted):
                 right.append(row.number)
         return HeldOutScore(exact / len(rows), len(right) / len(rows), len(rows), tuple(right))
+
+    def _as_served(self) -> Callable[[int], Read]:
+        """Merged, as in service: unmerged adapters cost half as much again; weights of 4 bits as they are."""
+        if self.params.four_bits:
+            self.network.eval()
+            return lambda _: reading(self.network)
+        return Network(copy.deepcopy(self.network).merge_and_unload().eval()).start
 
     def samples(self) -> tuple[SampleAnswer, ...]:
         """What the model says now to the first held-out questions."""

@@ -308,3 +308,29 @@ def test_compiled_layers_learn_the_same_and_are_plain_again_afterwards(folder: P
     assert losses[0] == pytest.approx(losses[1], rel=0.01)
     assert [layer.self_attn.layer_idx for layer in layers] == [0, 1]
     assert all("forward" not in vars(layer) for layer in layers)
+
+
+def test_frozen_weights_of_four_bits_learn_and_the_adapter_serves_on_the_whole_weights(
+    folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    rows = closed_book([(n, TrainingRow(f"Code {n}?", "yes")) for n in range(1, 25)])
+    params = LoraParams(
+        epochs=12, rank=8, learning_rate=1e-2, batch_tokens=256, scored_rows=4, four_bits=True
+    )
+    report = train_adapter(folder, rows[:20], rows[20:], tmp_path / "mine", params)
+    assert report.loss_before is not None and report.loss_after is not None
+    assert report.loss_after < report.loss_before / 5
+    assert report.score_after is not None and report.score_after.exact == 1
+    model = LanguageModel.load(folder)
+    events = model.generate(build_messages("Code 5?"), adapter=tmp_path / "mine")
+    assert "".join(event.text for event in events if not isinstance(event, Finished)) == "yes"
+
+
+def test_without_its_package_weights_of_four_bits_are_refused_in_one_sentence(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    rows = closed_book(ROWS)
+    with pytest.raises(UserError, match=r"need the package bitsandbytes: pip install -e '\.\[qlora\]'"):
+        train_adapter(folder, rows, [], tmp_path / "mine", replace(QUICK, four_bits=True))
