@@ -29,7 +29,7 @@ def forget(library: Forgettable, name: str, report: Report = no_report) -> Proof
     return erasure.forget(library, name, HOLDERS, elsewhere, report)
 
 
-def forget_whole(library: Library, name: str, report: Report = quiet) -> list[Proof]:
+def forget_whole(library: Library, name: str, report: Report = no_report) -> list[Proof]:
     """Remove a document and what came within it; its own proof is the last.
 
     Raises UserError when there is none of this name.

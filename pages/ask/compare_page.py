@@ -17,11 +17,11 @@ from pages.ui import resources, session
 from pages.ui.answer_card import card
 from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
 from pages.ui.look import CONTROL, LOOKS, label
-from pages.ui.service import Readiness, Service
+from pages.ui.service import BackendReadiness, Service
 from pages.ui.text import markdown, plural
 
 POLL = 0.35  # seconds; drawing takes processor time from the model that is being timed
-Statuses = Mapping[BackendName, Readiness]
+Statuses = Mapping[BackendName, BackendReadiness]
 EXAMPLES = (
     "What may a customer gift cost?",
     "Who is the landlord in Leipzig?",

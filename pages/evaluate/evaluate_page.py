@@ -36,7 +36,7 @@ from pages.ui.answer_card import card
 from pages.ui.asking import Asked, Column, Round
 from pages.ui.evaluator import JUDGE, KIND, PROPOSE, Evaluator, Order, grid_of
 from pages.ui.look import LOOKS
-from pages.ui.service import Readiness, Service
+from pages.ui.service import BackendReadiness, Service
 from pages.ui.text import markdown, plural, seconds
 
 POLL = 0.6
@@ -487,7 +487,7 @@ def side_by_side(question: Question, entries: dict[str, Entry], board: Board, se
         for cell, arm in zip(st.columns(2), names[first : first + 2], strict=False):
             with cell:
                 others = [o.text for name, o in columns.items() if name not in (arm, "base") and o.text]
-                card(columns[arm], others, Readiness("ready"))
+                card(columns[arm], others, BackendReadiness("ready"))
                 st.caption(markdown(f"{_mark(entries[arm])}: {_scores_line(entries[arm])}"))
     record = board.run.record
     asked = Asked(question.question, tuple(columns), session.current().settings, datetime.now())

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from backends.training.adapters import Adapters
     from backends.training.trainer import Trainer
 
-ReadinessState = Literal["ready", "stale", "untrained"]
+Readiness = Literal["ready", "stale", "untrained"]
 
 
 @dataclass(frozen=True)
-class Readiness:
-    state: ReadinessState
+class BackendReadiness:
+    state: Readiness
     reason: str = ""  # one sentence, and what to do
 
 
@@ -152,7 +152,7 @@ class Service(Protocol):
         """The adapters that answer for this visitor."""
         ...
 
-    def status(self, backend: BackendName) -> Readiness: ...
+    def status(self, backend: BackendName) -> BackendReadiness: ...
 
     def ask(
         self,

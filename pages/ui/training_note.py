@@ -14,6 +14,8 @@ import streamlit as st
 
 from backends.datatypes import UserError
 from backends.system.jobs import Job
+from backends.system.reporting import Report
+from backends.training.runs import TrainingRun
 from backends.training.trainer import Trainer
 from pages.ui import resources, session, training_jobs
 from pages.ui.look import LOOKS
@@ -55,5 +57,5 @@ def _retrain_if_due(service: Service, now: session.Session) -> None:
         resources.jobs().start(training_jobs.TRAIN, now.visitor, training_jobs.training(plans))
 
 
-def _plan(trainer: Trainer, name: str, visitor: str, report: training_jobs.Report) -> training_jobs.Run:
+def _plan(trainer: Trainer, name: str, visitor: str, report: Report) -> TrainingRun:
     return trainer.retrain(trainer.adapters.get(name), visitor, report)

@@ -46,7 +46,7 @@ from backends.system.viewers import person_and_role, session_folder, viewer_fold
 from backends.training.adapters import Adapters
 from backends.training.trainer import Trainer
 from pages.ui.evaluator import Evaluator, visitors_archive
-from pages.ui.service import FileResult, FileStep, OnStep, Prompt, Readiness, Recut, Removal
+from pages.ui.service import BackendReadiness, FileResult, FileStep, OnStep, Prompt, Recut, Removal
 from pages.ui.text import listing, plural
 
 COUNTS_KEPT = 64
@@ -201,9 +201,9 @@ class TriptychService:
     def adapters(self) -> Adapters:
         return self._triptych.adapters
 
-    def status(self, backend: BackendName) -> Readiness:
+    def status(self, backend: BackendName) -> BackendReadiness:
         status = self._triptych.status(backend)
-        return Readiness("untrained" if status.state == "withheld" else status.state, status.reason)
+        return BackendReadiness("untrained" if status.state == "withheld" else status.state, status.reason)
 
     def ask(
         self,

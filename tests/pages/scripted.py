@@ -41,7 +41,7 @@ from backends.feedback.votes import Votes
 from backends.settings import Settings, default_workspace
 from backends.system.reporting import Report
 from backends.system.viewers import person_and_role, viewer_folder
-from pages.ui.service import FileResult, FileStep, OnStep, Prompt, Readiness, Recut, Removal
+from pages.ui.service import BackendReadiness, FileResult, FileStep, OnStep, Prompt, Recut, Removal
 
 if TYPE_CHECKING:
     from backends.training.trainer import Trainer
@@ -189,10 +189,12 @@ class ScriptedService:
     def adapters(self) -> Adapters:
         return Adapters(default_workspace() / "sessions" / self.visitor / "adapters")
 
-    def status(self, backend: BackendName) -> Readiness:
+    def status(self, backend: BackendName) -> BackendReadiness:
         if backend == "fine_tuned":
-            return Readiness("stale", "Learned version 1 of price-list-2026.csv; it has changed since.")
-        return Readiness("ready")
+            return BackendReadiness(
+                "stale", "Learned version 1 of price-list-2026.csv; it has changed since."
+            )
+        return BackendReadiness("ready")
 
     def ask(
         self,
