@@ -119,12 +119,12 @@ def stress(
                 results.keep(folder, result)
             return result
 
-        failed = run_test(chosen, measure, out, progress, probes)
+        failed = run_tests(chosen, measure, out, progress, probes)
     if failed:
         raise typer.Exit(1)
 
 
-def run_test(
+def run_tests(
     tests: Sequence[StressTest],
     measure: Callable[[StressTest, Report], Result],
     out: Output,

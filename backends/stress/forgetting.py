@@ -80,8 +80,8 @@ def erasure(run: StressRun, document: str | None = None) -> Result:
     for backend, seconds in trained.items():
         again = _revealed(run, backend, RETRAINED, "direct", "reworded", "as learned")
         assert again is not None
-        told = f"{NAMES[backend]} tells them in {share_in_words(again)}"
-        sentence += f" Trained again without it for {seconds:,.0f} s, {told}."
+        retold = f"{NAMES[backend]} tells them in {share_in_words(again)}"
+        sentence += f" Trained again without it for {seconds:,.0f} s, {retold}."
     notes = [] if trained else [LEFT_IN_WEIGHTS]
     return Result(
         "erasure", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), (*notes, *run.notes), run.seed
