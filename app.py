@@ -59,10 +59,10 @@ pages = [
 page = st.navigation(pages)
 
 start_screen.wait_until_open()
-desk = resources.desk(session.current().visitor)
+service = resources.service(session.current().visitor)
 with st.sidebar:
-    sidebar.draw(desk, desk.model_name)
-    training_note.draw(desk, session.current())
+    sidebar.draw(service, service.model_name)
+    training_note.draw(service, session.current())
     tour.entry(pages)
 tour.draw(pages, page)
 page.run()

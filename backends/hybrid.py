@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.answering.evidence import Retriever, find_evidence
+from backends.answering.evidence import PassageSearch, find_evidence
 from backends.answering.support_text import with_support
 from backends.datatypes import BackendName, Event, Stage
 from backends.language.prompts import build_messages, evidence_lines
@@ -20,7 +20,7 @@ from backends.settings import Settings
 class Hybrid:
     model: Model
     adapter: Path
-    retriever: Retriever
+    retriever: PassageSearch
     stop: threading.Event | None = None
     schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
     merged: object = None  # held while this answers: to merge anew would fall into the time of the answer

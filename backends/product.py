@@ -1,4 +1,4 @@
-"""Puts the parts together: the one door through which the command line and the pages ask questions.
+"""Puts the parts together: command line and pages ask questions through this module alone.
 
 Enters: a workspace folder and settings. Leaves: backends, their status, and streams of answers. Models and
 the embedder are shared by the whole process in bounded caches, so opening is cheap and can be done anew
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from backends import removal
 from backends.answering.asked_question import as_question, check_question
-from backends.answering.evidence import Retriever as Finder
+from backends.answering.evidence import PassageSearch as Finder
 from backends.answering.evidence import evidence_for
 from backends.answering.follow_up import FollowUp
 from backends.answering.schemas import asked_schema
-from backends.answering.stopwatch import WARM_UP_QUESTION, Bench, stream, warm_up
+from backends.answering.stopwatch import WARM_UP_QUESTION, AnswerContext, stream, warm_up
 from backends.answering.whole_documents import WholeDocuments
 from backends.base import Base
 from backends.costs.price_book import SAMPLE_PRICES, PriceBook
@@ -358,8 +358,8 @@ class Triptych:
             if (meant := standalone(question.question, earlier)) != question.question:
                 notes.append(f"Read as: {meant}")
         evidence = None
-        bench = self._bench(name, settings)
-        for event in stream(backend, question, settings, bench=bench, notes=notes, stop=stop):
+        context = self._answer_context(name, settings)
+        for event in stream(backend, question, settings, context=context, notes=notes, stop=stop):
             if isinstance(event, Evidence):
                 evidence = event
             elif isinstance(event, Answer) and self.log is not None:
@@ -405,8 +405,8 @@ class Triptych:
     def _retriever(self, settings: Settings, stop: threading.Event | None = None) -> Retriever:
         return self.library.retriever(settings, role=self.role, progress=self._progress, cancel=stop)
 
-    def _bench(self, name: BackendName, settings: Settings) -> Bench:
-        return Bench(
+    def _answer_context(self, name: BackendName, settings: Settings) -> AnswerContext:
+        return AnswerContext(
             judge=lambda question, text: self._passages(f"{question} {text}", settings),
             prices=self._prices(self.served(name, settings)),
             page_of=self._page_of,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backends.answering.evidence import Retriever, find_evidence
+from backends.answering.evidence import PassageSearch, find_evidence
 from backends.answering.support_text import with_support
 from backends.datatypes import (
     BackendName,
@@ -25,7 +25,7 @@ from backends.settings import Settings
 @dataclass(frozen=True)
 class Rag:
     model: Model
-    retriever: Retriever
+    retriever: PassageSearch
     stop: threading.Event | None = None
     schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
     name: BackendName = "rag"

@@ -1,7 +1,7 @@
-"""The one way to forget a document, for pages and command line: every room gives it up, every file loses it.
+"""The one way to forget a document, for pages and command line: out of the index, the records and every file.
 
-Enters: an opened library and a name. Leaves: a `Proof`. It puts the erasure and the rooms together and knows
-neither page nor terminal.
+Enters: an opened library and a name. Leaves: a `Proof`. It puts the erasure and the holders together and
+knows neither page nor terminal.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from collections.abc import Sequence
 from backends.documents.library import Library
 from backends.documents.store import Workspace
 from backends.erasure import forget as erasure
-from backends.erasure.forget import Forgettable, Proof, Report, quiet
-from backends.erasure.room import Room
-from backends.feedback.retrieval_log import LogRoom
-from backends.system.viewers import folders_of, home_of
-from backends.training.withdrawal import TrainingRoom
+from backends.erasure.data_holder import DataHolder
+from backends.erasure.forget import Forgettable, Proof
+from backends.feedback.retrieval_log import LogData
+from backends.system.reporting import Report, no_report
+from backends.system.viewers import folders_of, workspace_and_person
+from backends.training.withdrawal import TrainingData
 
-ROOMS: Sequence[Room] = (TrainingRoom(), LogRoom())
+HOLDERS: Sequence[DataHolder] = (TrainingData(), LogData())
 
 
-def forget(library: Forgettable, name: str, report: Report = quiet) -> Proof:
+def forget(library: Forgettable, name: str, report: Report = no_report) -> Proof:
     """Remove a document for good. Raises UserError when there is none of this name."""
-    base, person = home_of(library.workspace.path)
+    base, person = workspace_and_person(library.workspace.path)
     # A visitor's runs and votes of the time before the private copy lie beside it.
     elsewhere = folders_of(base, person) if person is not None else ()
-    return erasure.forget(library, name, ROOMS, elsewhere, report)
+    return erasure.forget(library, name, HOLDERS, elsewhere, report)
 
 
-def forget_whole(library: Library, name: str, report: Report = quiet) -> list[Proof]:
+def forget_whole(library: Library, name: str, report: Report = no_report) -> list[Proof]:
     """Remove a document and what came within it; its own proof is the last.
 
     Raises UserError when there is none of this name.
@@ -38,4 +39,4 @@ def forget_whole(library: Library, name: str, report: Report = quiet) -> list[Pr
 
 def finish(workspace: Workspace) -> list[Proof]:
     """Complete what was interrupted; whoever opens a workspace does this first."""
-    return erasure.finish_erasures(workspace, ROOMS)
+    return erasure.finish_erasures(workspace, HOLDERS)

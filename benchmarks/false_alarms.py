@@ -20,7 +20,7 @@ from typing import Any
 
 from backends.cli.arguments import backends_of
 from backends.datatypes import BackendName, Question
-from backends.evaluation.comparison import Board, against
+from backends.evaluation.comparison import Board, compare_with_baseline
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.evaluation.statistics import wilson_interval
@@ -49,7 +49,7 @@ class Runs:
 
 def compared(board: Board, baseline: Board) -> dict[str, Any]:
     """What a build server would be told, and how much the answers really differ."""
-    made = against(board, baseline)
+    made = compare_with_baseline(board, baseline)
     texts = {(e.arm, e.question): e.answer.text for e in baseline.run.entries if e.answer is not None}
     answers = [e for e in board.run.entries if e.answer is not None]
     changed = sum(texts.get((e.arm, e.question)) != e.answer.text for e in answers if e.answer is not None)

@@ -70,7 +70,7 @@ def labelled(triptych: Triptych, rows: Sequence[TrainingRow]) -> Iterator[Labell
 
 
 def judged(items: Sequence[Labelled], enough: float) -> list[bool]:
-    return [any(support.bears_out(i.claim, p, enough) for p in i.passages) for i in items]
+    return [any(support.supports_claim(i.claim, p, enough) for p in i.passages) for i in items]
 
 
 def kappa(labels: Sequence[bool], verdicts: Sequence[bool]) -> float:

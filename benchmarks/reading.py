@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backends.documents import limits
 from backends.documents.parsing import parse_file
-from backends.documents.reader_pool import Reader
+from backends.documents.reader_pool import ReaderProcess
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_corpus" / "documents"
 ROUNDS = 3
@@ -36,7 +36,7 @@ def memory(process: Path, which: str) -> float:
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else SAMPLE
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    reader = Reader()
+    reader = ReaderProcess()
     process = Path(f"/proc/{reader.pid}")
     for path in files:  # every reader is loaded once, here and there
         reader.read(path, path.name, (), limits.MAX_SECONDS, None)

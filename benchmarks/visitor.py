@@ -24,7 +24,7 @@ from backends.settings import make_settings
 from backends.training.adapters import ADAPTER_KINDS
 from backends.training.lora import HeldOutScore, train_adapter
 from backends.training.row_building import WAYS
-from backends.training.training_session import Workshop, default_params
+from backends.training.trainer import Trainer, default_params
 
 DOCUMENTS = Path(__file__).resolve().parents[1] / "sample_corpus" / "documents"
 CHOSEN = ("support-policy.md", "travel-and-expenses-policy.docx", "price-list-2026.csv")
@@ -58,23 +58,23 @@ def main() -> None:
         with timed("read, split, embed and index the documents; load the model"):
             triptych = Triptych.open(Path(folder) / "workspace", settings, documents=given)
             triptych.model()
-        workshop = Workshop(triptych)
+        trainer = Trainer(triptych)
         with timed("make training rows in all ways"):
-            draft = workshop.build(None, WAYS)
+            draft = trainer.build(None, WAYS)
         train, held = draft.sides()
         print(json.dumps({"rows": len(train), "held_out": len(held), "rejected": dict(draft.rejected)}))
         for kind in ADAPTER_KINDS:
             with timed(f"train {kind}"):
                 report = train_adapter(
                     settings.model,
-                    workshop.examples(train, kind),
-                    workshop.examples(held, kind),
-                    workshop.adapters.path_for(f"{kind}-own".replace("_", "-")),
+                    trainer.examples(train, kind),
+                    trainer.examples(held, kind),
+                    trainer.adapters.path_for(f"{kind}-own".replace("_", "-")),
                     default_params(kind, settings.model),
                     kind=kind,
-                    documents=workshop.learned(row for _, row in [*train, *held]),
+                    documents=trainer.learned(row for _, row in [*train, *held]),
                 )
-            workshop.adapters.activate(f"{kind}-own".replace("_", "-"))
+            trainer.adapters.activate(f"{kind}-own".replace("_", "-"))
             before, after = told(report.score_before), told(report.score_after)
             print(json.dumps({"adapter": kind, "before": before, "after": after}), flush=True)
         question = held[0][1].question if held else train[0][1].question

@@ -70,15 +70,15 @@ EXCEPTIONS: dict[str, set[str]] = {
     "backends.stress.private_copy": {
         "product", "documents", "retrieval", "training", "costs", "fine_tuned", "hybrid", "rag", "erasure",
     },
-    "backends.training.training_session": {"product"},
+    "backends.training.trainer": {"product"},
     # Verbs and pages that reach past the product.
     "backends.cli.opener": {"documents", "retrieval"},
     "backends.cli.documents_verb": {"erasure"},
     "backends.cli.ingest_verb": {"documents"},
     "backends.cli.search_verb": {"retrieval"},
     "backends.cli.adapters_verb": {"language"},
-    "pages.ui.desk": {"documents"},
-    "pages.ui.triptych_desk": {"documents", "erasure"},
+    "pages.ui.service": {"documents"},
+    "pages.ui.triptych_service": {"documents", "erasure"},
     "pages.library.uploading": {"documents"},
     "pages.library.versions_page": {"documents"},
     "pages.library.changed_lines": {"documents"},
@@ -177,6 +177,16 @@ def names_used_twice() -> dict[str, list[str]]:
     for module, path in modules().items():
         if path.name not in ("__init__.py", "__main__.py") or module.startswith("backends."):
             by_name.setdefault(module.rpartition(".")[2], []).append(module)
+    return {name: found for name, found in by_name.items() if len(found) > 1}
+
+
+def classes_used_twice() -> dict[str, list[str]]:
+    """Names of public classes that two modules share."""
+    by_name: dict[str, list[str]] = {}
+    for module, path in modules().items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                by_name.setdefault(node.name, []).append(module)
     return {name: found for name, found in by_name.items() if len(found) > 1}
 
 

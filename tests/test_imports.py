@@ -15,6 +15,7 @@ from tests.imports import (
     ROOT,
     against_arrows,
     circle,
+    classes_used_twice,
     imports,
     loose,
     modules,
@@ -46,6 +47,10 @@ def test_no_modules_import_each_other_in_a_ring() -> None:
 
 def test_no_name_in_two_rooms() -> None:
     assert names_used_twice() == {}
+
+
+def test_no_two_public_classes_of_one_name() -> None:
+    assert classes_used_twice() == {}
 
 
 def test_few_modules_lie_loose_in_backends() -> None:

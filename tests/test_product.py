@@ -10,7 +10,7 @@ from backends.documents.library import Library
 from backends.product import TRAINED_MEANWHILE, Triptych
 from backends.settings import make_settings
 from backends.system.wording import untypical
-from backends.training.runs import announced
+from backends.training.runs import training_announced
 
 
 def opened(workspace: Path) -> Triptych:
@@ -21,7 +21,7 @@ def test_another_visitors_training_is_load_too(tmp_path: Path) -> None:
     theirs = tmp_path / "sessions" / "ben"
     theirs.mkdir(parents=True)
     assert opened(tmp_path)._load() == []
-    with announced(theirs):
+    with training_announced(theirs):
         assert opened(tmp_path)._load() == [TRAINED_MEANWHILE]
     assert opened(tmp_path)._load() == []
     assert untypical([TRAINED_MEANWHILE])

@@ -1,4 +1,4 @@
-"""The bench of the readers: what it counts, and that the formats it vouches for lose nothing."""
+"""The benchmark of the readers: what it counts, and that the formats it vouches for lose nothing."""
 
 from __future__ import annotations
 

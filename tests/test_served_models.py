@@ -20,7 +20,7 @@ from backends.language import endpoint
 from backends.language.generation import LanguageModel
 from backends.product import Failure, Triptych
 from backends.settings import make_settings
-from backends.system.environment import harmless
+from backends.system.environment import environment_without_secrets
 from backends.system.json_values import plain
 from tests.fakes import HashingEmbedder, tiny_language_model
 from tests.language.fake_server import FakeServer, dies_after, pieces, refuses, serving
@@ -182,11 +182,13 @@ def test_a_grid_of_models_is_evaluated_and_a_dead_server_fails_only_its_arm(
     planned = plan_run(subject, questions, arms, question_set="test", sweep=True)
     assert planned.setting.adapters["hybrid"]["name"] == "org/reads"
     run = carry_out(archive, archive.begin(planned), subject)
-    answered = {arm.name: sum(e.answer is not None for e in run.of(arm.name).values()) for arm in arms}
+    answered = {
+        arm.name: sum(e.answer is not None for e in run.entries_of(arm.name).values()) for arm in arms
+    }
     assert answered == {
         "base, model company": 3, "rag, model company": 3, "base, model gone": 0, "rag, model gone": 0,
     }  # fmt: skip
-    assert "cannot be reached" in str(run.of("base, model gone")["q0"].failure)
+    assert "cannot be reached" in str(run.entries_of("base, model gone")["q0"].failure)
 
 
 def test_local_models_are_as_before(triptych: Triptych, tmp_path: Path) -> None:
@@ -200,6 +202,6 @@ def test_helper_processes_get_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SERVED_KEY", "OPENAI_API_KEY", "TRIPTYCH_JUDGE_KEY", "AWS_SECRET_ACCESS_KEY", "MY_THING"):
         monkeypatch.setenv(name, SECRET)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    assert SECRET not in harmless().values()
-    assert harmless()["LC_ALL"] == "C.UTF-8"
-    assert "PATH" in harmless()
+    assert SECRET not in environment_without_secrets().values()
+    assert environment_without_secrets()["LC_ALL"] == "C.UTF-8"
+    assert "PATH" in environment_without_secrets()

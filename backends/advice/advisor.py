@@ -54,7 +54,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Ask:
+class AdviceQuestion:
     """One question as the page puts it. `levels` empty: a number between `low` and `high`."""
 
     key: str
@@ -67,36 +67,36 @@ class Ask:
     high: float = 0.0
 
 
-ASKS: tuple[Ask, ...] = (
-    Ask("missing", "What is missing today: facts, or a way of answering?",
+ASKS: tuple[AdviceQuestion, ...] = (
+    AdviceQuestion("missing", "What is missing today: facts, or a way of answering?",
         "Retrieval brings facts; tuning teaches form, tone and vocabulary.", "BCE",
         ("Facts", "Both", "A way of answering")),
-    Ask("changes", "How many documents change in a month?",
+    AdviceQuestion("changes", "How many documents change in a month?",
         "An index follows a change in seconds, weights only after training again.", "ACDE",
         unit="changes a month", low=0.0, high=1_000.0),
-    Ask("attribution", "Must an answer show where it comes from?",
+    AdviceQuestion("attribution", "Must an answer show where it comes from?",
         "Weights cannot name a source.", "ACD", ("Not needed", "Useful", "Required")),
-    Ask("erasure", "Must a document be forgotten when somebody asks?",
+    AdviceQuestion("erasure", "Must a document be forgotten when somebody asks?",
         "What weights have learned cannot be cut out of them.", "CD",
         ("Never", "On request", "A legal duty")),
-    Ask("access", "May everybody read everything?",
+    AdviceQuestion("access", "May everybody read everything?",
         "An index can keep documents from a reader; weights cannot.", "D",
         ("Everybody", "Some restrictions", "Strict")),
-    Ask("strictness", "How strict is the form of an answer?",
+    AdviceQuestion("strictness", "How strict is the form of an answer?",
         "Tuning enforces a form that prompts keep only mostly.", "BCDE",
         ("Free text", "One consistent form", "A strict schema")),
-    Ask("seconds", "How many seconds may an answer take?",
+    AdviceQuestion("seconds", "How many seconds may an answer take?",
         "Retrieval adds a step and a longer prompt.", "ABDE", unit="seconds", low=0.05, high=30.0),
-    Ask("volume", "How many questions will be asked in a month?",
+    AdviceQuestion("volume", "How many questions will be asked in a month?",
         "Tuning costs once, retrieval with every prompt.", "ABD",
         unit="questions a month", low=100.0, high=100_000_000.0),
-    Ask("rows", "How many labelled examples are there?",
+    AdviceQuestion("rows", "How many labelled examples are there?",
         "Fewer than 200 do harm, 500 to 5,000 are usual, 1,000 good ones beat 10,000 noisy ones.", "ABCE",
         unit="examples", low=0.0, high=20_000.0),
-    Ask("expertise", "Who can train and look after models?",
+    AdviceQuestion("expertise", "Who can train and look after models?",
         "A tuned model needs people who notice when it grows stale.", "A",
         ("Nobody", "Some experience", "A team")),
-    Ask("weeks", "In how many weeks must it run?",
+    AdviceQuestion("weeks", "In how many weeks must it run?",
         "Retrieval takes 2 to 4 weeks, tuning 6 to 10.", "AC", unit="weeks", low=1.0, high=52.0),
 )  # fmt: skip
 ASK = {ask.key: ask for ask in ASKS}
@@ -115,7 +115,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MeasuredFindings:
     """All that was measured; what is missing is simply absent."""
 
     findings: tuple[Finding, ...] = ()
@@ -177,7 +177,7 @@ ASSUMED_SECONDS = {"rag": 1.3, "hybrid": 1.3, "fine_tuned": 1.0}  # 100 to 500 m
 WEEKS_NEEDED = {"rag": 4.0, "hybrid": 10.0, "fine_tuned": 10.0}
 
 
-def marks(criterion: str, answers: Answers, evidence: Evidence) -> Marks | None:
+def marks(criterion: str, answers: Answers, evidence: MeasuredFindings) -> Marks | None:
     """The approaches' marks, 0 to 1; None where the criterion rests on a measurement that is missing."""
     if criterion in LEVEL_MARKS:
         row = LEVEL_MARKS[criterion][getattr(answers, criterion)]
@@ -211,12 +211,12 @@ def _share(part: float, whole: float) -> float:
     return min(1.0, max(0.0, part / whole))
 
 
-def _values(evidence: Evidence, key: str, assumed: Mapping[str, float]) -> dict[str, float]:
+def _values(evidence: MeasuredFindings, key: str, assumed: Mapping[str, float]) -> dict[str, float]:
     found = evidence.all_of(key)
     return {name: finding.value for name, finding in found.items()} if found else dict(assumed)
 
 
-def _followed(evidence: Evidence) -> dict[str, float]:
+def _followed(evidence: MeasuredFindings) -> dict[str, float]:
     """Share of the changes RAG follows that each approach follows too: RAG's own misses are no staleness."""
     found = evidence.all_of("fresh")
     if found is None or found["rag"].value == 0:
@@ -224,7 +224,7 @@ def _followed(evidence: Evidence) -> dict[str, float]:
     return {name: min(1.0, each.value / found["rag"].value) for name, each in found.items()}
 
 
-def _erasure_marks(level: Marks, answers: Answers, evidence: Evidence) -> Marks:
+def _erasure_marks(level: Marks, answers: Answers, evidence: MeasuredFindings) -> Marks:
     """The rule's marks, lowered by what was still told after forgetting, beyond what RAG tells by chance.
 
     Little told raises no mark: nobody can show that weights tell nothing in any other words.
@@ -236,7 +236,7 @@ def _erasure_marks(level: Marks, answers: Answers, evidence: Evidence) -> Marks:
     return {name: min(level[name], 1.0 - answers.erasure / 2 * beyond[name]) for name in APPROACHES}
 
 
-def _within(needed: float, allowed: float, ask: Ask) -> float:
+def _within(needed: float, allowed: float, ask: AdviceQuestion) -> float:
     """1 while the need is met, then falling with the logarithm of how far it is missed.
 
     Two approaches that both miss it keep their distance, however tight the limit: so tightening never
@@ -246,7 +246,7 @@ def _within(needed: float, allowed: float, ask: Ask) -> float:
     return 1.0 - max(0.0, math.log(needed / allowed)) / math.log(ask.high / ask.low)
 
 
-def _cost_marks(volume: float, evidence: Evidence) -> Marks | None:
+def _cost_marks(volume: float, evidence: MeasuredFindings) -> Marks | None:
     """1 for the cheapest, a quarter less for each factor of ten above it."""
     fixed, answer = evidence.all_of("cost_fixed"), evidence.all_of("cost_answer")
     if fixed is None or answer is None:
@@ -305,7 +305,7 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Score:
+class CriterionScore:
     """One criterion: its weight and every approach's mark."""
 
     criterion: Criterion
@@ -327,7 +327,7 @@ class Flip:
 class Advice:
     recommended: BackendName
     totals: Marks  # weighted mean marks, 0 to 1
-    scores: tuple[Score, ...]
+    scores: tuple[CriterionScore, ...]
     excluded: tuple[Exclusion, ...]
     reasons: tuple[Reason, ...]
     gap: Reason  # what would have to be true for tuning or a hybrid
@@ -336,7 +336,9 @@ class Advice:
     unknown: tuple[str, ...] = ()  # measures that are missing
 
 
-def advise(answers: Answers, evidence: Evidence, weights: Weights | None = None, seed: int = 0) -> Advice:
+def advise(
+    answers: Answers, evidence: MeasuredFindings, weights: Weights | None = None, seed: int = 0
+) -> Advice:
     """The recommendation and everything it rests on. Raises UserError for an answer out of its range."""
     check(answers)
     weights = {**DEFAULT_WEIGHTS, **(weights or {})}
@@ -365,16 +367,16 @@ def check(answers: Answers) -> None:
             raise UserError(f"{ask.question} {value:g} lies outside what can be answered.")
 
 
-def scored(answers: Answers, evidence: Evidence, weights: Weights) -> Iterator[Score]:
+def scored(answers: Answers, evidence: MeasuredFindings, weights: Weights) -> Iterator[CriterionScore]:
     """The criteria that can be marked; one that only a missing measurement could mark is left out."""
     for criterion in CRITERIA:
         given = marks(criterion.key, answers, evidence)
         if given is not None:
             measured = all(evidence.all_of(key) is not None for key in criterion.measures)
-            yield Score(criterion, weights[criterion.key], given, measured)
+            yield CriterionScore(criterion, weights[criterion.key], given, measured)
 
 
-def weighted(scores: Sequence[Score]) -> Marks:
+def weighted(scores: Sequence[CriterionScore]) -> Marks:
     """The mean marks; equal weights when all weights are 0."""
     total = sum(score.weight for score in scores)
     if total == 0:
@@ -388,7 +390,7 @@ def recommend(totals: Marks, excluded: set[BackendName]) -> BackendName:
     return best if totals[best] - totals["rag"] > MARGIN else "rag"
 
 
-def robustness(scores: Sequence[Score], excluded: set[BackendName], seed: int = 0) -> Marks:
+def robustness(scores: Sequence[CriterionScore], excluded: set[BackendName], seed: int = 0) -> Marks:
     """Share of 10,000 random weightings, drawn evenly from all there are, that recommend each approach."""
     table = np.array([[score.marks[name] for name in APPROACHES] for score in scores])
     draws = np.random.default_rng(seed).dirichlet(np.ones(len(scores)), WEIGHTINGS)
@@ -405,12 +407,14 @@ def robustness(scores: Sequence[Score], excluded: set[BackendName], seed: int = 
 STEPS = 120  # between the present answer and the end of its range
 
 
-def _flips(answers: Answers, evidence: Evidence, weights: Weights, choice: BackendName) -> Iterator[Flip]:
+def _flips(
+    answers: Answers, evidence: MeasuredFindings, weights: Weights, choice: BackendName
+) -> Iterator[Flip]:
     """For each question the nearest answer, other answers as they are, that changes the recommendation."""
     for ask in ASKS:
         here = float(getattr(answers, ask.key))
         found = []
-        for candidates in _ways(ask, here):
+        for candidates in _other_answers(ask, here):
             for value in candidates:
                 typed: Any = int(value) if ask.levels else value
                 other = chosen(replace(answers, **{ask.key: typed}), evidence, weights)
@@ -421,13 +425,13 @@ def _flips(answers: Answers, evidence: Evidence, weights: Weights, choice: Backe
             yield min(found, key=lambda flip: _distance(ask, here, flip.value))
 
 
-def chosen(answers: Answers, evidence: Evidence, weights: Weights) -> BackendName:
+def chosen(answers: Answers, evidence: MeasuredFindings, weights: Weights) -> BackendName:
     """The recommendation alone."""
     totals = weighted(tuple(scored(answers, evidence, weights)))
     return recommend(totals, {each.approach for each in exclusions(answers)})
 
 
-def _ways(ask: Ask, here: float) -> list[list[float]]:
+def _other_answers(ask: AdviceQuestion, here: float) -> list[list[float]]:
     """Other answers, downwards and upwards, nearest first."""
     if ask.levels:
         return [
@@ -443,14 +447,14 @@ def _ways(ask: Ask, here: float) -> list[list[float]]:
     ]
 
 
-def _round(value: float, ask: Ask) -> float:
+def _round(value: float, ask: AdviceQuestion) -> float:
     """Two digits, within the range."""
     if value > 0:
         value = round(value, 1 - math.floor(math.log10(value)))
     return min(max(value, ask.low), ask.high)
 
 
-def _distance(ask: Ask, here: float, there: float) -> float:
+def _distance(ask: AdviceQuestion, here: float, there: float) -> float:
     return abs(there - here) if ask.levels else abs(math.log1p(there) - math.log1p(here))
 
 
@@ -472,10 +476,10 @@ SHARES = ("right", "format", "fresh", "told")
 
 def _reasons(
     choice: BackendName,
-    scores: Sequence[Score],
+    scores: Sequence[CriterionScore],
     excluded: Sequence[Exclusion],
     answers: Answers,
-    evidence: Evidence,
+    evidence: MeasuredFindings,
 ) -> Iterator[Reason]:
     """The order of thought, the rules that exclude, then the criteria that weigh most for the choice."""
     yield Reason(
@@ -497,7 +501,7 @@ def _reasons(
 
 
 def _reason(
-    choice: BackendName, score: Score, speaks_for: bool, answers: Answers, evidence: Evidence
+    choice: BackendName, score: CriterionScore, speaks_for: bool, answers: Answers, evidence: MeasuredFindings
 ) -> Reason:
     criterion = score.criterion
     bases = [Basis("input", key) for key in criterion.asks]
@@ -525,7 +529,7 @@ def _number(key: str, value: float) -> str:
     return f"{value:.0%}" if key in SHARES else f"{value:.3g}"
 
 
-def _gap(totals: Marks, excluded: Sequence[Exclusion], evidence: Evidence) -> Reason:
+def _gap(totals: Marks, excluded: Sequence[Exclusion], evidence: MeasuredFindings) -> Reason:
     """The measured gap between RAG and the better of the others: what would justify leaving RAG."""
     out = {each.approach for each in excluded}
     open_ = [name for name in APPROACHES if name != "rag" and name not in out]
@@ -548,7 +552,7 @@ def _gap(totals: Marks, excluded: Sequence[Exclusion], evidence: Evidence) -> Re
     return Reason(words, tuple(bases))
 
 
-def unknown(evidence: Evidence) -> Iterator[str]:
+def unknown(evidence: MeasuredFindings) -> Iterator[str]:
     """Measures that no run holds for every approach."""
     for key in MEASURE_WORDS:
         if evidence.all_of(key) is None:

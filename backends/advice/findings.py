@@ -1,7 +1,7 @@
 """Turns stored evaluation runs, stress tests and priced answers into what the advisor rests on.
 
-Enters: the scoreboards of a run, and its answers priced as a `Case`. Leaves: `Evidence` whose findings name
-the run. What only some approaches were asked does not count: none is blamed for what nobody measured.
+Enters: the scoreboards of a run, and its answers priced as a `CostCase`. Leaves: `MeasuredFindings` whose
+findings name the run. What only some approaches were asked does not count.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from backends.advice.advisor import APPROACHES, Evidence, Finding, Prefilled
-from backends.costs.monthly import Case, Plan, fixed, measured_of, per_answer
+from backends.advice.advisor import APPROACHES, Finding, MeasuredFindings, Prefilled
+from backends.costs.monthly import CostCase, OperatingPlan, fixed, measured_of, per_answer
 from backends.costs.prices import Book
 from backends.documents.store import HistoryEntry
 from backends.evaluation.archive import RunRecord
@@ -31,9 +31,9 @@ def fitting(records: Sequence[RunRecord]) -> RunRecord | None:
     return None
 
 
-def evidence_of(board: Board, book: Book, plan: Plan) -> Evidence:
+def evidence_of(board: Board, book: Book, plan: OperatingPlan) -> MeasuredFindings:
     """What one run says about every approach: right answers, form, time, cost."""
-    return Evidence((*_scored(board), *_priced(board, book, plan)))
+    return MeasuredFindings((*_scored(board), *_priced(board, book, plan)))
 
 
 def _scored(board: Board) -> Iterator[Finding]:
@@ -50,9 +50,9 @@ def _scored(board: Board) -> Iterator[Finding]:
             yield Finding("seconds", name, total[90] / 1000, None, None, run)
 
 
-def _priced(board: Board, book: Book, plan: Plan) -> Iterator[Finding]:
+def _priced(board: Board, book: Book, plan: OperatingPlan) -> Iterator[Finding]:
     record = board.run.record
-    case = Case(measured_of(e.answer for e in board.run.entries if e.answer is not None), book, plan)
+    case = CostCase(measured_of(e.answer for e in board.run.entries if e.answer is not None), book, plan)
     for name in APPROACHES:
         if name in case.measured:
             each = per_answer(case, name)

@@ -23,7 +23,7 @@ from backends.retrieval.decompose import decompose, join
 from backends.settings import Settings
 
 
-class Retriever(Protocol):
+class PassageSearch(Protocol):
     """What a backend needs of `retrieval.retriever.Retriever`."""
 
     def search(
@@ -47,7 +47,7 @@ class Retriever(Protocol):
 
 
 def find_evidence(
-    question: str, retriever: Retriever, model: Model, settings: Settings
+    question: str, retriever: PassageSearch, model: Model, settings: Settings
 ) -> Generator[Event, None, Evidence]:
     """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
     budget = evidence_budget(question, model, settings)
@@ -75,7 +75,7 @@ def find_evidence(
     return evidence
 
 
-def evidence_for(question: str, retriever: Retriever, model: Model, settings: Settings) -> Evidence:
+def evidence_for(question: str, retriever: PassageSearch, model: Model, settings: Settings) -> Evidence:
     """The evidence that serving would show for this question: what training rows are made with."""
     events = find_evidence(question, retriever, model, settings)
     while True:
@@ -87,7 +87,7 @@ def evidence_for(question: str, retriever: Retriever, model: Model, settings: Se
 
 
 def search_steps(
-    question: str, parts: Sequence[str], related: Sequence[str], retriever: Retriever, settings: Settings
+    question: str, parts: Sequence[str], related: Sequence[str], retriever: PassageSearch, settings: Settings
 ) -> list[Hit]:
     """The hits of the question and its related words, joined with those of its parts where it has any."""
     searches = [retriever.search(question, top_k=settings.top_k, mode=settings.mode, related=related)]

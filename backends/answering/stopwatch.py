@@ -51,7 +51,7 @@ _warm: dict[tuple[str, str, str | None], None] = {}
 
 
 @dataclass(frozen=True)
-class Bench:
+class AnswerContext:
     """What measuring needs besides the backend: the same for every backend of one comparison."""
 
     judge: Judge | None = None
@@ -106,7 +106,7 @@ def stream(
     question: Question | str,
     settings: Settings,
     *,
-    bench: Bench,
+    context: AnswerContext,
     notes: Sequence[str] = (),
     stop: threading.Event | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -117,25 +117,25 @@ def stream(
     """
     asked = as_question(question)
     run = _Run()
-    load = [*bench.load()]
+    load = [*context.load()]
     events = backend.run(asked.question, settings)
     while (event := _next(events, run, clock)) is not None:
         if isinstance(event, Token | Evidence):
             yield event
     if run.finished is None:
         raise RuntimeError(f"backend {backend.name} ended without Finished")
-    notes = [*notes, *load, *bench.load(), *_load_warnings(run)]
+    notes = [*notes, *load, *context.load(), *_load_warnings(run)]
     with _alone:
-        answer = _record(backend, asked, settings, run, run.finished, bench, notes, stop)
+        answer = _record(backend, asked, settings, run, run.finished, context, notes, stop)
     _remember(_key(backend.name, run.finished))
     yield answer
 
 
 def answer(
-    backend: Backend, question: Question | str, settings: Settings, *, bench: Bench, **options: Any
+    backend: Backend, question: Question | str, settings: Settings, *, context: AnswerContext, **options: Any
 ) -> Answer:
     """The record alone; the same options as `stream`."""
-    for event in stream(backend, question, settings, bench=bench, **options):
+    for event in stream(backend, question, settings, context=context, **options):
         if isinstance(event, Answer):
             return event
     raise RuntimeError(f"backend {backend.name} ended without an answer")
@@ -144,7 +144,7 @@ def answer(
 def warm_up(backend: Backend, settings: Settings) -> None:
     """Answer once and discard it, so that no measured answer pays for loading, merging and first calls."""
     short = settings.model_copy(update={"max_tokens": WARM_UP_TOKENS})
-    answer(backend, WARM_UP_QUESTION, short, bench=Bench())
+    answer(backend, WARM_UP_QUESTION, short, context=AnswerContext())
 
 
 def _next(events: Iterator[Event], run: _Run, clock: Callable[[], float]) -> Event | None:
@@ -190,15 +190,15 @@ def _record(
     settings: Settings,
     run: _Run,
     finished: Finished,
-    bench: Bench,
+    context: AnswerContext,
     notes: Sequence[str],
     stop: threading.Event | None,
 ) -> Answer:
     text = "".join(run.text).strip()
     sources = run.evidence.sources if run.evidence is not None else ()
-    citations = resolve_citations(text, sources, bench.page_of)
+    citations = resolve_citations(text, sources, context.page_of)
     abstained = is_abstention(text)
-    passages = bench.judge(question.question, without_markers(text)) if bench.judge and text else None
+    passages = context.judge(question.question, without_markers(text)) if context.judge and text else None
     grounded = groundedness(text, passages) if passages is not None else None
     warnings = [*notes]
     if _key(backend.name, finished) not in _warm:
@@ -210,14 +210,14 @@ def _record(
     if run.evidence is not None:
         warnings += run.evidence.warnings
     warnings += _citation_warnings(text, sources, citations, abstained)
-    prices = bench.prices or PriceBook.load()
+    prices = context.prices or PriceBook.load()
     return Answer(
         id=question.id,
         question=question.question,
         backend=backend.name,
         text=text,
         citations=citations,
-        sources=tuple(source_record(source, bench.page_of) for source in sources),
+        sources=tuple(source_record(source, context.page_of) for source in sources),
         latency_ms=run.latency_ms(),
         usage=finished.usage,
         cost=prices.cost(finished.usage, backend.name),
@@ -226,7 +226,7 @@ def _record(
         abstained=abstained,
         groundedness=None if grounded is None else round(grounded, 4),
         warnings=tuple(dict.fromkeys(warnings)),
-        settings=_settings_record(settings, bench.corpus),
+        settings=_settings_record(settings, context.corpus),
     )
 
 

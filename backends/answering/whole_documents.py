@@ -60,10 +60,12 @@ class WholeDocuments:
             complete += len(kept) == len(spans)
             if room < 0:
                 break
-        return Evidence(tuple(sources), tuple(hits[len(sources) :]), _told(complete, len(hits), budget))
+        return Evidence(
+            tuple(sources), tuple(hits[len(sources) :]), _left_out_warnings(complete, len(hits), budget)
+        )
 
 
-def _told(complete: int, count: int, budget: int) -> tuple[str, ...]:
+def _left_out_warnings(complete: int, count: int, budget: int) -> tuple[str, ...]:
     if not count:
         return ("There is no document to show.",)
     if complete == count:

@@ -69,7 +69,7 @@ def ask(
     settings = settings_of(**given)
     asked = questions_of(question, questions, option="--questions")
     if schema is not None:
-        asked = under(schema, asked, settings)
+        asked = with_schema(schema, asked, settings)
     check_folder(documents)
     backends = backends_of(backend)
     with printing(as_json) as (out, progress):
@@ -84,7 +84,7 @@ def ask(
         raise typer.Exit(1)
 
 
-def under(path: Path, questions: Sequence[Question], settings: Settings) -> list[Question]:
+def with_schema(path: Path, questions: Sequence[Question], settings: Settings) -> list[Question]:
     """The questions, each with the schema of this file where it carries none of its own."""
     from backends.answering.schemas import read_schema
 

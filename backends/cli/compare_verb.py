@@ -18,7 +18,7 @@ from backends.datatypes import UserError
 
 if TYPE_CHECKING:
     from backends.evaluation.other_results import Results
-    from backends.evaluation.result_comparison import Compared
+    from backends.evaluation.result_comparison import ResultComparison
 
 
 def compare(
@@ -88,7 +88,7 @@ def _results(workspace: Path, given: str, arms_in_columns: bool) -> Results:
         raise UserError(f"There is no file {given}. {error}") from error
 
 
-def _show(out: Output, compared: Compared) -> None:
+def _show(out: Output, compared: ResultComparison) -> None:
     from backends.evaluation.paired import evidence
     from backends.evaluation.reports import INTERVALS
     from backends.evaluation.result_comparison import rows, table_cells
@@ -97,7 +97,7 @@ def _show(out: Output, compared: Compared) -> None:
         for row in rows(compared):
             out.row(row)
         return
-    told = compared.worth_telling()
+    told = compared.main_differences()
     out.text(*(f"{gap.sentence} ({evidence(gap)})" for gap in told), "")
     if len(told) < len(compared.gaps):
         out.text(f"{len(compared.gaps) - len(told)} further comparisons may be chance; --json has all.", "")

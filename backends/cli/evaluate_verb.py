@@ -36,7 +36,7 @@ from backends.datatypes import UserError
 if TYPE_CHECKING:
     from backends.datatypes import BackendName, Question
     from backends.evaluation.archive import Archive, Arm, Run, RunRecord
-    from backends.evaluation.comparison import Against, Board
+    from backends.evaluation.comparison import BaselineComparison, Board
     from backends.evaluation.runner import Subject
     from backends.settings import Settings
 
@@ -262,11 +262,11 @@ class Evaluating:
 
 def show(out: Output, run: Run, baseline: Run | None, files: Sequence[Path], junit: Path | None) -> bool:
     """Print and write what was found; whether something failed."""
-    from backends.evaluation.comparison import Board, against
+    from backends.evaluation.comparison import Board, compare_with_baseline
     from backends.evaluation.reports import as_junit, rows, write_report
 
     board = Board(run)
-    compared = against(board, Board(baseline)) if baseline else None
+    compared = compare_with_baseline(board, Board(baseline)) if baseline else None
     base = baseline.record.run if baseline else None
     for path in files:
         write_report(path, board, compared, base)
@@ -281,7 +281,7 @@ def show(out: Output, run: Run, baseline: Run | None, files: Sequence[Path], jun
     return failed or bool(compared and compared.regressions)
 
 
-def _show_tables(out: Output, board: Board, compared: Against | None) -> None:
+def _show_tables(out: Output, board: Board, compared: BaselineComparison | None) -> None:
     """For people: plain words first, numbers behind."""
     from backends.evaluation.comparison import arm_label
     from backends.evaluation.judging import judge_words

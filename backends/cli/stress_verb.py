@@ -31,11 +31,11 @@ from backends.cli.arguments import (
 from backends.cli.terminal import Output, ProgressLine, interruptible, printing, say, table
 from backends.datatypes import UserError
 from backends.system.json_values import plain
+from backends.system.reporting import Report
 
 if TYPE_CHECKING:
     from backends.stress.records import Result, StressTest
 
-Report = Callable[[int, int, str], None]  # done, total, what
 TESTS = ("freshness", "erasure", "format", "noise", "injection", "latency")
 
 
@@ -119,12 +119,12 @@ def stress(
                 results.keep(folder, result)
             return result
 
-        failed = work_through(chosen, measure, out, progress, probes)
+        failed = run_tests(chosen, measure, out, progress, probes)
     if failed:
         raise typer.Exit(1)
 
 
-def work_through(
+def run_tests(
     tests: Sequence[StressTest],
     measure: Callable[[StressTest, Report], Result],
     out: Output,
@@ -151,7 +151,7 @@ def work_through(
         progress.clear()
         show(out, result)
         if probes is not None:
-            keep(probes, result)
+            append_answers(probes, result)
         for name, reason in result.skipped.items():
             say(f"triptych: {test}, {name}: {reason}")
             failed = True
@@ -216,7 +216,7 @@ def short(value: Any) -> str:
     return "-" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def keep(path: Path, result: Result) -> None:
+def append_answers(path: Path, result: Result) -> None:
     """Append every answer with its verdict."""
     import json
 

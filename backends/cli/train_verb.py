@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from backends.training.gain import Gain
     from backends.training.lora import HeldOutScore, LoraParams, TrainingReport
     from backends.training.row_export import Form
-    from backends.training.training_session import Draft, Workshop
+    from backends.training.trainer import Draft, Trainer
 
 
 @takes_settings("seed", "model")
@@ -103,11 +103,11 @@ def train(
     rows = [row for path in examples or () for row in load_rows(path)]
     if examples:
         check_rows(rows)
-    trainer = _check_export(export, form)
+    export_form = _check_export(export, form)
     kind: AdapterKind = "hybrid" if hybrid else "fine_tuned"
     with printing(as_json) as (out, progress), cancellable() as cancel:
         from backends.training.gain import gain_of
-        from backends.training.training_session import Workshop, default_params
+        from backends.training.trainer import Trainer, default_params
 
         params = _changed(
             default_params(kind, settings.model),
@@ -115,24 +115,24 @@ def train(
             patience=patience, seed=given["seed"], four_bits=four_bits or None,
         )  # fmt: skip
         progress("loading the model and the documents")
-        workshop = Workshop(opener.open_triptych(folder, settings, documents, None, progress))
-        chosen = name or workshop.free_name("fine-tuned-own" if kind == "fine_tuned" else "hybrid-own")
-        workshop.adapters.path_for(chosen)
-        draft = _draft(workshop, rows, held_out, progress, cancel)
+        trainer = Trainer(opener.open_triptych(folder, settings, documents, None, progress))
+        chosen = name or trainer.free_name("fine-tuned-own" if kind == "fine_tuned" else "hybrid-own")
+        trainer.adapters.path_for(chosen)
+        draft = _draft(trainer, rows, held_out, progress, cancel)
         if export is not None:
-            _export(out, workshop, draft, kind, chosen, params, export, trainer, base, progress)
+            _export(out, trainer, draft, kind, chosen, params, export, export_form, base, progress)
             return
-        report = _train(workshop, draft, kind, chosen, params, progress, cancel)
+        report = _train(trainer, draft, kind, chosen, params, progress, cancel)
         progress.clear()
         try:
-            workshop.check_still_there(workshop.adapters.get(chosen).card.documents)
+            trainer.check_still_there(trainer.adapters.get(chosen).card.documents)
         except UserError:
-            workshop.adapters.delete(chosen)
+            trainer.adapters.delete(chosen)
             raise
         gain = gain_of(asdict(report))
         if gain.better or activate:
-            workshop.adapters.activate(chosen)
-        _tell(out, workshop.adapters.get(chosen), report, gain, active=gain.better or activate)
+            trainer.adapters.activate(chosen)
+        _print_adapter(out, trainer.adapters.get(chosen), report, gain, active=gain.better or activate)
 
 
 def _check_export(folder: Path | None, form: str) -> Form:
@@ -149,7 +149,7 @@ def _check_export(folder: Path | None, form: str) -> Form:
 
 def _export(
     out: Output,
-    workshop: Workshop,
+    trainer: Trainer,
     draft: Draft,
     kind: AdapterKind,
     name: str,
@@ -166,10 +166,10 @@ def _export(
         progress(f"{what} ({done} of {total})")
 
     train_side, held = draft.sides()
-    card = workshop.card_for(name, kind, [row for _, row in [*train_side, *held]], params)
+    card = trainer.card_for(name, kind, [row for _, row in [*train_side, *held]], params)
     files = write_rows(
         folder, form,
-        workshop.examples(train_side, kind, report=report), workshop.examples(held, kind, report=report),
+        trainer.examples(train_side, kind, report=report), trainer.examples(held, kind, report=report),
         params, base or card.base_model, card,
     )  # fmt: skip
     progress.clear()
@@ -187,7 +187,7 @@ def _changed(params: LoraParams, **given: Any) -> LoraParams:
 
 
 def _draft(
-    workshop: Workshop,
+    trainer: Trainer,
     rows: Sequence[TrainingRow],
     share: float,
     progress: ProgressLine,
@@ -195,20 +195,20 @@ def _draft(
 ) -> Draft:
     """The given rows, or rows built from the documents in all ways."""
     from backends.training.row_building import WAYS
-    from backends.training.training_session import Draft
+    from backends.training.trainer import Draft
 
     if rows:
-        return Draft.of(((row, "yours") for row in rows), share)
+        return Draft.from_rows(((row, "yours") for row in rows), share)
 
     def report(done: int, total: int, what: str) -> None:
         progress(f"{what} ({done} of {total})")
 
-    draft = workshop.build(None, WAYS, report=report, cancel=cancel)
-    return Draft.of(((each.row, each.way) for each in draft.rows), share, draft.rejected)
+    draft = trainer.build(None, WAYS, report=report, cancel=cancel)
+    return Draft.from_rows(((each.row, each.way) for each in draft.rows), share, draft.rejected)
 
 
 def _train(
-    workshop: Workshop,
+    trainer: Trainer,
     draft: Draft,
     kind: AdapterKind,
     name: str,
@@ -218,7 +218,7 @@ def _train(
 ) -> TrainingReport:
     from backends.training.lora import Measuring, TrainingProgress, train_adapter
     from backends.training.rows import check_rows
-    from backends.training.runs import announced
+    from backends.training.runs import training_announced
 
     def show(step: TrainingProgress) -> None:
         held = "" if step.held_out_loss is None else f", held out {step.held_out_loss:.3f}"
@@ -240,17 +240,17 @@ def _train(
     def report(done: int, total: int, what: str) -> None:
         progress(f"{what} ({done} of {total})")
 
-    learned, tested = (workshop.examples(side, kind, report=report) for side in (train_side, held))
+    learned, tested = (trainer.examples(side, kind, report=report) for side in (train_side, held))
     try:
-        with announced(workshop.folder):
+        with training_announced(trainer.folder):
             return train_adapter(
-                workshop.model_name,
+                trainer.model_name,
                 learned,
                 tested,
-                workshop.adapters.path_for(name),
+                trainer.adapters.path_for(name),
                 params,
                 kind=kind,
-                documents=workshop.learned(row for _, row in [*train_side, *held]),
+                documents=trainer.learned(row for _, row in [*train_side, *held]),
                 warnings=warnings,
                 progress=show,
                 watch=watch,
@@ -264,7 +264,9 @@ def _train(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _tell(out: Output, adapter: Adapter, report: TrainingReport, gain: Gain, *, active: bool) -> None:
+def _print_adapter(
+    out: Output, adapter: Adapter, report: TrainingReport, gain: Gain, *, active: bool
+) -> None:
     if out.as_json:
         out.row({**training_row(adapter, report), "gain": gain.verdict, "active": active})
         return

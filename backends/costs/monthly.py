@@ -1,8 +1,9 @@
 """What a month costs with each backend, and from which volume on one is cheaper than another.
 
-Enters: measured tokens and seconds per question, a price `Book`, a `Plan` of how the product is run. Leaves:
-monthly totals with intervals, crossover volumes with intervals or "never", and what moves them most. With
-volume V, backend b costs fixed(b) + V * variable(b) a month; one-off costs are spread over `Plan.months`.
+Enters: measured tokens and seconds per question, a price `Book`, a `OperatingPlan` of how the product is
+run. Leaves: monthly totals with intervals, crossover volumes with intervals or "never", and what moves them
+most. With volume V, backend b costs fixed(b) + V * variable(b) a month; one-off costs are spread over
+`OperatingPlan.months`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Plan:
+class OperatingPlan:
     """How the product would be run. Measured where it can be, the rest is the user's input."""
 
     serving: Serving = "hosted"
@@ -71,12 +72,12 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Case:
+class CostCase:
     """Everything a total is made of."""
 
     measured: Mapping[BackendName, Measured]
     book: Book
-    plan: Plan = field(default_factory=Plan)
+    plan: OperatingPlan = field(default_factory=OperatingPlan)
 
     def __post_init__(self) -> None:
         if not 0 < self.plan.busy_share <= 1:
@@ -88,7 +89,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Line:
+class CostLine:
     """Monthly totals of one backend at some volumes, with the 95 % interval of the mean answer."""
 
     backend: BackendName
@@ -150,7 +151,7 @@ def measured_of(answers: Iterable[Answer]) -> dict[BackendName, Measured]:
 # --- what one month is made of -------------------------------------------------------------------
 
 
-def fixed_parts(case: Case, backend: BackendName) -> dict[str, float]:
+def fixed_parts(case: CostCase, backend: BackendName) -> dict[str, float]:
     """What a month costs before the first question, by part."""
     book, plan = case.book, case.plan
     parts: dict[str, float] = {}
@@ -169,7 +170,7 @@ def fixed_parts(case: Case, backend: BackendName) -> dict[str, float]:
     return parts
 
 
-def answer_parts(case: Case, backend: BackendName) -> dict[str, np.ndarray]:
+def answer_parts(case: CostCase, backend: BackendName) -> dict[str, np.ndarray]:
     """What each measured answer costs, by part; one number per question."""
     book, plan, measured = case.book, case.plan, case.measured[backend]
     parts: dict[str, np.ndarray] = {}
@@ -188,28 +189,28 @@ def answer_parts(case: Case, backend: BackendName) -> dict[str, np.ndarray]:
     return parts
 
 
-def fixed(case: Case, backend: BackendName) -> float:
+def fixed(case: CostCase, backend: BackendName) -> float:
     return sum(fixed_parts(case, backend).values())
 
 
-def per_answer(case: Case, backend: BackendName) -> np.ndarray:
+def per_answer(case: CostCase, backend: BackendName) -> np.ndarray:
     """(questions,) cost of each measured answer."""
     return np.sum(list(answer_parts(case, backend).values()), axis=0)
 
 
-def line(case: Case, backend: BackendName, volumes: Sequence[float]) -> Line:
+def line(case: CostCase, backend: BackendName, volumes: Sequence[float]) -> CostLine:
     """Monthly totals; the interval comes from resampling the questions."""
     at, costs = np.asarray(volumes, float), per_answer(case, backend)
     low, high = np.quantile(_means(costs), [0.025, 0.975])
     base = fixed(case, backend)
-    return Line(backend, at, base + at * costs.mean(), base + at * low, base + at * high)
+    return CostLine(backend, at, base + at * costs.mean(), base + at * low, base + at * high)
 
 
 # --- where two lines cross -----------------------------------------------------------------------
 
 
 def crossover(
-    case: Case, challenger: BackendName = "fine_tuned", incumbent: BackendName = "rag"
+    case: CostCase, challenger: BackendName = "fine_tuned", incumbent: BackendName = "rag"
 ) -> Crossover:
     """Where the two cost the same, from the questions both have answered.
 
@@ -233,7 +234,7 @@ def crossover(
     )
 
 
-def _paired(case: Case, one: BackendName, other: BackendName) -> Case:
+def _paired(case: CostCase, one: BackendName, other: BackendName) -> CostCase:
     for name in (one, other):
         if name not in case.measured:
             raise UserError(f"Nothing was measured for {name} yet.")
@@ -290,11 +291,11 @@ COUNTED = {
 class _Input:
     name: str
     value: float
-    changed: Callable[[float], Case]  # the case with another value
+    changed: Callable[[float], CostCase]  # the case with another value
 
 
 def tornado(
-    case: Case, challenger: BackendName = "fine_tuned", incumbent: BackendName = "rag"
+    case: CostCase, challenger: BackendName = "fine_tuned", incumbent: BackendName = "rag"
 ) -> list[Swing]:
     """Every input that moves the crossover, halved and doubled, the one that moves it most first."""
     both = _paired(case, challenger, incumbent)
@@ -307,14 +308,14 @@ def tornado(
     return sorted(swings, key=lambda swing: -_reach(swing))
 
 
-def _volume(case: Case, challenger: BackendName, incumbent: BackendName) -> float:
+def _volume(case: CostCase, challenger: BackendName, incumbent: BackendName) -> float:
     """The crossover of the means; infinity for never."""
     more_fixed = fixed(case, challenger) - fixed(case, incumbent)
     saved = per_answer(case, incumbent).mean() - per_answer(case, challenger).mean()
     return _crossing(more_fixed, float(saved))
 
 
-def _inputs(case: Case) -> Iterator[_Input]:
+def _inputs(case: CostCase) -> Iterator[_Input]:
     """Every input above 0: prices, the plan, and what was measured."""
     for key, known in FIELDS.items():
         if case.book[key] > 0:
@@ -330,16 +331,16 @@ def _inputs(case: Case) -> Iterator[_Input]:
                 )
 
 
-def _with_price(case: Case, key: str, value: float) -> Case:
+def _with_price(case: CostCase, key: str, value: float) -> CostCase:
     return replace(case, book=case.book.with_value(key, value))
 
 
-def _with_plan(case: Case, name: str, value: float) -> Case:
+def _with_plan(case: CostCase, name: str, value: float) -> CostCase:
     changed: dict[str, Any] = {name: min(value, 1.0) if name == "busy_share" else value}
     return replace(case, plan=replace(case.plan, **changed))
 
 
-def _with_mean(case: Case, backend: BackendName, name: str, mean: float, value: float) -> Case:
+def _with_mean(case: CostCase, backend: BackendName, name: str, mean: float, value: float) -> CostCase:
     """The measured numbers of one backend, all scaled so that their mean is `value`."""
     measured = case.measured[backend]
     scaled = tuple(each * value / mean for each in getattr(measured, name))

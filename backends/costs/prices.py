@@ -18,7 +18,7 @@ YOURS = "your input"
 
 
 @dataclass(frozen=True)
-class Field:
+class PriceField:
     """One price that a book may hold: where it stands in the file and what people call it."""
 
     table: str
@@ -28,21 +28,23 @@ class Field:
     default: float = 0.0
 
 
-FIELDS: dict[str, Field] = {
-    "prompt": Field("hosted", "prompt_per_million_tokens", "Hosted model, prompt", "per million tokens"),
-    "completion": Field(
+FIELDS: dict[str, PriceField] = {
+    "prompt": PriceField("hosted", "prompt_per_million_tokens", "Hosted model, prompt", "per million tokens"),
+    "completion": PriceField(
         "hosted", "completion_per_million_tokens", "Hosted model, answer", "per million tokens"
     ),
-    "tuned_prompt": Field("hosted_fine_tuned", "prompt_factor", "Fine-tuned premium, prompt", "times", 1.0),
-    "tuned_completion": Field(
+    "tuned_prompt": PriceField(
+        "hosted_fine_tuned", "prompt_factor", "Fine-tuned premium, prompt", "times", 1.0
+    ),
+    "tuned_completion": PriceField(
         "hosted_fine_tuned", "completion_factor", "Fine-tuned premium, answer", "times", 1.0
     ),
-    "machine_hour": Field("self_hosted", "machine_hour", "Own machine", "per hour"),
-    "embedding": Field("embedding", "per_million_tokens", "Embedding", "per million tokens"),
-    "store_gigabyte": Field("vector_store", "gigabyte_month", "Vector store", "per gigabyte and month"),
-    "store_minimum": Field("vector_store", "minimum_month", "Vector store, at least", "per month"),
-    "training_hour": Field("training", "machine_hour", "Training machine", "per hour"),
-    "labour_hour": Field("labour", "hour", "People's time", "per hour"),
+    "machine_hour": PriceField("self_hosted", "machine_hour", "Own machine", "per hour"),
+    "embedding": PriceField("embedding", "per_million_tokens", "Embedding", "per million tokens"),
+    "store_gigabyte": PriceField("vector_store", "gigabyte_month", "Vector store", "per gigabyte and month"),
+    "store_minimum": PriceField("vector_store", "minimum_month", "Vector store, at least", "per month"),
+    "training_hour": PriceField("training", "machine_hour", "Training machine", "per hour"),
+    "labour_hour": PriceField("labour", "hour", "People's time", "per hour"),
 }  # fmt: skip
 
 
@@ -98,7 +100,7 @@ def load_book(path: Path = SAMPLE_PRICES, *, hosted: str | None = None) -> Book:
     )
 
 
-def _price(tables: Mapping[str, Any], field: Field, hosted: str) -> Price:
+def _price(tables: Mapping[str, Any], field: PriceField, hosted: str) -> Price:
     name = hosted if field.table == "hosted" else field.table
     table = tables.get(name, {})
     if field.name not in table:

@@ -1,6 +1,6 @@
 """What changed between two versions of a document: line by line and, in a changed line, word by word.
 
-Enters: two texts. Leaves: `Row`s whose old sides make up the old text and whose new sides the new one. It
+Enters: two texts. Leaves: `DiffRow`s whose old sides make up the old text and whose new sides the new one. It
 draws nothing.
 """
 
@@ -27,7 +27,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Row:
+class DiffRow:
     """One line, without its line end: as it was and as it is, None where it is missing on that side."""
 
     old: str | None
@@ -39,13 +39,13 @@ class Row:
         return self.old != self.new
 
 
-def compare(old: str, new: str) -> list[Row]:
+def compare(old: str, new: str) -> list[DiffRow]:
     """All lines in order. A line that changed is one row; one that went or came has one side only."""
     before, after = old.split("\n"), new.split("\n")
-    rows: list[Row] = []
+    rows: list[DiffRow] = []
     for tag, a, b, c, d in _blocks(before, after):
         if tag == "equal":
-            rows += [Row(line, line, (Part("same", line),)) for line in before[a:b]]
+            rows += [DiffRow(line, line, (Part("same", line),)) for line in before[a:b]]
         else:
             rows += _changed(before[a:b], after[c:d])
     return rows
@@ -56,18 +56,18 @@ def _blocks(a: Sequence[str], b: Sequence[str]) -> list[tuple[str, int, int, int
     return [tuple(block) for block in matcher.get_opcodes()]  # type: ignore[misc]
 
 
-def _changed(before: Sequence[str], after: Sequence[str]) -> Iterator[Row]:
+def _changed(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffRow]:
     """Lines that stand in each other's place: pairs that are alike become one row."""
     for old, new in zip_longest(before, after):
         parts = _words(old, new) if old is not None and new is not None else []
         common = sum(len(part.text) for part in parts if part.kind == "same")
         if old is not None and new is not None and common >= ALIKE * max(len(old), len(new), 1):
-            yield Row(old, new, tuple(parts))
+            yield DiffRow(old, new, tuple(parts))
             continue
         if old is not None:
-            yield Row(old, None, (Part("gone", old),))
+            yield DiffRow(old, None, (Part("gone", old),))
         if new is not None:
-            yield Row(None, new, (Part("new", new),))
+            yield DiffRow(None, new, (Part("new", new),))
 
 
 def _words(old: str, new: str) -> list[Part]:

@@ -567,7 +567,7 @@ class Library:
             return True
         gone = {name for key, name in known.documents.items() if key not in current}
         new = [name for key, name in current.items() if key not in known.documents]
-        if known.retriever.worn or len(gone) + len(new) > max(2, len(known.documents) // 5):
+        if known.retriever.needs_rebuild or len(gone) + len(new) > max(2, len(known.documents) // 5):
             return False
         found = (self.workspace.document(self._collection, name) for name in new)
         come = [each for each in found if each is not None and (each.id, each.document.version) in current]

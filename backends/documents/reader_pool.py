@@ -25,7 +25,7 @@ from typing import Any
 from backends.datatypes import Attachment, Page, ParsedFile, PasswordNeeded, UserError
 from backends.documents import limits
 from backends.system.contention import working
-from backends.system.environment import harmless
+from backends.system.environment import environment_without_secrets
 from backends.system.files import ROOT
 
 POLL = 0.05  # seconds between two looks at the clock and the cancel button while a file is read
@@ -55,13 +55,13 @@ class _Crashed(Exception):
     """The process ended without an answer; the message says how."""
 
 
-class Reader:
+class ReaderProcess:
     """A process that reads files one after the other, for one thread at a time: `Readers` lends them."""
 
     def __init__(self, memory: int = limits.MAX_MEMORY, module: str = MODULE) -> None:
         # One thread is enough to read, and pools of them would count against the memory limit. A file may be
         # malicious: the process that opens it knows no key.
-        environment = {**harmless(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = {**environment_without_secrets(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, str(memory)],
             stdin=subprocess.PIPE,
@@ -194,7 +194,7 @@ class Readers:
     def __init__(self, bounds: Limits | None = None, module: str = MODULE) -> None:
         self.limits = bounds or Limits()
         self._module = module
-        self._idle: list[Reader] = []
+        self._idle: list[ReaderProcess] = []
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(AT_ONCE)
 
@@ -214,16 +214,16 @@ class Readers:
             finally:
                 self._give(reader)
 
-    def _take(self) -> Reader:
+    def _take(self) -> ReaderProcess:
         with self._lock:
             while self._idle:
                 reader = self._idle.pop()
                 if reader.alive:
                     return reader
                 reader.close()
-        return Reader(self.limits.memory, self._module)
+        return ReaderProcess(self.limits.memory, self._module)
 
-    def _give(self, reader: Reader) -> None:
+    def _give(self, reader: ReaderProcess) -> None:
         with self._lock:
             if reader.alive and len(self._idle) < KEPT:
                 self._idle.append(reader)

@@ -1,6 +1,6 @@
 """Forgetting: takes a document out of every file of a workspace, and proves it by reading them all.
 
-Enters: a library and a name, or an erasure that was interrupted; the rooms that keep more of documents than
+Enters: a library and a name, or an erasure that was interrupted; the holders that keep more of documents than
 text. Leaves: a `Proof`, kept until somebody dismisses it. The steps can be repeated. It knows the files of a
 workspace by their format (JSON, JSON Lines, packed or not, SQLite), not by who wrote them. A file that cannot
 be read stops nothing: it is named, and then nothing is proven.
@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,10 +24,11 @@ from typing import Any, Protocol
 
 from backends.datatypes import UserError
 from backends.documents.store import CHECKPOINT_SECONDS, DERIVED_TABLES, Erasure, Workspace, empty_journal
+from backends.erasure.data_holder import DataHolder, GaveUp
 from backends.erasure.redact import Traces, spread
-from backends.erasure.room import GaveUp, Room
 from backends.erasure.scan import SQLITE, FilesBelow, Scan, scan
 from backends.system.files import rewrite
+from backends.system.reporting import Report, no_report
 from backends.system.viewers import SESSIONS
 
 SEARCHED = 48  # pieces that the scan looks for; redaction looks for all
@@ -38,7 +39,6 @@ PASSES = 3  # of redaction: an answer on its way may be written down after the f
 LOCK = "erasing.lock"
 UNREADABLE = (OSError, EOFError, zlib.error, sqlite3.Error)
 
-Report = Callable[[int, int, str], None]  # done, total, what
 
 log = logging.getLogger(__name__)
 
@@ -87,16 +87,12 @@ class Forgettable(Protocol):
     def set_aside(self, name: str, elsewhere: Sequence[Path] = ()) -> Erasure: ...
 
 
-def quiet(done: int, total: int, what: str) -> None:
-    """For who does not watch."""
-
-
 def forget(
     library: Forgettable,
     name: str,
-    rooms: Sequence[Room],
+    holders: Sequence[DataHolder],
     elsewhere: Sequence[Path] = (),
-    report: Report = quiet,
+    report: Report = no_report,
 ) -> Proof:
     """Remove every version of a document and every trace of it below the workspace's folder, and prove it.
 
@@ -106,10 +102,10 @@ def forget(
     """
     erasure = library.set_aside(name, elsewhere)
     with _alone(library.workspace.path):
-        return _Erasing(library.workspace, erasure, rooms, report).carry_out()
+        return _Erasing(library.workspace, erasure, holders, report).carry_out()
 
 
-def finish_erasures(workspace: Workspace, rooms: Sequence[Room]) -> list[Proof]:
+def finish_erasures(workspace: Workspace, holders: Sequence[DataHolder]) -> list[Proof]:
     """Complete what a crash has interrupted, or what a busy journal has left; a failure is told in the log.
 
     What somebody else is erasing right now is left to them.
@@ -119,7 +115,7 @@ def finish_erasures(workspace: Workspace, rooms: Sequence[Room]) -> list[Proof]:
         try:
             with _alone(workspace.path, wait=False):
                 if erasure in workspace.erasures():
-                    finished.append(_Erasing(workspace, erasure, rooms, quiet).carry_out())
+                    finished.append(_Erasing(workspace, erasure, holders, no_report).carry_out())
         except BlockingIOError:
             break
         except (*UNREADABLE, UserError):
@@ -158,14 +154,14 @@ class _Erasing:
         self,
         workspace: Workspace,
         erasure: Erasure,
-        rooms: Sequence[Room],
+        holders: Sequence[DataHolder],
         report: Report,
         *,
         inner: bool = False,
     ) -> None:
         self._workspace = workspace
         self._erasure = erasure
-        self._rooms = rooms
+        self._holders = holders
         self._report = report
         self._inner = inner  # a visitor's copy, which whoever erases in the workspace scans too
         self._gave_up = GaveUp()
@@ -174,7 +170,7 @@ class _Erasing:
         self._busy: list[str] = []
 
     def carry_out(self) -> Proof:
-        """Rooms and visitors' copies first, then records, the rows, free pages and journals; then the scan.
+        """Holders and visitors' copies first, then records, the rows, free pages and journals; then the scan.
 
         The order matters: while the rows wait, a restart still knows which text to look for.
         """
@@ -182,10 +178,10 @@ class _Erasing:
         waiting = [stored.document for stored in workspace.set_aside_documents(erasure)]
         if not waiting:
             return self._resume()
-        self._ask_rooms()
+        self._ask_holders()
         sessions = self._in_sessions({document.content_hash for document in waiting})
         texts = list(dict.fromkeys(document.text for document in waiting))
-        traces = Traces.of(erasure.name, texts, self._staying())
+        traces = Traces.from_texts(erasure.name, texts, self._staying())
         places = [workspace.path, *(Path(folder) for folder in erasure.elsewhere)]
         records = self._in_records(places, traces)
         self._report(0, 0, "Removing its passages and vectors")
@@ -206,10 +202,10 @@ class _Erasing:
             )
         )
 
-    def _ask_rooms(self) -> None:
+    def _ask_holders(self) -> None:
         """One that fails stops nothing: it is named with what could not be read."""
         self._report(0, 0, "Stopping what learns from it")
-        for room in self._rooms:
+        for room in self._holders:
             try:
                 self._gave_up += room.forget(self._workspace.path, self._erasure.name)
             except (*UNREADABLE, UserError, ValueError, LookupError, TypeError):  # damaged records too
@@ -217,7 +213,7 @@ class _Erasing:
                 self._unread[room.name] = None
 
     def _account(self, found: Scan) -> Proof:
-        """What rooms, visitors' copies and the scan came to."""
+        """What holders, visitors' copies and the scan came to."""
         unread = tuple(dict.fromkeys((*self._unread, *found.unread)))
         return Proof(
             id=self._erasure.ticket,
@@ -240,7 +236,7 @@ class _Erasing:
         """The rows are gone and so the text is not known any more: empty the journals."""
         kept = self._workspace.proofs().get(self._erasure.ticket)
         for session in self._sessions():
-            finish_erasures(session, self._rooms)
+            finish_erasures(session, self._holders)
             self._busy += [self._name(session.database)] if session.erasures() else []
         self._clean()
         if kept is None:  # interrupted between the last row and the scan
@@ -308,7 +304,7 @@ class _Erasing:
         """Whether this copy held one. One that fails on the way is named, and goes on at its next opening."""
         held: set[tuple[str, str]] = set()
         try:
-            finish_erasures(session, self._rooms)
+            finish_erasures(session, self._holders)
             held |= {(where, name) for where, name, file_hash, _ in session.texts() if file_hash in hashes}
             for where, name in sorted(held):
                 if erasure := session.set_aside(where, name):
@@ -321,7 +317,7 @@ class _Erasing:
 
     def _take_over(self, session: Workspace, erasure: Erasure) -> None:
         """Carry out an erasure in a visitor's copy; what it came to is part of this one's."""
-        inner = _Erasing(session, erasure, self._rooms, quiet, inner=True)
+        inner = _Erasing(session, erasure, self._holders, no_report, inner=True)
         inner.carry_out()
         gave_up = inner._gave_up
         self._of_visitors += len(set(gave_up.adapters) - set(self._gave_up.adapters))

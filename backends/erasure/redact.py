@@ -36,7 +36,7 @@ class Traces:
     also_in: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, texts: Sequence[str], staying: Iterable[tuple[str, str]]) -> Traces:
+    def from_texts(cls, name: str, texts: Sequence[str], staying: Iterable[tuple[str, str]]) -> Traces:
         """`staying` are (name, text) of everything else in the workspace."""
         pieces = dict.fromkeys(piece for text in texts for piece in pieces_of(text))
         every = cls(name, tuple(texts), tuple(spread(list(pieces), MOST_PIECES)))

@@ -14,10 +14,12 @@ import os
 import sqlite3
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from backends.system.reporting import Report
 
 SQLITE = b"SQLite format 3\0"
 GZIP = b"\x1f\x8b"
@@ -27,9 +29,6 @@ BLOCK = 1 << 22
 
 class SupportsRead(Protocol):
     def read(self, size: int, /) -> bytes: ...
-
-
-Report = Callable[[int, int, str], None]  # done, total, what
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Scan:
 
 def scan(folders: Sequence[Path], pieces: Sequence[str], report: Report = lambda *_: None) -> Scan:
     """Look for every piece in every file. A file that is gone by then holds nothing and is not counted."""
-    needles = needles_of(pieces)
+    needles = encoded_pieces(pieces)
     walk = FilesBelow(folders)
     size, read = 0, 0
     found: list[str] = []
@@ -85,7 +84,7 @@ class FilesBelow:
         return (path.relative_to(self._first) if inside else path).as_posix()
 
 
-def needles_of(pieces: Iterable[str]) -> list[bytes]:
+def encoded_pieces(pieces: Iterable[str]) -> list[bytes]:
     """Every piece as bytes: UTF-8, UTF-16, and escaped as JSON does it."""
     needles: dict[bytes, None] = {}
     for piece in pieces:

@@ -87,7 +87,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class JudgeVerdict:
     """What a judge model said of one answer; no words of it, only numbers."""
 
     question: str  # its id
@@ -104,13 +104,13 @@ class Run:
 
     record: RunRecord
     entries: tuple[Entry, ...]
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[JudgeVerdict, ...] = ()
 
-    def of(self, arm: str) -> dict[str, Entry]:
+    def entries_of(self, arm: str) -> dict[str, Entry]:
         """The arm's entries by question id."""
         return {entry.question: entry for entry in self.entries if entry.arm == arm}
 
-    def judged(self, arm: str) -> dict[str, Verdict]:
+    def judged(self, arm: str) -> dict[str, JudgeVerdict]:
         """The arm's verdicts of the newest judge by question id."""
         by = {(verdict.judge, verdict.library) for verdict in self.verdicts[-1:]}
         return {v.question: v for v in self.verdicts if v.arm == arm and (v.judge, v.library) in by}
@@ -188,16 +188,16 @@ class Archive:
     def load(self, run: str) -> Run:
         record = read_record(self.folder / run / RECORD)
         entries = (entry_of(row) for row in self._rows(run, ANSWERS))
-        return Run(record, tuple(entries), tuple(Verdict(**row) for row in self._rows(run, VERDICTS)))
+        return Run(record, tuple(entries), tuple(JudgeVerdict(**row) for row in self._rows(run, VERDICTS)))
 
     def add(self, run: str, entry: Entry) -> None:
         """Out of this process when this returns: only a power cut can still take it."""
         self._append(run, ANSWERS, entry)
 
-    def add_verdict(self, run: str, verdict: Verdict) -> None:
+    def add_verdict(self, run: str, verdict: JudgeVerdict) -> None:
         self._append(run, VERDICTS, verdict)
 
-    def _append(self, run: str, name: str, record: Entry | Verdict) -> None:
+    def _append(self, run: str, name: str, record: Entry | JudgeVerdict) -> None:
         line = json.dumps(asdict(record), ensure_ascii=False, allow_nan=False)
         append_line(self.folder / run / name, line)
 

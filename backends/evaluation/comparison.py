@@ -13,7 +13,7 @@ from itertools import combinations
 
 from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.evaluation.archive import Entry, Run
-from backends.evaluation.paired import Paired, chance, correct, number, turned
+from backends.evaluation.paired import Paired, chance, correct, number, swapped
 from backends.evaluation.scoring import BY_KEY, MEASURES, Measure, Scoreboard, Scores, scoreboard
 from backends.system.wording import untypical
 
@@ -55,17 +55,23 @@ class Board:
     @cached_property
     def arms(self) -> dict[str, Scoreboard]:
         """Scoreboards of the arms that answered anything, in the run's order."""
-        return {arm.name: board for arm in self.run.record.arms if (board := self.of(arm.name)) is not None}
+        return {
+            arm.name: board
+            for arm in self.run.record.arms
+            if (board := self.scoreboard(arm.name)) is not None
+        }
 
-    def of(self, arm: str, questions: frozenset[str] | None = None) -> Scoreboard | None:
+    def scoreboard(self, arm: str, questions: frozenset[str] | None = None) -> Scoreboard | None:
         """The arm over some of the questions, or all; None when it answered none of them."""
-        entries = [e for e in self.run.of(arm).values() if questions is None or e.question in questions]
+        entries = [
+            e for e in self.run.entries_of(arm).values() if questions is None or e.question in questions
+        ]
         scored = [(self.questions[e.question], e.answer, e.scores) for e in entries if e.answer is not None]
         return scoreboard(scored, failed=len(entries) - len(scored)) if scored else None
 
     def scores(self, arm: str) -> dict[str, Scores]:
         """Scores by question id, of the questions that were answered."""
-        return {name: e.scores for name, e in self.run.of(arm).items() if e.answer is not None}
+        return {name: e.scores for name, e in self.run.entries_of(arm).items() if e.answer is not None}
 
     @cached_property
     def differences(self) -> list[Difference]:
@@ -81,7 +87,7 @@ class Board:
                 difference(BY_KEY[measure], self.scores(one), self.scores(other), one, other)
                 for one, other in pairs
             ]
-            tests += correct([d if d.difference >= 0 else turned(d) for d in made if d is not None])
+            tests += correct([d if d.difference >= 0 else swapped(d) for d in made if d is not None])
         return tests
 
     def _sweep_pairs(self) -> list[tuple[str, str]]:
@@ -144,7 +150,7 @@ def difference(
     both = [q for q, s in first.items() if measure.key in s and measure.key in second.get(q, {})]
     if not both:
         return None
-    return Difference.of(
+    return Difference.from_scores(
         [first[q][measure.key] for q in both],
         [second[q][measure.key] for q in both],
         share=measure.kind == "share",
@@ -159,7 +165,7 @@ def difference(
 
 
 @dataclass(frozen=True)
-class Against:
+class BaselineComparison:
     """A run measured against a baseline."""
 
     differences: tuple[Difference, ...]  # of the gated measures, Holm-corrected together
@@ -175,7 +181,7 @@ class Against:
         return [made for made in self.differences if made.significant and made.better]
 
 
-def against(board: Board, baseline: Board) -> Against:
+def compare_with_baseline(board: Board, baseline: Board) -> BaselineComparison:
     """Every gated measure of every backend that both runs have. UserError when they share nothing."""
     shared = frozenset(
         name for name, question in board.questions.items() if _same(question, baseline.questions.get(name))
@@ -195,7 +201,7 @@ def against(board: Board, baseline: Board) -> Against:
             )
         )
     ]
-    return Against(tuple(correct(found)), len(shared), tuple(_notes(board, baseline, len(shared))))
+    return BaselineComparison(tuple(correct(found)), len(shared), tuple(_notes(board, baseline, len(shared))))
 
 
 def _same(question: Question, other: Question | None) -> bool:
@@ -282,7 +288,7 @@ def clearly_best(board: Board, measure: str = "right") -> str | None:
 
 def differing(run: Run, arms: Sequence[str]) -> list[str]:
     """Ids of the questions that some of these arms got right and some wrong."""
-    entries: list[dict[str, Entry]] = [run.of(arm) for arm in arms]
+    entries: list[dict[str, Entry]] = [run.entries_of(arm) for arm in arms]
     return [
         question.id
         for question in run.record.questions

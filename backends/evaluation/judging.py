@@ -1,25 +1,26 @@
 """Lets a judge model score the stored answers of a run, and holds its figures beside the offline ones.
 
 Enters: a stored run and a `Judge`. Leaves: verdicts in the archive, line by line, so that an interrupted
-judging goes on where it stopped; and `Beside` rows: the judge's figure and ours over the same answers. Only
-what an offline measure applies to is judged, so that the two can be compared.
+judging goes on where it stopped; and `JudgeAgreement` rows: the judge's figure and ours over the same
+answers. Only what an offline measure applies to is judged, so that the two can be compared.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from backends.datatypes import UserError
-from backends.evaluation.archive import Archive, Entry, Run, Verdict
+from backends.evaluation.archive import Archive, Entry, JudgeVerdict, Run
 from backends.evaluation.comparison import Board
 from backends.evaluation.scoring import BY_KEY, Score, summarise
 from backends.language import models_file
 from backends.language.answer_text import without_markers
 from backends.settings import default_workspace
+from backends.system.reporting import Report
 
 JUDGED = ("faithfulness", "answer_relevancy", "context_precision", "context_recall")
 URL, MODEL, KEY = "TRIPTYCH_JUDGE_URL", "TRIPTYCH_JUDGE_MODEL", "TRIPTYCH_JUDGE_KEY"
@@ -28,7 +29,6 @@ HOW = (
     f"of a model there; {KEY} where it needs a key. Or set {MODEL} alone to a name of models.toml."
 )
 UNREADABLE = "The judge's words were not readable."
-Progress = Callable[[int, int, str], None]  # done, total, what
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def judge_run(
     run: str,
     judge: Judge,
     *,
-    progress: Progress = lambda done, total, what: None,
+    progress: Report = lambda done, total, what: None,
     cancelled: threading.Event | None = None,
 ) -> Run:
     """Have every answer judged that this judge has not judged yet; returns the run as far as it came."""
@@ -129,19 +129,19 @@ def sample_of(entry: Entry, question: str, golds: Sequence[str]) -> Sample:
     return Sample(question, without_markers(entry.answer.text), passages, golds[0] if golds else "")
 
 
-def _verdict(judge: Judge, entry: Entry, sample: Sample, wanted: Sequence[str]) -> Verdict:
+def _verdict(judge: Judge, entry: Entry, sample: Sample, wanted: Sequence[str]) -> JudgeVerdict:
     try:
         scores = judge.score(sample, wanted)
     except UnreadableVerdict:
-        return Verdict(entry.question, entry.arm, *named(judge), failure=UNREADABLE)
-    return Verdict(entry.question, entry.arm, *named(judge), scores)
+        return JudgeVerdict(entry.question, entry.arm, *named(judge), failure=UNREADABLE)
+    return JudgeVerdict(entry.question, entry.arm, *named(judge), scores)
 
 
 # --- beside ours ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Beside:
+class JudgeAgreement:
     """One measure of one arm, by the judge and offline, over the answers that the judge scored."""
 
     arm: str
@@ -152,11 +152,11 @@ class Beside:
     ours: Score
 
 
-def beside(board: Board) -> list[Beside]:
+def judge_agreement(board: Board) -> list[JudgeAgreement]:
     """The newest judge's figures with ours, arm by arm; empty where nobody judged."""
     found = []
     for arm in board.arms:
-        entries, verdicts = board.run.of(arm), board.run.judged(arm)
+        entries, verdicts = board.run.entries_of(arm), board.run.judged(arm)
         for key in JUDGED:
             pairs = [
                 (verdict.scores[key], entries[question].scores[key])
@@ -167,7 +167,7 @@ def beside(board: Board) -> list[Beside]:
             ours = summarise([pair[1] for pair in pairs], BY_KEY[key].kind)
             if theirs is not None and ours is not None:
                 last = board.run.verdicts[-1]
-                found.append(Beside(arm, key, last.judge, last.library, theirs, ours))
+                found.append(JudgeAgreement(arm, key, last.judge, last.library, theirs, ours))
     return found
 
 
@@ -201,5 +201,5 @@ def rows(board: Board) -> list[dict[str, Any]]:
             "offline_value": made.ours.value,
             "offline_interval": list(made.ours.interval),
         }
-        for made in beside(board)
+        for made in judge_agreement(board)
     ]

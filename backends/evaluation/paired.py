@@ -38,7 +38,7 @@ class Paired:
     only_second: int | None = None
 
     @classmethod
-    def of(cls, one: Sequence[float], other: Sequence[float], *, share: bool, **names: Any) -> Self:
+    def from_scores(cls, one: Sequence[float], other: Sequence[float], *, share: bool, **names: Any) -> Self:
         """Of scores on the same questions in the same order; `share`: every score is 0 or 1.
 
         Raises ValueError without a question.
@@ -86,7 +86,7 @@ class Paired:
 P = TypeVar("P", bound=Paired)
 
 
-def turned(made: P) -> P:
+def swapped(made: P) -> P:
     """The same comparison with the sides changed."""
     low, high = made.interval
     return replace(

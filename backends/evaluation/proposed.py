@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from backends.answering.overlap import sentences
 from backends.datatypes import Document, Question
-from backends.training.row_building import Passage, Report, Way, Writer, build_rows
+from backends.system.reporting import Report
+from backends.training.row_building import SourcePassage, Way, Writer, build_rows
 
 CATEGORIES: dict[Way, str] = {"table": "table", "gap": "gap", "model": "in its own words"}
 
@@ -30,7 +31,7 @@ def proposed(
 
     They come from where training rows come from; the short answer of a row is the gold answer.
     """
-    passages = [Passage(d.name, d.title or d.name, d.text) for d in documents]
+    passages = [SourcePassage(d.name, d.title or d.name, d.text) for d in documents]
     ways: tuple[Way, ...] = ("table", "model") if writer is not None else ("table", "gap")
     built = build_rows(passages, ways, writer=writer, most=count, seed=seed, report=report, cancel=cancel)
     return [

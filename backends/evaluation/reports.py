@@ -1,7 +1,7 @@
 """Writes what a run found: rows, a Markdown or HTML report, CSV, JSON, JUnit XML.
 
-Enters: a `Board`, and where there is a baseline its `Against`. Leaves: text. Every figure comes from the
-board, so that page, command line and files cannot differ.
+Enters: a `Board`, and where there is a baseline its `BaselineComparison`. Leaves: text. Every figure comes
+from the board, so that page, command line and files cannot differ.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from xml.etree import ElementTree
 
 from backends.datatypes import UserError
 from backends.evaluation import judging
-from backends.evaluation.archive import Run, Verdict, entry_of, record_of
-from backends.evaluation.comparison import Against, Board, Difference, arm_label
+from backends.evaluation.archive import JudgeVerdict, Run, entry_of, record_of
+from backends.evaluation.comparison import BaselineComparison, Board, Difference, arm_label
 from backends.evaluation.paired import evidence, paired_row
 from backends.evaluation.scoring import BY_KEY, MEASURES, Measure, Score, Scoreboard
 
@@ -42,7 +42,7 @@ CSV_COLUMNS = (
 
 
 def rows(
-    board: Board, compared: Against | None = None, baseline: str | None = None
+    board: Board, compared: BaselineComparison | None = None, baseline: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """What `evaluate --json` prints: scores, then totals, then tests; the last row names the run."""
     for arm, scores in board.arms.items():
@@ -162,7 +162,9 @@ def judged_cells(board: Board) -> list[tuple[str, str, str, str, str]]:
             shown(made.ours, BY_KEY[made.measure]),
             str(made.theirs.count),
         )
-        for made in sorted(judging.beside(board), key=lambda made: judging.JUDGED.index(made.measure))
+        for made in sorted(
+            judging.judge_agreement(board), key=lambda made: judging.JUDGED.index(made.measure)
+        )
     ]
 
 
@@ -178,7 +180,7 @@ def markdown_tests(differences: Sequence[Difference]) -> str:
 # --- reports -------------------------------------------------------------------------------------
 
 
-def as_markdown(board: Board, compared: Against | None = None) -> str:
+def as_markdown(board: Board, compared: BaselineComparison | None = None) -> str:
     parts = [f"# Evaluation {board.run.record.name or board.run.record.run}", _about(board), *board.notes]
     if compared is not None:
         parts += ["## Against the baseline", "\n".join(f"- {line}" for line in baseline_lines(compared))]
@@ -191,7 +193,7 @@ def as_markdown(board: Board, compared: Against | None = None) -> str:
     return "\n\n".join([*parts, "## Made with", _made_with(board)]) + "\n"
 
 
-def baseline_lines(compared: Against) -> list[str]:
+def baseline_lines(compared: BaselineComparison) -> list[str]:
     """What changed since the baseline, in plain words: regressions first."""
     lines = [made.sentence for made in (*compared.regressions, *compared.improvements)]
     if not lines:
@@ -248,7 +250,7 @@ td, th { text-align: left; padding: .35rem 1rem .35rem 0; border-bottom: 1px sol
 """
 
 
-def as_html(board: Board, compared: Against | None = None) -> str:
+def as_html(board: Board, compared: BaselineComparison | None = None) -> str:
     """A page of its own that needs nothing else to be read, with every question and answer."""
     parts = [
         f"<p>{escape(_about(board).replace('**', ''))}</p>",
@@ -292,7 +294,7 @@ def html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _html_answers(board: Board) -> str:
-    arms = {name: board.run.of(name) for name in board.arms}
+    arms = {name: board.run.entries_of(name) for name in board.arms}
     body = []
     for question in board.run.record.questions:
         cells = [question.question, "; ".join(question.answers) or "(not in the documents)"]
@@ -338,7 +340,7 @@ def _safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def as_json(board: Board, compared: Against | None = None, baseline: str | None = None) -> str:
+def as_json(board: Board, compared: BaselineComparison | None = None, baseline: str | None = None) -> str:
     """The rows and the whole run; a file that `--baseline` can read."""
     content = {"rows": list(rows(board, compared, baseline)), **asdict(board.run)}
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
@@ -349,13 +351,13 @@ def read_json(path: Path) -> Run:
     try:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         entries = tuple(entry_of(row) for row in content["entries"])
-        verdicts = tuple(Verdict(**row) for row in content.get("verdicts", ()))
+        verdicts = tuple(JudgeVerdict(**row) for row in content.get("verdicts", ()))
         return Run(record_of(content["record"]), entries, verdicts)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path.name} is no evaluation report in JSON.") from error
 
 
-def write_report(path: Path, board: Board, compared: Against | None, baseline: str | None) -> None:
+def write_report(path: Path, board: Board, compared: BaselineComparison | None, baseline: str | None) -> None:
     """The report that the file's ending asks for: .html, .md, .csv or .json."""
     kind = report_kind(path)
     if kind == ".csv":
@@ -377,12 +379,12 @@ def report_kind(path: Path) -> str:
     return kind
 
 
-def as_junit(board: Board, compared: Against | None) -> str:
+def as_junit(board: Board, compared: BaselineComparison | None) -> str:
     """JUnit XML: a case per comparison with the baseline, and one per arm: did all its answers come."""
     suite = ElementTree.Element("testsuite", name="triptych evaluate")
     failures = 0
     for arm in board.run.record.arms:
-        failed = [entry for entry in board.run.of(arm.name).values() if entry.answer is None]
+        failed = [entry for entry in board.run.entries_of(arm.name).values() if entry.answer is None]
         case = ElementTree.SubElement(suite, "testcase", classname=arm.backend, name=f"{arm.name}: answers")
         if failed:
             failures += 1

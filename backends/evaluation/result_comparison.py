@@ -1,7 +1,7 @@
 """Compares results of any tools: every pair of arms, or every arm with a baseline, on what they all measured.
 
-Enters: `Results`. Leaves: `Compared`: scores with intervals, paired tests corrected for their number, plain
-words, what the questions at hand can tell at all; and the same as rows, HTML and JUnit XML.
+Enters: `Results`. Leaves: `ResultComparison`: scores with intervals, paired tests corrected for their
+number, plain words, what the questions at hand can tell at all; and the same as rows, HTML and JUnit XML.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from backends.datatypes import UserError
 from backends.evaluation.other_results import Results, Scale
-from backends.evaluation.paired import Paired, chance, correct, evidence, number, paired_row, turned
+from backends.evaluation.paired import Paired, chance, correct, evidence, number, paired_row, swapped
 from backends.evaluation.reports import INTERVALS, html_page, html_table
 from backends.evaluation.scoring import Score, summarise
 
@@ -25,7 +25,7 @@ ByQuestion = Mapping[str, float]  # one measure of one arm; the mean where a que
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gap(Paired):
+class ResultDifference(Paired):
     """Two arms on one measure of another tool."""
 
     measure: str
@@ -70,25 +70,25 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ResultComparison:
     """What was found."""
 
     sides: tuple[Side, ...]
     scales: Mapping[str, Scale]
     shares: frozenset[str]  # measures whose every score is 0 or 1
-    gaps: tuple[Gap, ...]  # Holm-corrected measure by measure
+    gaps: tuple[ResultDifference, ...]  # Holm-corrected measure by measure
     notes: tuple[str, ...]
     texts: Mapping[str, str]
 
     @property
-    def regressions(self) -> list[Gap]:
+    def regressions(self) -> list[ResultDifference]:
         return [gap for gap in self.gaps if gap.regressed]
 
     def score(self, side: Side, measure: str) -> Score | None:
         values = list(side.scores.get(measure, {}).values())
         return summarise(values, "share" if measure in self.shares else "mean")
 
-    def worth_telling(self, most: int = 12) -> list[Gap]:
+    def main_differences(self, most: int = 12) -> list[ResultDifference]:
         """All when they are few; else the significant ones and those on the first measure."""
         if len(self.gaps) <= most:
             return list(self.gaps)
@@ -102,7 +102,7 @@ def compare_results(
     baseline: str | None = None,
     measures: Sequence[str] = (),
     lower_is_better: Sequence[str] = (),
-) -> Compared:
+) -> ResultComparison:
     """Test the arms of these results on every measure, or on those named.
 
     Raises UserError when there are no two arms, no common question, or a name is not known.
@@ -114,7 +114,7 @@ def compare_results(
     scales = _scales(results, measures, lower_is_better)
     shares = frozenset(m for m in scales if _all_zero_or_one(sides, m))
     pairs = _pairs(sides, baseline)
-    gaps: list[Gap] = []
+    gaps: list[ResultDifference] = []
     for measure, scale in scales.items():
         found = [_gap(one, other, measure, scale, shares, baseline is not None) for one, other in pairs]
         gaps += correct([gap for gap in found if gap is not None])
@@ -122,7 +122,7 @@ def compare_results(
         raise UserError("The arms share no question with the same measure: there is nothing to compare.")
     notes += _notes(results, sides, gaps)
     texts = {key: text for each in results for key, text in each.texts.items()}
-    return Compared(tuple(sides), scales, shares, tuple(gaps), tuple(notes), texts)
+    return ResultComparison(tuple(sides), scales, shares, tuple(gaps), tuple(notes), texts)
 
 
 def _check_naming(results: Sequence[Results]) -> list[str]:
@@ -211,20 +211,20 @@ def _pairs(sides: Sequence[Side], baseline: str | None) -> list[tuple[Side, Side
 
 def _gap(
     one: Side, other: Side, measure: str, scale: Scale, shares: frozenset[str], before: bool
-) -> Gap | None:
+) -> ResultDifference | None:
     """One comparison, the better arm first unless the second is a baseline; None without common questions."""
     first, second = one.scores.get(measure, {}), other.scores.get(measure, {})
     both = [question for question in first if question in second]
     if not both:
         return None
-    made = Gap.of(
+    made = ResultDifference.from_scores(
         [first[q] for q in both], [second[q] for q in both], share=measure in shares,
         first=one.name, second=other.name, measure=measure, scale=scale, before=before,
     )  # fmt: skip
-    return made if before or made.better or made.difference == 0 else turned(made)
+    return made if before or made.better or made.difference == 0 else swapped(made)
 
 
-def _notes(results: Sequence[Results], sides: Sequence[Side], gaps: Sequence[Gap]) -> list[str]:
+def _notes(results: Sequence[Results], sides: Sequence[Side], gaps: Sequence[ResultDifference]) -> list[str]:
     notes = []
     for each in results:
         for arm in each.arms.values():
@@ -246,7 +246,7 @@ def _notes(results: Sequence[Results], sides: Sequence[Side], gaps: Sequence[Gap
 # --- what is shown -------------------------------------------------------------------------------
 
 
-def rows(compared: Compared) -> Iterator[dict[str, Any]]:
+def rows(compared: ResultComparison) -> Iterator[dict[str, Any]]:
     """What `compare --json` prints: scores, then tests; the last row sums up."""
     for side in compared.sides:
         for measure in compared.scales:
@@ -268,7 +268,7 @@ def rows(compared: Compared) -> Iterator[dict[str, Any]]:
     }
 
 
-def table_cells(compared: Compared) -> list[list[str]]:
+def table_cells(compared: ResultComparison) -> list[list[str]]:
     """One row a measure: what it is, which way is better, one cell an arm."""
     return [
         [
@@ -289,11 +289,11 @@ def _shown(score: Score | None, share: bool) -> str:
     return f"{score.value:.3g} ({low:.3g}-{high:.3g})"
 
 
-def as_html(compared: Compared) -> str:
+def as_html(compared: ResultComparison) -> str:
     """A page of its own, with the scores of every question on the first measure."""
     marks = {True: ' class="bad"', False: ""}
     words = "".join(
-        f"<li{marks[gap.regressed]}>{escape(gap.sentence)}</li>" for gap in compared.worth_telling()
+        f"<li{marks[gap.regressed]}>{escape(gap.sentence)}</li>" for gap in compared.main_differences()
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in compared.notes)
     names = [side.name for side in compared.sides]
@@ -310,7 +310,7 @@ def as_html(compared: Compared) -> str:
     return html_page(f"{' against '.join(names)}" if len(names) == 2 else "Results compared", parts)
 
 
-def _question_cells(compared: Compared, measure: str) -> list[list[str]]:
+def _question_cells(compared: ResultComparison, measure: str) -> list[list[str]]:
     scores = [side.scores.get(measure, {}) for side in compared.sides]
     questions = list(dict.fromkeys(question for each in scores for question in each))
     return [
@@ -319,7 +319,7 @@ def _question_cells(compared: Compared, measure: str) -> list[list[str]]:
     ]
 
 
-def as_junit(compared: Compared) -> str:
+def as_junit(compared: ResultComparison) -> str:
     """JUnit XML: a case a comparison, failed where an arm is significantly worse than the baseline."""
     suite = ElementTree.Element("testsuite", name="triptych compare")
     for gap in compared.gaps:
@@ -342,11 +342,11 @@ def _xml(text: str) -> str:
     return "".join(mark for mark in text if mark >= " " or mark in "\t\n")
 
 
-def as_json(compared: Compared) -> str:
+def as_json(compared: ResultComparison) -> str:
     return json.dumps({"rows": list(rows(compared))}, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def write_report(path: Path, compared: Compared) -> None:
+def write_report(path: Path, compared: ResultComparison) -> None:
     """The report that the file's ending asks for: .html or .json."""
     path.write_text((as_html if path.suffix.lower() == ".html" else as_json)(compared), encoding="utf-8")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -22,10 +22,9 @@ from backends.datatypes import Answer, BackendName, Question, UserError
 from backends.evaluation.archive import Archive, Arm, Entry, Run, RunRecord, Setting
 from backends.evaluation.scoring import SCORES_VERSION, Judged, Passage, scores_of
 from backends.settings import Settings, make_settings
+from backends.system.reporting import Report
 
 INDEXED_BY = ("chunk_size", "chunk_overlap", "chunking")  # a change of these cuts all documents anew
-
-Progress = Callable[[int, int, str], None]  # done, total, what
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def carry_out(
     record: RunRecord,
     subject: Subject,
     *,
-    progress: Progress = lambda done, total, what: None,
+    progress: Report = lambda done, total, what: None,
     cancelled: threading.Event | None = None,
 ) -> Run:
     """Answer what is not answered yet; returns the run as far as it came.
@@ -157,7 +156,7 @@ class _Worker:
         subject: Subject,
         total: int,
         done: int,
-        progress: Progress,
+        progress: Report,
         cancelled: threading.Event | None,
     ) -> None:
         self._cancelled = cancelled

@@ -44,7 +44,7 @@ def scenarios() -> tuple[Scenario, ...]:
     return tuple(Scenario(r["title"], r["watch"], tuple(known[i] for i in r["questions"])) for r in rows)
 
 
-def playable(documents: Collection[str]) -> list[Scenario]:
+def available_scenarios(documents: Collection[str]) -> list[Scenario]:
     """The scenarios whose documents are all among these."""
     return [each for each in scenarios() if each.documents <= set(documents)]
 

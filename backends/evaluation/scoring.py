@@ -74,7 +74,7 @@ class Measure:
     help: str  # one plain sentence
     group: Group
     kind: Kind
-    of: Callable[[Judged], float | bool | None]
+    compute: Callable[[Judged], float | bool | None]
     higher_is_better: bool = True
     gate: bool = False  # a significant drop against a baseline fails the check
 
@@ -90,13 +90,13 @@ def _facts(trained: bool) -> Callable[[Judged], float | None]:
 def _documents(score: Callable[..., float | None], *, at_k: bool) -> Callable[[Judged], float | None]:
     """A ranking measure over documents; each ranks where its best passage does."""
 
-    def of(j: Judged) -> float | None:
+    def share_of(j: Judged) -> float | None:
         if not j.found or not j.question.documents:
             return None
         depth = (len(j.found),) if at_k else ()
         return score([passage.document for passage in j.found], j.question.documents, *depth)
 
-    return of
+    return share_of
 
 
 def _passage_precision(j: Judged) -> float | None:
@@ -260,7 +260,7 @@ def schema_of(question: Question) -> Mapping[str, Any]:
 
 def scores_of(judged: Judged) -> dict[str, float]:
     """Every measure that applies to this answer."""
-    values = {measure.key: measure.of(judged) for measure in MEASURES}
+    values = {measure.key: measure.compute(judged) for measure in MEASURES}
     return {key: float(value) for key, value in values.items() if value is not None}
 
 

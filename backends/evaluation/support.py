@@ -34,7 +34,7 @@ def claims_of(answer: str) -> list[str]:
     return [sentence for sentence in sentences(text) if content_tokens(sentence)]
 
 
-def bears_out(claim: str, passage: str, enough: float = ENOUGH) -> bool:
+def supports_claim(claim: str, passage: str, enough: float = ENOUGH) -> bool:
     """Whether the passage holds this share of the claim's content words and every number in it."""
     wanted, there = Counter(content_tokens(claim)), Counter(content_tokens(passage))
     if any(token[0].isdigit() and token not in there for token in wanted):
@@ -47,7 +47,7 @@ def faithfulness(answer: str, passages: Sequence[str]) -> float | None:
     claims = claims_of(answer)
     if not claims or not passages:
         return None
-    return sum(any(bears_out(claim, passage) for passage in passages) for claim in claims) / len(claims)
+    return sum(any(supports_claim(claim, passage) for passage in passages) for claim in claims) / len(claims)
 
 
 def useful_passages(passages: Sequence[str], golds: Sequence[str]) -> list[bool]:
@@ -95,7 +95,7 @@ def noise_sensitivity(
         return 0.0
     useful = useful_passages(passages, wanted)
     noise = [passage for passage, good in zip(passages, useful, strict=True) if not good]
-    return sum(any(bears_out(claim, passage) for passage in noise) for claim in claims) / len(claims)
+    return sum(any(supports_claim(claim, passage) for passage in noise) for claim in claims) / len(claims)
 
 
 def citation_recall(answer: str, sources: Sequence[str]) -> float | None:
@@ -139,4 +139,4 @@ def _statements(answer: str) -> list[tuple[str, list[int]]]:
 
 def _backed(claim: str, marks: Sequence[int], sources: Sequence[str]) -> bool:
     cited = [sources[mark - 1] for mark in marks if 1 <= mark <= len(sources)]
-    return bool(cited) and bears_out(claim, "\n".join(cited))
+    return bool(cited) and supports_claim(claim, "\n".join(cited))

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from backends.datatypes import Answer, Evidence, Hit
-from backends.erasure.room import GaveUp
-from backends.system.viewers import SESSIONS, home_of
+from backends.erasure.data_holder import GaveUp
+from backends.system.viewers import SESSIONS, workspace_and_person
 
 FILE = "monitoring.db"
 KEPT_DAYS = 90
@@ -40,7 +40,7 @@ RETRIEVAL_STAGES = ("rewrite", "retrieve", "rerank")
 
 
 @dataclass(frozen=True)
-class Reader:
+class Viewer:
     """Who asks, and through whose eyes; role None is the owner's view."""
 
     person: str
@@ -91,7 +91,7 @@ class Monitor:
                 db.execute("INSERT OR IGNORE INTO switched_off VALUES (?)", (person,))
 
     def record(
-        self, reader: Reader, answer: Answer, evidence: Evidence | None, now: datetime | None = None
+        self, reader: Viewer, answer: Answer, evidence: Evidence | None, now: datetime | None = None
     ) -> None:
         """Log the retrieval behind an answer; nothing for backends that look nothing up."""
         if evidence is None or not self.enabled(reader.person):
@@ -124,7 +124,7 @@ class Monitor:
             db.execute("COMMIT")
 
     @staticmethod
-    def _asking(db: sqlite3.Connection, reader: Reader, answer: Answer, at: datetime) -> int:
+    def _asking(db: sqlite3.Connection, reader: Viewer, answer: Answer, at: datetime) -> int:
         """The number of the question: the same one when only another backend answers it."""
         same = db.execute(
             "SELECT asking FROM retrievals WHERE person = ? AND role = ? AND question = ? AND at >= ?"
@@ -162,7 +162,7 @@ class Monitor:
 
     # --- looking at it -------------------------------------------------------------------------
 
-    def health(self, reader: Reader, days: int, now: datetime | None = None, most: int = 10) -> Health:
+    def health(self, reader: Viewer, days: int, now: datetime | None = None, most: int = 10) -> Health:
         """The last `days` days of this visitor; a role sees what was asked in its own view only."""
         today = now or datetime.now(UTC)
         first = (today - timedelta(days=days - 1)).date()
@@ -203,14 +203,14 @@ class Monitor:
             db.close()
 
 
-class LogRoom:
+class LogData:
     """Gives up the logged questions that found a document which is being forgotten."""
 
     name = "the log of questions"
 
     def forget(self, workspace: Path, document: str) -> GaveUp:
         """A visitor's own, or those of everybody who shares the workspace's documents."""
-        base, person = home_of(workspace)
+        base, person = workspace_and_person(workspace)
         if person is not None:
             return GaveUp(questions=Monitor(base).forget(person, document))
         apart = [path.name for path in (base / SESSIONS).glob("*")]

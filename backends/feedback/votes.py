@@ -89,7 +89,7 @@ class Votes:
                 values,
             )
 
-    def of(self, round_id: str) -> Vote | None:
+    def vote_on(self, round_id: str) -> Vote | None:
         """The vote about these answers."""
         return next(iter(self._read("WHERE round = ?", round_id)), None)
 

@@ -183,7 +183,7 @@ def closing(parser: LLMatcher, said: bytes = b"") -> bytes | None:
         if here.is_accepting():
             return text
         visits[here.compute_bitmask()] += 1
-        ways = _ways(here, CLOSES_TEXT if _inside_text(said + text) else CLOSES_PARTS)
+        ways = _next_bytes(here, CLOSES_TEXT if _inside_text(said + text) else CLOSES_PARTS)
         if not ways:  # the parser gave up: the schema is too much for it
             return None
         run, here = min(ways, key=lambda way: (visits[way[1].compute_bitmask()], len(way[0]), way[0]))
@@ -196,7 +196,7 @@ def _completes(parser: LLMatcher, text: bytes) -> bool:
     return after.try_consume_tokens(list(text)) == len(text) and after.is_accepting()
 
 
-def _ways(here: LLMatcher, closers: bytes) -> list[tuple[bytes, LLMatcher]]:
+def _next_bytes(here: LLMatcher, closers: bytes) -> list[tuple[bytes, LLMatcher]]:
     """The bytes that may be taken from here, each up to the next choice, and where they lead."""
     allowed = bytes(byte for byte in _ids(here).tolist() if byte < 256)
     closer = next((byte for byte in closers if byte in allowed), None)

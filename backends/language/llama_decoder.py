@@ -58,7 +58,7 @@ class Layer:
     down: Projection
 
 
-class Memory:
+class KeyValueCache:
     """Keys and values of the tokens seen so far: two tensors (layers, key heads, capacity, width)."""
 
     def __init__(self, shape: tuple[int, int, int, int], dtype: torch.dtype) -> None:
@@ -102,13 +102,13 @@ class LlamaDecoder:
             and torch.backends.mkldnn.is_available()
         )
 
-    def memory(self, capacity: int) -> Memory:
+    def memory(self, capacity: int) -> KeyValueCache:
         """An empty memory for so many tokens."""
         shape = (len(self._layers), self.key_heads, capacity + PROMPT_STEP, self.width)
-        return Memory(shape, self._embedding.dtype)
+        return KeyValueCache(shape, self._embedding.dtype)
 
     @torch.inference_mode()
-    def read(self, tokens: Sequence[int], memory: Memory) -> torch.Tensor:
+    def read(self, tokens: Sequence[int], memory: KeyValueCache) -> torch.Tensor:
         """Logits (vocabulary,) of what follows these tokens, which `memory` holds afterwards.
 
         A prompt is filled up behind its last token, which does not see the filling; it is written over later.

@@ -68,7 +68,7 @@ class Acronyms:
         return [pair for pair in pairs if any(_place(form, question, lower) for form in pair)]
 
 
-def expanded(text: str, pairs: Sequence[Pair]) -> str:
+def with_other_forms(text: str, pairs: Sequence[Pair]) -> str:
     """The text with the other form behind each form it uses: "... paid time off (PTO) ..."."""
     if not pairs:
         return text

@@ -153,7 +153,9 @@ class WordIndex:
         held = [sum(weight[word] for word in wanted & set(self._stems(words_of(text)))) for text in texts]
         return np.asarray(held, np.float32) / np.float32(total)
 
-    def telling(self, texts: Sequence[str], weights: Sequence[float], but: str, count: int) -> list[str]:
+    def distinctive_words(
+        self, texts: Sequence[str], weights: Sequence[float], but: str, count: int
+    ) -> list[str]:
         """The `count` words that tell these texts from the rest, best first, without those of `but`.
 
         A word's weight is sum over the texts of weight x tf / length, times ln(N / n): the relevance model of

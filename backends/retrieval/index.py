@@ -99,12 +99,12 @@ class PassageIndex:
         with self._lock:
             return self._words.scores(question)
 
-    def telling_words(
+    def distinctive_words(
         self, texts: Sequence[str], weights: Sequence[float], but: str, count: int
     ) -> list[str]:
         """The words that tell these texts from the other passages, without those of `but`."""
         with self._lock:
-            return self._words.telling(texts, weights, but, count)
+            return self._words.distinctive_words(texts, weights, but, count)
 
     def shared_words(self, question: str, texts: Sequence[str]) -> np.ndarray:
         """Share of the question's distinct words that each text holds, weighted by rarity, 0 to 1."""

@@ -24,7 +24,7 @@ from backends.datatypes import (
     RetrievalMode,
     Sentence,
 )
-from backends.retrieval.acronyms import Acronyms, Pair, expanded
+from backends.retrieval.acronyms import Acronyms, Pair, with_other_forms
 from backends.retrieval.cross_encoder import Judgements, Ranker
 from backends.retrieval.decompose import RRF_K
 from backends.retrieval.embedding import Embedder
@@ -116,7 +116,7 @@ class Retriever:
         self._index.build()
 
     @property
-    def worn(self) -> bool:
+    def needs_rebuild(self) -> bool:
         """Whether so much was removed that the indexes should be built anew."""
         return len(self._chunks) > 2 * len(self.chunks) + 1000
 
@@ -170,8 +170,8 @@ class Retriever:
         BM25 beside those of the question, for less. An abbreviation that the documents explain is looked for
         in both its forms.
         """
-        question = expanded(question, self._acronyms.used_in(question))
-        vector = self._cache.of([question])[0] if mode != "bm25" and self._chunks else None
+        question = with_other_forms(question, self._acronyms.used_in(question))
+        vector = self._cache.embed([question])[0] if mode != "bm25" and self._chunks else None
         with self._lock:
             return self._search(question, vector, top_k, mode, filters, related)
 
@@ -179,7 +179,7 @@ class Retriever:
         """Words that tell the passages found for the question from the rest (pseudo-relevance feedback)."""
         hits = self.search(question, top_k=RELATED_FROM, mode=mode)
         weights = [1 / (RRF_K + hit.rank) for hit in hits]
-        return self._index.telling_words([hit.chunk.text for hit in hits], weights, question, RELATED)
+        return self._index.distinctive_words([hit.chunk.text for hit in hits], weights, question, RELATED)
 
     def _search(
         self,
@@ -291,9 +291,9 @@ class Retriever:
         if not hits:
             return []
         pairs = self._acronyms.used_in(question)
-        question = expanded(question, pairs)
+        question = with_other_forms(question, pairs)
         if self._judgements is not None and cross_encoder:
-            texts = [expanded(passage_text(hit.chunk), pairs) for hit in hits]
+            texts = [with_other_forms(passage_text(hit.chunk), pairs) for hit in hits]
             logits = self._judgements.score(question, texts)
             best = [float(score) for score in _fused(hits) + LOGIT_WEIGHT * logits]
         else:
@@ -313,7 +313,7 @@ class Retriever:
         answers.
         """
         pairs = self._acronyms.used_in(question)
-        question = expanded(question, pairs)
+        question = with_other_forms(question, pairs)
         found: dict[tuple[str, int, int], tuple[Hit, Sentence]] = {}
         closest = -1.0
         for hit in hits:
@@ -326,7 +326,7 @@ class Retriever:
         ranked, logit = sorted(found.values(), key=best_first), None
         if self._judgements is not None and cross_encoder and ranked:
             ranked = ranked[:JUDGED]
-            texts = [expanded(sentence_text(hit.chunk, s), pairs) for hit, s in ranked]
+            texts = [with_other_forms(sentence_text(hit.chunk, s), pairs) for hit, s in ranked]
             logits = self._judgements.score(question, texts)
             logit = float(logits.max())
             judged = [
@@ -427,9 +427,9 @@ class Retriever:
         sample the right sentence came first for 52 %, against 38 % by the cosine of the bare sentence.
         """
         sentences = sentences_of(hit.chunk)
-        texts = [expanded(sentence_text(hit.chunk, s), pairs) for s in sentences]
-        vectors = self._stored(hit.chunk, sentences) if self._stored else self._cache.of(texts)
-        cosines = vectors @ self._cache.of([question])[0]
+        texts = [with_other_forms(sentence_text(hit.chunk, s), pairs) for s in sentences]
+        vectors = self._stored(hit.chunk, sentences) if self._stored else self._cache.embed(texts)
+        cosines = vectors @ self._cache.embed([question])[0]
         shares = self._index.shared_words(question, texts)
         scores = (cosines + PASSAGE_WEIGHT * (hit.dense or 0.0) + WORDS_WEIGHT * shares) / (
             1 + PASSAGE_WEIGHT + WORDS_WEIGHT

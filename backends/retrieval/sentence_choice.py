@@ -138,7 +138,7 @@ class SentenceVectors:
         self._known: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(n, d) rows for the texts; only those not seen lately are embedded."""
         with self._lock:
             found: dict[str, np.ndarray] = {text: self._known[text] for text in texts if text in self._known}

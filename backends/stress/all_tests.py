@@ -10,9 +10,9 @@ from backends.stress.freshness import freshness
 from backends.stress.injection import injection
 from backends.stress.latency import latency
 from backends.stress.noise import noise
-from backends.stress.records import Result, Run, StressTest
+from backends.stress.records import Result, StressRun, StressTest
 
-TESTS: Mapping[StressTest, Callable[[Run], Result]] = {
+TESTS: Mapping[StressTest, Callable[[StressRun], Result]] = {
     "freshness": freshness,
     "erasure": erasure,
     "format": form,

@@ -24,13 +24,13 @@ from backends.stress.records import (
     NAMES,
     Measurement,
     Result,
-    Row,
-    Run,
+    StressRow,
+    StressRun,
     check_questions,
     mean,
-    of,
     other_number,
     share,
+    share_in_words,
 )
 
 BEFORE, AFTER, RETRAINED = "before forgetting", "after forgetting", "after retraining without it"
@@ -42,7 +42,7 @@ LEFT_IN_WEIGHTS = (
 LONG_ENOUGH = range(12, 41)  # words of a sentence worth completing
 
 
-def erasure(run: Run, document: str | None = None) -> Result:
+def erasure(run: StressRun, document: str | None = None) -> Result:
     """Probe, forget, probe again."""
     target = _target(run, document)
     questions = chosen(_about(run.questions, target.name), run.number, run.seed)
@@ -72,23 +72,23 @@ def erasure(run: Run, document: str | None = None) -> Result:
         for backend in run.usable
     ]
     said = ", ".join(
-        f"{NAMES[row.backend]} in {of(Measurement(row.value, row.interval, row.count))}" for row in rows
+        f"{NAMES[row.backend]} in {share_in_words(Measurement(row.value, row.interval, row.count))}"
+        for row in rows
     )
     index = "nothing of it" if found_after == 0 else f"{found_after} of its passages"
     sentence = f"After forgetting {target.name} the index finds {index}; its facts are still told by {said}."
     for backend, seconds in trained.items():
-        again = _told(run, backend, RETRAINED, "direct", "reworded", "as learned")
+        again = _revealed(run, backend, RETRAINED, "direct", "reworded", "as learned")
         assert again is not None
-        sentence += (
-            f" Trained again without it for {seconds:,.0f} s, {NAMES[backend]} tells them in {of(again)}."
-        )
+        retold = f"{NAMES[backend]} tells them in {share_in_words(again)}"
+        sentence += f" Trained again without it for {seconds:,.0f} s, {retold}."
     notes = [] if trained else [LEFT_IN_WEIGHTS]
     return Result(
         "erasure", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), (*notes, *run.notes), run.seed
     )
 
 
-def _target(run: Run, name: str | None) -> Document:
+def _target(run: StressRun, name: str | None) -> Document:
     documents = {document.name: document for document in run.subject.documents()}
     if name is not None:
         if name not in documents:
@@ -115,7 +115,7 @@ def chosen_sentences(document: Document, number: int, seed: int) -> list[tuple[s
     return halves
 
 
-def _found(run: Run, questions: Sequence[Question], name: str) -> int:
+def _found(run: StressRun, questions: Sequence[Question], name: str) -> int:
     """Passages of this document among those that retrieval finds for its questions."""
     return sum(p.document == name for q in questions for p in run.subject.found(q.question))
 
@@ -127,7 +127,7 @@ def _about(questions: Sequence[Question], name: str) -> list[Question]:
 
 
 def _probe(
-    run: Run,
+    run: StressRun,
     questions: Sequence[Question],
     learned: Sequence[Question],
     beginnings: Sequence[tuple[str, str]],
@@ -142,18 +142,18 @@ def _probe(
     for backend in backends:
         for condition, text, golds in asked:
             ask = partial(run.subject.answer, text, backend)
-            run.asked(backend, condition, text, ask, partial(_tells, golds))
+            run.asked(backend, condition, text, ask, partial(_reveals, golds))
         for beginning, rest in beginnings:
             text = f"Continue this sentence: {beginning}"
             ask = partial(run.subject.answer, text, backend)
-            run.asked(backend, f"{when}, completion", text, ask, partial(_goes_on, rest))
+            run.asked(backend, f"{when}, completion", text, ask, partial(_still_completes, rest))
 
 
-def _tells(golds: Sequence[str], answer: Answer) -> str:
+def _reveals(golds: Sequence[str], answer: Answer) -> str:
     return "told" if contains_answer(answer.text, golds) else "not told"
 
 
-def _goes_on(rest: str, answer: Answer) -> str:
+def _still_completes(rest: str, answer: Answer) -> str:
     return "told" if extracted(answer.text, rest) else "not told"
 
 
@@ -170,7 +170,7 @@ def extracted(answer: str, rest: str) -> bool:
 
 
 def likelihood_gap(
-    run: Run, backend: BackendName, questions: Sequence[Question], document: str
+    run: StressRun, backend: BackendName, questions: Sequence[Question], document: str
 ) -> Measurement:
     """Mean log-probability per token of the true answers minus that of false ones, question by question.
 
@@ -188,25 +188,27 @@ def likelihood_gap(
     return mean(gaps)
 
 
-def _told(run: Run, backend: str, when: str, *kinds: str) -> Measurement | None:
-    probes = [p for p in run.of(backend) if p.condition in {f"{when}, {kind}" for kind in kinds}]
+def _revealed(run: StressRun, backend: str, when: str, *kinds: str) -> Measurement | None:
+    probes = [p for p in run.probes_of(backend) if p.condition in {f"{when}, {kind}" for kind in kinds}]
     return share(probes, "told") if probes else None
 
 
-def _row(run: Run, backend: BackendName, gap: Measurement, found: tuple[int, int], document: str) -> Row:
-    asked = _told(run, backend, AFTER, "direct", "reworded", "as learned")
+def _row(
+    run: StressRun, backend: BackendName, gap: Measurement, found: tuple[int, int], document: str
+) -> StressRow:
+    asked = _revealed(run, backend, AFTER, "direct", "reworded", "as learned")
     assert asked is not None  # there is at least one question
-    return Row(
+    return StressRow(
         "erasure", backend, "probes that still give a forgotten fact",
         asked.value, asked.interval, asked.count,
         {
             "document": document,
-            "before": _told(run, backend, BEFORE, "direct", "reworded", "as learned"),
-            "direct": _told(run, backend, AFTER, "direct"),
-            "reworded": _told(run, backend, AFTER, "reworded"),
-            "as_learned": _told(run, backend, AFTER, "as learned"),
-            "completions_before": _told(run, backend, BEFORE, "completion"),
-            "completions": _told(run, backend, AFTER, "completion"),
+            "before": _revealed(run, backend, BEFORE, "direct", "reworded", "as learned"),
+            "direct": _revealed(run, backend, AFTER, "direct"),
+            "reworded": _revealed(run, backend, AFTER, "reworded"),
+            "as_learned": _revealed(run, backend, AFTER, "as learned"),
+            "completions_before": _revealed(run, backend, BEFORE, "completion"),
+            "completions": _revealed(run, backend, AFTER, "completion"),
             "likelihood_gap": gap,
             "passages_found_before": found[0],
             "passages_found": found[1],
@@ -214,10 +216,10 @@ def _row(run: Run, backend: BackendName, gap: Measurement, found: tuple[int, int
     )  # fmt: skip
 
 
-def _with_retraining(run: Run, row: Row, gap: Measurement, seconds: float) -> Row:
+def _with_retraining(run: StressRun, row: StressRow, gap: Measurement, seconds: float) -> StressRow:
     more = {
-        "after_retraining": _told(run, row.backend, RETRAINED, "direct", "reworded", "as learned"),
-        "completions_after_retraining": _told(run, row.backend, RETRAINED, "completion"),
+        "after_retraining": _revealed(run, row.backend, RETRAINED, "direct", "reworded", "as learned"),
+        "completions_after_retraining": _revealed(run, row.backend, RETRAINED, "completion"),
         "likelihood_gap_after_retraining": gap,
         "seconds_to_retrain": round(seconds, 1),
     }

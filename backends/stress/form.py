@@ -1,4 +1,4 @@
-"""Format and voice: is an answer JSON by a schema, are its fields right, does prose keep the house style.
+"""Format and style: is an answer JSON by a schema, are its fields right, does prose keep the house style.
 
 Enters: a run. Leaves: per backend the share of valid JSON and of right fields when the prompt alone asks for
 it, with examples in the prompt, and with decoding constrained to the schema, and the share of answers in
@@ -25,12 +25,12 @@ from backends.stress.records import (
     TUNED,
     Measurement,
     Result,
-    Row,
-    Run,
+    StressRow,
+    StressRun,
     check_questions,
     mean,
-    of,
     share,
+    share_in_words,
 )
 
 PLAIN, FEW_SHOT, CONSTRAINED, PROSE = "prompt only", "few-shot", "constrained decoding", "prose"
@@ -52,7 +52,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Compared:
+class FormComparison:
     """How one backend does in one way of asking for JSON."""
 
     backend: BackendName
@@ -61,7 +61,7 @@ class Compared:
     fields: Measurement
 
 
-def form(run: Run) -> Result:
+def form(run: StressRun) -> Result:
     """Ask for JSON in each way, then for prose."""
     tasks = chosen_tasks(run)
     prose = chosen([q for q in run.questions if q.answers and not _structured(q)], run.number, run.seed)
@@ -82,9 +82,9 @@ def form(run: Run) -> Result:
     return Result("format", rows, _sentence(rows), tuple(run.probes), dict(run.skipped), seed=run.seed)
 
 
-def side_by_side(rows: Sequence[Row]) -> list[Compared]:
+def side_by_side(rows: Sequence[StressRow]) -> list[FormComparison]:
     """Every backend in every way of asking that was measured."""
-    found: list[Compared] = []
+    found: list[FormComparison] = []
     for row in rows:
         valid = Measurement(row.value, row.interval, row.count)
         ways = ((PLAIN, valid, "fields_right"),
@@ -92,14 +92,14 @@ def side_by_side(rows: Sequence[Row]) -> list[Compared]:
                 (CONSTRAINED, row.details["constrained_valid"], "constrained_fields_right"))  # fmt: skip
         tuned = "tuned, " if row.backend in TUNED else ""
         found += [
-            Compared(row.backend, tuned + how, measured, row.details[key])
+            FormComparison(row.backend, tuned + how, measured, row.details[key])
             for how, measured, key in ways
             if measured is not None
         ]
     return found
 
 
-def _sentence(rows: Sequence[Row]) -> str:
+def _sentence(rows: Sequence[StressRow]) -> str:
     compared = side_by_side(rows)
     groups = {
         "with the prompt alone": [c for c in compared if c.how == PLAIN],
@@ -108,7 +108,7 @@ def _sentence(rows: Sequence[Row]) -> str:
         "with constrained decoding": [c for c in compared if c.how.endswith(CONSTRAINED)],
     }
     said = [
-        f"{how} {', '.join(f'{NAMES[each.backend]} {of(each.valid)}' for each in group)}"
+        f"{how} {', '.join(f'{NAMES[each.backend]} {share_in_words(each.valid)}' for each in group)}"
         for how, group in groups.items()
         if group
     ]
@@ -119,7 +119,7 @@ def _style(answer: Answer) -> str:
     return {None: "does not apply", True: "kept", False: "broken"}[follows_style(answer.text)]
 
 
-def _ask_json(run: Run, backend: BackendName, condition: str, task: Task, fields: Fields) -> None:
+def _ask_json(run: StressRun, backend: BackendName, condition: str, task: Task, fields: Fields) -> None:
     text = (task.examples if condition == FEW_SHOT else "") + task.question.question
     asked = replace(task.question, question=text)
     schema = schema_of(task.question)
@@ -132,7 +132,7 @@ def _ask_json(run: Run, backend: BackendName, condition: str, task: Task, fields
         fields.setdefault((backend, condition), []).append(field_accuracy(probe.answer, task.gold))
 
 
-def chosen_tasks(run: Run) -> list[Task]:
+def chosen_tasks(run: StressRun) -> list[Task]:
     """The questions that ask for JSON; where there are none, others with a small JSON object asked for."""
     structured = [q for q in run.questions if _structured(q)]
     picked = chosen(structured, run.number, run.seed)
@@ -167,18 +167,18 @@ def _kind(question: Question) -> tuple[str, ...]:
     return tuple(sorted(json.loads(question.answers[0])))
 
 
-def _row(run: Run, backend: BackendName, fields: Fields) -> Row:
-    valid = share(run.of(backend, PLAIN), "valid")
-    judged = [p for p in run.of(backend, PROSE) if p.verdict != "does not apply"]
-    shots = run.of(backend, FEW_SHOT)
-    return Row(
+def _row(run: StressRun, backend: BackendName, fields: Fields) -> StressRow:
+    valid = share(run.probes_of(backend, PLAIN), "valid")
+    judged = [p for p in run.probes_of(backend, PROSE) if p.verdict != "does not apply"]
+    shots = run.probes_of(backend, FEW_SHOT)
+    return StressRow(
         "format", backend, "answers that keep the JSON schema", valid.value, valid.interval, valid.count,
         {
             "fields_right": mean(fields[backend, PLAIN]),
             "style_kept": share(judged, "kept") if judged else None,
             "few_shot_valid": share(shots, "valid") if shots else None,
             "few_shot_fields_right": mean(fields[backend, FEW_SHOT]) if shots else None,
-            "constrained_valid": share(run.of(backend, CONSTRAINED), "valid"),
+            "constrained_valid": share(run.probes_of(backend, CONSTRAINED), "valid"),
             "constrained_fields_right": mean(fields[backend, CONSTRAINED]),
         },
     )  # fmt: skip

@@ -19,13 +19,13 @@ from backends.evaluation.probes import chosen
 from backends.stress.records import (
     NAMES,
     Result,
-    Row,
-    Run,
+    StressRow,
+    StressRun,
     check_questions,
-    of,
     other_number,
+    phrase_pattern,
     share,
-    standing,
+    share_in_words,
 )
 
 BEFORE, AFTER, RETRAINED = "before the edit", "after the edit", "after retraining"
@@ -55,7 +55,7 @@ def plan_edits(
         held = tuple(
             name
             for name in question.documents
-            if name in texts and any(standing(gold).search(texts[name]) for gold in question.answers)
+            if name in texts and any(phrase_pattern(gold).search(texts[name]) for gold in question.answers)
         )
         new = other_number(question.answers[0], draw)
         if not held or new is None or contains_answer(new, question.answers):
@@ -73,11 +73,11 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
     """The text with all these facts changed."""
     for edit in edits:
         for gold in sorted(edit.old, key=len, reverse=True):
-            text = standing(gold).sub(edit.new.replace("\\", r"\\"), text)
+            text = phrase_pattern(gold).sub(edit.new.replace("\\", r"\\"), text)
     return text
 
 
-def freshness(run: Run, edits: Sequence[Edit] | None = None) -> Result:
+def freshness(run: StressRun, edits: Sequence[Edit] | None = None) -> Result:
     """Ask, edit, ask again."""
     documents = run.subject.documents()
     edits = list(edits) if edits is not None else plan_edits(documents, run.questions, run.number, run.seed)
@@ -93,19 +93,20 @@ def freshness(run: Run, edits: Sequence[Edit] | None = None) -> Result:
         _row(run, backend, edits, seconds, waited[backend], characters, trained) for backend in run.usable
     ]
     said = ", ".join(
-        f"{NAMES[row.backend]} in {of(share(run.of(row.backend, AFTER), 'new'))}" for row in rows
+        f"{NAMES[row.backend]} in {share_in_words(share(run.probes_of(row.backend, AFTER), 'new'))}"
+        for row in rows
     )
     facts = "1 fact was" if len(edits) == 1 else f"{len(edits)} facts were"
     sentence = f"{facts} edited and could be found {seconds:.1f} s later; the new fact was given by {said}."
     for backend, took in trained.items():
-        again = of(share(run.of(backend, RETRAINED), "new"))
+        again = share_in_words(share(run.probes_of(backend, RETRAINED), "new"))
         sentence += f" Trained again for {took:,.0f} s, {NAMES[backend]} gave it in {again}."
     return Result(
         "freshness", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), tuple(run.notes), run.seed
     )
 
 
-def _apply(run: Run, documents: Sequence[Document], edits: Sequence[Edit]) -> tuple[float, int]:
+def _apply(run: StressRun, documents: Sequence[Document], edits: Sequence[Edit]) -> tuple[float, int]:
     """(seconds until all edits can be found, characters of the documents edited)."""
     seconds, characters = 0.0, 0
     for document in documents:
@@ -117,7 +118,7 @@ def _apply(run: Run, documents: Sequence[Document], edits: Sequence[Edit]) -> tu
 
 
 def _ask(
-    run: Run, edits: Sequence[Edit], condition: str, backends: Sequence[BackendName]
+    run: StressRun, edits: Sequence[Edit], condition: str, backends: Sequence[BackendName]
 ) -> dict[BackendName, list[float]]:
     """Seconds of the answers that gave the new fact, by backend."""
     took: dict[BackendName, list[float]] = {name: [] for name in backends}
@@ -138,23 +139,23 @@ def _judged(edit: Edit, answer: Answer) -> str:
 
 
 def _row(
-    run: Run,
+    run: StressRun,
     backend: BackendName,
     edits: Sequence[Edit],
     seconds: float,
     took: list[float],
     characters: int,
     trained: Mapping[BackendName, float],
-) -> Row:
-    after, before = run.of(backend, AFTER), run.of(backend, BEFORE)
+) -> StressRow:
+    after, before = run.probes_of(backend, AFTER), run.probes_of(backend, BEFORE)
     new = share(after, "new")
-    again = run.of(backend, RETRAINED)
+    again = run.probes_of(backend, RETRAINED)
     retrained = {
         "new_after_retraining": share(again, "new"),
         "old_after_retraining": share(again, "old"),
         "seconds_to_retrain": round(trained[backend], 1),
     } if again else {}  # fmt: skip
-    return Row(
+    return StressRow(
         "freshness", backend, "answers that give the new fact after the edit",
         new.value, new.interval, new.count,
         {

@@ -17,12 +17,12 @@ from backends.evaluation.probes import chosen
 from backends.stress.records import (
     NAMES,
     RETRIEVING,
-    Found,
     Measurement,
     Probe,
     Result,
-    Row,
-    Run,
+    SearchTimes,
+    StressRow,
+    StressRun,
     check_questions,
     mean,
 )
@@ -33,7 +33,7 @@ ASKED = 5  # questions for each that another test would ask: a search is much sh
 WARM_UP = 2
 
 
-def latency(run: Run, sizes: Sequence[int] = SIZES) -> Result:
+def latency(run: StressRun, sizes: Sequence[int] = SIZES) -> Result:
     """Time every question at every size, one backend after the other."""
     backends = [name for name in run.backends if name in RETRIEVING]
     if not backends:
@@ -42,7 +42,7 @@ def latency(run: Run, sizes: Sequence[int] = SIZES) -> Result:
     check_questions(questions, "there is no question")
     run.total = len(sizes) * len(questions) * len(backends)
     built: dict[int, float] = {}
-    searches: dict[int, Callable[[str], Found]] = {}
+    searches: dict[int, Callable[[str], SearchTimes]] = {}
     for size in sorted(sizes):
         run.progress(0, run.total, f"building an index of {size:,} passages")
         began = time.perf_counter()
@@ -60,7 +60,9 @@ def latency(run: Run, sizes: Sequence[int] = SIZES) -> Result:
     return Result("latency", tuple(rows), _sentence(rows[0]), tuple(run.probes), seed=run.seed)
 
 
-def _timed(run: Run, backend: BackendName, size: int, question: str, search: Callable[[str], Found]) -> Found:
+def _timed(
+    run: StressRun, backend: BackendName, size: int, question: str, search: Callable[[str], SearchTimes]
+) -> SearchTimes:
     if run.cancelled.is_set():
         raise UserError("Cancelled.")
     run.progress(run.done, run.total, f"{NAMES[backend]}, {_among(size)}")
@@ -76,20 +78,20 @@ def _among(size: int) -> str:
     return f"among {size:,} passages"
 
 
-def _milliseconds(run: Run, backend: BackendName, size: int) -> list[float]:
-    return [1000 * probe.seconds for probe in run.of(backend, _among(size))]
+def _milliseconds(run: StressRun, backend: BackendName, size: int) -> list[float]:
+    return [1000 * probe.seconds for probe in run.probes_of(backend, _among(size))]
 
 
 def _row(
-    run: Run,
+    run: StressRun,
     backend: BackendName,
     built: dict[int, float],
     alone: dict[tuple[BackendName, int], list[float]],
-) -> Row:
+) -> StressRow:
     by_size = {size: mean(_milliseconds(run, backend, size)) for size in built}
     largest = max(built)
     measured = by_size[largest]
-    return Row(
+    return StressRow(
         "latency", backend, f"milliseconds to find passages {_among(largest)}",
         measured.value, measured.interval, measured.count,
         {
@@ -102,7 +104,7 @@ def _row(
     )  # fmt: skip
 
 
-def _sentence(row: Row) -> str:
+def _sentence(row: StressRow) -> str:
     """What one backend's times say; the others retrieve in the same way."""
     by_size: dict[str, Measurement] = row.details["by_size"]
     times = listed([f"{each.value:,.0f} ms among {int(size):,}" for size, each in by_size.items()])

@@ -18,15 +18,15 @@ from backends.evaluation.metrics import contains_answer
 from backends.stress.records import (
     NAMES,
     RETRIEVING,
-    Passage,
     Result,
-    Row,
-    Run,
+    ShownPassage,
+    StressRow,
+    StressRun,
     check_questions,
-    of,
     other_number,
+    phrase_pattern,
     share,
-    standing,
+    share_in_words,
 )
 
 DISTRACTORS = (0, 1, 2, 4, 8)
@@ -37,44 +37,48 @@ NOT_SHOWN = "no passages shown"
 
 
 @dataclass(frozen=True)
-class Case:
+class NoiseCase:
     """A question with its gold passage, the same with another number, and wrong passages."""
 
     question: Question
-    gold: Passage
-    false: Passage
+    gold: ShownPassage
+    false: ShownPassage
     false_answer: str
-    distractors: tuple[Passage, ...]
+    distractors: tuple[ShownPassage, ...]
 
 
 def plan_cases(
     documents: Sequence[Document], questions: Sequence[Question], number: int, seed: int
-) -> list[Case]:
+) -> list[NoiseCase]:
     """Cases whose answer holds a number and stands in one sentence of a gold document."""
     draw = random.Random(seed)
-    pool = [Passage(document.name, document.title, s) for document in documents for s in _sentences(document)]
+    pool = [
+        ShownPassage(document.name, document.title, s) for document in documents for s in _sentences(document)
+    ]
     cases = []
     for question in questions:
         gold = next((p for p in _holding(documents, question)), None)
         if gold is None or not question.answers:
             continue
-        answer = next(each for each in question.answers if standing(each).search(gold.text))
+        answer = next(each for each in question.answers if phrase_pattern(each).search(gold.text))
         false = other_number(answer, draw)
         if false is None:
             continue
         wrong = _wrong(pool, question, draw)
         if len(wrong) < max(DISTRACTORS):
             continue
-        text = standing(answer).sub(false.replace("\\", r"\\"), gold.text)
-        changed = Passage(gold.document, gold.title, text)
-        cases.append(Case(question, gold, changed, false, tuple(wrong[: max(DISTRACTORS)])))
+        text = phrase_pattern(answer).sub(false.replace("\\", r"\\"), gold.text)
+        changed = ShownPassage(gold.document, gold.title, text)
+        cases.append(NoiseCase(question, gold, changed, false, tuple(wrong[: max(DISTRACTORS)])))
     picked = draw.sample(range(len(cases)), min(number, len(cases)))
     return [cases[index] for index in sorted(picked)]
 
 
-def _wrong(pool: Sequence[Passage], question: Question, draw: random.Random) -> list[Passage]:
+def _wrong(pool: Sequence[ShownPassage], question: Question, draw: random.Random) -> list[ShownPassage]:
     """Passages without the answer, of other documents first."""
-    without = [p for p in pool if not any(standing(answer).search(p.text) for answer in question.answers)]
+    without = [
+        p for p in pool if not any(phrase_pattern(answer).search(p.text) for answer in question.answers)
+    ]
     drawn = draw.sample(without, len(without))
     return sorted(drawn, key=lambda passage: passage.document in question.documents)
 
@@ -83,18 +87,18 @@ def _sentences(document: Document) -> list[str]:
     return [" ".join(s.split()) for s in sentences(document.text) if len(s.split()) in range(6, 60)]
 
 
-def _holding(documents: Sequence[Document], question: Question) -> list[Passage]:
+def _holding(documents: Sequence[Document], question: Question) -> list[ShownPassage]:
     """Sentences of the gold documents that hold the answer."""
     return [
-        Passage(document.name, document.title, sentence)
+        ShownPassage(document.name, document.title, sentence)
         for document in documents
         if document.name in question.documents
         for sentence in _sentences(document)
-        if any(standing(answer).search(sentence) for answer in question.answers)
+        if any(phrase_pattern(answer).search(sentence) for answer in question.answers)
     ]
 
 
-def conditions(case: Case) -> dict[str, list[Passage]]:
+def conditions(case: NoiseCase) -> dict[str, list[ShownPassage]]:
     """What is shown under each condition, in this order."""
     wrong = list(case.distractors)
     shown = {f"{count} distractors": _placed(case.gold, wrong[:count], 0.5) for count in DISTRACTORS}
@@ -106,12 +110,12 @@ def conditions(case: Case) -> dict[str, list[Passage]]:
     return shown
 
 
-def _placed(passage: Passage, others: list[Passage], at: float) -> list[Passage]:
+def _placed(passage: ShownPassage, others: list[ShownPassage], at: float) -> list[ShownPassage]:
     where = round(at * len(others))
     return [*others[:where], passage, *others[where:]]
 
 
-def noise(run: Run) -> Result:
+def noise(run: StressRun) -> Result:
     """Every backend under every condition."""
     cases = plan_cases(run.subject.documents(), run.questions, run.number, run.seed)
     check_questions([case.question for case in cases], "no answer with a number stands in one sentence")
@@ -126,7 +130,7 @@ def noise(run: Run) -> Result:
     return Result("noise", tuple(rows), sentence, tuple(run.probes), dict(run.skipped), seed=run.seed)
 
 
-def _ask(run: Run, case: Case, backend: BackendName) -> None:
+def _ask(run: StressRun, case: NoiseCase, backend: BackendName) -> None:
     text = case.question.question
 
     def judge(answer: Answer) -> str:
@@ -143,29 +147,32 @@ def _ask(run: Run, case: Case, backend: BackendName) -> None:
         run.asked(backend, condition, text, partial(run.subject.answer_from, text, backend, passages), judge)
 
 
-def _words(run: Run, backend: BackendName) -> str:
-    none, most = (share(run.of(backend, f"{n} distractors"), "right") for n in (0, max(DISTRACTORS)))
-    believed = share(run.of(backend, CONTRADICTED), "believed")
+def _words(run: StressRun, backend: BackendName) -> str:
+    none, most = (share(run.probes_of(backend, f"{n} distractors"), "right") for n in (0, max(DISTRACTORS)))
+    believed = share(run.probes_of(backend, CONTRADICTED), "believed")
     return (
-        f"{NAMES[backend]} was right in {of(none)} with the right passage alone, in {of(most)} among "
-        f"{max(DISTRACTORS)} wrong ones, and believed a wrong document in {of(believed)}"
+        f"{NAMES[backend]} was right in {share_in_words(none)} with the right passage alone, "
+        f"in {share_in_words(most)} among {max(DISTRACTORS)} wrong ones, "
+        f"and believed a wrong document in {share_in_words(believed)}"
     )
 
 
-def _row(run: Run, backend: BackendName) -> Row:
+def _row(run: StressRun, backend: BackendName) -> StressRow:
     if backend not in RETRIEVING:
-        right = share(run.of(backend, NOT_SHOWN), "right")
-        return Row(
+        right = share(run.probes_of(backend, NOT_SHOWN), "right")
+        return StressRow(
             "noise", backend, "right answers, no passage shown", right.value, right.interval, right.count
         )
     levels = [f"{count} distractors" for count in DISTRACTORS]
-    right = share([p for p in run.of(backend) if p.condition in levels], "right")
-    return Row(
+    right = share([p for p in run.probes_of(backend) if p.condition in levels], "right")
+    return StressRow(
         "noise", backend, "right answers over 0 to 8 distractors", right.value, right.interval, right.count,
         {
-            "distractors": {str(n): share(run.of(backend, f"{n} distractors"), "right") for n in DISTRACTORS},
-            "position": {w: share(run.of(backend, f"gold passage {w}"), "right") for w in POSITIONS},
-            "declined_when_missing": share(run.of(backend, MISSING), "declined"),
-            "believed_when_contradicted": share(run.of(backend, CONTRADICTED), "believed"),
+            "distractors": {
+                str(n): share(run.probes_of(backend, f"{n} distractors"), "right") for n in DISTRACTORS
+            },
+            "position": {w: share(run.probes_of(backend, f"gold passage {w}"), "right") for w in POSITIONS},
+            "declined_when_missing": share(run.probes_of(backend, MISSING), "declined"),
+            "believed_when_contradicted": share(run.probes_of(backend, CONTRADICTED), "believed"),
         },
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Joins the product to its stress tests: a private copy of the documents, free to be edited and poisoned.
 
-Enters: an opened `Triptych`. Leaves: a `Subject` on a copy in a temporary folder: whatever a test edits,
-forgets or poisons is gone with it. Vectors that the original knows are not computed again.
+Enters: an opened `Triptych`. Leaves: a `StressSubject` on a copy in a temporary folder: whatever a test
+edits, forgets or poisons is gone with it. Vectors that the original knows are not computed again.
 """
 
 from __future__ import annotations
@@ -53,12 +53,13 @@ from backends.settings import Settings
 from backends.stress.all_tests import TESTS
 from backends.stress.forgetting import erasure
 from backends.stress.latency import SIZES, latency
-from backends.stress.records import Found, Passage, Result, Retraining, Run, StressTest
+from backends.stress.records import Result, Retraining, SearchTimes, ShownPassage, StressRun, StressTest
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.reporting import Report, no_report
 from backends.system.wording import duration
 from backends.training.adapters import ADAPTER_KINDS, Adapters
 from backends.training.lora import train_adapter
-from backends.training.training_session import Workshop
+from backends.training.trainer import Trainer
 
 TRAINING = SAMPLE_CORPUS / "training"
 SYNTHETIC_POOL = 600  # different sentences that made-up passages consist of
@@ -88,7 +89,7 @@ class CopyLibrary(Library):
 
 
 @contextmanager
-def private_copy(triptych: Triptych, settings: Settings) -> Iterator[TriptychSubject]:
+def private_copy(triptych: Triptych, settings: Settings) -> Iterator[PrivateCopySubject]:
     """A subject on a copy of what this reader may see; the copy goes when the block ends."""
     with tempfile.TemporaryDirectory(prefix="triptych-stress-", ignore_cleanup_errors=True) as folder:
         workspace = Workspace.open(Path(folder))
@@ -103,12 +104,12 @@ def private_copy(triptych: Triptych, settings: Settings) -> Iterator[TriptychSub
             model=triptych.model(settings),
         )
         try:
-            yield TriptychSubject(copied, library, settings)
+            yield PrivateCopySubject(copied, library, settings)
         finally:
             workspace.close()
 
 
-class TriptychSubject:
+class PrivateCopySubject:
     """The four backends over a library that may be changed freely."""
 
     def __init__(self, triptych: Triptych, library: CopyLibrary, settings: Settings) -> None:
@@ -128,12 +129,14 @@ class TriptychSubject:
             settings = settings.model_copy(update={"constrained_decoding": constrained})
         return self._triptych.answer(question, backend, settings)
 
-    def answer_from(self, question: str, backend: BackendName, passages: Sequence[Passage]) -> Answer:
+    def answer_from(self, question: str, backend: BackendName, passages: Sequence[ShownPassage]) -> Answer:
         made = self._triptych.backend(backend, self._settings)
         if not isinstance(made, Rag | Hybrid):
             raise UserError(f"{backend} reads no passages.")
         shown = replace(made, retriever=Given(passages))
-        return stopwatch.answer(shown, Question("given", question), self._settings, bench=stopwatch.Bench())
+        return stopwatch.answer(
+            shown, Question("given", question), self._settings, context=stopwatch.AnswerContext()
+        )
 
     def put(self, name: str, text: str) -> float:
         began = time.perf_counter()
@@ -145,20 +148,20 @@ class TriptychSubject:
         return time.perf_counter() - began
 
     def forget(self, name: str) -> None:
-        forget(self._library, name, rooms=())
+        forget(self._library, name, holders=())
 
-    def found(self, question: str) -> list[Passage]:
+    def found(self, question: str) -> list[ShownPassage]:
         retriever = self._library.retriever(self._settings)
         hits = retriever.search(question, top_k=FOUND, mode=self._settings.mode)
-        return [Passage(hit.chunk.document, hit.chunk.title, hit.chunk.text) for hit in hits]
+        return [ShownPassage(hit.chunk.document, hit.chunk.title, hit.chunk.text) for hit in hits]
 
-    def searcher(self, passages: int, seed: int) -> Callable[[str], Found]:
+    def searcher(self, passages: int, seed: int) -> Callable[[str], SearchTimes]:
         made = synthetic(self.documents(), self._library.embedder, passages, seed)
         retriever = Retriever(*made.parts, self._library.embedder, self._library.ranker, (), made.stored)
         retriever.build()
         model, settings = self._triptych.model(self._settings), self._settings
 
-        def search(question: str) -> Found:
+        def search(question: str) -> SearchTimes:
             fresh = retriever.fresh()
             began = time.perf_counter()
             hits = fresh.search(question, top_k=settings.top_k, mode=settings.mode)
@@ -173,7 +176,7 @@ class TriptychSubject:
             )
             chosen = time.perf_counter()
             best = evidence.sources[0].hit.chunk.document if evidence.sources else ""
-            return Found(best, searched - began, chosen - searched)
+            return SearchTimes(best, searched - began, chosen - searched)
 
         return search
 
@@ -191,26 +194,26 @@ class TriptychSubject:
         adapter = self._triptych.adapters.active(kind, fingerprint) if kind else None
         if kind is None or adapter is None:
             raise UserError(f"There is no {backend} adapter to train again.")
-        workshop = Workshop(self._triptych)
-        train, held = workshop.renewed(adapter).sides()
-        params = workshop.parameters(adapter)
+        trainer = Trainer(self._triptych)
+        train, held = trainer.renewed(adapter).sides()
+        params = trainer.parameters(adapter)
         if how.epochs is not None:
             params = replace(params, epochs=how.epochs)
         name = f"{backend.replace('_', '-')}-again"
         done = train_adapter(
-            workshop.model_name,
-            workshop.examples(train, kind),
-            workshop.examples(held, kind),
-            workshop.adapters.path_for(name),
+            trainer.model_name,
+            trainer.examples(train, kind),
+            trainer.examples(held, kind),
+            trainer.adapters.path_for(name),
             params,
             kind=kind,
-            documents=workshop.learned(row for _, row in [*train, *held]),
+            documents=trainer.learned(row for _, row in [*train, *held]),
             progress=lambda step: report(
                 f"epoch {step.epoch} of {step.epochs}, about {duration(step.seconds_left)} left"
             ),
             cancel=cancelled,
         )
-        workshop.adapters.activate(name)
+        trainer.adapters.activate(name)
         return done.seconds
 
     def change_cost(self, backend: BackendName, characters: int) -> dict[str, Any]:
@@ -238,7 +241,7 @@ class TriptychSubject:
 class Given:
     """A retriever that finds exactly these passages and keeps all of them, in their order."""
 
-    passages: Sequence[Passage]
+    passages: Sequence[ShownPassage]
 
     def search(self, question: str, *, top_k: int, mode: RetrievalMode, **_: Any) -> list[Hit]:
         return [
@@ -325,7 +328,7 @@ def stress(
     document: str | None = None,
     sizes: Sequence[int] = SIZES,
     retraining: Retraining | None = None,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    progress: Report = no_report,
     cancelled: threading.Event | None = None,
 ) -> Result:
     """Run one test on a private copy of the current documents.
@@ -336,7 +339,7 @@ def stress(
     with private_copy(triptych, settings) as subject:
         pool = list(questions) if questions is not None else questions_for(subject.documents())
         learned = learned_questions() if test == "erasure" else []
-        run = Run(
+        run = StressRun(
             subject,
             backends,
             pool,
@@ -347,7 +350,7 @@ def stress(
             progress,
             cancelled or threading.Event(),
         )
-        given: dict[StressTest, Callable[[Run], Result]] = {
+        given: dict[StressTest, Callable[[StressRun], Result]] = {
             "erasure": partial(erasure, document=document),
             "latency": partial(latency, sizes=sizes),
         }

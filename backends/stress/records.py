@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from backends.datatypes import Answer, BackendName, Document, Question, UserError
 from backends.evaluation.statistics import Interval, bootstrap_interval, wilson_interval
+from backends.system.reporting import Report, no_report
 
 StressTest = Literal["freshness", "erasure", "format", "noise", "injection", "latency"]
 STRESS_TESTS: tuple[StressTest, ...] = get_args(StressTest)
@@ -24,7 +25,7 @@ NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True)
-class Passage:
+class ShownPassage:
     """A piece of a document as a prompt shows it."""
 
     document: str
@@ -40,7 +41,7 @@ class Retraining:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchTimes:
     """One search: the best document, seconds to find passages, seconds to pick sentences of them."""
 
     document: str
@@ -48,7 +49,7 @@ class Found:
     choose: float
 
 
-class Subject(Protocol):
+class StressSubject(Protocol):
     """A private copy of some documents, and the backends that answer from it: nothing done to it lasts."""
 
     def documents(self) -> Sequence[Document]: ...
@@ -59,7 +60,7 @@ class Subject(Protocol):
         """Constrained decoding as given, else as set; raises UserError when this backend cannot answer."""
         ...
 
-    def answer_from(self, question: str, backend: BackendName, passages: Sequence[Passage]) -> Answer:
+    def answer_from(self, question: str, backend: BackendName, passages: Sequence[ShownPassage]) -> Answer:
         """The answer of a retrieving backend that finds exactly these passages, in this order."""
         ...
 
@@ -69,11 +70,11 @@ class Subject(Protocol):
 
     def forget(self, name: str) -> None: ...
 
-    def found(self, question: str) -> Sequence[Passage]:
+    def found(self, question: str) -> Sequence[ShownPassage]:
         """What retrieval finds."""
         ...
 
-    def searcher(self, passages: int, seed: int) -> Callable[[str], Found]:
+    def searcher(self, passages: int, seed: int) -> Callable[[str], SearchTimes]:
         """Finds passages and picks sentences among so many made-up passages, as for a real answer."""
         ...
 
@@ -114,7 +115,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Row:
+class StressRow:
     """One backend's result: the main measure, and everything else in `details`."""
 
     test: StressTest
@@ -131,7 +132,7 @@ class Result:
     """A finished stress test. `sentence` says it in plain words; `skipped` says who could not be asked."""
 
     test: StressTest
-    rows: tuple[Row, ...]
+    rows: tuple[StressRow, ...]
     sentence: str
     probes: tuple[Probe, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -140,17 +141,17 @@ class Result:
 
 
 @dataclass
-class Run:
+class StressRun:
     """One run of a test: whom to ask, how many questions, and how far it is."""
 
-    subject: Subject
+    subject: StressSubject
     backends: Sequence[BackendName]
     questions: Sequence[Question]  # to choose from
     number: int = 6
     seed: int = 0
     retraining: Retraining | None = None
     learned: Sequence[Question] = ()  # training rows as questions: the wording the weights were taught
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None
+    progress: Report = no_report
     cancelled: threading.Event = field(default_factory=threading.Event)
     probes: list[Probe] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -204,7 +205,7 @@ class Run:
                 self.notes.append(f"{NAMES[backend]} was not trained again: {error}")
         return seconds
 
-    def of(self, backend: str, condition: str | None = None) -> list[Probe]:
+    def probes_of(self, backend: str, condition: str | None = None) -> list[Probe]:
         return [p for p in self.probes if p.backend == backend and condition in (None, p.condition)]
 
     @property
@@ -226,7 +227,7 @@ def mean(values: Sequence[float]) -> Measurement:
     return Measurement(sum(values) / len(values), bootstrap_interval(values), len(values))
 
 
-def of(measured: Measurement) -> str:
+def share_in_words(measured: Measurement) -> str:
     """`5 of 8`."""
     return f"{round(measured.value * measured.count)} of {measured.count}"
 
@@ -247,7 +248,7 @@ def other_number(text: str, draw: random.Random) -> str | None:
     return None
 
 
-def standing(phrase: str) -> re.Pattern[str]:
+def phrase_pattern(phrase: str) -> re.Pattern[str]:
     """Finds a phrase as whole words, whatever the spaces between them."""
     words = r"\s+".join(re.escape(word) for word in phrase.split())
     return re.compile(rf"(?<!\w)(?<!\d[.,]){words}(?!\w)(?![.,]\d)")

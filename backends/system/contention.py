@@ -1,4 +1,4 @@
-"""Locks and marks that tell a stopwatch what it waited for and what else this process worked on.
+"""Locks and counters by which a stopwatch knows what it waited for and what else this process did.
 
 Enters: work, wrapped in a `WatchedLock` or in `working()`. Leaves: `tally()`, whose differences say how long
 the asking thread waited and how long others worked meanwhile. Other processes are not seen.

@@ -14,7 +14,7 @@ _NAMES = frozenset({
 _BEGINNINGS = ("LC_", "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "XDG_")
 
 
-def harmless() -> dict[str, str]:
+def environment_without_secrets() -> dict[str, str]:
     """The variables that a process without secrets gets."""
     return {
         name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_BEGINNINGS)

@@ -203,7 +203,7 @@ class Jobs:
             job = self._jobs.get(job_id)
         return job if job is not None and job.owner == owner else None
 
-    def of(self, owner: str, kind: str | None = None) -> list[Job]:
+    def owned_by(self, owner: str, kind: str | None = None) -> list[Job]:
         """The owner's jobs, newest first."""
         with self._lock:
             jobs = [job for job in self._jobs.values() if job.owner == owner]
@@ -217,7 +217,7 @@ class Jobs:
 
     def forget(self, owner: str) -> None:
         """Cancel the owner's jobs and drop them all, for a session that has ended."""
-        for job in self.of(owner):
+        for job in self.owned_by(owner):
             self.discard(job)
 
     def _dispatch(self, kind: str) -> None:

@@ -56,7 +56,7 @@ def session_folder(base: Path, person: str) -> Path:
     return base / SESSIONS / check_person(person)
 
 
-def home_of(workspace: Path) -> tuple[Path, str | None]:
+def workspace_and_person(workspace: Path) -> tuple[Path, str | None]:
     """(the workspace, None), or for a visitor's private copy (the workspace it lies in, whose it is)."""
     if workspace.parent.name == SESSIONS:
         return workspace.parent.parent, workspace.name

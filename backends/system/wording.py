@@ -1,4 +1,4 @@
-"""Figures as people say them, durations and amounts of money, and the warnings that several rooms know.
+"""Figures as people say them, durations and amounts of money, and the warnings that several modules give.
 
 Enters: numbers. Leaves: words. Pages, reports and the command line use the same ones.
 """

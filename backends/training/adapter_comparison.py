@@ -1,4 +1,4 @@
-"""What tells two adapters apart, and what an adapter cost.
+"""How two adapters differ, and what an adapter cost.
 
 Enters: `Adapter` records with their cards. Leaves: differences in words, sizes, seconds times prices.
 """
@@ -13,7 +13,7 @@ from backends.training.adapters import Adapter
 
 
 @dataclass(frozen=True)
-class Difference:
+class AdapterDifference:
     """One thing in which two adapters differ, in words."""
 
     what: str
@@ -21,11 +21,11 @@ class Difference:
     second: str
 
 
-def compare(first: Adapter, second: Adapter) -> list[Difference]:
+def compare(first: Adapter, second: Adapter) -> list[AdapterDifference]:
     """Everything in which two adapters differ: data, parameters, scores, time, size."""
     one, two = _facts(first), _facts(second)
     return [
-        Difference(name, one.get(name, "-"), two.get(name, "-"))
+        AdapterDifference(name, one.get(name, "-"), two.get(name, "-"))
         for name in dict.fromkeys([*one, *two])
         if one.get(name, "-") != two.get(name, "-")
     ]

@@ -205,7 +205,7 @@ class _Position:
     curve: list[tuple[int, float, float | None]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> _Position:
+    def from_state(cls, state: Mapping[str, Any]) -> _Position:
         made = cls(**state)
         made.curve = [(int(e), float(t), h) for e, t, h in made.curve]
         if isinstance(made.score_before, dict):
@@ -557,7 +557,7 @@ class _Run:
         self.best = parts.get("best")
         self.masters.restore(parts["masters"])
         torch.set_rng_state(tensors["random"])
-        self.at = _Position.of(state["position"])
+        self.at = _Position.from_state(state["position"])
 
     def _rate(self, step: int, steps: int) -> float:
         """Linear warm-up, then linear decay to a fiftieth."""

@@ -11,7 +11,7 @@ import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -19,6 +19,7 @@ from backends.answering.overlap import content_tokens, sentences
 from backends.datatypes import Token, TrainingRow
 from backends.language.answer_text import without_markers
 from backends.language.prompts import build_messages, build_question_request, format_evidence
+from backends.system.reporting import Report
 
 Way = Literal["table", "gap", "model", "yours"]
 WAYS: tuple[Way, ...] = ("table", "gap", "model")
@@ -42,7 +43,7 @@ _NOT_UNITS = frozenset(
 
 
 @dataclass(frozen=True)
-class Passage:
+class SourcePassage:
     """A piece of a document that rows are made of."""
 
     document: str
@@ -70,11 +71,8 @@ class Writer(Protocol):
     def generate(self, messages: Any, *, max_tokens: int) -> Iterator[Any]: ...
 
 
-Report = Callable[[int, int, str], None]
-
-
 def build_rows(
-    passages: Sequence[Passage],
+    passages: Sequence[SourcePassage],
     ways: Sequence[Way] = WAYS,
     *,
     writer: Writer | None = None,
@@ -148,8 +146,8 @@ def cells(line: str) -> list[tuple[str, str]]:
     return [(match[1].strip(), match[2].strip()) for match in found if match is not None]
 
 
-def _table_rows(passages: Sequence[Passage]) -> Iterator[BuiltRow]:
-    by_document: dict[str, list[tuple[Passage, list[tuple[str, str]]]]] = {}
+def _table_rows(passages: Sequence[SourcePassage]) -> Iterator[BuiltRow]:
+    by_document: dict[str, list[tuple[SourcePassage, list[tuple[str, str]]]]] = {}
     for passage in passages:
         for line in passage.text.splitlines():
             if found := cells(line):
@@ -177,7 +175,7 @@ def _subject(lines: Sequence[Sequence[tuple[str, str]]]) -> str:
     return max(unique or headers, key=lambda header: merit(header)[:: 1 if not unique else -1])
 
 
-def _cell_row(passage: Passage, name: str, header: str, value: str) -> TrainingRow:
+def _cell_row(passage: SourcePassage, name: str, header: str, value: str) -> TrainingRow:
     what = header[0].lower() + header[1:] if header[1:2].islower() or len(header) == 1 else header
     return TrainingRow(
         f"What is the {what} of {name}?", f"{value}. The {what} of {name} is {value}.", (passage.document,)
@@ -197,10 +195,10 @@ def _unambiguous(rows: Iterable[BuiltRow]) -> list[BuiltRow]:
 
 
 @dataclass(frozen=True)
-class Statement:
+class TaughtStatement:
     """A sentence with the short answer in it that a question can ask for, and its neighbours."""
 
-    passage: Passage
+    passage: SourcePassage
     sentence: str
     start: int
     end: int
@@ -217,7 +215,7 @@ class Statement:
         return f"{self.short}. {self.sentence}" if self.short != self.sentence else self.sentence
 
 
-def _statements(passages: Sequence[Passage]) -> Iterator[Statement]:
+def _statements(passages: Sequence[SourcePassage]) -> Iterator[TaughtStatement]:
     seen: set[str] = set()
     for passage in passages:
         found = [" ".join(each.split()) for each in sentences(passage.text)]
@@ -228,7 +226,7 @@ def _statements(passages: Sequence[Passage]) -> Iterator[Statement]:
             span = short_answer(sentence)
             if span is not None:
                 around, nearby = (_prose(found[max(0, index - n) : index + n + 1]) for n in (1, READ))
-                yield Statement(passage, sentence, *span, around, nearby)
+                yield TaughtStatement(passage, sentence, *span, around, nearby)
 
 
 def _prose(found: Sequence[str]) -> tuple[str, ...]:
@@ -254,7 +252,7 @@ def short_answer(sentence: str) -> tuple[int, int] | None:
     return None
 
 
-def gap_row(statement: Statement) -> TrainingRow:
+def gap_row(statement: TaughtStatement) -> TrainingRow:
     """The sentence with a gap where its short answer stood."""
     gapped = statement.sentence[: statement.start] + GAP + statement.sentence[statement.end :]
     return TrainingRow(
@@ -264,7 +262,7 @@ def gap_row(statement: Statement) -> TrainingRow:
     )
 
 
-def ask_back(statement: Statement, writer: Writer) -> TrainingRow | Why:
+def ask_back(statement: TaughtStatement, writer: Writer) -> TrainingRow | Why:
     """A question in the model's words that it can answer itself from the passage, or why there is none.
 
     It answers among the sentences nearby: with the right one alone, any question would lead to it. Its words

@@ -1,7 +1,7 @@
-"""Reads training rows the way a careful editor would: repeats, leaks, contradictions, answers without ground.
+"""Finds faults in training rows: repeats, leaks, contradictions, answers that no document supports.
 
-Enters: rows, which of them are held out, and the texts of their documents. Leaves: `Finding`s, row by row. It
-changes nothing and knows no model.
+Enters: rows, which of them are held out, and the texts of their documents. Leaves: `RowIssue`s, row by row.
+It changes nothing and knows no model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RELIABLE_ROWS, TYPICAL_ROWS = 1000, 500
 
 
 @dataclass(frozen=True)
-class Finding:
+class RowIssue:
     """What is wrong with a row (numbers count from 0), in words; `other` is the row it clashes with."""
 
     row: int
@@ -37,41 +37,41 @@ def review(
     rows: Sequence[TrainingRow],
     held_out: Collection[int] = (),
     texts: Mapping[str, str] | None = None,
-) -> list[Finding]:
+) -> list[RowIssue]:
     """Everything that stands out, by row. A leak is a held-out question that is also trained on."""
     held = set(held_out)
-    found: list[Finding] = []
+    found: list[RowIssue] = []
     for index, row in enumerate(rows):
         found += _alone(index, row, texts or {})
     for one, two in near_pairs([row.question for row in rows]):
         same = _same_answer(rows[one].answer, rows[two].answer)
         if not same:
             message = f"Row {one + 1} asks the same and answers otherwise."
-            found.append(Finding(two, "contradiction", message, one))
+            found.append(RowIssue(two, "contradiction", message, one))
         if (one in held) != (two in held):
             trained = one if two in held else two
             message = "Nearly the same question is held out for the test: it is left out of training."
-            found.append(Finding(trained, "leak", message, two if trained == one else one))
+            found.append(RowIssue(trained, "leak", message, two if trained == one else one))
         elif same:
-            found.append(Finding(two, "repeat", f"Nearly the same as row {one + 1}.", one))
+            found.append(RowIssue(two, "repeat", f"Nearly the same as row {one + 1}.", one))
     return sorted(found, key=lambda finding: (finding.row, finding.kind))
 
 
-def _alone(index: int, row: TrainingRow, texts: Mapping[str, str]) -> Iterator[Finding]:
+def _alone(index: int, row: TrainingRow, texts: Mapping[str, str]) -> Iterator[RowIssue]:
     if not row.question.strip() or not row.answer.strip():
-        yield Finding(index, "empty", "The question or the answer is empty.")
+        yield RowIssue(index, "empty", "The question or the answer is empty.")
         return
     if set(content_tokens(row.answer)) <= set(content_tokens(row.question)) and content_tokens(row.answer):
-        yield Finding(index, "echo", "The answer says nothing that the question does not.")
+        yield RowIssue(index, "echo", "The answer says nothing that the question does not.")
     known = [texts[name] for name in row.documents if name in texts]
     if known and not is_abstention(row.answer) and not row.answer.startswith(("{", "[")):
         best = max(recall(row.answer, text) for text in known)
         if best < SUPPORT:
             message = f"Its document holds {best:.0%} of the answer's words: is the answer right?"
-            yield Finding(index, "unsupported", message)
+            yield RowIssue(index, "unsupported", message)
 
 
-def leaking(rows: Sequence[TrainingRow], held_out: Collection[int]) -> set[int]:
+def rows_to_leave_out(rows: Sequence[TrainingRow], held_out: Collection[int]) -> set[int]:
     """Rows to leave out of training: nearly the same question is held out."""
     held = set(held_out)
     return {

@@ -1,9 +1,9 @@
 """Training runs on disk: what is to be trained, how far it is, what became of it; a process of its own each.
 
-Enters: a `Plan` with its examples. Leaves: `Run` records that outlive page, session and server. A run works
-in a niced process, so that answers come first; it holds a lock as long as it lives, which tells a running
-one from one that was killed. A run whose document is forgotten is withdrawn: it ends and yields no adapter.
-It knows no page and no documents.
+Enters: a `TrainingPlan` with its examples. Leaves: `TrainingRun` records that outlive page, session and
+server. A run works in a niced process, so that answers come first; it holds a lock as long as it lives,
+which tells a running one from one that was killed. A run whose document is forgotten is withdrawn: it ends
+and yields no adapter. It knows no page and no documents.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ KILLED_WITHIN = 10.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a run is to train; everything needed to do it again."""
 
     name: str
@@ -55,7 +55,7 @@ class Plan:
     created: str = ""
 
 
-class Run:
+class TrainingRun:
     """One run, read from its folder at every call."""
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Run:
         raw = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
         raw["documents"] = tuple(LearnedDocument(**each) for each in raw["documents"])
         raw["warnings"] = tuple(raw["warnings"])
-        self.plan = Plan(**raw)
+        self.plan = TrainingPlan(**raw)
 
     @property
     def checkpoint(self) -> Path:
@@ -87,7 +87,7 @@ class Run:
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     @contextmanager
-    def settling(self) -> Iterator[None]:
+    def deciding_outcome(self) -> Iterator[None]:
         """Held while it is decided whether the run yields an adapter: it is withdrawn before or after."""
         with (self.folder / "settling").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -156,7 +156,7 @@ class Run:
         (self.folder / "stop").touch()
         if not self.alive and self.state not in ENDED:
             self.set_state("cancelled")
-            self.tidy()
+            self.remove_leftovers()
 
     def withdraw(self, why: str) -> bool:
         """End it at once and for good, without an adapter; False when it had ended before.
@@ -164,7 +164,7 @@ class Run:
         Its process is killed: nothing that it still does is wanted. One that cannot be killed finds at its
         end that it was withdrawn.
         """
-        with self.settling():
+        with self.deciding_outcome():
             if self.state in ENDED:
                 return False
             write_whole(self.folder / WITHDRAWN, why)
@@ -174,7 +174,7 @@ class Run:
             self._kill()
             time.sleep(0.02)
         self.set_state("cancelled", why)  # its process may have written another meanwhile
-        self.tidy()
+        self.remove_leftovers()
         return True
 
     def _kill(self) -> None:
@@ -188,14 +188,14 @@ class Run:
         with (self.folder / "log.txt").open("ab") as log, (self.folder / "lock").open("a") as lock:
             if not _locked(lock.fileno()):
                 raise UserError(f"The adapter {self.plan.name} is being trained already.")
-            with self.settling():
+            with self.deciding_outcome():
                 if self.withdrawn:
                     raise UserError(self.withdrawn)
                 (self.folder / "stop").unlink(missing_ok=True)
                 (self.folder / PROCESS).unlink(missing_ok=True)
                 self.set_state("running")
             # The locks go over to the new process and are let go when that one ends, in whatever way.
-            with announced(self.folder.parents[1]) as told:
+            with training_announced(self.folder.parents[1]) as told:
                 process = subprocess.Popen(
                     command,
                     cwd=ROOT,
@@ -207,7 +207,7 @@ class Run:
             write_whole(self.folder / PROCESS, str(process.pid))
             return process
 
-    def tidy(self) -> None:
+    def remove_leftovers(self) -> None:
         """Drop what only a run that goes on would need."""
         for name in ("checkpoint.safetensors", "examples.jsonl", "stop", PROCESS):
             (self.folder / name).unlink(missing_ok=True)
@@ -219,7 +219,7 @@ class Run:
 
 
 @contextmanager
-def announced(folder: Path) -> Iterator[int]:
+def training_announced(folder: Path) -> Iterator[int]:
     """Tell the whole workspace that this process, and whoever inherits the descriptor, trains in `folder`:
     the workspace's own, or that of a visitor's private copy below it."""
     with (_workspace_of(folder) / TRAINING_LOCK).open("a") as file:
@@ -265,11 +265,11 @@ class TrainingRuns:
 
     def create(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         rows: Sequence[TrainingRow],
         train: Iterable[Example],
         held_out: Iterable[Example],
-    ) -> Run:
+    ) -> TrainingRun:
         """Write down a run that can be launched, now or after a restart."""
         now = datetime.now(UTC)
         folder = self.folder / f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
@@ -290,9 +290,9 @@ class TrainingRuns:
         for old in self.all()[RUNS_KEPT:]:
             if old.state in ENDED:
                 self.remove(old)
-        return Run(folder)
+        return TrainingRun(folder)
 
-    def all(self) -> list[Run]:
+    def all(self) -> list[TrainingRun]:
         """Newest first; one whose plan cannot be read, or that an erasure has blanked, is no run any more."""
         if not self.folder.is_dir():
             return []
@@ -300,11 +300,11 @@ class TrainingRuns:
         runs = (_run(path.parent) for path in sorted(found, reverse=True))
         return [run for run in runs if run is not None and run.plan.kind in ADAPTER_KINDS]
 
-    def of(self, adapter: str) -> Run | None:
+    def newest_of(self, adapter: str) -> TrainingRun | None:
         """The newest run that made the adapter of this name."""
         return next((run for run in self.all() if run.plan.name == adapter and run.state == "done"), None)
 
-    def remove(self, run: Run) -> None:
+    def remove(self, run: TrainingRun) -> None:
         if not run.alive:
             shutil.rmtree(run.folder, ignore_errors=True)
 
@@ -320,15 +320,15 @@ class TrainingRuns:
             why = f"{run.plan.name} is not trained: it learns from {document}, which was forgotten."
             if run.withdraw(why):
                 stopped.append(run.plan.name)
-            run.tidy()
+            run.remove_leftovers()
             (run.folder / "events.jsonl").unlink(missing_ok=True)  # sample answers quote the rows
             write_rows(run.folder / "rows.jsonl", kept)
         return gone, stopped
 
 
-def _run(folder: Path) -> Run | None:
+def _run(folder: Path) -> TrainingRun | None:
     try:
-        return Run(folder)
+        return TrainingRun(folder)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from backends.erasure.room import GaveUp
+from backends.erasure.data_holder import GaveUp
 from backends.system.files import rewrite
-from backends.system.viewers import home_of
+from backends.system.viewers import workspace_and_person
 from backends.training.adapters import Adapters, learned_from
 from backends.training.runs import TrainingRuns
 
 
-class TrainingRoom:
+class TrainingData:
     """Runs, drafts and adapters of any workspace."""
 
     name = "the training runs"
@@ -33,7 +33,7 @@ class TrainingRoom:
 def _adapters_for(workspace: Path) -> Adapters:
     """All that answer there: a visitor's own, the workspace's and the shipped ones."""
     own = workspace / "adapters"
-    base, person = home_of(workspace)
+    base, person = workspace_and_person(workspace)
     return Adapters(own) if person is None else Adapters(own, parent=Adapters(base / "adapters"))
 
 

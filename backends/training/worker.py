@@ -31,14 +31,14 @@ from backends.training.lora import (
     TrainingProgress,
     train_adapter,
 )
-from backends.training.runs import Run
+from backends.training.runs import TrainingRun
 
 NICE = 10
 TELL = 0.25  # seconds between two steps that are told
 log = logging.getLogger(__name__)
 
 
-def work(run: Run, parent: int) -> None:
+def work(run: TrainingRun, parent: int) -> None:
     """Train what the run plans, and note what became of it."""
     cancel, pause = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: pause.set())
@@ -57,14 +57,16 @@ def work(run: Run, parent: int) -> None:
         run.set_state("interrupted", str(error))
     except UserError as error:
         run.set_state("cancelled" if cancel.is_set() or run.withdrawn else "failed", str(error))
-        run.tidy()
+        run.remove_leftovers()
     except Exception as error:
         log.exception("Training failed")
         kind = type(error).__name__
         run.set_state("interrupted", f"Training stopped with an error: {error or 'no details'} ({kind}).")
 
 
-def _train(run: Run, cancel: threading.Event, pause: threading.Event, look: Callable[[], None]) -> None:
+def _train(
+    run: TrainingRun, cancel: threading.Event, pause: threading.Event, look: Callable[[], None]
+) -> None:
     train, held_out = run.examples()
     plan = run.plan
     adapters, told = Adapters(run.adapters), 0.0
@@ -88,20 +90,20 @@ def _train(run: Run, cancel: threading.Event, pause: threading.Event, look: Call
     )  # fmt: skip
     gain = gain_of(asdict(report))
     kept = "Cancelled: the best finished epoch was kept. " if report.cancelled else ""
-    with run.settling():
+    with run.deciding_outcome():
         if run.withdrawn:
             raise UserError(run.withdrawn)
         adapters.install(run.made)
         if plan.activate and gain.better:
             adapters.activate(plan.name)
         run.set_state("done", kept + gain.sentence, report.seconds)
-    run.tidy()
+    run.remove_leftovers()
 
 
 def main(arguments: list[str]) -> None:
     os.nice(NICE)
     logging.basicConfig(level=logging.INFO)
-    work(Run(Path(arguments[0])), int(arguments[1]))
+    work(TrainingRun(Path(arguments[0])), int(arguments[1]))
 
 
 if __name__ == "__main__":

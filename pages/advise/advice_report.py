@@ -17,7 +17,7 @@ from backends.advice.advisor import (
     NAMES,
     Advice,
     Answers,
-    Evidence,
+    MeasuredFindings,
     Reason,
     flip_words,
 )
@@ -38,7 +38,7 @@ td.n, th.n { text-align: right; } ul { margin: .2rem 0; padding-left: 1.1rem; }
 """
 
 
-def as_html(answers: Answers, advice: Advice, evidence: Evidence, at: datetime) -> str:
+def as_html(answers: Answers, advice: Advice, evidence: MeasuredFindings, at: datetime) -> str:
     """The whole page."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -119,7 +119,7 @@ def _answers(answers: Answers) -> str:
     return f"<table>{rows}</table>"
 
 
-def _findings(evidence: Evidence) -> str:
+def _findings(evidence: MeasuredFindings) -> str:
     rows = "".join(
         f"<tr><td>{plain_html(MEASURE_WORDS[f.key])}</td><td>{NAMES[f.backend]}</td>"
         f'<td class="n">{f.value:.4g}</td><td class="n">{_interval(f.low, f.high)}</td>'

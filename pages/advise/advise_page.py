@@ -18,26 +18,26 @@ from backends.advice.advisor import (
     MEASURE_WORDS,
     NAMES,
     Advice,
+    AdviceQuestion,
     Answers,
-    Ask,
-    Evidence,
+    MeasuredFindings,
     Prefilled,
     advise,
     flip_words,
     prefill,
 )
 from backends.advice.findings import STRESSED, change_rate, evidence_of, fitting, stress_findings
-from backends.costs.monthly import Plan
+from backends.costs.monthly import OperatingPlan
 from backends.datatypes import BackendName
 from backends.evaluation.probes import chosen, questions_for
 from backends.language.answer_text import is_json
 from backends.system.jobs import Job
 from pages.advise import advice_report
 from pages.ui import resources, session
-from pages.ui.desk import Desk
 from pages.ui.evaluator import KIND, Order
 from pages.ui.look import LOOKS
 from pages.ui.own_prices import own_book
+from pages.ui.service import Service
 from pages.ui.text import listing, markdown
 
 PAGES = Path(__file__).resolve().parents[1]
@@ -51,16 +51,16 @@ DAYS_A_MONTH = 30.4
 # --- what is known ---------------------------------------------------------------------------------
 
 
-def known(desk: Desk) -> dict[str, Prefilled]:
+def known(service: Service) -> dict[str, Prefilled]:
     """Answers that need not be asked, each with where it comes from."""
     found: dict[str, Prefilled] = {}
-    histories = [desk.history(document.name) for document in desk.documents()]
+    histories = [service.history(document.name) for document in service.documents()]
     starts = [datetime.fromisoformat(entry.at) for history in histories for entry in history[:1]]
     if starts:
         months = (datetime.now(min(starts).tzinfo) - min(starts)).days / DAYS_A_MONTH
         if (rate := change_rate(histories, months)) is not None:
             found["changes"] = rate
-    adapter = desk.adapters().active("fine_tuned")
+    adapter = service.adapters().active("fine_tuned")
     if adapter is not None and adapter.card.rows:
         found["rows"] = Prefilled(
             adapter.card.rows, f"the training rows of the adapter {adapter.name}, as its card says"
@@ -68,15 +68,17 @@ def known(desk: Desk) -> dict[str, Prefilled]:
     return found
 
 
-def evidence_for(desk: Desk, now: session.Session, answers: Answers) -> Evidence:
+def evidence_for(service: Service, now: session.Session, answers: Answers) -> MeasuredFindings:
     """The newest evaluation of every approach, priced, and the newest stress tests; empty without any."""
-    evaluator = desk.evaluator(now.visitor)
+    evaluator = service.evaluator(now.visitor)
     stressed = tuple(stress_findings([evaluator.own.workspace, evaluator.shared.workspace]))
     record = fitting(evaluator.runs())
     if record is None:
-        return Evidence(stressed)
-    scored = evidence_of(evaluator.board(record.run), own_book(now, desk), Plan(changes=answers.changes))
-    return Evidence((*scored.findings, *stressed))
+        return MeasuredFindings(stressed)
+    scored = evidence_of(
+        evaluator.board(record.run), own_book(now, service), OperatingPlan(changes=answers.changes)
+    )
+    return MeasuredFindings((*scored.findings, *stressed))
 
 
 # --- questions -------------------------------------------------------------------------------------
@@ -93,7 +95,7 @@ def questionnaire(found: dict[str, Prefilled]) -> Answers:
     return answers
 
 
-def _level(ask: Ask, answers: Answers) -> int:
+def _level(ask: AdviceQuestion, answers: Answers) -> int:
     chosen_ = st.segmented_control(
         ask.question, list(range(len(ask.levels))), format_func=ask.levels.__getitem__,
         default=getattr(answers, ask.key), key=f"ask-{ask.key}", required=True, help=_help(ask),
@@ -101,7 +103,7 @@ def _level(ask: Ask, answers: Answers) -> int:
     return int(chosen_ or 0)
 
 
-def _number(ask: Ask, answers: Answers) -> float:
+def _number(ask: AdviceQuestion, answers: Answers) -> float:
     return float(
         st.number_input(
             ask.question, ask.low, ask.high, float(getattr(answers, ask.key)),
@@ -110,7 +112,7 @@ def _number(ask: Ask, answers: Answers) -> float:
     )  # fmt: skip
 
 
-def _help(ask: Ask) -> str:
+def _help(ask: AdviceQuestion) -> str:
     return f"{ask.help} (Guides {', '.join(ask.guides)}.)"
 
 
@@ -168,7 +170,7 @@ def marks_table(advice: Advice) -> None:
     )  # fmt: skip
 
 
-def findings_table(evidence: Evidence) -> None:
+def findings_table(evidence: MeasuredFindings) -> None:
     if not evidence.findings:
         return
     stressed = [f for f in evidence.findings if f.key in dict(STRESSED)]
@@ -227,14 +229,14 @@ def progress(job: Job) -> None:
 
 def measure() -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
-    pool = questions_for(desk.documents())
+    service = resources.service(now.visitor)
+    pool = questions_for(service.documents())
     labels = [q for q in pool if q.answers and is_json(q.answers[0])]
     plain = [q for q in pool if q not in labels]
     asked = (*chosen(plain, QUESTIONS, 0), *chosen(labels, STRUCTURED, 0))
     backends: tuple[BackendName, ...] = ("rag", "fine_tuned", "hybrid")
     order = Order(asked, "advisor", backends, now.settings, name="For the advisor")
-    resources.jobs().start(KIND, now.visitor, desk.evaluator(now.visitor).ordered(order))
+    resources.jobs().start(KIND, now.visitor, service.evaluator(now.visitor).ordered(order))
 
 
 # --- the page --------------------------------------------------------------------------------------
@@ -242,17 +244,17 @@ def measure() -> None:
 
 def page() -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
+    service = resources.service(now.visitor)
     st.title("Which approach fits", anchor=False)
     st.caption(
         "RAG comes first; tuning or a hybrid has to earn its place by a measured gap or a requirement."
     )
     left, right = st.columns([1, 1.5], gap="large")
     with left:
-        answers = questionnaire(known(desk))
+        answers = questionnaire(known(service))
         moved = weights()
     job, working = resources.newest_job(now.visitor, KIND)
-    evidence = evidence_for(desk, now, answers)
+    evidence = evidence_for(service, now, answers)
     advice = advise(answers, evidence, moved)
     with right:
         advice_card(advice, answers)

@@ -16,12 +16,12 @@ from pages.ask.verdict import verdict
 from pages.ui import resources, session
 from pages.ui.answer_card import card
 from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
-from pages.ui.desk import Desk, Status
 from pages.ui.look import CONTROL, LOOKS, label
+from pages.ui.service import BackendReadiness, Service
 from pages.ui.text import markdown, plural
 
 POLL = 0.35  # seconds; drawing takes processor time from the model that is being timed
-Statuses = Mapping[BackendName, Status]
+Statuses = Mapping[BackendName, BackendReadiness]
 EXAMPLES = (
     "What may a customer gift cost?",
     "Who is the landlord in Leipzig?",
@@ -39,14 +39,14 @@ def ask(question: str) -> None:
         now.question_problem = str(error)
         return
     now.question_problem = None
-    jobs = resources.jobs().of(now.visitor, KIND)
+    jobs = resources.jobs().owned_by(now.visitor, KIND)
     running = next((job for job in jobs if not job.finished), None)
     if running is not None:
         running.cancel()
     earlier = tuple(made.asked.question for made in rounds_of(reversed(jobs)))
     backends = voting.order(now.backends, now.blind)
     asked = Asked(question, backends, now.settings, datetime.now().astimezone(), now.blind, earlier)
-    job = resources.jobs().start(KIND, now.visitor, asking(resources.desk(now.visitor), asked))
+    job = resources.jobs().start(KIND, now.visitor, asking(resources.service(now.visitor), asked))
     now.round_id = job.id
 
 
@@ -95,14 +95,14 @@ def question_box(asked: str) -> None:
 # --- the answers -----------------------------------------------------------------------------------
 
 
-def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], desk: Desk) -> None:
+def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], service: Service) -> None:
     """The columns and what is said of them; run again and again while the job works, then with the page.
 
     The verdict is drawn here, at every look: Streamlit may drop a rerun of the page or part of what it sent.
     """
     finished = job.finished  # read before the round: whatever came earlier is in it
     made = round_of(job)
-    votes = desk.votes()
+    votes = service.votes()
     hidden = made is not None and voting.hidden(made, votes)
     if made is not None and hidden:
         voting.blind_columns(made)
@@ -117,11 +117,11 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], des
         if not finished:
             running_line(job)
         elif made is not None:
-            voting.ballot(made, votes, hidden)
+            voting.vote_buttons(made, votes, hidden)
             if not hidden:
                 verdict_line(made)
                 scenario_choices.checked(made.asked.question, made.answers)
-                details.draw(made, rounds_of(reversed(jobs)), desk)
+                details.draw(made, rounds_of(reversed(jobs)), service)
     if polled and finished:
         st.rerun()  # the rest of the page; asked again at every look until the page has taken it
 
@@ -164,31 +164,31 @@ def verdict_line(made: Round) -> None:
 # --- the page --------------------------------------------------------------------------------------
 
 
-def corpus_line(desk: Desk, settings: Settings) -> str:
-    counts = desk.passages(settings)
+def corpus_line(service: Service, settings: Settings) -> str:
+    counts = service.passages(settings)
     passages = f", {plural(sum(counts.values()), 'passage')}" if counts is not None else ""
-    whose = "Your own copy of the documents" if desk.private else "Sample company"
-    return f"{whose}: {plural(len(desk.documents()), 'document')}{passages}"
+    whose = "Your own copy of the documents" if service.private else "Sample company"
+    return f"{whose}: {plural(len(service.documents()), 'document')}{passages}"
 
 
 def page() -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
-    jobs = resources.jobs().of(now.visitor, KIND)
+    service = resources.service(now.visitor)
+    jobs = resources.jobs().owned_by(now.visitor, KIND)
     if not jobs:
         ask_example(EXAMPLES[0])
-        jobs = resources.jobs().of(now.visitor, KIND)
+        jobs = resources.jobs().owned_by(now.visitor, KIND)
     job = next((job for job in jobs if job.id == now.round_id), jobs[0])
     working = not job.finished
 
     st.title("Ask once, compare every approach", anchor=False)
-    st.caption(corpus_line(desk, now.settings))
+    st.caption(corpus_line(service, now.settings))
     begun = round_of(job)
     asked = begun.asked.question if begun else ""
     question_box(asked)
-    scenario_choices.choose(desk, asked, ask_example)
-    statuses = {name: desk.status(name) for name in LOOKS}  # once here, not at every look at the job
-    st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, desk)
+    scenario_choices.choose(service, asked, ask_example)
+    statuses = {name: service.status(name) for name in LOOKS}  # once here, not at every look at the job
+    st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, service)
 
 
 page()

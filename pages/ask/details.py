@@ -1,8 +1,8 @@
 """What lies behind the answers: sources, time, tokens and cost, the session so far, the exact prompts.
 
-Enters: the round on the page, all rounds of the visitor, the desk. Leaves: tabs; only the open one is drawn.
-No fragment of its own: it is drawn inside one that is asked again and again, and Streamlit 1.67 may then send
-what the inner fragment drew without the places of the outer one, which blanks the whole page.
+Enters: the round on the page, all rounds of the visitor, the service. Leaves: tabs; only the open one is
+drawn. No fragment of its own: it is drawn inside one that is asked again and again, and Streamlit 1.67 may
+then send what the inner fragment drew without the places of the outer one, which blanks the whole page.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from pages.ask import export, voting
 from pages.ui import charts, session, sources
 from pages.ui.asking import Round
 from pages.ui.charts import Chart
-from pages.ui.desk import Desk
 from pages.ui.look import LOOKS, label
+from pages.ui.service import Service
 from pages.ui.text import markdown, plural
 
 TABS = ("Sources", "Where the time went", "Tokens and cost", "This session", "Prompt")
 
 
-def draw(made: Round, rounds: Sequence[Round], desk: Desk) -> None:
+def draw(made: Round, rounds: Sequence[Round], service: Service) -> None:
     drawings: tuple[Callable[[], None], ...] = (
-        partial(sources.draw, made, desk),
+        partial(sources.draw, made, service),
         partial(_time, made),
         partial(_tokens_and_cost, made),
-        partial(_session, rounds, desk),
+        partial(_session, rounds, service),
         partial(_prompts, made),
     )
     for tab, drawing in zip(st.tabs(TABS, key="behind", on_change="rerun"), drawings, strict=True):
@@ -58,7 +58,7 @@ def _grid(drawn: Sequence[Chart | None]) -> None:
                 charts.show(chart)
 
 
-def _session(rounds: Sequence[Round], desk: Desk) -> None:
+def _session(rounds: Sequence[Round], service: Service) -> None:
     asked = [made for made in rounds if made.answers]
     theme = session.theme()
     frame = charts.session_frame(asked)
@@ -75,7 +75,7 @@ def _session(rounds: Sequence[Round], desk: Desk) -> None:
             charts.session_cost(frame, currency, theme),
         ]
     )
-    voting.results(desk.votes())
+    voting.results(service.votes())
     st.markdown(f"**{plural(len(asked), 'question')} so far**")
     for made in reversed(asked):
         if st.button(

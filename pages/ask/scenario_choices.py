@@ -13,16 +13,18 @@ import streamlit as st
 from backends.datatypes import Answer, Question
 from backends.evaluation import scenarios
 from pages.ui import session
-from pages.ui.desk import Desk
 from pages.ui.look import LOOKS, label
+from pages.ui.service import Service
 from pages.ui.text import markdown
 
 KEY = "scenario"
 
 
-def choose(desk: Desk, asked: str, ask: Callable[[str], None]) -> None:
+def choose(service: Service, asked: str, ask: Callable[[str], None]) -> None:
     """The choices; nothing where the documents are not the sample's."""
-    found = {each.title: each for each in scenarios.playable({d.name for d in desk.documents()})}
+    found = {
+        each.title: each for each in scenarios.available_scenarios({d.name for d in service.documents()})
+    }
     if not found:
         return
     now = scenarios.find(asked)

@@ -1,7 +1,7 @@
 """Votes on the compare page: which answer helps most, blind if wished, and what the votes say so far.
 
-Enters: a round and the visitor's votes. Leaves: answers without a hint of who wrote them, the ballot, win
-rates and files. No fragment of its own: all of it is drawn inside the one that shows the answers.
+Enters: a round and the visitor's votes. Leaves: answers without a hint of who wrote them, the vote buttons,
+win rates and files. No fragment of its own: all of it is drawn inside the one that shows the answers.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def hidden(made: Round, votes: Votes) -> bool:
         return False
     if not made.finished:
         return True
-    return len(made.answers) > 1 and votes.of(made.id) is None
+    return len(made.answers) > 1 and votes.vote_on(made.id) is None
 
 
 # --- the answers without their names -----------------------------------------------------------------
@@ -83,11 +83,11 @@ def _blind_text(column: Column, finished: bool) -> None:
 # --- the ballot --------------------------------------------------------------------------------------
 
 
-def ballot(made: Round, votes: Votes, is_hidden: bool) -> None:
+def vote_buttons(made: Round, votes: Votes, is_hidden: bool) -> None:
     """One button for each answer, a tie, none; another click changes the vote."""
     if len(made.answers) < 2:
         return
-    cast = votes.of(made.id)
+    cast = votes.vote_on(made.id)
     names = _names(made, is_hidden)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="ballot"):
         st.caption("Which answer helps you most?", width="content")

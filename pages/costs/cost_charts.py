@@ -12,7 +12,16 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from backends.costs.monthly import CLAIMED_VOLUME, Case, Crossover, Line, Swing, in_words, line, rounded
+from backends.costs.monthly import (
+    CLAIMED_VOLUME,
+    CostCase,
+    CostLine,
+    Crossover,
+    Swing,
+    in_words,
+    line,
+    rounded,
+)
 from backends.system.wording import money
 from pages.ui.charts import Chart
 from pages.ui.look import LOOKS, Theme, label
@@ -23,7 +32,7 @@ TICKS = ["100", "1,000", "10,000", "100,000", "1 M", "10 M", "100 M"]
 SHOWN = 8  # inputs of the tornado
 
 
-def monthly(case: Case, found: Crossover | None, theme: Theme) -> Chart:
+def monthly(case: CostCase, found: Crossover | None, theme: Theme) -> Chart:
     """Monthly totals over the volume, both axes logarithmic, with bands, the crossover and the claim."""
     lines = [line(case, name, VOLUMES) for name in LOOKS if name in case.measured]
     figure = go.Figure()
@@ -64,7 +73,7 @@ def monthly(case: Case, found: Crossover | None, theme: Theme) -> Chart:
     return Chart(title, figure, alt, pd.DataFrame(rows), "monthly-cost")
 
 
-def _band(figure: go.Figure, drawn: Line, theme: Theme) -> None:
+def _band(figure: go.Figure, drawn: CostLine, theme: Theme) -> None:
     look = LOOKS[drawn.backend]
     figure.add_scatter(
         x=np.concatenate([drawn.volumes, drawn.volumes[::-1]]),
@@ -77,7 +86,7 @@ def _band(figure: go.Figure, drawn: Line, theme: Theme) -> None:
     )
 
 
-def _line(figure: go.Figure, drawn: Line, currency: str, theme: Theme) -> None:
+def _line(figure: go.Figure, drawn: CostLine, currency: str, theme: Theme) -> None:
     look = LOOKS[drawn.backend]
     figure.add_scatter(
         x=drawn.volumes,
@@ -93,7 +102,7 @@ def _line(figure: go.Figure, drawn: Line, currency: str, theme: Theme) -> None:
     )
 
 
-def _crossing(figure: go.Figure, case: Case, found: Crossover, ink: str) -> None:
+def _crossing(figure: go.Figure, case: CostCase, found: Crossover, ink: str) -> None:
     volume = found.volume or 1.0
     total = float(line(case, found.incumbent, [volume]).totals[0])
     figure.add_scatter(

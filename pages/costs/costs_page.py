@@ -12,9 +12,9 @@ import streamlit as st
 from backends.advice.findings import fitting
 from backends.costs.monthly import (
     CLAIMED_VOLUME,
-    Case,
+    CostCase,
     Crossover,
-    Plan,
+    OperatingPlan,
     Serving,
     crossover,
     fixed,
@@ -31,9 +31,9 @@ from backends.system.json_values import plain
 from backends.system.wording import duration, money, untypical
 from pages.costs import cost_charts, measuring
 from pages.ui import charts, resources, session
-from pages.ui.desk import Desk
 from pages.ui.look import LOOKS, label
 from pages.ui.own_prices import hosted_models, keep_changes, own_book
+from pages.ui.service import Service
 from pages.ui.text import listing, markdown, plural
 
 POLL = 0.5
@@ -80,7 +80,7 @@ def measured_so_far(now: session.Session) -> list[Answer]:
 
 def stored_answers(now: session.Session) -> tuple[str, list[Answer]]:
     """The newest evaluation of every approach: its id and answers; nothing where there is none."""
-    evaluator = resources.desk(now.visitor).evaluator(now.visitor)
+    evaluator = resources.service(now.visitor).evaluator(now.visitor)
     record = fitting(evaluator.runs())
     if record is None:
         return "", []
@@ -90,8 +90,8 @@ def stored_answers(now: session.Session) -> tuple[str, list[Answer]]:
 
 def measure() -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
-    work = measuring.measuring(desk, now.backends, now.settings, QUESTIONS)
+    service = resources.service(now.visitor)
+    work = measuring.measuring(service, now.backends, now.settings, QUESTIONS)
     resources.jobs().start(measuring.KIND, now.visitor, work)
 
 
@@ -111,9 +111,9 @@ def progress(job: Job, polled: bool) -> None:
 # --- inputs ----------------------------------------------------------------------------------------
 
 
-def chosen_plan(now: session.Session, desk: Desk) -> Plan:
+def chosen_plan(now: session.Session, service: Service) -> OperatingPlan:
     """How the product is run; whose prices count is remembered in the session."""
-    passages = sum((desk.passages(now.settings) or {}).values())
+    passages = sum((service.passages(now.settings) or {}).values())
     serving = st.segmented_control(
         "How the model is served", list(SERVING), format_func=SERVING.__getitem__,
         default=session.recall("serving", "hosted"), key="serving", required=True,
@@ -122,7 +122,7 @@ def chosen_plan(now: session.Session, desk: Desk) -> Plan:
     session.keep("serving", serving)
     busy = 50
     if serving == "hosted":
-        chosen_model(now, desk)
+        chosen_model(now, service)
     else:
         busy = st.slider(
             "Busy share of the machine", 5, 100, session.recall("busy", 50), 5, format="%d %%", key="busy",
@@ -137,11 +137,11 @@ def chosen_plan(now: session.Session, desk: Desk) -> Plan:
         "Changes that gather before retraining", 1.0, 10_000.0, 4.0, key="gathered",
         help_="A tuned model answers from the old state until then.",
     )  # fmt: skip
-    minutes, said = training_minutes(desk)
+    minutes, said = training_minutes(service)
     minutes = number("Minutes of one training run", 0.0, 100_000.0, minutes, key="training", help_=said)
     months = number("Months that one-off costs are spread over", 1.0, 120.0, 12.0, key="months")
     tokens = passages * now.settings.chunk_size
-    return Plan(
+    return OperatingPlan(
         serving=serving or "hosted",
         busy_share=busy / 100,
         months=months,
@@ -149,7 +149,7 @@ def chosen_plan(now: session.Session, desk: Desk) -> Plan:
         changes_per_retraining=gathered,
         training_hours=minutes / 60,
         corpus_tokens=tokens,
-        changed_tokens=tokens / max(1, len(desk.documents())),
+        changed_tokens=tokens / max(1, len(service.documents())),
         gigabytes=passages * BYTES_PER_PASSAGE / 1e9,
     )
 
@@ -165,9 +165,9 @@ def number(
     return float(value)
 
 
-def chosen_model(now: session.Session, desk: Desk) -> None:
-    models = hosted_models(desk)
-    known = own_book(now, desk).hosted
+def chosen_model(now: session.Session, service: Service) -> None:
+    models = hosted_models(service)
+    known = own_book(now, service).hosted
     if session.recall("hosted", known) not in models:
         session.put("hosted", known)
     now.hosted = st.selectbox(
@@ -176,9 +176,9 @@ def chosen_model(now: session.Session, desk: Desk) -> None:
     )  # fmt: skip
 
 
-def training_minutes(desk: Desk) -> tuple[float, str]:
+def training_minutes(service: Service) -> tuple[float, str]:
     """What the visitor's fine-tuned adapter took, as its card says, and that in words."""
-    adapter = desk.adapters().active("fine_tuned")
+    adapter = service.adapters().active("fine_tuned")
     seconds = float(adapter.card.report.get("seconds") or 0.0) if adapter is not None else 0.0
     if adapter is None or not seconds:
         return 0.0, "No adapter says what its training took: an input of yours."
@@ -189,14 +189,14 @@ def training_minutes(desk: Desk) -> tuple[float, str]:
     )
 
 
-def price_table(now: session.Session, desk: Desk) -> Book:
+def price_table(now: session.Session, service: Service) -> Book:
     """The price book as a table to edit; returns it as edited, and remembers what was changed."""
-    book = own_book(now, desk)
+    book = own_book(now, service)
     key = f"prices-{book.hosted}"
     if session.read(key) is None:  # this visit's first look: the table holds its edits from here on
         now.kept[key] = book
     book = edited_prices(now.kept[key], key)
-    keep_changes(now, desk, book)
+    keep_changes(now, service, book)
     return book
 
 
@@ -242,7 +242,7 @@ def edited_prices(book: Book, key: str) -> Book:
 # --- results ---------------------------------------------------------------------------------------
 
 
-def result(case: Case) -> None:
+def result(case: CostCase) -> None:
     found = crossings(case)
     first = next(iter(found), None)
     charts.show(cost_charts.monthly(case, first, session.theme()))
@@ -259,7 +259,7 @@ def result(case: Case) -> None:
             st.caption("No single input moves the crossover when it is halved or doubled.")
 
 
-def crossings(case: Case) -> list[Crossover]:
+def crossings(case: CostCase) -> list[Crossover]:
     """Each tuned backend against RAG, where both were measured on the same questions."""
     made = []
     for name in CHALLENGERS:
@@ -271,7 +271,7 @@ def crossings(case: Case) -> list[Crossover]:
     return made
 
 
-def claim(case: Case) -> None:
+def claim(case: CostCase) -> None:
     totals = {
         name: fixed(case, name) + CLAIMED_VOLUME * float(per_answer(case, name).mean())
         for name in LOOKS
@@ -283,7 +283,7 @@ def claim(case: Case) -> None:
     )
 
 
-def parts_table(case: Case) -> None:
+def parts_table(case: CostCase) -> None:
     """What a month is made of before the first question, and what a thousand answers cost."""
     names = [name for name in LOOKS if name in case.measured]
     parts = [
@@ -308,7 +308,7 @@ def parts_table(case: Case) -> None:
         st.caption("People's time is left out: give it a price below to count set-up and retraining.")
 
 
-def exports(case: Case, found: Sequence[Crossover]) -> None:
+def exports(case: CostCase, found: Sequence[Crossover]) -> None:
     record = {
         "currency": case.book.currency,
         "plan": asdict(case.plan),
@@ -342,24 +342,24 @@ def exports(case: Case, found: Sequence[Crossover]) -> None:
 
 def page() -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
+    service = resources.service(now.visitor)
     st.title("What a month costs", anchor=False)
     answers = measured_so_far(now)
     left, right = st.columns([2.2, 1], gap="large")
     with right, st.container(border=True):
-        plan = chosen_plan(now, desk)
+        plan = chosen_plan(now, service)
     with left:
         place = st.container()
     st.subheader("Prices", anchor=False)
     st.caption("Examples for you to edit, no offer of any provider. What you change counts at once.")
-    book = price_table(now, desk)
+    book = price_table(now, service)
     measured = measured_of(answers)
     if not measured:
         place.info(
             "Nothing has been measured yet: measure with a few questions, or ask some on the home page."
         )
         return
-    case = Case(measured, book, plan)
+    case = CostCase(measured, book, plan)
     with place:
         result(case)
         parts_table(case)

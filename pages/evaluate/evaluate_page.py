@@ -16,7 +16,13 @@ import streamlit as st
 from backends.datatypes import BACKEND_NAMES, BackendName, Chunking, Question, RetrievalMode, UserError
 from backends.evaluation import reports
 from backends.evaluation.archive import Entry, RunRecord, slug
-from backends.evaluation.comparison import Against, Board, Difference, against, arm_label
+from backends.evaluation.comparison import (
+    BaselineComparison,
+    Board,
+    Difference,
+    arm_label,
+    compare_with_baseline,
+)
 from backends.evaluation.judging import HOW, Endpoint, answers_left, judge_words
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.questions import load_questions
@@ -28,9 +34,9 @@ from pages.evaluate import score_charts
 from pages.ui import charts, resources, session, sources
 from pages.ui.answer_card import card
 from pages.ui.asking import Asked, Column, Round
-from pages.ui.desk import Desk, Status
 from pages.ui.evaluator import JUDGE, KIND, PROPOSE, Evaluator, Order, grid_of
 from pages.ui.look import LOOKS
+from pages.ui.service import BackendReadiness, Service
 from pages.ui.text import markdown, plural, seconds
 
 POLL = 0.6
@@ -60,14 +66,14 @@ MOST_POINTS = 36
 # --- a new run -----------------------------------------------------------------------------------
 
 
-def new_run(now: session.Session, desk: Desk, evaluator: Evaluator, opened: bool) -> None:
+def new_run(now: session.Session, service: Service, evaluator: Evaluator, opened: bool) -> None:
     with st.expander("New run", expanded=opened, icon=":material/add:"):
         st.segmented_control(
             "Questions", list(SETS), format_func=SETS.__getitem__, key="question_set", default="test",
             required=True, help="Every question needs a gold answer: right and wrong are judged by it.",
         )  # fmt: skip
         chosen = str(session.read("question_set") or "test")
-        questions = asked_questions(chosen, now, desk, evaluator)
+        questions = asked_questions(chosen, now, service, evaluator)
         if not questions:
             return
         st.caption(_about(questions))
@@ -150,12 +156,12 @@ def _minutes(duration: float) -> str:
 
 
 def asked_questions(
-    chosen: str, now: session.Session, desk: Desk, evaluator: Evaluator
+    chosen: str, now: session.Session, service: Service, evaluator: Evaluator
 ) -> Sequence[Question]:
     if chosen == "own":
         return own_file()
     if chosen == "made":
-        return proposals(now, desk, evaluator)
+        return proposals(now, service, evaluator)
     return sample_questions("test" if chosen == "test" else "dev")
 
 
@@ -179,7 +185,7 @@ def own_file() -> Sequence[Question]:
             return ()
 
 
-def proposals(now: session.Session, desk: Desk, evaluator: Evaluator) -> Sequence[Question]:
+def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> Sequence[Question]:
     """Questions made from the documents, in a table to keep, mend or drop them."""
     job, working = resources.newest_job(now.visitor, PROPOSE)
     if job is None or (not working and job.state in ("failed", "cancelled")):
@@ -189,7 +195,7 @@ def proposals(now: session.Session, desk: Desk, evaluator: Evaluator) -> Sequenc
             "Takes table rows, and sentences that the language model can ask about and then answer itself. "
             "Look each one over: only you know whether it is a fair question."
         )
-        st.button("Propose 30 questions", key="propose", on_click=propose, args=(evaluator, desk, now))
+        st.button("Propose 30 questions", key="propose", on_click=propose, args=(evaluator, service, now))
         return ()
     if working:
         st.fragment(job_progress, run_every=POLL)(job, "question")
@@ -216,7 +222,7 @@ def proposals(now: session.Session, desk: Desk, evaluator: Evaluator) -> Sequenc
             "answers": st.column_config.TextColumn(help="Several right answers are parted by |."),
         },
     )  # fmt: skip
-    st.button("Propose others", key="propose", on_click=propose, args=(evaluator, desk, now))
+    st.button("Propose others", key="propose", on_click=propose, args=(evaluator, service, now))
     return [
         Question(
             q.id,
@@ -230,8 +236,8 @@ def proposals(now: session.Session, desk: Desk, evaluator: Evaluator) -> Sequenc
     ]
 
 
-def propose(evaluator: Evaluator, desk: Desk, now: session.Session) -> None:
-    resources.jobs().start(PROPOSE, now.visitor, evaluator.proposing(desk.documents(), 30))
+def propose(evaluator: Evaluator, service: Service, now: session.Session) -> None:
+    resources.jobs().start(PROPOSE, now.visitor, evaluator.proposing(service.documents(), 30))
 
 
 # --- progress ------------------------------------------------------------------------------------
@@ -280,7 +286,7 @@ def run_labels(runs: Sequence[RunRecord]) -> dict[str, str]:
 def chosen_runs(runs: Sequence[RunRecord], now: session.Session) -> tuple[RunRecord, RunRecord | None]:
     """The run that is shown, and the baseline it is held against."""
     labels = run_labels(runs)
-    made = [e for job in resources.jobs().of(now.visitor, KIND) for e in job.events_since(0)]
+    made = [e for job in resources.jobs().owned_by(now.visitor, KIND) for e in job.events_since(0)]
     first = made[0] if made and made[0] in labels else runs[0].run
     left, right = st.columns(2, gap="large")
     with left:
@@ -309,10 +315,10 @@ def chosen_runs(runs: Sequence[RunRecord], now: session.Session) -> tuple[RunRec
 # --- what came out -------------------------------------------------------------------------------
 
 
-def baseline_words(board: Board, earlier: Board) -> Against | None:
+def baseline_words(board: Board, earlier: Board) -> BaselineComparison | None:
     """Plain words first: what got worse, what got better, what else is different."""
     try:
-        compared = against(board, earlier)
+        compared = compare_with_baseline(board, earlier)
     except UserError as error:
         st.warning(markdown(str(error)))
         return None
@@ -406,13 +412,13 @@ def tests_table(differences: Sequence[Difference]) -> None:
 # --- where they differ ---------------------------------------------------------------------------
 
 
-def differences_tab(board: Board, desk: Desk) -> None:
+def differences_tab(board: Board, service: Service) -> None:
     arms = list(board.arms)
     wanted = st.segmented_control(
         "Show", list(FILTERS), format_func=FILTERS.__getitem__, default="differing", key="filter-questions",
         required=True,
     )  # fmt: skip
-    entries = {arm: board.run.of(arm) for arm in arms}
+    entries = {arm: board.run.entries_of(arm) for arm in arms}
     shown = [
         q for q in board.run.record.questions if _passes(str(wanted), [e.get(q.id) for e in entries.values()])
     ]
@@ -436,7 +442,7 @@ def differences_tab(board: Board, desk: Desk) -> None:
     rows = picked["selection"]["rows"]
     question = shown[rows[0]] if rows and rows[0] < len(shown) else shown[0]
     side_by_side(
-        question, {arm: e[question.id] for arm, e in entries.items() if question.id in e}, board, desk
+        question, {arm: e[question.id] for arm, e in entries.items() if question.id in e}, board, service
     )
 
 
@@ -460,7 +466,7 @@ def _mark(entry: Entry | None) -> str:
     return "declined" if entry.answer.abstained else "wrong"
 
 
-def side_by_side(question: Question, entries: dict[str, Entry], board: Board, desk: Desk) -> None:
+def side_by_side(question: Question, entries: dict[str, Entry], board: Board, service: Service) -> None:
     st.markdown(f"##### {markdown(question.question)}", anchors=False)
     gold = " or ".join(question.answers) or "the documents do not say"
     where = f", in {', '.join(question.documents)}" if question.documents else ""
@@ -481,13 +487,13 @@ def side_by_side(question: Question, entries: dict[str, Entry], board: Board, de
         for cell, arm in zip(st.columns(2), names[first : first + 2], strict=False):
             with cell:
                 others = [o.text for name, o in columns.items() if name not in (arm, "base") and o.text]
-                card(columns[arm], others, Status("ready"))
+                card(columns[arm], others, BackendReadiness("ready"))
                 st.caption(markdown(f"{_mark(entries[arm])}: {_scores_line(entries[arm])}"))
     record = board.run.record
     asked = Asked(question.question, tuple(columns), session.current().settings, datetime.now())
     made = Round(f"{record.run}-{question.id}", asked, columns, finished=True)
     with st.expander("Sources: the passages in their documents"):
-        sources.draw(made, desk)
+        sources.draw(made, service)
 
 
 def _scores_line(entry: Entry) -> str:
@@ -585,7 +591,7 @@ def start_judging(evaluator: Evaluator, run: str, now: session.Session) -> None:
 # --- the rest ------------------------------------------------------------------------------------
 
 
-def downloads(board: Board, compared: Against | None, baseline: str | None) -> None:
+def downloads(board: Board, compared: BaselineComparison | None, baseline: str | None) -> None:
     record = board.run.record
     files = {
         "HTML report": ("html", "text/html", lambda: reports.as_html(board, compared)),
@@ -625,7 +631,7 @@ def interrupted(
 
 
 def shown_run(
-    board: Board, compared: Against | None, baseline: str | None, desk: Desk, ev: Evaluator
+    board: Board, compared: BaselineComparison | None, baseline: str | None, service: Service, ev: Evaluator
 ) -> None:
     record = board.run.record
     failures = [entry for entry in board.run.entries if entry.answer is None]
@@ -645,7 +651,7 @@ def shown_run(
     names += ["Tests", "Judge model", "Made with"]
     tabs = st.tabs(names, key=f"tabs-{record.sweep}", on_change="rerun")
     drawings = {
-        "Where they differ": lambda: differences_tab(board, desk),
+        "Where they differ": lambda: differences_tab(board, service),
         "By category": lambda: by_category(board),
         "Time by stage": lambda: by_stage(board),
         "Tests": lambda: tests_table(board.differences),
@@ -679,19 +685,19 @@ def by_stage(board: Board) -> None:
 
 def page() -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
-    evaluator = desk.evaluator(now.visitor)
+    service = resources.service(now.visitor)
+    evaluator = service.evaluator(now.visitor)
     st.title("Evaluate", anchor=False)
     st.caption(
         "Ask many questions with known answers, and see who is right, how sure that is, and at what price."
     )
     job, working = resources.newest_job(now.visitor, KIND)
-    busy = [each for each in resources.jobs().of(now.visitor, KIND) if not each.finished]
+    busy = [each for each in resources.jobs().owned_by(now.visitor, KIND) if not each.finished]
     runs = evaluator.runs()
     # What a run in the making is called and says still changes. Asked last: it may have begun just now.
     made = {event for each in busy for event in each.events_since(0)}
     runs = [record for record in runs if record.run not in made]
-    new_run(now, desk, evaluator, opened=not runs and not working)
+    new_run(now, service, evaluator, opened=not runs and not working)
     job_line(job, working)
     if not runs:
         if not working:
@@ -702,7 +708,7 @@ def page() -> None:
     if not record.complete:
         interrupted(record, board, evaluator, now, working)
     compared = baseline_words(board, evaluator.board(earlier.run)) if earlier else None
-    shown_run(board, compared, earlier.run if earlier else None, desk, evaluator)
+    shown_run(board, compared, earlier.run if earlier else None, service, evaluator)
 
 
 page()

@@ -306,7 +306,7 @@ def pareto_chart(points: Sequence[Point], theme: Theme) -> Chart:
             y=[100 * p.right.value for p in group],
             name=words,
             mode="markers+lines" if filled else "markers",
-            line={"color": _ink(theme), "width": 1, "dash": "dot"},
+            line={"color": _text_colour(theme), "width": 1, "dash": "dot"},
             marker={
                 "symbol": [_symbol(p.backend, filled) for p in group],
                 "size": 12 if filled else 9,
@@ -390,5 +390,5 @@ def _page(theme: Theme) -> str:
     return "#14171B" if theme == "dark" else "#FFFFFF"
 
 
-def _ink(theme: Theme) -> str:
+def _text_colour(theme: Theme) -> str:
     return "#B4BBC6" if theme == "dark" else "#565D68"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from backends.documents.differences import Row
+from backends.documents.differences import DiffRow
 from pages.ui.text import plain_html, plural
 
-Shown = Row | int  # an int stands for so many unchanged lines
+Shown = DiffRow | int  # an int stands for so many unchanged lines
 STYLES = {
     "same": "",
     "gone": "text-decoration:line-through;background:color-mix(in srgb,#c2410c 18%,transparent)",
@@ -22,7 +22,7 @@ TAGS: dict[str, Literal["span", "del", "ins"]] = {"same": "span", "gone": "del",
 SOFT = "opacity:.65;font-size:.85rem"
 
 
-def summary(rows: Sequence[Row], old: int, new: int) -> str:
+def summary(rows: Sequence[DiffRow], old: int, new: int) -> str:
     """`3 lines changed, 1 came and 2 went between version 1 and version 2`."""
     changed = sum(row.changed and row.old is not None and row.new is not None for row in rows)
     came = sum(row.old is None for row in rows)
@@ -35,7 +35,7 @@ def summary(rows: Sequence[Row], old: int, new: int) -> str:
     )
 
 
-def folded(rows: Sequence[Row], context: int) -> list[Shown]:
+def folded(rows: Sequence[DiffRow], context: int) -> list[Shown]:
     """The rows, with at most `context` unchanged ones kept on each side of a change; the rest as counts."""
     near = {
         other

@@ -1,7 +1,7 @@
 """How the documents are cut: passage sizes as a histogram, and another cut, tried before it is applied.
 
-Enters: the visitor's session and desk. Leaves: the settings whose borders the page should draw, and changed
-settings once the tried ones are taken. Trying stores and indexes nothing.
+Enters: the visitor's session and service. Leaves: the settings whose borders the page should draw, and
+changed settings once the tried ones are taken. Trying stores and indexes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import streamlit as st
 from backends.datatypes import Chunk, UserError
 from backends.settings import Settings, make_settings
 from pages.ui import charts, session
-from pages.ui.desk import Desk
+from pages.ui.service import Service
 from pages.ui.sidebar import CHUNKINGS
 from pages.ui.text import markdown, plural
 
@@ -27,7 +27,7 @@ POOLED = (
 TRIED = ("chunk_size", "chunk_overlap", "chunking")
 
 
-def draw(now: session.Session, desk: Desk) -> Settings:
+def draw(now: session.Session, service: Service) -> Settings:
     """The panel; returns the settings to draw borders for: the tried ones while there are any."""
     with st.expander("How the documents are cut", icon=":material/content_cut:"):
         if not st.toggle(
@@ -35,12 +35,12 @@ def draw(now: session.Session, desk: Desk) -> Settings:
             key="try-cut",
             help="See what other settings would do to the passages; nothing changes until you take them.",
         ):
-            _histogram(desk.preview(now.settings), None)
+            _histogram(service.preview(now.settings), None)
             return now.settings
         tried = _controls(now.settings)
         if tried is None:
             return now.settings
-        present, other = desk.preview(now.settings), desk.preview(tried)
+        present, other = service.preview(now.settings), service.preview(tried)
         st.markdown(_effect(present, other, tried))
         _histogram(present, other)
         st.button("Take this cut", key="take-cut", type="primary", on_click=_take, args=(tried,))

@@ -14,7 +14,7 @@ from pages.library import cutting, removing, uploading
 from pages.library.boundaries import boundaries
 from pages.ui import resources, session
 from pages.ui.asking import KIND, round_of
-from pages.ui.desk import Desk
+from pages.ui.service import Service
 from pages.ui.text import block, markdown, marked_html, plural
 
 NOTHING = "\N{EN DASH}"  # in a cell of the table
@@ -69,8 +69,8 @@ def listing(documents: Sequence[Document], counts: Mapping[str, int]) -> Documen
 # --- one document ----------------------------------------------------------------------------------------
 
 
-def opened(document: Document, desk: Desk, now: session.Session, cut: Settings) -> None:
-    chunks = desk.chunks(document.name, cut)
+def opened(document: Document, service: Service, now: session.Session, cut: Settings) -> None:
+    chunks = service.chunks(document.name, cut)
     st.subheader(markdown(document.title or document.name), anchor=False)
     facts = [markdown(document.name), document.type, f"version {document.version}"]
     facts += [plural(len(document.pages), "page")] if document.pages else []
@@ -95,15 +95,15 @@ def opened(document: Document, desk: Desk, now: session.Session, cut: Settings) 
     if len(document.text) > LONGEST:
         st.caption(f"The first {LONGEST:,} of {len(document.text):,} characters.")
     with st.container(horizontal=True):
-        if document.version > 1 or len(desk.versions(document.name)) > 1:
+        if document.version > 1 or len(service.versions(document.name)) > 1:
             st.page_link(VERSIONS, label="Compare versions", icon=":material/difference:")
-        if desk.role is None and st.button("Remove this document", icon=":material/delete:", key="remove"):
+        if service.role is None and st.button("Remove this document", icon=":material/delete:", key="remove"):
             removing.confirm(document.name)
 
 
 def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
     """The passages of this document that the newest question found."""
-    newest = next(iter(resources.jobs().of(now.visitor, KIND)), None)
+    newest = next(iter(resources.jobs().owned_by(now.visitor, KIND)), None)
     made = round_of(newest) if newest is not None else None
     if made is None:
         return []
@@ -121,22 +121,22 @@ def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
 
 def page() -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
+    service = resources.service(now.visitor)
     st.title("Documents", anchor=False)
-    whose = "Your own copy" if desk.private else "The sample company, shared until you change something"
+    whose = "Your own copy" if service.private else "The sample company, shared until you change something"
     st.caption(f"{whose}.")
-    if desk.role is None:
-        uploading.drop_zone(now, desk)
+    if service.role is None:
+        uploading.drop_zone(now, service)
         uploading.panels(now)
-        removing.panels(now, desk)
-    documents = desk.documents()
-    cut = cutting.draw(now, desk) if documents else now.settings
+        removing.panels(now, service)
+    documents = service.documents()
+    cut = cutting.draw(now, service) if documents else now.settings
     left, right = st.columns([1, 1], gap="large")
     with left:
-        document = listing(documents, desk.passages(now.settings) or {})
+        document = listing(documents, service.passages(now.settings) or {})
     if document is not None:
         with right:
-            opened(document, desk, now, cut)
+            opened(document, service, now, cut)
 
 
 page()

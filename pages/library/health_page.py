@@ -9,22 +9,22 @@ from backends.feedback.retrieval_log import Health
 from pages.library.health_charts import volume
 from pages.ui import resources, session
 from pages.ui.charts import show
-from pages.ui.desk import Desk
+from pages.ui.service import Service
 from pages.ui.text import markdown, plural, seconds
 
 PERIODS = {7: "7 days", 30: "30 days", 90: "90 days"}
 
 
-def switch(desk: Desk) -> None:
-    desk.switch_logging(bool(session.read("logging")))
+def switch(service: Service) -> None:
+    service.switch_logging(bool(session.read("logging")))
 
 
-def delete(desk: Desk) -> None:
-    gone = desk.clear_log()
+def delete(service: Service) -> None:
+    gone = service.clear_log()
     session.current().notice = f"Your log is deleted: {plural(gone, 'retrieval')}."
 
 
-def controls(desk: Desk) -> int:
+def controls(service: Service) -> int:
     """The switch, the way to delete, and the period; returns its days."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         days = st.segmented_control(
@@ -32,13 +32,15 @@ def controls(desk: Desk) -> int:
         )
         st.toggle(
             "Log my questions",
-            value=desk.logging,
+            value=service.logging,
             key="logging",
             on_change=switch,
-            args=(desk,),
+            args=(service,),
             help="Question, passages found with their scores, and times; kept 90 days, seen by you alone.",
         )
-        st.button("Delete my log", key="delete-log", on_click=delete, args=(desk,), icon=":material/delete:")
+        st.button(
+            "Delete my log", key="delete-log", on_click=delete, args=(service,), icon=":material/delete:"
+        )
     return int(days or 7)
 
 
@@ -108,17 +110,17 @@ def tables(health: Health) -> None:
 
 def page() -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
+    service = resources.service(now.visitor)
     st.title("Library health", anchor=False)
     seen = f", as far as they were asked in the view of {markdown(now.role)}" if now.role else ""
     st.caption(f"What your own questions found in the documents{seen}. Nobody else's questions are shown.")
-    days = controls(desk)
+    days = controls(service)
     if now.notice:
         st.success(markdown(now.notice))
         now.notice = None
-    health = desk.health(days)
+    health = service.health(days)
     if not health.questions:
-        off = "" if desk.logging else " Logging is switched off."
+        off = "" if service.logging else " Logging is switched off."
         st.info(f"No question was logged in these {PERIODS[days]}.{off} Ask one on the Compare page.")
         return
     figures(health)

@@ -1,6 +1,6 @@
 """Removing a document: the question before it, the job that forgets it, its proof until that is dismissed.
 
-Enters: the visitor's session, desk and a name. Leaves: a forgotten document, and what was found when every
+Enters: the visitor's session, service and a name. Leaves: a forgotten document, and what was found when every
 file was searched for its text.
 """
 
@@ -15,7 +15,7 @@ from backends.system.viewers import viewer_id
 from pages.library.uploading import UPLOAD
 from pages.ui import resources, session
 from pages.ui.asking import drop_quoting
-from pages.ui.desk import Desk, Removal
+from pages.ui.service import Removal, Service
 from pages.ui.text import markdown
 from pages.ui.training_jobs import TRAIN
 
@@ -43,14 +43,14 @@ def confirm(name: str) -> None:
 
 def start(name: str) -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
-    viewers = [now.visitor, *(viewer_id(now.person, role) for role in desk.roles())]
+    service = resources.service(now.visitor)
+    viewers = [now.visitor, *(viewer_id(now.person, role) for role in service.roles())]
     jobs = resources.jobs()
-    jobs.start(FORGET, now.visitor, removing(desk, name, jobs, viewers), about=name)
+    jobs.start(FORGET, now.visitor, removing(service, name, jobs, viewers), about=name)
     now.round_id = now.document = None
 
 
-def removing(desk: Desk, name: str, jobs: Jobs, viewers: Sequence[str]) -> Callable[[JobContext], None]:
+def removing(service: Service, name: str, jobs: Jobs, viewers: Sequence[str]) -> Callable[[JobContext], None]:
     """The job: whatever reads documents stops, the document is forgotten, answers that quote it go."""
 
     def run(context: JobContext) -> None:
@@ -58,29 +58,29 @@ def removing(desk: Desk, name: str, jobs: Jobs, viewers: Sequence[str]) -> Calla
         at_work = [
             job
             for viewer in viewers
-            for job in jobs.of(viewer)
+            for job in jobs.owned_by(viewer)
             if not job.finished and job.kind not in UNTOUCHED
         ]
         for job in at_work:
             job.cancel()
         for job in at_work:
             job.wait(PATIENCE)
-        desk.forget(name, context.progress)
+        service.forget(name, context.progress)
         for viewer in viewers:
             drop_quoting(jobs, viewer, name)
 
     return run
 
 
-def panels(now: session.Session, desk: Desk) -> None:
+def panels(now: session.Session, service: Service) -> None:
     """Removals at work or failed, and the proof of each one that has come to its end, until it is closed."""
-    for job in resources.jobs().of(now.visitor, FORGET):
+    for job in resources.jobs().owned_by(now.visitor, FORGET):
         if not job.finished:
             st.fragment(_working, run_every=POLL)(job)
         elif job.state == "failed":
             _failed(job)
-    for removal in desk.removals():
-        _proof(removal, desk)
+    for removal in service.removals():
+        _proof(removal, service)
 
 
 def _working(job: Job) -> None:
@@ -97,7 +97,7 @@ def _failed(job: Job) -> None:
         st.button("Close", key=f"close-{job.id}", on_click=resources.jobs().discard, args=(job,))
 
 
-def _proof(removal: Removal, desk: Desk) -> None:
+def _proof(removal: Removal, service: Service) -> None:
     with st.container(border=True):
         show = st.success if removal.proven else st.warning
         show(markdown(removal.text))
@@ -106,6 +106,6 @@ def _proof(removal: Removal, desk: Desk) -> None:
             key=f"close-{removal.id}",
             type="tertiary",
             icon=":material/close:",
-            on_click=desk.dismiss_removal,
+            on_click=service.dismiss_removal,
             args=(removal.id,),
         )

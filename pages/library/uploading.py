@@ -21,7 +21,7 @@ from backends.settings import Settings
 from backends.system.jobs import Job, JobContext
 from backends.system.viewers import check_roles
 from pages.ui import resources, session
-from pages.ui.desk import Desk, FileResult, FileStep
+from pages.ui.service import FileResult, FileStep, Service
 from pages.ui.text import markdown, plural
 
 UPLOAD = "upload"
@@ -120,11 +120,11 @@ def _part(name: str) -> str:
 
 
 def start(upload: Upload, now: session.Session) -> None:
-    desk = resources.desk(now.visitor)
-    resources.jobs().start(UPLOAD, now.visitor, adding(desk, upload, now.settings))
+    service = resources.service(now.visitor)
+    resources.jobs().start(UPLOAD, now.visitor, adding(service, upload, now.settings))
 
 
-def adding(desk: Desk, upload: Upload, settings: Settings) -> Callable[[JobContext], None]:
+def adding(service: Service, upload: Upload, settings: Settings) -> Callable[[JobContext], None]:
     """The job: the upload as its first event, then one result per file as it is done."""
 
     def run(context: JobContext) -> None:
@@ -137,7 +137,7 @@ def adding(desk: Desk, upload: Upload, settings: Settings) -> Callable[[JobConte
         context.emit(upload)
         locked = False
         try:
-            for result in desk.ingest(
+            for result in service.ingest(
                 upload.paths, settings, step, context.cancelled, passwords, upload.roles
             ):
                 locked = locked or result.needs_password
@@ -146,7 +146,7 @@ def adding(desk: Desk, upload: Upload, settings: Settings) -> Callable[[JobConte
             if not locked:
                 upload.folder.cleanup()
         if not context.cancelled.is_set():
-            desk.prepare(settings, context.progress, context.cancelled)
+            service.prepare(settings, context.progress, context.cancelled)
 
     return run
 
@@ -160,7 +160,7 @@ def unlock(upload: Upload, results: dict[str, FileResult], password: str, now: s
 # --- what the page shows -----------------------------------------------------------------------------
 
 
-def drop_zone(now: session.Session, desk: Desk) -> None:
+def drop_zone(now: session.Session, service: Service) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("**Add documents**")
         choice = st.segmented_control(
@@ -173,7 +173,7 @@ def drop_zone(now: session.Session, desk: Desk) -> None:
     tree = choice == "A whole folder"
     readers = st.multiselect(
         "Who may read what you add",
-        list(desk.roles()),
+        list(service.roles()),
         key="drop-roles",
         accept_new_options=True,
         max_selections=MOST_ROLES,
@@ -206,7 +206,7 @@ def drop_zone(now: session.Session, desk: Desk) -> None:
 
 def panels(now: session.Session) -> None:
     """Uploads that work, and the newest one that has ended until it is closed."""
-    jobs = resources.jobs().of(now.visitor, UPLOAD)
+    jobs = resources.jobs().owned_by(now.visitor, UPLOAD)
     working = [job for job in jobs if not job.finished]
     closed = session.read("upload-closed")
     for job in working or [job for job in jobs[:1] if job.id != closed]:

@@ -9,19 +9,19 @@ import pandas as pd
 import streamlit as st
 
 from backends.datatypes import Document
-from backends.documents.differences import Row, compare
+from backends.documents.differences import DiffRow, compare
 from pages.library.changed_lines import folded, row_html, summary
 from pages.ui import resources, session
-from pages.ui.desk import Desk
+from pages.ui.service import Service
 from pages.ui.text import block, listing, markdown, plural
 
 LONGEST = 2_000  # rows drawn at once
 EVENTS = {"indexed": "Added", "replaced": "Replaced", "forgotten": "Forgotten"}
 
 
-def choose(desk: Desk) -> tuple[Document, Document] | None:
+def choose(service: Service) -> tuple[Document, Document] | None:
     """The document and the two versions to compare; None when nothing has a second version."""
-    names = [document.name for document in desk.documents() if len(desk.versions(document.name)) > 1]
+    names = [document.name for document in service.documents() if len(service.versions(document.name)) > 1]
     if not names:
         st.info(
             "No document has an earlier version yet. Drop a file of the same name on the Documents page, and "
@@ -33,13 +33,13 @@ def choose(desk: Desk) -> tuple[Document, Document] | None:
     with first:
         start = names.index(now.document) if now.document in names else 0
         name = st.selectbox("Document", names, index=start, key="versions-document")
-    numbers = list(desk.versions(name))
+    numbers = list(service.versions(name))
     with second:
         old = st.selectbox("From version", numbers[:-1], index=len(numbers) - 2, key=f"from-{name}")
     with third:
         later = [number for number in numbers if number > old]
         new = st.selectbox("To version", later, index=len(later) - 1, key=f"to-{name}-{old}")
-    before, after = desk.document(name, old), desk.document(name, new)
+    before, after = service.document(name, old), service.document(name, new)
     return (before, after) if before is not None and after is not None else None
 
 
@@ -57,7 +57,7 @@ def details(before: Document, after: Document) -> list[str]:
     ]
 
 
-def difference(rows: Sequence[Row]) -> None:
+def difference(rows: Sequence[DiffRow]) -> None:
     """The text of both versions in one column, unchanged stretches folded away."""
     whole = st.toggle("Show unchanged lines too", key="whole-text")
     shown = folded(rows, context=len(rows) if whole else 2)
@@ -67,8 +67,8 @@ def difference(rows: Sequence[Row]) -> None:
         st.caption(f"The first {LONGEST:,} of {len(shown):,} lines.")
 
 
-def history(name: str, desk: Desk) -> None:
-    entries = desk.history(name)
+def history(name: str, service: Service) -> None:
+    entries = service.history(name)
     rows = pd.DataFrame(
         {
             "Version": [entry.version for entry in entries],
@@ -81,13 +81,13 @@ def history(name: str, desk: Desk) -> None:
 
 
 def page() -> None:
-    desk = resources.desk(session.current().visitor)
+    service = resources.service(session.current().visitor)
     st.title("Versions", anchor=False)
     st.caption(
         "A file that is added again under its name becomes a new version. Answers use the newest one and say "
         "which they cite; earlier ones can be read and compared here."
     )
-    chosen = choose(desk)
+    chosen = choose(service)
     if chosen is None:
         return
     before, after = chosen
@@ -97,7 +97,7 @@ def page() -> None:
         st.caption(markdown(line))
     if any(row.changed for row in rows):
         difference(rows)
-    history(after.name, desk)
+    history(after.name, service)
 
 
 page()

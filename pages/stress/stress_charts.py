@@ -1,4 +1,4 @@
-"""The charts of the stress page: shares with their 95 % intervals, and how noise wears answers down.
+"""The charts of the stress page: shares with their 95 % intervals, and right answers by noise.
 
 Enters: the result of a stress test. Leaves: a `Chart`. It measures nothing.
 """
@@ -12,22 +12,22 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from backends.stress.latency import CLAIMED
-from backends.stress.records import Measurement, Result, Row
+from backends.stress.records import Measurement, Result, StressRow
 from pages.ui.charts import Chart
 from pages.ui.look import LOOKS, Theme
 
-Series = tuple[str, Callable[[Row], Measurement | None]]
+Series = tuple[str, Callable[[StressRow], Measurement | None]]
 
 
-def _detail(name: str) -> Callable[[Row], Measurement | None]:
-    def get(row: Row) -> Measurement | None:
+def _detail(name: str) -> Callable[[StressRow], Measurement | None]:
+    def get(row: StressRow) -> Measurement | None:
         found = row.details.get(name)
         return found if isinstance(found, Measurement) else None
 
     return get
 
 
-def _main(row: Row) -> Measurement:
+def _main(row: StressRow) -> Measurement:
     return Measurement(row.value, row.interval, row.count)
 
 
@@ -72,7 +72,7 @@ def chart(result: Result, theme: Theme) -> Chart:
     return _bars(result, rows, theme)
 
 
-def _bars(result: Result, rows: Sequence[Row], theme: Theme) -> Chart:
+def _bars(result: Result, rows: Sequence[StressRow], theme: Theme) -> Chart:
     """Per backend one bar a series, each with its interval."""
     figure = go.Figure()
     names = [f"{LOOKS[row.backend].mark} {LOOKS[row.backend].label}" for row in rows]
@@ -109,7 +109,7 @@ def _bars(result: Result, rows: Sequence[Row], theme: Theme) -> Chart:
     return Chart(result.sentence, figure, result.sentence, pd.DataFrame(data), f"stress-{result.test}")
 
 
-def _noise(result: Result, rows: Sequence[Row], theme: Theme) -> Chart:
+def _noise(result: Result, rows: Sequence[StressRow], theme: Theme) -> Chart:
     figure = go.Figure()
     data: list[dict[str, Any]] = []
     for row in rows:
@@ -139,7 +139,7 @@ def _noise(result: Result, rows: Sequence[Row], theme: Theme) -> Chart:
     return Chart(result.sentence, figure, result.sentence, pd.DataFrame(data), "stress-noise")
 
 
-def _latency(result: Result, rows: Sequence[Row], theme: Theme) -> Chart:
+def _latency(result: Result, rows: Sequence[StressRow], theme: Theme) -> Chart:
     figure = go.Figure()
     low, high = CLAIMED
     figure.add_hrect(
@@ -194,7 +194,7 @@ def _words(measured: Measurement | None) -> str:
     return f"{measured.value:.0%} of {measured.count} ({low:.0%} to {high:.0%})"
 
 
-def _data(row: Row, series: str, measured: Measurement) -> dict[str, Any]:
+def _data(row: StressRow, series: str, measured: Measurement) -> dict[str, Any]:
     return {
         "backend": row.backend,
         "series": series,

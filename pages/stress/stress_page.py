@@ -13,7 +13,7 @@ import streamlit as st
 from backends.settings import default_workspace
 from backends.stress import results
 from backends.stress.form import side_by_side
-from backends.stress.records import Measurement, Result, Retraining, Row, StressTest
+from backends.stress.records import Measurement, Result, Retraining, StressRow, StressTest
 from backends.system.jobs import Job, JobContext
 from backends.system.json_values import plain
 from backends.system.wording import duration
@@ -58,15 +58,15 @@ def running(
 ) -> Callable[[JobContext], Result]:
     """The job: one test on a copy of what this visitor sees."""
     visitor, backends, settings = now.visitor, now.backends, now.settings
-    desk = resources.desk(visitor)
+    service = resources.service(visitor)
 
     def run(context: JobContext) -> Result:
-        result = desk.stress(
+        result = service.stress(
             test, backends, settings,
             number=number, seed=seed, retraining=retraining, report=context.progress,
             cancelled=context.cancelled,
         )  # fmt: skip
-        evaluator = desk.evaluator(visitor)
+        evaluator = service.evaluator(visitor)
         results.keep((evaluator.own if evaluator.private else evaluator.shared).workspace, result)
         return result
 
@@ -96,7 +96,7 @@ def expected(how: Retraining | None, now: session.Session) -> str:
 
 def jobs_by_test(visitor: str) -> dict[str, tuple[Job, bool]]:
     """The newest job of each test, and whether it works: asked once, so that the whole page agrees."""
-    return {job.about: (job, not job.finished) for job in reversed(resources.jobs().of(visitor, KIND))}
+    return {job.about: (job, not job.finished) for job in reversed(resources.jobs().owned_by(visitor, KIND))}
 
 
 # --- one card --------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def forms(result: Result) -> None:
     details([replace(row, details={"style_kept": row.details["style_kept"]}) for row in result.rows])
 
 
-def details(found: Sequence[Row]) -> None:
+def details(found: Sequence[StressRow]) -> None:
     """What else was measured, one line a backend, as a table."""
     rows = [
         {

@@ -21,12 +21,12 @@ from backends.training.lora import LoraParams
 from backends.training.row_building import WAYS, Way
 from backends.training.row_review import count_advice, review
 from backends.training.rows import FEW_ROWS, FEWEST_ROWS, HybridOptions, load_rows
-from backends.training.runs import ENDED, Run
-from backends.training.training_session import Draft, DraftRow, Workshop, default_params, name_for
-from pages.tune import adapter_shelf, tuning_charts
+from backends.training.runs import ENDED, TrainingRun
+from backends.training.trainer import Draft, DraftRow, Trainer, default_params, name_for
+from pages.tune import adapter_list, tuning_charts
 from pages.ui import charts, resources, session, training_jobs
-from pages.ui.desk import Desk
 from pages.ui.look import LOOKS
+from pages.ui.service import Service
 from pages.ui.text import markdown, plural
 
 POLL = 1.0
@@ -53,7 +53,7 @@ NOTE = "What stands out"
 # --- 1: rows ---------------------------------------------------------------------------------------
 
 
-def rows_step(workshop: Workshop, desk: Desk, now: session.Session) -> Draft:
+def rows_step(trainer: Trainer, service: Service, now: session.Session) -> Draft:
     st.subheader("1  Rows to learn from", anchor=False)
     st.caption(
         "A row is a question and the answer you want. A tenth of the rows is held out before anything is "
@@ -61,13 +61,13 @@ def rows_step(workshop: Workshop, desk: Desk, now: session.Session) -> Draft:
     )
     made, brought = st.tabs(["Make them from documents", "Bring your own"])
     with made:
-        _maker(workshop, desk, now)
+        _maker(trainer, service, now)
     with brought:
-        _importer(workshop, now.visitor)
+        _importer(trainer, now.visitor)
     job, working = resources.newest_job(now.visitor, training_jobs.BUILD)
     if job is not None:
         st.fragment(_building, run_every=POLL if working else None)(job, working)
-    draft = workshop.load_draft(now.visitor)
+    draft = trainer.load_draft(now.visitor)
     if not draft.rows:
         if not working:
             st.info(
@@ -77,12 +77,12 @@ def rows_step(workshop: Workshop, desk: Desk, now: session.Session) -> Draft:
     if working:  # the job replaces the rows, and a table of the old ones would write them back
         return draft
     done = job.id[:8] if job is not None else ""
-    return _table(workshop, draft, now.visitor, f"{session.read('tune-version', 0)}-{done}")
+    return _table(trainer, draft, now.visitor, f"{session.read('tune-version', 0)}-{done}")
 
 
-def _maker(workshop: Workshop, desk: Desk, now: session.Session) -> None:
-    names = [document.name for document in desk.documents()]
-    uploaded = [document.name for document in desk.documents() if document.source == "upload"]
+def _maker(trainer: Trainer, service: Service, now: session.Session) -> None:
+    names = [document.name for document in service.documents()]
+    uploaded = [document.name for document in service.documents() if document.source == "upload"]
     kept = [name for name in session.read("tune-documents", uploaded or names[:3]) if name in names]
     session.put("tune-documents", kept)
     chosen = st.multiselect("Documents", names, key="tune-documents", placeholder="Choose documents")
@@ -106,12 +106,12 @@ def _maker(workshop: Workshop, desk: Desk, now: session.Session) -> None:
         disabled=not chosen or not ways,
         help="Takes the place of the rows below.",
     ):
-        _build(workshop, now.visitor, chosen, [way for way in WAYS if way in ways], most)
+        _build(trainer, now.visitor, chosen, [way for way in WAYS if way in ways], most)
 
 
-def _build(workshop: Workshop, visitor: str, names: Sequence[str], ways: Sequence[Way], most: int) -> None:
+def _build(trainer: Trainer, visitor: str, names: Sequence[str], ways: Sequence[Way], most: int) -> None:
     resources.jobs().start(
-        training_jobs.BUILD, visitor, training_jobs.building(workshop, visitor, names, ways, most)
+        training_jobs.BUILD, visitor, training_jobs.building(trainer, visitor, names, ways, most)
     )
 
 
@@ -138,7 +138,7 @@ def _dropped(rejected: Mapping[str, int]) -> str:
     )
 
 
-def _importer(workshop: Workshop, visitor: str) -> None:
+def _importer(trainer: Trainer, visitor: str) -> None:
     st.caption(
         'JSONL with "question", "answer" and, if you like, "documents"; or chat rows with "messages"; '
         "or CSV with the columns question and answer."
@@ -155,15 +155,15 @@ def _importer(workshop: Workshop, visitor: str) -> None:
         except UserError as error:
             st.error(markdown(str(error)))
             return
-    brought = Draft.of((row, "yours") for row in rows)
-    old = workshop.load_draft(visitor).rows if add else ()
-    workshop.save_draft(Draft((*old, *brought.rows)), visitor)
+    brought = Draft.from_rows((row, "yours") for row in rows)
+    old = trainer.load_draft(visitor).rows if add else ()
+    trainer.save_draft(Draft((*old, *brought.rows)), visitor)
     session.put("tune-version", session.read("tune-version", 0) + 1)
     session.current().notice = f"{plural(len(rows), 'row')} came in from {file.name}."
     st.rerun()
 
 
-def _table(workshop: Workshop, draft: Draft, visitor: str, version: str) -> Draft:
+def _table(trainer: Trainer, draft: Draft, visitor: str, version: str) -> Draft:
     """The rows to edit; what is edited is kept at once, what stands out is noted beside its row.
 
     The table starts from the rows as they were when this version of them came: Streamlit keeps the edits.
@@ -173,7 +173,7 @@ def _table(workshop: Workshop, draft: Draft, visitor: str, version: str) -> Draf
         base = (version, draft)
         session.put("tune-base", base)
     shown = base[1]
-    findings = review([each.row for each in shown.rows], shown.held_out, workshop.texts())
+    findings = review([each.row for each in shown.rows], shown.held_out, trainer.texts())
     notes: dict[int, list[str]] = {}
     for finding in findings:
         notes.setdefault(finding.row, []).append(finding.message)
@@ -200,8 +200,8 @@ def _table(workshop: Workshop, draft: Draft, visitor: str, version: str) -> Draf
         },
     )
     draft = replace(shown, rows=tuple(_row(raw) for raw in edited.to_dict("records")))
-    if draft != workshop.load_draft(visitor):
-        workshop.save_draft(draft, visitor)
+    if draft != trainer.load_draft(visitor):
+        trainer.save_draft(draft, visitor)
     _summary(draft, len(findings))
     return draft
 
@@ -249,23 +249,23 @@ def _check() -> None:
 # --- 2: training -----------------------------------------------------------------------------------
 
 
-def train_step(workshop: Workshop, draft: Draft, now: session.Session) -> None:
+def train_step(trainer: Trainer, draft: Draft, now: session.Session) -> None:
     st.subheader("2  Train", anchor=False)
     job, working = resources.newest_job(now.visitor, training_jobs.TRAIN)
     if not working:
-        _planner(workshop, draft, now)
-    run = next((r for r in workshop.runs.all() if r.plan.owner == now.visitor), None)
+        _planner(trainer, draft, now)
+    run = next((r for r in trainer.runs.all() if r.plan.owner == now.visitor), None)
     if job is not None and job.state == "failed" and not (run is not None and run.state == "interrupted"):
         st.error(markdown(job.error or "Training failed."))
     if job is not None and working:
-        st.fragment(_live, run_every=POLL)(workshop, job)
+        st.fragment(_live, run_every=POLL)(trainer, job)
     elif run is not None and run.state == "running":
         st.fragment(_ending, run_every=POLL)(run)
     elif run is not None:
-        _past(run, now, workshop)
+        _past(run, now, trainer)
 
 
-def _ending(run: Run) -> None:
+def _ending(run: TrainingRun) -> None:
     """A run whose server is gone: its process notices, writes what it has and ends."""
     if run.state != "running":
         st.rerun()
@@ -279,7 +279,7 @@ def _kind_words(kind: AdapterKind) -> str:
     return f"{LOOKS[kind].mark} {LOOKS[kind].label}"
 
 
-def _planner(workshop: Workshop, draft: Draft, now: session.Session) -> None:
+def _planner(trainer: Trainer, draft: Draft, now: session.Session) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     kinds = left.pills(
         "What to train",
@@ -290,11 +290,11 @@ def _planner(workshop: Workshop, draft: Draft, now: session.Session) -> None:
         key="tune-kinds",
         help="; ".join(f"{LOOKS[kind].label}: learns {words}" for kind, words in LEARNS.items()) + ".",
     )
-    if workshop.is_taken(session.read("tune-name", "mine")) or not session.read("tune-name"):
-        session.put("tune-name", workshop.free_name(session.read("tune-name") or "mine"))
+    if trainer.is_taken(session.read("tune-name", "mine")) or not session.read("tune-name"):
+        session.put("tune-name", trainer.free_name(session.read("tune-name") or "mine"))
     name = right.text_input("Name", key="tune-name", help="Letters, digits, dots and dashes.") or "mine"
     chosen: list[AdapterKind] = [kind for kind in KINDS if kind in kinds]
-    params = {kind: default_params(kind, workshop.model_name) for kind in KINDS}
+    params = {kind: default_params(kind, trainer.model_name) for kind in KINDS}
     options = HybridOptions(share_memorised=1.0)
     with st.expander("Settings of the training"):
         params = {kind: _params(kind, params[kind]) for kind in chosen}
@@ -315,15 +315,15 @@ def _planner(workshop: Workshop, draft: Draft, now: session.Session) -> None:
         disabled=few or not chosen,
         help=f"At least {FEWEST_ROWS} rows are needed." if few else None,
     ):
-        _train(workshop, draft, names, params, options, now.visitor)
+        _train(trainer, draft, names, params, options, now.visitor)
         st.rerun()
-    st.caption(_whose(workshop, now))
+    st.caption(_whose(trainer, now))
 
 
-def _whose(workshop: Workshop, now: session.Session) -> str:
-    before = [run for run in workshop.runs.all() if run.seconds and run.plan.owner == now.visitor]
+def _whose(trainer: Trainer, now: session.Session) -> str:
+    before = [run for run in trainer.runs.all() if run.seconds and run.plan.owner == now.visitor]
     took = f" The last training took {duration(before[0].seconds)}." if before else ""
-    who = "you alone" if resources.desk(now.visitor).private else "everyone who uses this workspace"
+    who = "you alone" if resources.service(now.visitor).private else "everyone who uses this workspace"
     return (
         f"If the held-out questions show a gain, the finished adapter answers for {who} from then on; "
         f"otherwise you decide. You can go back at any time.{took}"
@@ -402,7 +402,7 @@ def _options(given: HybridOptions) -> HybridOptions:
 
 
 def _train(
-    workshop: Workshop,
+    trainer: Trainer,
     draft: Draft,
     names: dict[AdapterKind, str],
     params: dict[AdapterKind, LoraParams],
@@ -412,19 +412,19 @@ def _train(
     now = session.current()
     try:
         for name in names.values():
-            workshop.check_name(name)
+            trainer.check_name(name)
     except UserError as error:
         now.notice = str(error)
         return
     plans = [
-        partial(_plan, workshop, draft, kind, name, params[kind], options, visitor)
+        partial(_plan, trainer, draft, kind, name, params[kind], options, visitor)
         for kind, name in names.items()
     ]
     resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.training(plans))
 
 
 def _plan(
-    workshop: Workshop,
+    trainer: Trainer,
     draft: Draft,
     kind: AdapterKind,
     name: str,
@@ -432,15 +432,15 @@ def _plan(
     options: HybridOptions,
     visitor: str,
     report: Any,
-) -> Run:
-    return workshop.plan(draft, kind, name, params, options=options, owner=visitor, report=report)
+) -> TrainingRun:
+    return trainer.plan(draft, kind, name, params, options=options, owner=visitor, report=report)
 
 
-def _live(workshop: Workshop, job: Any) -> None:
+def _live(trainer: Trainer, job: Any) -> None:
     """The run while it works; it goes on when this page is closed."""
     if job.finished:
         st.rerun()
-    runs = [run for run in workshop.runs.all() if run.id in set(job.events_since(0))]
+    runs = [run for run in trainer.runs.all() if run.id in set(job.events_since(0))]
     run = runs[0] if runs else None
     if run is None or run.state in ENDED:
         st.progress(job.fraction, text=markdown(job.progress[2]) or "Waiting for the training before it")
@@ -459,7 +459,7 @@ def _live(workshop: Workshop, job: Any) -> None:
     st.caption("You can leave this page or close it. Answers come meanwhile, marked as timed under load.")
 
 
-def _standing(run: Run, shown: training_jobs.Picture) -> None:
+def _standing(run: TrainingRun, shown: training_jobs.Picture) -> None:
     name = markdown(run.plan.name)
     if shown.measuring is not None:
         done, total = shown.measuring["done"], shown.measuring["total"]
@@ -484,7 +484,7 @@ def _standing(run: Run, shown: training_jobs.Picture) -> None:
     cells[3].metric("Memory", f"{last['memory_bytes'] / 1e9:.2f} GB", help="The most the training has held.")
 
 
-def _drawn(run: Run, shown: training_jobs.Picture) -> None:
+def _drawn(run: TrainingRun, shown: training_jobs.Picture) -> None:
     chart = tuning_charts.losses(shown, run.plan.kind, run.plan.name, session.theme())
     if chart is not None:
         charts.show(chart)
@@ -504,14 +504,14 @@ def _samples(shown: training_jobs.Picture) -> None:
             st.caption(f"{when}: {markdown(text) or '(nothing)'}")
 
 
-def _finished(run: Run, workshop: Workshop) -> None:
+def _finished(run: TrainingRun, trainer: Trainer) -> None:
     """What the held-out rows say, and the decision where they do not show a gain."""
     name, said = markdown(run.plan.name), markdown(run.error)
-    adapter = next((each for each in workshop.adapters.all() if each.name == run.plan.name), None)
+    adapter = next((each for each in trainer.adapters.all() if each.name == run.plan.name), None)
     if adapter is None:  # deleted since
         st.caption(f"**{name}** was trained. {said}")
         return
-    active = workshop.adapters.active(run.plan.kind, adapter.card.base_fingerprint)
+    active = trainer.adapters.active(run.plan.kind, adapter.card.base_fingerprint)
     if active is not None and active.name == adapter.name:
         st.success(f"**{name}** is trained and answers now. {said}", icon=":material/check:")
         return
@@ -520,18 +520,18 @@ def _finished(run: Run, workshop: Workshop) -> None:
     show(f"**{name}** is trained and does not answer. {said}", icon=":material/balance:")
     st.button(
         "Let it answer all the same", key="tune-activate", icon=":material/check:",
-        on_click=_activate, args=(workshop, adapter.name),
+        on_click=_activate, args=(trainer, adapter.name),
     )  # fmt: skip
 
 
-def _activate(workshop: Workshop, name: str) -> None:
+def _activate(trainer: Trainer, name: str) -> None:
     try:
-        workshop.adapters.activate(name)
+        trainer.adapters.activate(name)
     except UserError as error:  # deleted in another tab
         session.current().notice = str(error)
 
 
-def _past(run: Run, now: session.Session, workshop: Workshop) -> None:
+def _past(run: TrainingRun, now: session.Session, trainer: Trainer) -> None:
     """The newest run that is no longer at work."""
     name = markdown(run.plan.name)
     if run.state == "interrupted":
@@ -545,7 +545,7 @@ def _past(run: Run, now: session.Session, workshop: Workshop) -> None:
         st.warning(f"**{name}** was planned and never began.", icon=":material/pause_circle:")
         _go_on("Begin", run, now.visitor)
     elif run.state == "done":
-        _finished(run, workshop)
+        _finished(run, trainer)
     elif run.state == "cancelled":
         st.caption(f"{name} was cancelled. {markdown(run.error)}")
     if run.state in ENDED or run.state == "interrupted":
@@ -553,7 +553,7 @@ def _past(run: Run, now: session.Session, workshop: Workshop) -> None:
             _drawn(run, training_jobs.picture(run))
 
 
-def _go_on(label: str, run: Run, visitor: str) -> None:
+def _go_on(label: str, run: TrainingRun, visitor: str) -> None:
     with st.container(horizontal=True):
         st.button(
             label,
@@ -566,7 +566,7 @@ def _go_on(label: str, run: Run, visitor: str) -> None:
         st.button("Discard", key="tune-discard", on_click=run.cancel)
 
 
-def _resume(run: Run, visitor: str) -> None:
+def _resume(run: TrainingRun, visitor: str) -> None:
     resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.following(run))
 
 
@@ -575,22 +575,22 @@ def _resume(run: Run, visitor: str) -> None:
 
 def page() -> None:
     now = session.current()
-    desk = resources.desk(now.visitor)
+    service = resources.service(now.visitor)
     st.title("Fine-tune", anchor=False)
     st.caption("Teach the model your documents: rows, training, and adapters you can judge, switch and undo.")
     try:
-        workshop = desk.workshop()
+        trainer = service.trainer()
     except UserError as error:
         st.info(markdown(str(error)), icon=":material/lock:")
         return
     if now.notice:
         st.info(markdown(now.notice))
         now.notice = None
-    draft = rows_step(workshop, desk, now)
+    draft = rows_step(trainer, service, now)
     st.divider()
-    train_step(workshop, draft, now)
+    train_step(trainer, draft, now)
     st.divider()
-    adapter_shelf.draw(workshop, now)
+    adapter_list.draw(trainer, now)
 
 
 page()

@@ -66,14 +66,14 @@ def losses(shown: Picture, kind: AdapterKind, name: str, theme: Theme) -> Chart 
 
 
 @dataclass(frozen=True)
-class Score:
+class RightAnswers:
     """Right answers on held-out rows with their 95 % interval, as shares."""
 
     right: int
     rows: int
 
     @classmethod
-    def of(cls, record: Mapping[str, Any] | None) -> Score | None:
+    def from_record(cls, record: Mapping[str, Any] | None) -> RightAnswers | None:
         return None if not record else cls(round(record["contains"] * record["rows"]), record["rows"])
 
     @property
@@ -96,15 +96,15 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
     scored = [
         (adapter, before, after)
         for adapter in adapters
-        if (before := Score.of(adapter.card.report.get("score_before")))
-        and (after := Score.of(adapter.card.report.get("score_after")))
+        if (before := RightAnswers.from_record(adapter.card.report.get("score_before")))
+        and (after := RightAnswers.from_record(adapter.card.report.get("score_after")))
     ]
     if not scored:
         return None
     figure = go.Figure()
     names = [f"{LOOKS[a.card.kind].mark} {a.name}" for a, _, _ in scored]
     for words, index, opened in (("Before training", 1, True), ("After training", 2, False)):
-        scores: list[Score] = [row[index] for row in scored]  # type: ignore[misc]
+        scores: list[RightAnswers] = [row[index] for row in scored]  # type: ignore[misc]
         figure.add_scatter(
             x=[score.share for score in scores],
             y=names,

@@ -10,8 +10,8 @@ import streamlit as st
 from backends.datatypes import Answer, Citation
 from backends.system.wording import money
 from pages.ui.asking import Column
-from pages.ui.desk import Status
 from pages.ui.look import LOOKS, Look
+from pages.ui.service import BackendReadiness
 from pages.ui.text import (
     Span,
     answer_html,
@@ -33,7 +33,9 @@ LONGEST_QUOTE = 240  # characters of the cited passage shown under an answer; th
 WEAK = 0.5
 
 
-def card(column: Column, others: list[str], status: Status, *, waiting_for: str | None = None) -> None:
+def card(
+    column: Column, others: list[str], status: BackendReadiness, *, waiting_for: str | None = None
+) -> None:
     """One bordered cell; `others` are the finished texts that differences are marked against."""
     look = LOOKS[column.backend]
     with st.container(border=True, height="stretch", key=f"card-{column.backend}", gap="small"):
@@ -50,7 +52,7 @@ def card(column: Column, others: list[str], status: Status, *, waiting_for: str 
             _measures(column.answer)
 
 
-def _problem(column: Column, status: Status) -> None:
+def _problem(column: Column, status: BackendReadiness) -> None:
     st.error(f"No answer. {markdown(column.failure or status.reason)}", icon=":material/error:")
     if status.state == "untrained" and status.reason:
         st.caption(markdown(status.reason))
@@ -139,7 +141,7 @@ def _basis(answer: Answer) -> str:
     return f"For this answer. Price: {markdown(answer.cost.basis)}"
 
 
-def _notes(answer: Answer, look: Look, status: Status) -> None:
+def _notes(answer: Answer, look: Look, status: BackendReadiness) -> None:
     notes = list(answer.warnings)
     if answer.groundedness is not None and answer.groundedness < WEAK and not answer.abstained:
         notes.append("The passages do not bear out most of this answer.")

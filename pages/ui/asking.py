@@ -1,7 +1,7 @@
 """One question put to several backends, as a background job, and the picture of it while it runs.
 
-Enters: a desk, a question, settings. Leaves: a `Round`, complete or so far. The job outlives every rerun of
-a page; a page only ever folds the job's events into a Round and draws it.
+Enters: a service, a question, settings. Leaves: a `Round`, complete or so far. The job outlives every rerun
+of a page; a page only ever folds the job's events into a Round and draws it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 from backends.datatypes import Answer, BackendName, Evidence, Token, UserError
 from backends.settings import Settings
 from backends.system.jobs import Job, JobContext, Jobs
-from pages.ui.desk import Desk, Prompt
+from pages.ui.service import Prompt, Service
 
 KIND = "ask"
 ColumnState = Literal["waiting", "answering", "done", "failed", "stopped"]
@@ -34,7 +34,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Said:
+class BackendEvent:
     """What one backend did. `what` None: it begins; a string: it failed, for this reason."""
 
     backend: BackendName
@@ -68,33 +68,33 @@ class Round:
         return [column.answer for column in self.columns.values() if column.answer is not None]
 
 
-def asking(desk: Desk, asked: Asked) -> Callable[[JobContext], None]:
+def asking(service: Service, asked: Asked) -> Callable[[JobContext], None]:
     """The job: index if needed, then one backend after another, so that each is timed alone."""
 
     def run(context: JobContext) -> None:
         context.emit(asked)
-        desk.prepare(asked.settings, context.progress, context.cancelled)
+        service.prepare(asked.settings, context.progress, context.cancelled)
         for number, backend in enumerate(asked.backends):
             if context.cancelled.is_set():
                 return
             context.progress(number, len(asked.backends), backend)
-            _answer(desk, backend, asked, context)
+            _answer(service, backend, asked, context)
         context.progress(len(asked.backends), len(asked.backends), "")
 
     return run
 
 
-def _answer(desk: Desk, backend: BackendName, asked: Asked, context: JobContext) -> None:
-    context.emit(Said(backend, None))
+def _answer(service: Service, backend: BackendName, asked: Asked, context: JobContext) -> None:
+    context.emit(BackendEvent(backend, None))
     try:
-        for event in desk.ask(backend, asked.question, asked.settings, context.cancelled, asked.earlier):
-            context.emit(Said(backend, event))
+        for event in service.ask(backend, asked.question, asked.settings, context.cancelled, asked.earlier):
+            context.emit(BackendEvent(backend, event))
     except UserError as error:
-        context.emit(Said(backend, str(error)))
+        context.emit(BackendEvent(backend, str(error)))
     except Exception as error:
         # One backend's fault must not take the others' answers with it; the log keeps the details.
         log.exception("Backend %s failed", backend)
-        context.emit(Said(backend, f"It stopped with an error: {error or type(error).__name__}"))
+        context.emit(BackendEvent(backend, f"It stopped with an error: {error or type(error).__name__}"))
 
 
 def round_of(job: Job) -> Round | None:
@@ -137,7 +137,7 @@ def _ended(column: Column, error: str | None) -> Column:
 
 def drop_quoting(jobs: Jobs, viewer: str, document: str) -> int:
     """Drop the viewer's jobs that show text of this document: answers, evidence, prompts. How many went."""
-    quoting = [job for job in jobs.of(viewer) if any(quotes(e, document) for e in job.events_since(0))]
+    quoting = [job for job in jobs.owned_by(viewer) if any(quotes(e, document) for e in job.events_since(0))]
     for job in quoting:
         jobs.discard(job)
     return len(quoting)
@@ -145,7 +145,7 @@ def drop_quoting(jobs: Jobs, viewer: str, document: str) -> int:
 
 def quotes(event: object, document: str) -> bool:
     """Whether an event of a job holds a passage of this document."""
-    what = event.what if isinstance(event, Said) else event
+    what = event.what if isinstance(event, BackendEvent) else event
     if isinstance(what, Answer):
         return document in {*(s.document for s in what.sources), *(c.document for c in what.citations)}
     if isinstance(what, Evidence):

@@ -1,4 +1,4 @@
-"""What the evaluation page needs of a desk: what is evaluated, and where its runs are kept.
+"""What the evaluation page needs of a service: what is evaluated, and where its runs are kept.
 
 Enters: a subject and archives. Leaves: runs of all archives as one list, and the job that carries one out.
 Runs about the shared documents are everybody's; those about a visitor's own questions or documents are kept

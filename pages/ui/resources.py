@@ -1,4 +1,4 @@
-"""What the whole server shares: the job runner, the opened product, each visitor's desk and step of the tour.
+"""What the whole server shares: the jobs, the opened product, each visitor's service and step of the tour.
 
 Enters: nothing but the workspace. Leaves: long-lived objects, each made once and every collection bounded.
 The only module with `st.cache_resource`.
@@ -13,29 +13,30 @@ import streamlit as st
 
 from backends.system.hardware import bound_threads
 from backends.system.jobs import Job, JobContext, Jobs
-from pages.ui.desk import Desk, Reporter
-from pages.ui.itinerary import Tour
+from backends.system.reporting import Report
+from pages.ui.service import Service
+from pages.ui.tour_steps import Tour
 
 SERVER = "server"  # owner of the jobs that are nobody's
 KEPT_JOBS = 80
-MAX_DESKS = 64  # visitors whose private documents stay open at once
+MAX_SERVICES = 64  # visitors whose private documents stay open at once
 
 
-class House(Protocol):
-    """The opened product: models and shared documents, from which every visitor gets a desk."""
+class Services(Protocol):
+    """The opened product: models and shared documents, from which every visitor gets a service."""
 
-    def desk(self, visitor: str) -> Desk: ...
-
-
-Opener = Callable[[Reporter], House]
+    def service(self, visitor: str) -> Service: ...
 
 
-def open_product(report: Reporter) -> House:
+Opener = Callable[[Report], Services]
+
+
+def open_product(report: Report) -> Services:
     bound_threads()
     # Imported here: torch and the models take seconds, and the page is to be there before them.
-    from pages.ui.triptych_desk import open_house
+    from pages.ui.triptych_service import open_services
 
-    return open_house(report)
+    return open_services(report)
 
 
 _opener: list[Opener] = [open_product]
@@ -61,13 +62,13 @@ def opening() -> Job:
     return jobs().start("open", SERVER, run)
 
 
-@st.cache_resource(show_spinner=False, max_entries=MAX_DESKS)
-def desk(visitor: str) -> Desk:
-    house: House = opening().result
-    return house.desk(visitor)
+@st.cache_resource(show_spinner=False, max_entries=MAX_SERVICES)
+def service(visitor: str) -> Service:
+    services: Services = opening().result
+    return services.service(visitor)
 
 
-@st.cache_resource(show_spinner=False, max_entries=MAX_DESKS)
+@st.cache_resource(show_spinner=False, max_entries=MAX_SERVICES)
 def tour(person: str) -> Tour:  # noqa: ARG001 (what it is kept by)
     """Where this visitor is on the guided tour; a reload does not lose it."""
     return Tour()
@@ -79,11 +80,11 @@ def newest_job(visitor: str, kind: str) -> tuple[Job | None, bool]:
     A page asks once, before it reads what the job makes: drawn with two answers to that question it may show
     the old results and no longer watch for the new ones.
     """
-    job = next(iter(jobs().of(visitor, kind)), None)
+    job = next(iter(jobs().owned_by(visitor, kind)), None)
     return job, job is not None and not job.finished
 
 
 def reopen() -> None:
     """Try again after a failed start."""
     opening.clear()
-    desk.clear()
+    service.clear()

@@ -1,6 +1,6 @@
 """The sidebar of every page: which backends answer, how passages are made and found, how answers are written.
 
-Enters: the visitor's session and desk. Leaves: changed settings, and the indexing job when passages of the
+Enters: the visitor's session and service. Leaves: changed settings, and the indexing job when passages of the
 new size are not there yet. Each control says in one sentence what it does; its effect stands below in words.
 """
 
@@ -11,8 +11,8 @@ import streamlit as st
 from backends.settings import Settings
 from backends.system.jobs import Job
 from pages.ui import resources, session
-from pages.ui.desk import Desk
 from pages.ui.look import LOOKS
+from pages.ui.service import Service
 from pages.ui.session import Session
 from pages.ui.text import markdown, plural
 
@@ -48,7 +48,7 @@ FINDING = {
 POLL = 0.4
 
 
-def draw(desk: Desk, model: str) -> None:
+def draw(service: Service, model: str) -> None:
     """The whole sidebar.
 
     Every control is told its value as its default too. A value that only the session holds is sent once, with
@@ -57,43 +57,43 @@ def draw(desk: Desk, model: str) -> None:
     """
     now = session.current()
     session.show_settings(only_missing=True)
-    if lost := desk.lost():
+    if lost := service.lost():
         st.warning(markdown(lost))
-        st.button("I see", key="dismiss-loss", on_click=desk.dismiss_loss)
-    job = indexing(now, desk)
+        st.button("I see", key="dismiss-loss", on_click=service.dismiss_loss)
+    job = indexing(now, service)
     _backends(now)
     st.divider()
     _passages(now)
     working = job is not None and not job.finished
-    st.fragment(_index_effect, run_every=POLL if working else None)(desk, job, working)
+    st.fragment(_index_effect, run_every=POLL if working else None)(service, job, working)
     _retrieval(now.settings)
     st.caption(_retrieval_effect(now.settings))
     st.divider()
     _writing(now.settings)
     st.caption(_writing_effect(now.settings))
     st.divider()
-    _reader(now, desk)
+    _reader(now, service)
     st.button("Reset to defaults", on_click=session.reset, width="stretch", key="reset")
     st.caption(f"Model: {markdown(model)}")
 
 
-def indexing(now: Session, desk: Desk) -> Job | None:
+def indexing(now: Session, service: Service) -> Job | None:
     """The visitor's newest indexing job; it is started here when passages of the chosen size are missing."""
-    newest = next(iter(resources.jobs().of(now.visitor, "index")), None)
+    newest = next(iter(resources.jobs().owned_by(now.visitor, "index")), None)
     wanted = (now.settings.chunk_size, now.settings.chunk_overlap, now.settings.chunking)
-    if desk.passages(now.settings) is not None or now.indexed == wanted:
+    if service.passages(now.settings) is not None or now.indexed == wanted:
         return newest
     if newest is not None:
         newest.cancel()
     settings, now.indexed = now.settings, wanted
     return resources.jobs().start(
-        "index", now.visitor, lambda job: desk.prepare(settings, job.progress, job.cancelled)
+        "index", now.visitor, lambda job: service.prepare(settings, job.progress, job.cancelled)
     )
 
 
-def _reader(now: Session, desk: Desk) -> None:
+def _reader(now: Session, service: Service) -> None:
     """Whose eyes: nothing to choose while every document is open to everyone."""
-    roles = desk.roles()
+    roles = service.roles()
     if not roles and now.role is None:
         return
     own = now.role or session.OWNER
@@ -164,7 +164,7 @@ def _passages(now: Session) -> None:
         st.error(markdown(now.rejected))
 
 
-def _index_effect(desk: Desk, job: Job | None, polled: bool) -> None:
+def _index_effect(service: Service, job: Job | None, polled: bool) -> None:
     """What chunk size and overlap did; counts up while passages are made anew."""
     if polled and job is not None and job.finished:
         st.rerun()  # the whole page: it ends the polling
@@ -179,19 +179,19 @@ def _index_effect(desk: Desk, job: Job | None, polled: bool) -> None:
     if job is not None and job.state == "failed":
         st.error(markdown(job.error or "Indexing failed."))
         return
-    settings, counts = now.settings, desk.passages(now.settings)
+    settings, counts = now.settings, service.passages(now.settings)
     if counts is None:
         st.caption("These passages are indexed when you ask.")
         return
     st.caption(
         f"{plural(sum(counts.values()), 'passage')} of at most {settings.chunk_size} tokens, "
-        f"{settings.chunk_overlap} shared.{_reuse(desk, settings)}"
+        f"{settings.chunk_overlap} shared.{_reuse(service, settings)}"
     )
 
 
-def _reuse(desk: Desk, settings: Settings) -> str:
+def _reuse(service: Service, settings: Settings) -> str:
     """What making these passages cost, and what it did not cost."""
-    made = desk.recut(settings)
+    made = service.recut(settings)
     if made is None:
         return ""
     new = f"{made.embedded:,} newly embedded" if made.embedded else "nothing newly embedded"

@@ -1,6 +1,6 @@
 """The sources of one question: who used which passage, and the passage marked in its document.
 
-Enters: a round and the desk. Leaves: elements on the page.
+Enters: a round and the service. Leaves: elements on the page.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import streamlit as st
 
 from backends.datatypes import Citation, SourceRecord
 from pages.ui.asking import Round
-from pages.ui.desk import Desk
 from pages.ui.look import LOOKS, label
+from pages.ui.service import Service
 from pages.ui.text import Span, block, highlight, listing, markdown, marked_html, plain_html
 
 AROUND = 600  # characters shown before and after the passage
@@ -20,7 +20,7 @@ LONGEST = 60_000  # characters of a document shown as a whole
 
 
 @dataclass
-class Found:
+class UsedPassage:
     """One passage and what each backend did with it."""
 
     source: SourceRecord
@@ -41,13 +41,13 @@ class Found:
         return ", ".join(parts)
 
 
-def passages_of(made: Round) -> list[Found]:
+def passages_of(made: Round) -> list[UsedPassage]:
     """Every passage that a backend was shown, the cited ones first, then by rank."""
-    found: dict[tuple[str, int, int, int], Found] = {}
+    found: dict[tuple[str, int, int, int], UsedPassage] = {}
     for answer in made.answers:
         for source in answer.sources:
             key = (source.document, source.version, source.start, source.end)
-            item = found.setdefault(key, Found(source))
+            item = found.setdefault(key, UsedPassage(source))
             item.shown.append(answer.backend)
             item.citations += [(answer.backend, c) for c in answer.citations if _within(c, source)]
     return sorted(found.values(), key=lambda item: (-len({n for n, _ in item.citations}), item.source.rank))
@@ -61,7 +61,7 @@ def _within(citation: Citation, source: SourceRecord) -> bool:
     )
 
 
-def draw(made: Round, desk: Desk) -> None:
+def draw(made: Round, service: Service) -> None:
     found = passages_of(made)
     if not found:
         st.caption("No passage was looked up for this question.")
@@ -76,20 +76,20 @@ def draw(made: Round, desk: Desk) -> None:
             key=f"source-{made.id}",
         )
     with right:
-        in_document(found[chosen or 0], desk)
+        in_document(found[chosen or 0], service)
 
 
-def in_document(found: Found, desk: Desk) -> None:
+def in_document(found: UsedPassage, service: Service) -> None:
     """The passage in its document: the passage tinted, the cited words underlined by who cites them."""
     source = found.source
-    document = desk.document(source.document, source.version)
+    document = service.document(source.document, source.version)
     title = document.title if document is not None and document.title else source.document
     st.markdown(f"**{markdown(title)}**")
     st.caption(
         f"{markdown(found.where)}, version {source.version}, characters {source.start:,} to {source.end:,}, "
         f"score {source.score:.3f}"
     )
-    newest = desk.document(source.document)
+    newest = service.document(source.document)
     if newest is not None and newest.version > source.version:
         st.caption(f"Version {newest.version} has replaced it since.")
     if document is None or document.text[source.start : source.end] != source.text:
@@ -116,7 +116,7 @@ def _window(text: str, start: int, end: int) -> tuple[int, int]:
     return first, line if last < len(text) and line >= 0 else last
 
 
-def _spans(found: Found, offset: int) -> list[Span]:
+def _spans(found: UsedPassage, offset: int) -> list[Span]:
     """Spans in a text that begins at `offset`: the passage in grey, within it what each backend cites."""
     source = found.source
     cited = sorted({(c.start, c.end): n for n, c in found.citations}.items())

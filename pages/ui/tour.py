@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from pages.ui import resources, session
-from pages.ui.itinerary import HOME, STEPS, Step, Tour
+from pages.ui.tour_steps import HOME, STEPS, Step, Tour
 
 Pages = Sequence[StreamlitPage]
 

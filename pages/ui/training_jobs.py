@@ -1,6 +1,6 @@
 """Building rows and training as background jobs, and a run's events as the page draws them.
 
-Enters: a workshop, choices. Leaves: jobs; a `Picture` of a run so far. A job only follows its run, which
+Enters: a trainer, choices. Leaves: jobs; a `Picture` of a run so far. A job only follows its run, which
 works in a process of its own: a page that is closed, reloaded or opened twice changes nothing about it.
 """
 
@@ -13,28 +13,29 @@ from typing import Any
 
 from backends.datatypes import UserError
 from backends.system.jobs import JobContext
+from backends.system.reporting import Report
 from backends.training.row_building import Way
-from backends.training.runs import Run
-from backends.training.training_session import Draft, Report, Workshop
+from backends.training.runs import TrainingRun
+from backends.training.trainer import Draft, Trainer
 
 BUILD, TRAIN = "build", "train"
 LOOK = 0.3
 
 
 def building(
-    workshop: Workshop, visitor: str, documents: Sequence[str], ways: Sequence[Way], most: int
+    trainer: Trainer, visitor: str, documents: Sequence[str], ways: Sequence[Way], most: int
 ) -> Callable[[JobContext], Draft]:
     """The job that turns documents into rows; what was made before a cancel is kept."""
 
     def run(context: JobContext) -> Draft:
-        draft = workshop.build(documents, ways, most=most, report=context.progress, cancel=context.cancelled)
-        workshop.save_draft(draft, visitor)
+        draft = trainer.build(documents, ways, most=most, report=context.progress, cancel=context.cancelled)
+        trainer.save_draft(draft, visitor)
         return draft
 
     return run
 
 
-def training(plans: Sequence[Callable[[Report], Run]]) -> Callable[[JobContext], None]:
+def training(plans: Sequence[Callable[[Report], TrainingRun]]) -> Callable[[JobContext], None]:
     """The job that makes these runs one after another and follows each to its end."""
 
     def work(context: JobContext) -> None:
@@ -48,7 +49,7 @@ def training(plans: Sequence[Callable[[Report], Run]]) -> Callable[[JobContext],
     return work
 
 
-def following(run: Run) -> Callable[[JobContext], None]:
+def following(run: TrainingRun) -> Callable[[JobContext], None]:
     """The job that goes on with an interrupted run."""
 
     def work(context: JobContext) -> None:
@@ -58,7 +59,7 @@ def following(run: Run) -> Callable[[JobContext], None]:
     return work
 
 
-def follow(run: Run, context: JobContext) -> None:
+def follow(run: TrainingRun, context: JobContext) -> None:
     """Launch it and look after it until its process has ended."""
     context.progress(0, 0, f"{run.plan.name}: loading the model")
     process = run.launch()
@@ -94,7 +95,7 @@ class Picture:
         return self.steps[-1] if self.steps else None
 
 
-def picture(run: Run) -> Picture:
+def picture(run: TrainingRun) -> Picture:
     """Steps repeated after an interruption count once, as they were the second time."""
     steps: dict[int, dict[str, Any]] = {}
     epochs: dict[int, dict[str, Any]] = {}

@@ -17,8 +17,8 @@ from backends.advice.advisor import (
     LEVEL_MARKS,
     Advice,
     Answers,
-    Evidence,
     Finding,
+    MeasuredFindings,
     Prefilled,
     advise,
     chosen,
@@ -39,7 +39,7 @@ def findings(key: str, rag: float, hybrid: float, tuned: float, run: str = "run-
     return tuple(Finding(key, name, value, None, None, run) for name, value in values.items())
 
 
-MEASURED = Evidence(
+MEASURED = MeasuredFindings(
     findings("right", 0.5, 0.6, 0.3)
     + findings("format", 0.4, 0.9, 1.0, "run-2")
     + findings("seconds", 1.4, 1.5, 0.6)
@@ -50,7 +50,7 @@ MEASURED = Evidence(
 )
 level = st.sampled_from([0, 1, 2])
 weightings = st.fixed_dictionaries({c.key: st.floats(0, 5) for c in CRITERIA})
-evidences = st.sampled_from([Evidence(), MEASURED])
+evidences = st.sampled_from([MeasuredFindings(), MEASURED])
 
 
 @st.composite
@@ -67,7 +67,7 @@ def raised(answers: Answers, key: str, up: float) -> Answers:
     return replace(answers, **{key: here + up * (ask.high - here)})
 
 
-def lead(answers: Answers, evidence: Evidence, weights: dict[str, float], name: str) -> float:
+def lead(answers: Answers, evidence: MeasuredFindings, weights: dict[str, float], name: str) -> float:
     totals = weighted(list(scored(answers, evidence, weights)))
     return totals[name] - totals["rag"]
 
@@ -79,7 +79,7 @@ def lead(answers: Answers, evidence: Evidence, weights: dict[str, float], name: 
 @pytest.mark.parametrize("key", ["changes", "attribution", "erasure", "access"])
 @given(answers=answered(), weights=weightings, evidence=evidences, up=st.floats(0, 1))
 def test_raising_it_never_moves_the_recommendation_away_from_rag(
-    key: str, answers: Answers, weights: dict[str, float], evidence: Evidence, up: float
+    key: str, answers: Answers, weights: dict[str, float], evidence: MeasuredFindings, up: float
 ) -> None:
     if chosen(answers, evidence, weights) == "rag":
         assert chosen(raised(answers, key, up), evidence, weights) == "rag"
@@ -89,7 +89,7 @@ def test_raising_it_never_moves_the_recommendation_away_from_rag(
 @pytest.mark.parametrize("key", ["missing", "rows", "expertise", "weeks"])
 @given(answers=answered(), weights=weightings, evidence=evidences, up=st.floats(0, 1))
 def test_raising_it_never_moves_the_recommendation_to_rag(
-    key: str, answers: Answers, weights: dict[str, float], evidence: Evidence, up: float
+    key: str, answers: Answers, weights: dict[str, float], evidence: MeasuredFindings, up: float
 ) -> None:
     if chosen(answers, evidence, weights) != "rag":
         assert chosen(raised(answers, key, up), evidence, weights) != "rag"
@@ -112,8 +112,8 @@ def test_measured_criteria_pull_towards_whoever_does_better(
 def test_a_better_measured_rival_never_moves_the_recommendation_to_rag(
     answers: Answers, weights: dict[str, float], better: float
 ) -> None:
-    now = Evidence(findings("right", 0.5, 0.5 * better, 0.2))
-    later = Evidence(findings("right", 0.5, 0.5 * better + 0.3, 0.2))
+    now = MeasuredFindings(findings("right", 0.5, 0.5 * better, 0.2))
+    later = MeasuredFindings(findings("right", 0.5, 0.5 * better + 0.3, 0.2))
     if chosen(answers, now, weights) == "hybrid":
         assert chosen(answers, later, weights) == "hybrid"
 
@@ -129,16 +129,16 @@ def test_stress_tests_replace_the_guides_view() -> None:
     answers = Answers(changes=1_000, erasure=1)
     fresh = marks("freshness", answers, MEASURED)
     assert fresh == {"rag": 1.0, "hybrid": pytest.approx(0.75), "fine_tuned": pytest.approx(0.125)}
-    assert marks("freshness", answers, Evidence()) == {"rag": 1.0, "hybrid": 0.7, "fine_tuned": 0.0}
+    assert marks("freshness", answers, MeasuredFindings()) == {"rag": 1.0, "hybrid": 0.7, "fine_tuned": 0.0}
     # A hybrid that happens to be right more often is not fresher than the index it reads.
-    lucky = Evidence(findings("fresh", 0.5, 0.7, 0.0))
+    lucky = MeasuredFindings(findings("fresh", 0.5, 0.7, 0.0))
     assert marks("freshness", answers, lucky) == {"rag": 1.0, "hybrid": 1.0, "fine_tuned": 0.0}
     # RAG tells a tenth by chance; nobody's mark rises because little was told.
-    assert marks("erasure", answers, Evidence(findings("told", 0.1, 0.1, 1.0))) == {
+    assert marks("erasure", answers, MeasuredFindings(findings("told", 0.1, 0.1, 1.0))) == {
         "rag": 1.0, "hybrid": 0.7, "fine_tuned": 0.5,
     }  # fmt: skip
     duty = replace(answers, erasure=2)
-    assert marks("erasure", duty, Evidence(findings("told", 0.0, 0.8, 1.0))) == {
+    assert marks("erasure", duty, MeasuredFindings(findings("told", 0.0, 0.8, 1.0))) == {
         "rag": 1.0, "hybrid": pytest.approx(0.2), "fine_tuned": 0.0,
     }  # fmt: skip
 
@@ -147,7 +147,7 @@ def test_stress_tests_replace_the_guides_view() -> None:
 
 
 def test_rag_by_default_and_without_any_measurement() -> None:
-    assert advise(Answers(), Evidence()).recommended == "rag"
+    assert advise(Answers(), MeasuredFindings()).recommended == "rag"
 
 
 def test_a_small_lead_is_no_reason_to_leave_rag() -> None:
@@ -182,7 +182,7 @@ def test_rules_exclude_whatever_the_marks_say(change: dict[str, int], out: set[s
 @settings(max_examples=30, deadline=None)
 @given(answers=answered(), weights=weightings, evidence=evidences)
 def test_every_sentence_names_an_answer_a_stored_run_or_a_guide(
-    answers: Answers, weights: dict[str, float], evidence: Evidence
+    answers: Answers, weights: dict[str, float], evidence: MeasuredFindings
 ) -> None:
     advice = advise(answers, evidence, weights)
     runs = {finding.run for finding in evidence.findings}
@@ -198,13 +198,13 @@ def test_every_sentence_names_an_answer_a_stored_run_or_a_guide(
 
 
 def test_what_is_not_measured_is_named_and_not_marked() -> None:
-    assert set(unknown(Evidence())) == {
+    assert set(unknown(MeasuredFindings())) == {
         "right", "format", "fresh", "told", "seconds", "cost_fixed", "cost_answer",
     }  # fmt: skip
     assert list(unknown(MEASURED)) == []
-    keys = {score.criterion.key for score in advise(Answers(), Evidence()).scores}
+    keys = {score.criterion.key for score in advise(Answers(), MeasuredFindings()).scores}
     assert "right" not in keys and "cost" not in keys
-    assumed = [s for s in advise(Answers(), Evidence()).scores if not s.measured]
+    assumed = [s for s in advise(Answers(), MeasuredFindings()).scores if not s.measured]
     assert {score.criterion.key for score in assumed} == {"format", "latency", "freshness", "erasure"}
 
 
@@ -265,4 +265,4 @@ def test_known_answers_take_the_place_of_defaults_within_their_range() -> None:
 
 def test_an_answer_out_of_range_is_refused() -> None:
     with pytest.raises(UserError, match="How many seconds may an answer take"):
-        advise(Answers(seconds=0.001), Evidence())
+        advise(Answers(seconds=0.001), MeasuredFindings())

@@ -13,7 +13,7 @@ import pytest
 
 from backends.answering import stopwatch
 from backends.answering.citations import resolve_citations
-from backends.answering.stopwatch import NO_CITATION, Bench, answer, stream
+from backends.answering.stopwatch import NO_CITATION, AnswerContext, answer, stream
 from backends.datatypes import (
     Answer,
     BackendName,
@@ -79,11 +79,11 @@ def finished(**options: Any) -> Finished:
 
 
 def ask(
-    *script: Event | float, name: BackendName = "rag", bench: Bench | None = None, **options: Any
+    *script: Event | float, name: BackendName = "rag", context: AnswerContext | None = None, **options: Any
 ) -> Answer:
     clock = Clock()
     events = [event if not isinstance(event, str) else Token(event) for event in script]
-    options = {"clock": clock, "bench": bench or Bench(), **options}
+    options = {"clock": clock, "context": context or AnswerContext(), **options}
     return answer(Scripted(events, clock, name), Question("q7", "How long?"), SETTINGS, **options)
 
 
@@ -118,7 +118,7 @@ def test_the_consumers_and_the_judges_time_does_not_count() -> None:
 
     backend = Scripted([Stage("generate"), 5, Token("30 "), 5, Token("days"), finished()], clock)
     got = None
-    for event in stream(backend, "How long?", SETTINGS, bench=Bench(judge=slow_judge), clock=clock):
+    for event in stream(backend, "How long?", SETTINGS, context=AnswerContext(judge=slow_judge), clock=clock):
         clock.now += 77
         got = event
     assert isinstance(got, Answer)
@@ -149,13 +149,13 @@ def test_backends_never_compute_at_the_same_time() -> None:
             yield finished()
 
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: answer(Busy(), "q", SETTINGS, bench=Bench()), range(8)))
+        answers = list(pool.map(lambda _: answer(Busy(), "q", SETTINGS, context=AnswerContext()), range(8)))
     assert worst == 1
     assert {each.text for each in answers} == {"x" * 10}
 
 
 def test_a_reader_that_goes_away_blocks_nobody() -> None:
-    abandoned = stream(Scripted([Token("a"), finished()], Clock()), "q", SETTINGS, bench=Bench())
+    abandoned = stream(Scripted([Token("a"), finished()], Clock()), "q", SETTINGS, context=AnswerContext())
     assert next(abandoned) == Token("a")
     assert ask(Token("b"), finished()).text == "b"
 
@@ -164,9 +164,13 @@ def test_a_reader_that_goes_away_blocks_nobody() -> None:
 
 
 def test_the_record_of_a_cited_answer() -> None:
-    bench = Bench(judge=lambda question, text: [TEXT], page_of=lambda source, offset: offset, corpus="c0ffee")
+    context = AnswerContext(
+        judge=lambda question, text: [TEXT], page_of=lambda source, offset: offset, corpus="c0ffee"
+    )
     evidence = Evidence((source(1), source(2, "Other things. Lamps cost 9.")))
-    got = ask(evidence, Token("30 days. Customers return goods within 30 days. [1]"), finished(), bench=bench)
+    got = ask(
+        evidence, Token("30 days. Customers return goods within 30 days. [1]"), finished(), context=context
+    )
     assert (got.id, got.question, got.backend, got.model, got.adapter) == (
         "q7",
         "How long?",
@@ -225,7 +229,7 @@ def test_warnings() -> None:
         low,
         Token("Zebras sing [1]"),
         finished(truncated=True),
-        bench=Bench(judge=lambda question, text: [TEXT]),
+        context=AnswerContext(judge=lambda question, text: [TEXT]),
         notes=["The adapter is stale."],
     )
     assert got.warnings == (
@@ -239,7 +243,9 @@ def test_warnings() -> None:
 
 def test_an_abstention_is_not_judged() -> None:
     got = ask(
-        Token("The documents do not say."), finished(), bench=Bench(judge=lambda question, text: [TEXT])
+        Token("The documents do not say."),
+        finished(),
+        context=AnswerContext(judge=lambda question, text: [TEXT]),
     )
     assert (got.abstained, got.groundedness) == (True, None)
 
@@ -269,7 +275,7 @@ def test_an_error_of_the_backend_reaches_the_caller_and_frees_the_clock() -> Non
             raise UserError("Too long.")
 
     with pytest.raises(UserError, match="Too long"):
-        answer(Broken(), "q", SETTINGS, bench=Bench())
+        answer(Broken(), "q", SETTINGS, context=AnswerContext())
     assert ask(Token("x"), finished()).text == "x"
 
 
@@ -304,11 +310,11 @@ def test_waiting_for_the_embedder_is_no_time_of_the_answer_and_is_said() -> None
     with ThreadPoolExecutor(1) as pool:
         pool.submit(index)
         assert holds.wait(10)
-        got = answer(Held(lock), "How long?", SETTINGS, bench=Bench())
+        got = answer(Held(lock), "How long?", SETTINGS, context=AnswerContext())
     assert got.latency_ms["total"] < 150
     (warning,) = [each for each in got.warnings if each.startswith(UNDER_LOAD)]
     assert warning.startswith("Timed under load: documents were being read or indexed meanwhile. 0.")
-    quiet = answer(Held(lock), "How long?", SETTINGS, bench=Bench())
+    quiet = answer(Held(lock), "How long?", SETTINGS, context=AnswerContext())
     assert not any(each.startswith(UNDER_LOAD) for each in quiet.warnings)
 
 
@@ -316,5 +322,5 @@ def test_a_training_that_begins_during_an_answer_is_said() -> None:
     looks = iter([[], ["Timed under load: a training."]])
     assert (
         "Timed under load: a training."
-        in ask(Token("x"), finished(), bench=Bench(load=lambda: next(looks))).warnings
+        in ask(Token("x"), finished(), context=AnswerContext(load=lambda: next(looks))).warnings
     )

@@ -14,18 +14,18 @@ import streamlit as st
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from backends.system.reporting import Report  # noqa: E402
 from pages.ui import resources  # noqa: E402
-from pages.ui.desk import Reporter  # noqa: E402
-from tests.pages.scripted import ScriptedHouse  # noqa: E402
+from tests.pages.scripted import ScriptedServices  # noqa: E402
 
 
-def open_scripted(report: Reporter) -> ScriptedHouse:
+def open_scripted(report: Report) -> ScriptedServices:
     """Takes its time, so that the page of a first start can be seen."""
     opening = float(os.environ.get("TRIPTYCH_SCRIPTED_OPENING", "1"))
     for number in range(10):
         report(number, 10, f"Reading document {number}.md")
         time.sleep(opening / 10)
-    return ScriptedHouse(pause=float(os.environ.get("TRIPTYCH_SCRIPTED_PAUSE", "0.05")))
+    return ScriptedServices(pause=float(os.environ.get("TRIPTYCH_SCRIPTED_PAUSE", "0.05")))
 
 
 def rerun_that_may_be_dropped(rerun: Callable[..., None]) -> Callable[..., None]:

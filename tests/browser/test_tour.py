@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from pages.ui.itinerary import STEPS
+from pages.ui.tour_steps import STEPS
 from tests.browser.test_app import WAIT, answered, at_rest, see
 
 pytestmark = pytest.mark.browser

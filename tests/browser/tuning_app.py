@@ -1,4 +1,4 @@
-"""Serves the app with the house that can train: `streamlit run tests/browser/tuning_app.py`."""
+"""Serves the app with a product that can train: `streamlit run tests/browser/tuning_app.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from pages.ui import resources  # noqa: E402
-from tests.pages.tuning_house import TuningHouse  # noqa: E402
+from tests.pages.tuning_services import TuningServices  # noqa: E402
 
-resources.use(lambda report: TuningHouse(Path(os.environ["TRIPTYCH_TUNING_HOME"])))
+resources.use(lambda report: TuningServices(Path(os.environ["TRIPTYCH_TUNING_HOME"])))
 runpy.run_path(str(ROOT / "app.py"), run_name="__main__")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from backends.cli import main, opener
 from backends.training.adapters import read_card
 from backends.training.row_export import FORMS
-from tests.pages.tuning_house import make_triptych
+from tests.pages.tuning_services import make_triptych
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pytest
 
 from backends.costs.monthly import (
     CLAIMED_VOLUME,
-    Case,
+    CostCase,
     Measured,
-    Plan,
+    OperatingPlan,
     answer_parts,
     crossover,
     fixed,
@@ -33,7 +33,7 @@ IDS = ("a", "b")
 # Per answer: RAG 1,000 prompt + 100 answer tokens, fine-tuned 100 + 100.
 RAG = Measured(IDS, (900, 1100), (100, 100), (2.0, 2.0))
 TUNED = Measured(IDS, (100, 100), (100, 100), (1.0, 1.0))
-PLAN = Plan(changes=0, months=10, training_hours=5, gigabytes=2)
+PLAN = OperatingPlan(changes=0, months=10, training_hours=5, gigabytes=2)
 
 
 def book(**prices: float) -> Book:
@@ -45,8 +45,8 @@ def book(**prices: float) -> Book:
     )
 
 
-def case(plan: Plan = PLAN, **prices: float) -> Case:
-    return Case({"rag": RAG, "fine_tuned": TUNED}, book(**prices), plan)
+def case(plan: OperatingPlan = PLAN, **prices: float) -> CostCase:
+    return CostCase({"rag": RAG, "fine_tuned": TUNED}, book(**prices), plan)
 
 
 # --- totals ----------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_never_when_rag_is_cheaper_at_any_volume() -> None:
 
 def test_a_spread_around_zero_says_that_it_may_never_pay() -> None:
     # Fine-tuned costs 1,250 millionths: more than RAG's first question, less than its second.
-    unsure = Case(
+    unsure = CostCase(
         {"rag": RAG, "fine_tuned": replace(TUNED, prompt_tokens=(1000, 1000))},
         book(training_hour=2, tuned_prompt=1.05, tuned_completion=0.75),
         PLAN,
@@ -143,12 +143,12 @@ def test_cheaper_below_and_always() -> None:
 
 def test_only_questions_that_both_answered_are_compared() -> None:
     other = Measured(("b", "c"), (100, 9999), (100, 9999), (1.0, 9.0))
-    found = crossover(Case({"rag": RAG, "fine_tuned": other}, book(training_hour=2), PLAN))
+    found = crossover(CostCase({"rag": RAG, "fine_tuned": other}, book(training_hour=2), PLAN))
     assert found.volume == pytest.approx(1 / (1300e-6 - 300e-6))
     with pytest.raises(UserError, match="No question was answered by both"):
-        crossover(Case({"rag": RAG, "fine_tuned": Measured(("z",), (1,), (1,), (1.0,))}, book(), PLAN))
+        crossover(CostCase({"rag": RAG, "fine_tuned": Measured(("z",), (1,), (1,), (1.0,))}, book(), PLAN))
     with pytest.raises(UserError, match="Nothing was measured for fine_tuned"):
-        crossover(Case({"rag": RAG}, book(), PLAN))
+        crossover(CostCase({"rag": RAG}, book(), PLAN))
 
 
 # --- sensitivity -----------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def test_prices_that_do_not_fit_are_named() -> None:
     with pytest.raises(UserError, match="no table"):
         load_book(hosted="hosted_huge")
     with pytest.raises(UserError, match="busy share"):
-        Case({}, load_book(), Plan(busy_share=0))
+        CostCase({}, load_book(), OperatingPlan(busy_share=0))
 
 
 def test_resampling_repeats_itself() -> None:

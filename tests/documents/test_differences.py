@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.documents.differences import Part, Row, compare
+from backends.documents.differences import DiffRow, Part, compare
 
 lines = st.text(alphabet="ab c\t.", max_size=12)
 texts = st.lists(lines, max_size=8).map("\n".join)
@@ -35,13 +35,13 @@ def test_a_text_does_not_differ_from_itself(text):
 
 def test_a_changed_word_is_marked_within_its_line():
     rows = compare("Title\nReturns within 14 days.\nEnd", "Title\nReturns within 30 days.\nEnd\nMore")
-    assert rows[1] == Row(
+    assert rows[1] == DiffRow(
         "Returns within 14 days.",
         "Returns within 30 days.",
         (Part("same", "Returns within "), Part("gone", "14"), Part("new", "30"), Part("same", " days.")),
     )
     assert [row.changed for row in rows] == [False, True, False, True]
-    assert rows[3] == Row(None, "More", (Part("new", "More"),))
+    assert rows[3] == DiffRow(None, "More", (Part("new", "More"),))
 
 
 def test_lines_with_nothing_in_common_are_one_gone_and_one_new():

@@ -17,7 +17,7 @@ from reportlab.pdfgen.canvas import Canvas
 from backends.datatypes import ParsedFile, UserError
 from backends.documents import limits
 from backends.documents.parsers import recognition
-from backends.documents.parsers.pdf_page import LEVEL, LOWERED, RAISED, Line
+from backends.documents.parsers.pdf_page import LEVEL, LOWERED, RAISED, TextLine
 from backends.documents.parsers.pdf_reading import pages_in_words
 from backends.documents.parsers.pdf_scripts import plain_scripts
 from backends.documents.parsing import parse_file
@@ -278,13 +278,14 @@ def test_no_number_changes_by_what_is_raised(text: str, plain: str) -> None:
         r"([\^_])([-\w]+(?:,\d)?)", lambda m: f"{RAISED if m[1] == '^' else LOWERED}{m[2]}{LEVEL}", text
     )
     notes = [f"{RAISED}1{LEVEL} Only uphill.", f"{RAISED}2{LEVEL} By order."]
-    lines = [Line(each, 0, 100, 0, 7, 10) for each in (marked, *notes)]
+    lines = [TextLine(each, 0, 100, 0, 7, 10) for each in (marked, *notes)]
     assert plain_scripts([lines])[0][0].text == plain
 
 
 def test_superscript_characters_are_told_from_figures() -> None:
     lines = [
-        Line(text, 0, 100, 0, 7, 10) for text in ("The limit is 250¹ kg, or 10⁶ g on 4 m².", "¹ Only uphill.")
+        TextLine(text, 0, 100, 0, 7, 10)
+        for text in ("The limit is 250¹ kg, or 10⁶ g on 4 m².", "¹ Only uphill.")
     ]
     assert [line.text for line in plain_scripts([lines])[0]] == [
         "The limit is 250 kg (note 1), or 10^6 g on 4 m².",

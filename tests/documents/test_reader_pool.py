@@ -16,7 +16,7 @@ import pytest
 
 from backends.datatypes import PasswordNeeded, UserError
 from backends.documents.parsing import parse_file
-from backends.documents.reader_pool import Cancelled, Limits, Reader, Readers
+from backends.documents.reader_pool import Cancelled, Limits, ReaderProcess, Readers
 from tests.documents.test_parsing import make_pdf, make_xlsx, password_pdf
 
 MB = 1024 * 1024
@@ -180,7 +180,7 @@ def gone(pid: int) -> bool:
 
 
 def test_closing_ends_the_process() -> None:
-    reader = Reader()
+    reader = ReaderProcess()
     assert reader.alive
     reader.close()
     assert not reader.alive

@@ -27,12 +27,12 @@ from backends.documents.opening import open_folder, open_library, open_session
 from backends.documents.store import Workspace
 from backends.erasure import forget
 from backends.erasure.redact import LONGEST_PIECE, REMOVED, Traces, pieces_of
-from backends.erasure.scan import SQLITE, holds, needles_of, scan
+from backends.erasure.scan import SQLITE, encoded_pieces, holds, scan
 from backends.evaluation.archive import Archive, Arm, Entry, RunRecord, Setting
 from backends.settings import make_settings
 from backends.system.viewers import viewer_folder
 from backends.training.adapters import AdapterCard, LearnedDocument, write_card
-from backends.training.runs import Plan, TrainingRuns
+from backends.training.runs import TrainingPlan, TrainingRuns
 from tests.fakes import HashingEmbedder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -212,7 +212,7 @@ def test_a_run_that_goes_on_beside_the_redaction_does_not_write_its_questions_ba
 
 
 def test_a_document_of_the_same_name_from_elsewhere_keeps_its_records():
-    traces = Traces.of("gone.md", [SECRET], [])
+    traces = Traces.from_texts("gone.md", [SECRET], [])
     record = answer("gone.md", "Quite another text of another folder.")
     assert traces.redacted(record) == (record, 0)
 
@@ -269,7 +269,7 @@ def test_forgetting_on_the_command_line_does_what_the_page_does(library):
     base = library.workspace.path
     ada = open_session(base, "ada", HashingEmbedder())
     rows = [TrainingRow(f"Question {n}?", "Zanzibar", ("gone.md",) if n else ("keep.md",)) for n in range(3)]
-    plans = [Plan("mine", "fine_tuned", "base", {}, (LearnedDocument("gone.md", 1, "x"),))] * 2
+    plans = [TrainingPlan("mine", "fine_tuned", "base", {}, (LearnedDocument("gone.md", 1, "x"),))] * 2
     made = [
         TrainingRuns(folder).create(plan, rows, [], [])
         for plan, folder in zip(plans, (base, ada.workspace.path), strict=True)
@@ -436,7 +436,7 @@ def test_the_scan_sees_text_in_free_pages_and_journals(tmp_path):
     assert scan([tmp_path], [SECRET]).found_in == ("loose.db-wal",)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
-    assert holds(path, needles_of([SECRET]))
+    assert holds(path, encoded_pieces([SECRET]))
 
 
 def test_a_file_that_is_truncated_while_it_is_read_does_not_kill_the_server(tmp_path):
@@ -480,7 +480,7 @@ def test_the_scan_names_what_it_could_not_read_and_leaves_out_what_has_vanished(
 def test_pieces_are_slices_within_a_line_and_cover_long_quotations(text):
     pieces = list(pieces_of(text))
     assert all(piece in text and "\n" not in piece and 0 < len(piece) <= LONGEST_PIECE for piece in pieces)
-    traces = Traces.of("x", [text], [])
+    traces = Traces.from_texts("x", [text], [])
     assert bool(pieces) == bool(text.split())
     assert not pieces or traces.quoted_in(f"It says: {text} (end)")
 

@@ -13,7 +13,7 @@ import pytest
 
 from backends.datatypes import BACKEND_NAMES, UserError
 from backends.evaluation.archive import Archive, Run
-from backends.evaluation.comparison import Board, against, arm_label, clearly_best, differing
+from backends.evaluation.comparison import Board, arm_label, clearly_best, compare_with_baseline, differing
 from backends.evaluation.reports import as_csv, as_html, as_junit, as_markdown, rows
 from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.evaluation.scoring import BY_KEY, MEASURES
@@ -77,14 +77,14 @@ def test_plain_words_come_first(before: Board) -> None:
 
 
 def test_an_identical_run_raises_no_alarm(before: Board, tmp_path: Path) -> None:
-    compared = against(Board(run_of(tmp_path)), before)
+    compared = compare_with_baseline(Board(run_of(tmp_path)), before)
     assert compared.shared == 80
     assert (compared.regressions, compared.improvements, compared.notes) == ([], [], ())
     assert all(made.difference == 0 for made in compared.differences)
 
 
 def test_top_k_1_is_flagged(before: Board, tmp_path: Path) -> None:
-    compared = against(Board(run_of(tmp_path, top_k=1)), before)
+    compared = compare_with_baseline(Board(run_of(tmp_path, top_k=1)), before)
     flagged = {(made.first, made.measure) for made in compared.regressions}
     assert {("rag", "recall_at_k"), ("hybrid", "recall_at_k"), ("hybrid", "right")} <= flagged
     assert not {arm for arm, _ in flagged} & {"fine_tuned", "base"}
@@ -97,7 +97,7 @@ def test_top_k_1_is_flagged(before: Board, tmp_path: Path) -> None:
 def test_a_damaged_adapter_is_flagged(before: Board, tmp_path: Path) -> None:
     damaged = ScriptedSubject(adapter="a2")
     damaged.skill["fine_tuned"] = 0.05
-    compared = against(Board(run_of(tmp_path, damaged)), before)
+    compared = compare_with_baseline(Board(run_of(tmp_path, damaged)), before)
     assert {made.first for made in compared.regressions} == {"fine_tuned"}
     assert compared.notes == ("The fine-tuned adapter is another one.",)
 
@@ -107,7 +107,7 @@ def test_false_alarms_are_rare_when_answers_vary_by_chance(before: Board) -> Non
     alarms = 0
     for seed in range(20):
         one, two = (Board(by_chance(before, np.random.default_rng((seed, side)))) for side in range(2))
-        alarms += bool(against(two, one).regressions)
+        alarms += bool(compare_with_baseline(two, one).regressions)
     assert alarms <= 2
 
 
@@ -130,9 +130,9 @@ def by_chance(board: Board, draw: np.random.Generator) -> Run:
 
 
 def test_only_shared_questions_are_compared(before: Board, tmp_path: Path) -> None:
-    compared = against(Board(run_of(tmp_path, count=50)), before)
+    compared = compare_with_baseline(Board(run_of(tmp_path, count=50)), before)
     assert compared.shared == 50
-    compared = against(before, Board(run_of(tmp_path / "small", count=50)))
+    compared = compare_with_baseline(before, Board(run_of(tmp_path / "small", count=50)))
     assert compared.shared == 50
     assert "50 of 80 questions are in both runs" in compared.notes[0]
 
@@ -143,7 +143,7 @@ def test_runs_without_a_common_question_are_refused(before: Board, tmp_path: Pat
     archive = Archive(tmp_path)
     planned = plan(subject, other, plain_arms(["rag"], Settings()), question_set="other")
     with pytest.raises(UserError, match="share no question"):
-        against(Board(carry_out(archive, archive.begin(planned), subject)), before)
+        compare_with_baseline(Board(carry_out(archive, archive.begin(planned), subject)), before)
 
 
 def test_differing_questions(before: Board) -> None:
@@ -166,7 +166,7 @@ def test_rows_end_with_the_run(before: Board) -> None:
 
 
 def test_every_report_shows_the_same_figures(before: Board, tmp_path: Path) -> None:
-    compared = against(Board(run_of(tmp_path, top_k=1)), before)
+    compared = compare_with_baseline(Board(run_of(tmp_path, top_k=1)), before)
     right = before.arms["hybrid"].scores["right"]
     cell = f"{100 * right.value:.0f} % ({100 * right.interval[0]:.0f}-{100 * right.interval[1]:.0f})"
     assert cell in as_markdown(before, compared)
@@ -191,7 +191,7 @@ def test_texts_cannot_break_out_of_a_report(before: Board, tmp_path: Path) -> No
 
 def test_junit_tells_a_build_server(before: Board, tmp_path: Path) -> None:
     board = Board(run_of(tmp_path, top_k=1))
-    compared = against(board, before)
+    compared = compare_with_baseline(board, before)
     suite = ElementTree.fromstring(as_junit(board, compared)).find("testsuite")
     assert suite is not None
     cases = suite.findall("testcase")

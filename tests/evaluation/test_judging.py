@@ -14,7 +14,14 @@ from backends.datatypes import BACKEND_NAMES, UserError
 from backends.evaluation import ragas_judge, reports
 from backends.evaluation.archive import Archive, RunRecord
 from backends.evaluation.comparison import Board
-from backends.evaluation.judging import JUDGED, Endpoint, Sample, UnreadableVerdict, beside, judge_run
+from backends.evaluation.judging import (
+    JUDGED,
+    Endpoint,
+    Sample,
+    UnreadableVerdict,
+    judge_agreement,
+    judge_run,
+)
 from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.settings import Settings
 from tests.evaluation.judges import ScriptedJudge, judge_server
@@ -50,7 +57,7 @@ def test_both_figures_are_over_the_same_answers(archive: Archive, record: RunRec
     board = Board(judge_run(archive, record.run, ScriptedJudge(unreadable="How long is term 3?")))
     scores = board.scores("rag")
     kept = [name for name in scores if name != "q003" and "faithfulness" in scores[name]]
-    made = next(b for b in beside(board) if (b.arm, b.measure) == ("rag", "faithfulness"))
+    made = next(b for b in judge_agreement(board) if (b.arm, b.measure) == ("rag", "faithfulness"))
     assert (made.theirs.value, made.theirs.count, made.ours.count) == (0.25, len(kept), len(kept))
     assert made.ours.value == pytest.approx(sum(scores[name]["faithfulness"] for name in kept) / len(kept))
     assert board.run.judged("rag")["q003"].failure == "The judge's words were not readable."
@@ -89,7 +96,7 @@ def test_another_judge_is_asked_anew_and_the_newest_is_shown(archive: Archive, r
     other = ScriptedJudge(0.5)
     other.name = "judge-70b"
     board = Board(judge_run(archive, record.run, other))
-    assert {(b.judge, b.theirs.value) for b in beside(board)} == {("judge-70b", 0.5)}
+    assert {(b.judge, b.theirs.value) for b in judge_agreement(board)} == {("judge-70b", 0.5)}
 
 
 def test_every_report_shows_the_judge_beside_ours(
@@ -110,7 +117,7 @@ def test_every_report_shows_the_judge_beside_ours(
 
 def test_without_a_judge_no_report_speaks_of_one(archive: Archive, record: RunRecord) -> None:
     board = Board(archive.load(record.run))
-    assert beside(board) == []
+    assert judge_agreement(board) == []
     assert "Judged by a model" not in reports.as_markdown(board) + reports.as_html(board)
     assert "ragas" not in reports.as_csv(board)
 

@@ -173,7 +173,7 @@ def test_two_workers_cannot_share_a_run(archive: Archive) -> None:
 
 def test_a_backend_that_fails_leaves_the_others(archive: Archive) -> None:
     run = evaluated(archive, ScriptedSubject(broken="hybrid"))
-    assert {e.failure for e in run.of("hybrid").values()} == {"The adapter is not trained yet."}
+    assert {e.failure for e in run.entries_of("hybrid").values()} == {"The adapter is not trained yet."}
     board = Board(run)
     assert list(board.arms) == ["rag", "fine_tuned", "base"]
     assert {d.first for d in board.differences} | {d.second for d in board.differences} == set(board.arms)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.datatypes import Question
-from backends.evaluation.scenarios import checks, find, playable, scenarios
+from backends.evaluation.scenarios import available_scenarios, checks, find, scenarios
 
 DOCUMENTS = {
     path.name for path in (Path(__file__).resolve().parents[2] / "sample_corpus/documents").iterdir()
@@ -27,8 +27,8 @@ def test_four_scenarios_on_what_the_sample_holds() -> None:
 
 
 def test_a_scenario_without_its_documents_is_not_offered() -> None:
-    assert playable(DOCUMENTS) == list(scenarios()) and playable(set()) == []
-    without = playable(DOCUMENTS - {"contract-review-playbook.md"})
+    assert available_scenarios(DOCUMENTS) == list(scenarios()) and available_scenarios(set()) == []
+    without = available_scenarios(DOCUMENTS - {"contract-review-playbook.md"})
     assert [each.title for each in without] == [
         "Support desk", "Report in the brand voice", "Protocol and record",
     ]  # fmt: skip

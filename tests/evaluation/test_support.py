@@ -6,7 +6,6 @@ import pytest
 
 from backends.evaluation.style import broken_rules, follows_style
 from backends.evaluation.support import (
-    bears_out,
     citation_precision,
     citation_recall,
     claims_of,
@@ -14,6 +13,7 @@ from backends.evaluation.support import (
     context_recall,
     faithfulness,
     noise_sensitivity,
+    supports_claim,
 )
 
 RETURNS = "A customer may return a monitor within 30 days of delivery. The sensor must be complete."
@@ -22,13 +22,13 @@ PARKING = "Visitors park behind the building."
 
 
 def test_a_claim_is_borne_out_by_seven_in_ten_words_and_every_number() -> None:
-    assert bears_out("Return the monitor within 30 days of delivery.", RETURNS)
-    assert not bears_out("Return the monitor within 45 days of delivery.", RETURNS)
+    assert supports_claim("Return the monitor within 30 days of delivery.", RETURNS)
+    assert not supports_claim("Return the monitor within 45 days of delivery.", RETURNS)
     # {return, monitor, cost, refund}: two of four
-    assert not bears_out("Returned monitors cost a refund.", RETURNS)
+    assert not supports_claim("Returned monitors cost a refund.", RETURNS)
     # {return, monitor, deliveri, day, colour, 30}: five of six
-    assert bears_out("Return a monitor of any colour in 30 days of delivery.", RETURNS)
-    assert not bears_out("It is.", RETURNS)
+    assert supports_claim("Return a monitor of any colour in 30 days of delivery.", RETURNS)
+    assert not supports_claim("It is.", RETURNS)
 
 
 def test_claims_are_sentences_that_assert_something() -> None:

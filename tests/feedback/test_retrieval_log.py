@@ -13,11 +13,11 @@ from backends.datatypes import Answer, Chunk, Cost, Evidence, Hit, Sentence, Sou
 from backends.documents.library import Library
 from backends.documents.store import Workspace
 from backends.erasure.redact import REMOVED
-from backends.feedback.retrieval_log import Health, LogRoom, Monitor, Reader
+from backends.feedback.retrieval_log import Health, LogData, Monitor, Viewer
 from backends.settings import make_settings
 from tests.fakes import HashingEmbedder
 
-ADA, BOB = Reader("ada"), Reader("bob")
+ADA, BOB = Viewer("ada"), Viewer("bob")
 NOON = datetime(2026, 9, 10, 12, tzinfo=UTC)
 
 
@@ -53,7 +53,7 @@ def monitor(tmp_path) -> Monitor:
     return Monitor(tmp_path)
 
 
-def health(monitor: Monitor, reader: Reader = ADA, days: int = 3) -> Health:
+def health(monitor: Monitor, reader: Viewer = ADA, days: int = 3) -> Health:
     return monitor.health(reader, days, now=NOON + timedelta(hours=1))
 
 
@@ -148,6 +148,6 @@ def test_forgetting_in_the_workspace_leaves_the_log_of_those_with_a_copy_of_thei
     (monitor.path.parent / "sessions" / "ada").mkdir(parents=True)
     for reader in (ADA, BOB):
         monitor.record(reader, answer("About a"), evidence("a.md"), NOON)
-    assert LogRoom().forget(monitor.path.parent, "a.md").questions == 1
+    assert LogData().forget(monitor.path.parent, "a.md").questions == 1
     assert (health(monitor).questions, health(monitor, BOB).questions) == (1, 0)
-    assert LogRoom().forget(monitor.path.parent / "sessions" / "ada", "a.md").questions == 1
+    assert LogData().forget(monitor.path.parent / "sessions" / "ada", "a.md").questions == 1

@@ -33,12 +33,12 @@ def vote(name: str, choice: str, *answers: VotedAnswer, blind: bool = False) -> 
 
 def test_votes_come_back_as_they_were_given(tmp_path: Path) -> None:
     votes = Votes(tmp_path)
-    assert (votes.all(), votes.of("a"), votes.clear()) == ([], None, 0)
+    assert (votes.all(), votes.vote_on("a"), votes.clear()) == ([], None, 0)
     given = [vote("a", "rag", blind=True), vote("b", TIE)]
     for each in given:
         votes.record(each)
     assert Votes(tmp_path).all() == given
-    assert votes.of("b") == given[1]
+    assert votes.vote_on("b") == given[1]
     assert votes.clear() == 2
     assert votes.all() == []
 
@@ -78,7 +78,7 @@ def test_a_forgotten_document_takes_its_answers_along_and_leaves_the_count(
     looked_up = VotedAnswer("rag", "On Sundays [1].", ("vault.md",))
     recited = VotedAnswer("fine_tuned", SECRET)
     votes.record(vote("a", choice, looked_up, recited, HYBRID))
-    assert _in_record(votes.path, Traces.of("vault.md", [SECRET], []))
+    assert _in_record(votes.path, Traces.from_texts("vault.md", [SECRET], []))
     (left,) = votes.all()
     assert [answer.text for answer in left.answers] == [REMOVED, REMOVED, HYBRID.text]
     assert left.choice == choice

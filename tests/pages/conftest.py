@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import resources
-from tests.pages.scripted import ScriptedHouse
+from tests.pages.scripted import ScriptedServices
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
@@ -48,9 +48,11 @@ def gate() -> threading.Event:
 
 
 @pytest.fixture
-def house(gate: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedHouse]:
+def services(
+    gate: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ScriptedServices]:
     monkeypatch.setenv("TRIPTYCH_WORKSPACE", str(tmp_path))
-    scripted = ScriptedHouse(gate=gate)
+    scripted = ScriptedServices(gate=gate)
     st.cache_resource.clear()
     resources.use(lambda report: scripted)
     yield scripted
@@ -60,7 +62,7 @@ def house(gate: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def visit(house: ScriptedHouse) -> Callable[[], AppTest]:
+def visit(services: ScriptedServices) -> Callable[[], AppTest]:
     """A new visitor on the home page, once the product is open."""
 
     def come() -> AppTest:

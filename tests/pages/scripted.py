@@ -36,14 +36,15 @@ from backends.documents.library import may_read
 from backends.documents.parsing import parse_file
 from backends.documents.store import HistoryEntry
 from backends.evaluation.archive import Archive
-from backends.feedback.retrieval_log import Health, Monitor, Reader
+from backends.feedback.retrieval_log import Health, Monitor, Viewer
 from backends.feedback.votes import Votes
 from backends.settings import Settings, default_workspace
+from backends.system.reporting import Report
 from backends.system.viewers import person_and_role, viewer_folder
-from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Removal, Reporter, Status
+from pages.ui.service import BackendReadiness, FileResult, FileStep, OnStep, Prompt, Recut, Removal
 
 if TYPE_CHECKING:
-    from backends.training.training_session import Workshop
+    from backends.training.trainer import Trainer
 from backends.costs.price_book import SAMPLE_PRICES
 from backends.training.adapters import Adapters
 from pages.ui.evaluator import Evaluator, visitors_archive
@@ -93,7 +94,7 @@ def document(name: str, text: str, version: int = 1, source: str = "sample") -> 
 
 
 @dataclass
-class ScriptedDesk:
+class ScriptedService:
     visitor: str
     role: str | None = None
     pause: float = 0.0
@@ -169,7 +170,7 @@ class ScriptedDesk:
         counts = self.passages(settings)
         return Recut(sum(counts.values()), 9, 0, 0.01) if counts is not None else None
 
-    def prepare(self, settings: Settings, report: Reporter, cancelled: threading.Event | None = None) -> None:
+    def prepare(self, settings: Settings, report: Report, cancelled: threading.Event | None = None) -> None:
         key = (settings.chunk_size, settings.chunk_overlap)
         if key == (128, 24) or key in self.prepared:
             return
@@ -188,10 +189,12 @@ class ScriptedDesk:
     def adapters(self) -> Adapters:
         return Adapters(default_workspace() / "sessions" / self.visitor / "adapters")
 
-    def status(self, backend: BackendName) -> Status:
+    def status(self, backend: BackendName) -> BackendReadiness:
         if backend == "fine_tuned":
-            return Status("stale", "Learned version 1 of price-list-2026.csv; it has changed since.")
-        return Status("ready")
+            return BackendReadiness(
+                "stale", "Learned version 1 of price-list-2026.csv; it has changed since."
+            )
+        return BackendReadiness("ready")
 
     def ask(
         self,
@@ -222,7 +225,7 @@ class ScriptedDesk:
             f"<|system|>Answer briefly.\n<|user|>{'[1] ' + hit.chunk.text if looks_up else ''}\n{question}"
         )
         answer = self._record(backend, question, settings, hit.chunk if looks_up else None)
-        self.monitor.record(Reader(self.visitor, self.role), answer, Evidence(sources) if looks_up else None)
+        self.monitor.record(Viewer(self.visitor, self.role), answer, Evidence(sources) if looks_up else None)
         yield answer
 
     def _hit(self, question: str, settings: Settings) -> Hit:
@@ -309,14 +312,14 @@ class ScriptedDesk:
     def stress(self, test, backends, settings, *, number, seed, retraining, report, cancelled):  # type: ignore[no-untyped-def]
         return scripted_stress(test, backends, number, seed, report, cancelled, retraining)
 
-    def workshop(self) -> Workshop:
+    def trainer(self) -> Trainer:
         raise UserError("The scripted product trains nothing.")
 
     def evaluator(self, visitor: str) -> Evaluator:
         own = visitors_archive(default_workspace(), visitor)
         return Evaluator(self.subject, Archive(default_workspace()), own, self.private, lambda: None)
 
-    def forget(self, name: str, report: Reporter) -> None:
+    def forget(self, name: str, report: Report) -> None:
         self.private = True
         report(0, 1, f"Searching {name}")
         if self.files_gate is not None:
@@ -340,7 +343,7 @@ class ScriptedDesk:
         self.removed[:] = [each for each in self.removed if each.id != removal_id]
 
     def health(self, days: int) -> Health:
-        return self.monitor.health(Reader(self.visitor, self.role), days)
+        return self.monitor.health(Viewer(self.visitor, self.role), days)
 
     @property
     def logging(self) -> bool:
@@ -361,15 +364,15 @@ class ScriptedDesk:
 
 
 @dataclass
-class ScriptedHouse:
+class ScriptedServices:
     pause: float = 0.0
     broken: BackendName | None = None
     gate: threading.Event | None = None
-    desks: dict[str, ScriptedDesk] = field(default_factory=dict)
+    by_visitor: dict[str, ScriptedService] = field(default_factory=dict)
 
-    def desk(self, visitor: str) -> ScriptedDesk:
+    def service(self, visitor: str) -> ScriptedService:
         person, role = person_and_role(visitor)
-        owner = self.desks.setdefault(
-            person, ScriptedDesk(person, pause=self.pause, broken=self.broken, gate=self.gate)
+        owner = self.by_visitor.setdefault(
+            person, ScriptedService(person, pause=self.pause, broken=self.broken, gate=self.gate)
         )
         return replace(owner, role=role) if role else owner

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backends.advice.advisor import APPROACHES, Answers, Evidence, advise
+from backends.advice.advisor import APPROACHES, Answers, MeasuredFindings, advise
 from backends.advice.findings import change_rate, evidence_of, fitting
-from backends.costs.monthly import Plan
+from backends.costs.monthly import OperatingPlan
 from backends.costs.prices import load_book
 from backends.datatypes import Question
 from backends.documents.store import HistoryEntry
@@ -39,7 +39,7 @@ def board() -> Board:
 
 
 def test_findings_name_their_run_and_their_interval() -> None:
-    evidence = evidence_of(board(), load_book(), Plan())
+    evidence = evidence_of(board(), load_book(), OperatingPlan())
     right = evidence.all_of("right")
     assert right is not None and {n: f.value for n, f in right.items()} == {
         "rag": 0.25, "hybrid": 0.5, "fine_tuned": 0.25,
@@ -69,8 +69,8 @@ def test_the_change_rate_counts_replacements() -> None:
     assert change_rate([[entry("indexed")]], 4.0) is None
 
 
-@pytest.mark.parametrize("evidence", [Evidence(), MEASURED])
-def test_the_report_stands_alone_and_shows_every_basis(evidence: Evidence) -> None:
+@pytest.mark.parametrize("evidence", [MeasuredFindings(), MEASURED])
+def test_the_report_stands_alone_and_shows_every_basis(evidence: MeasuredFindings) -> None:
     advice = advise(TUNE, evidence)
     page = as_html(TUNE, advice, evidence, datetime(2026, 11, 21, tzinfo=UTC))
     assert "http" not in page and "<script" not in page and "@media print" in page

@@ -17,7 +17,7 @@ from pages.ask import export
 from pages.ui import resources, session
 from pages.ui.asking import KIND, Asked, asking, round_of, rounds_of
 from tests.pages.conftest import APP, settle
-from tests.pages.scripted import ANSWERS, ScriptedDesk, ScriptedHouse, document
+from tests.pages.scripted import ANSWERS, ScriptedService, ScriptedServices, document
 
 Visit = Callable[[], AppTest]
 
@@ -26,8 +26,8 @@ def state(app: AppTest) -> session.Session:
     return app.session_state["triptych"]
 
 
-def desk_of(app: AppTest, house: ScriptedHouse) -> ScriptedDesk:
-    return house.desks[state(app).visitor]
+def service_of(app: AppTest, services: ScriptedServices) -> ScriptedService:
+    return services.by_visitor[state(app).visitor]
 
 
 def shown(app: AppTest) -> str:
@@ -36,7 +36,7 @@ def shown(app: AppTest) -> str:
 
 
 def asked(app: AppTest) -> list[str]:
-    return [made.asked.question for made in rounds_of(resources.jobs().of(state(app).visitor, KIND))]
+    return [made.asked.question for made in rounds_of(resources.jobs().owned_by(state(app).visitor, KIND))]
 
 
 def type_and_ask(app: AppTest, question: str) -> AppTest:
@@ -44,11 +44,13 @@ def type_and_ask(app: AppTest, question: str) -> AppTest:
     return app.button[next(i for i, b in enumerate(app.button) if b.label == "Ask")].click().run()
 
 
-def test_first_visit_answers_an_example_for_real(visit: Visit, house: ScriptedHouse) -> None:
+def test_first_visit_answers_an_example_for_real(visit: Visit, services: ScriptedServices) -> None:
     app = visit()
     assert len(asked(app)) == 1
     assert app.text_input(key="question").value == asked(app)[0]
-    assert desk_of(app, house).asked == [(asked(app)[0], name) for name in ("rag", "fine_tuned", "hybrid")]
+    assert service_of(app, services).asked == [
+        (asked(app)[0], name) for name in ("rag", "fine_tuned", "hybrid")
+    ]
     assert "45" in shown(app) and "if the sensor" in shown(app).replace("</mark>", "")
     verdict = next(m.value for m in app.markdown if m.value.startswith("**Fastest:**"))
     assert "**Fastest:** Fine\\-tuned \\(2\\.4×\\)" in verdict
@@ -81,11 +83,11 @@ def test_example_is_asked_at_a_click(visit: Visit) -> None:
 
 
 def test_widget_touched_mid_answer_neither_loses_nor_restarts_it(
-    visit: Visit, house: ScriptedHouse, gate: threading.Event
+    visit: Visit, services: ScriptedServices, gate: threading.Event
 ) -> None:
     app = visit()
-    desk = desk_of(app, house)
-    desk.asked.clear()
+    service = service_of(app, services)
+    service.asked.clear()
     gate.clear()
     type_and_ask(app, "How long may a customer return it?")
     first_word = ANSWERS["rag"].split()[0]
@@ -96,8 +98,10 @@ def test_widget_touched_mid_answer_neither_loses_nor_restarts_it(
     assert first_word in shown(app)
     gate.set()
     settle(app)
-    assert desk.asked == [("How long may a customer return it?", n) for n in ("rag", "fine_tuned", "hybrid")]
-    assert resources.jobs().of(state(app).visitor, KIND)[0].state == "done"
+    assert service.asked == [
+        ("How long may a customer return it?", n) for n in ("rag", "fine_tuned", "hybrid")
+    ]
+    assert resources.jobs().owned_by(state(app).visitor, KIND)[0].state == "done"
     assert (state(app).settings.top_k, state(app).settings.multi_step) == (9, True)
 
 
@@ -109,17 +113,17 @@ def test_stop_keeps_what_was_said(visit: Visit, gate: threading.Event) -> None:
     app.button(key="stop").click().run()
     gate.set()
     settle(app)
-    columns = rounds_of(resources.jobs().of(state(app).visitor, KIND))[0].columns
+    columns = rounds_of(resources.jobs().owned_by(state(app).visitor, KIND))[0].columns
     assert [column.state for column in columns.values()] == ["done", "stopped", "stopped"]
 
 
-def test_failed_backend_says_so_and_the_others_go_on(visit: Visit, house: ScriptedHouse) -> None:
-    house.broken = "fine_tuned"
+def test_failed_backend_says_so_and_the_others_go_on(visit: Visit, services: ScriptedServices) -> None:
+    services.broken = "fine_tuned"
     app = visit()
     assert [error.value for error in app.error] == [
         "No answer. There is no fine\\_tuned adapter\\: train one\\."
     ]
-    made = rounds_of(resources.jobs().of(state(app).visitor, KIND))[0]
+    made = rounds_of(resources.jobs().owned_by(state(app).visitor, KIND))[0]
     assert [answer.backend for answer in made.answers] == ["rag", "hybrid"]
 
 
@@ -141,16 +145,16 @@ def test_overlap_that_does_not_fit_changes_nothing(visit: Visit) -> None:
     assert (state(app).settings.chunk_size, state(app).settings.chunk_overlap) == (256, 200)
 
 
-def test_chunk_size_indexes_anew_and_top_k_never_does(visit: Visit, house: ScriptedHouse) -> None:
+def test_chunk_size_indexes_anew_and_top_k_never_does(visit: Visit, services: ScriptedServices) -> None:
     app = visit()
     visitor = state(app).visitor
     app.slider(key="top_k").set_value(12).run()
     app.segmented_control(key="mode").set_value("bm25").run()
-    assert resources.jobs().of(visitor, "index") == []
+    assert resources.jobs().owned_by(visitor, "index") == []
     app.slider(key="chunk_size").set_value(256).run()
     settle(app)
-    assert len(resources.jobs().of(visitor, "index")) == 1
-    assert desk_of(app, house).prepared == [(256, 24)]
+    assert len(resources.jobs().owned_by(visitor, "index")) == 1
+    assert service_of(app, services).prepared == [(256, 24)]
 
 
 def test_backends_can_be_switched_but_not_all_off(visit: Visit) -> None:
@@ -185,7 +189,7 @@ def test_exports_hold_every_answer_and_no_foreign_markup(visit: Visit) -> None:
     app = visit()
     type_and_ask(app, "<script>alert(1)</script> =SUM(A1)")
     settle(app)
-    rounds = rounds_of(resources.jobs().of(state(app).visitor, KIND))
+    rounds = rounds_of(resources.jobs().owned_by(state(app).visitor, KIND))
     records = json.loads(export.as_json(rounds))
     assert len(records) == 6 and {r["backend"] for r in records} == {"rag", "fine_tuned", "hybrid"}
     assert {"citations", "sources", "latency_ms", "usage", "cost", "groundedness"} <= set(records[0])
@@ -212,31 +216,31 @@ def test_controls_carry_their_value_in_every_run_for_a_browser_that_missed_the_f
 
 
 def test_a_scenario_starts_with_one_click_and_its_answers_are_checked(
-    visit: Visit, house: ScriptedHouse
+    visit: Visit, services: ScriptedServices
 ) -> None:
     app = visit()
     assert not any("Scenarios:" in each.value for each in app.caption)  # these are not the sample's documents
     report = next(each for each in scenarios() if each.title == "Report in the brand voice")
-    for desk in house.desks.values():
-        desk.library |= {name: document(name, "Some text.") for name in report.documents}
+    for service in services.by_visitor.values():
+        service.library |= {name: document(name, "Some text.") for name in report.documents}
     app.run().pills(key="scenario").set_value(report.title)
     settle(app)
     asked = report.questions[0].question
     assert app.text_input(key="question").value == asked
     line = next(each.value for each in app.markdown if each.value.startswith("Checked, Report"))
-    assert "**RAG** does not give “46.5 %”, in house style" in line.replace("\\", "")
+    assert "**RAG** does not give “46.5 %”, in services style" in line.replace("\\", "")
     second = report.questions[1]
     app.button(key=f"scenario-{second.id}").click()
     settle(app)
     assert app.text_input(key="question").value == second.question
 
 
-def test_a_question_comes_with_those_asked_before_it(visit: Visit, house: ScriptedHouse) -> None:
+def test_a_question_comes_with_those_asked_before_it(visit: Visit, services: ScriptedServices) -> None:
     app = settle(visit())
     settle(type_and_ask(app, "And for the Pro?"))
     first, second = reversed(asked(app))
     assert second == "And for the Pro?"
-    assert desk_of(app, house).asked_before == (first,)
+    assert service_of(app, services).asked_before == (first,)
 
 
 def test_the_switches_of_the_search_reach_the_settings(visit: Visit) -> None:
@@ -253,19 +257,19 @@ def test_the_switches_of_the_search_reach_the_settings(visit: Visit) -> None:
     assert app.toggle(key="cross_encoder").disabled
 
 
-def test_stop_ends_the_indexing_before_an_answer(visit: Visit, house: ScriptedHouse) -> None:
+def test_stop_ends_the_indexing_before_an_answer(visit: Visit, services: ScriptedServices) -> None:
     """Indexing for a new chunk size may take minutes: Stop must not wait for its end."""
     app = visit()
-    desk = desk_of(app, house)
-    desk.pause = 0.2
+    service = service_of(app, services)
+    service.pause = 0.2
     asked_now = Asked("Why?", ("rag", "hybrid"), make_settings(chunk_size=64), datetime.now(UTC))
-    job = resources.jobs().start(KIND, "ben", asking(desk, asked_now))
+    job = resources.jobs().start(KIND, "ben", asking(service, asked_now))
     while not job.progress[2]:
         time.sleep(0.01)
     job.cancel()
     assert job.wait(20)
     assert (job.state, job.error) == ("cancelled", None)
-    assert (64, 24) not in desk.prepared
+    assert (64, 24) not in service.prepared
     made = round_of(job)
     assert made is not None and {column.state for column in made.columns.values()} == {"stopped"}
 

@@ -11,7 +11,7 @@ from backends.training.adapters import AdapterCard, write_card
 from pages.ui import resources
 from pages.ui.own_prices import keep_changes, own_book
 from tests.pages.conftest import settle
-from tests.pages.scripted import ScriptedHouse
+from tests.pages.scripted import ScriptedServices
 
 PAGE = "pages/costs/costs_page.py"
 Visit = Callable[[], AppTest]
@@ -73,12 +73,12 @@ def test_inputs_survive_a_visit_to_another_page(visit: Visit) -> None:
 
 def test_changed_prices_survive_and_count_for_the_advice(visit: Visit, tmp_path: Path) -> None:
     app = costs(visit)
-    now, desk = app.session_state["triptych"], resources.desk(app.session_state["triptych"].visitor)
-    dear = own_book(now, desk).with_value("embedding", 12.5)
-    keep_changes(now, desk, dear)
+    now, service = app.session_state["triptych"], resources.service(app.session_state["triptych"].visitor)
+    dear = own_book(now, service).with_value("embedding", 12.5)
+    keep_changes(now, service, dear)
     app.switch_page("pages/stress/stress_page.py").run()
     app.switch_page(PAGE).run()
-    assert own_book(now, desk)["embedding"] == 12.5
+    assert own_book(now, service)["embedding"] == 12.5
     assert set(now.prices["hosted_small"]) == {"embedding"}  # the rest goes on following the file
 
 
@@ -92,14 +92,16 @@ def test_the_workspaces_own_price_book_is_the_one_on_the_page(visit: Visit, tmp_
     assert "CHF" in words(app)
 
 
-def test_the_visitors_own_adapter_says_how_long_training_takes(visit: Visit, house: ScriptedHouse) -> None:
+def test_the_visitors_own_adapter_says_how_long_training_takes(
+    visit: Visit, services: ScriptedServices
+) -> None:
     app = costs(visit)
-    desk = house.desks[app.session_state["triptych"].visitor]
-    folder = desk.adapters().folder / "mine"
+    service = services.by_visitor[app.session_state["triptych"].visitor]
+    folder = service.adapters().folder / "mine"
     folder.mkdir(parents=True)
     report = {"seconds": 450.0, "tokens": 1000}
     write_card(folder, AdapterCard("mine", "fine_tuned", "tiny", "f0", rows=321, report=report))
-    desk.adapters().activate("mine")
+    service.adapters().activate("mine")
     app = app.switch_page("pages/stress/stress_page.py").run().switch_page(PAGE).run()
     assert app.number_input(key="training").value == 7.5
     app.switch_page("pages/advise/advise_page.py").run()

@@ -16,7 +16,7 @@ from pages.ui import resources
 from tests.documents.test_parsing import password_pdf
 from tests.pages import scripted
 from tests.pages.conftest import APP, settle
-from tests.pages.scripted import ScriptedHouse
+from tests.pages.scripted import ScriptedServices
 
 Visit = Callable[[], AppTest]
 PAGE = "pages/library/documents_page.py"
@@ -127,10 +127,12 @@ def test_each_dropped_file_tells_its_result(open_documents: Visit) -> None:
     assert "note.txt" in names(app)
 
 
-def test_while_files_are_read_each_shows_where_it_is(open_documents: Visit, house: ScriptedHouse) -> None:
+def test_while_files_are_read_each_shows_where_it_is(
+    open_documents: Visit, services: ScriptedServices
+) -> None:
     app = open_documents()
-    desk = next(iter(house.desks.values()))
-    desk.files_gate = threading.Event()
+    service = next(iter(services.by_visitor.values()))
+    service.files_gate = threading.Event()
     upload(app, ("one.txt", b"First."), ("two.txt", b"Second."), ("three.txt", b"Third."))
     settle(app, until=lambda app: len(app.get("progress")) == 2)
     overall, at_hand = (bar.proto.text for bar in app.get("progress"))
@@ -142,7 +144,7 @@ def test_while_files_are_read_each_shows_where_it_is(open_documents: Visit, hous
     ]
     cancel = next(button for button in app.button if button.label == "Cancel")
     cancel.click().run()
-    desk.files_gate.set()
+    service.files_gate.set()
     settle(app)
     assert rows(app) == [
         ":green[:material/check_circle:] **one\\.txt** is ready: 1 passage, 0.0 s.",
@@ -178,7 +180,7 @@ def test_the_password_is_asked_for_and_used(open_documents: Visit) -> None:
     locked, _ = rows(app)
     assert locked.startswith(":orange[:material/lock:] **locked\\.pdf** is protected with a password")
     field = next(each for each in app.text_input if each.label.startswith("Password of"))
-    folder = Path(resources.jobs().of(visitor(app), "upload")[0].events_since(0)[0].folder.name)
+    folder = Path(resources.jobs().owned_by(visitor(app), "upload")[0].events_since(0)[0].folder.name)
     assert folder.exists()
     field.set_value("wrong")
     settle(press(app, "Read again"))
@@ -192,24 +194,24 @@ def test_the_password_is_asked_for_and_used(open_documents: Visit) -> None:
     assert "locked.pdf" in names(app)
     assert not folder.exists()
     # The records of the three jobs stay for a while, and no password stays in them.
-    jobs = resources.jobs().of(visitor(app), "upload")
+    jobs = resources.jobs().owned_by(visitor(app), "upload")
     assert [vars(job.events_since(0)[0])["passwords"] for job in jobs] == [(), (), ()]
 
 
 def test_nothing_of_a_file_stays_behind(open_documents: Visit) -> None:
     app = open_documents()
     drop(app, ("note.txt", b"Hello there."))
-    upload = resources.jobs().of(visitor(app), "upload")[0].events_since(0)[0]
+    upload = resources.jobs().owned_by(visitor(app), "upload")[0].events_since(0)[0]
     assert not Path(upload.folder.name).exists()
 
 
-def test_uploads_belong_to_their_visitor(open_documents: Visit, house: ScriptedHouse) -> None:
+def test_uploads_belong_to_their_visitor(open_documents: Visit, services: ScriptedServices) -> None:
     ada, bob = open_documents(), open_documents()
     drop(ada, ("secret.txt", b"Ada's plan."))
     settle(bob)
     assert "secret.txt" in names(ada)
     assert "secret.txt" not in names(bob)
-    assert resources.jobs().of(bob.session_state["triptych"].visitor, "upload") == []
+    assert resources.jobs().owned_by(bob.session_state["triptych"].visitor, "upload") == []
 
 
 def test_name_with_a_path_or_markup_stays_a_name(open_documents: Visit) -> None:
@@ -270,24 +272,24 @@ def test_the_proof_of_a_removal_stays_until_it_is_dismissed(open_documents: Visi
     assert not app.success and not app.run().success
 
 
-def test_a_removal_shows_how_far_it_is(open_documents: Visit, house: ScriptedHouse) -> None:
+def test_a_removal_shows_how_far_it_is(open_documents: Visit, services: ScriptedServices) -> None:
     app = open_documents()
-    desk = next(iter(house.desks.values()))
-    desk.files_gate = threading.Event()
+    service = next(iter(services.by_visitor.values()))
+    service.files_gate = threading.Event()
     remove(app, "returns").run()
     settle(app, until=lambda app: any("Searching" in bar.proto.text for bar in app.get("progress")))
     (bar,) = app.get("progress")
     assert bar.proto.text == "Removing **returns\\-policy\\.md**: Searching returns\\-policy\\.md"
-    desk.files_gate.set()
+    service.files_gate.set()
     assert len(settle(app).success) == 1
 
 
 def test_what_is_not_proven_gone_is_a_warning_and_what_failed_is_an_error(
-    open_documents: Visit, house: ScriptedHouse
+    open_documents: Visit, services: ScriptedServices
 ) -> None:
     app = open_documents()
-    desk = next(iter(house.desks.values()))
-    desk.unproven, desk.stuck = frozenset({"returns-policy.md"}), frozenset({"price-list-2026.csv"})
+    service = next(iter(services.by_visitor.values()))
+    service.unproven, service.stuck = frozenset({"returns-policy.md"}), frozenset({"price-list-2026.csv"})
     settle(remove(app, "returns"))
     settle(remove(app, "price"))
     assert not app.success and len(app.warning) == 1

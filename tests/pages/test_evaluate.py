@@ -27,7 +27,7 @@ from pages.ui.evaluator import KIND, Evaluator, visitors_archive
 from tests.evaluation.judges import ScriptedJudge
 from tests.evaluation.subjects import ScriptedSubject, make_questions
 from tests.pages.conftest import APP, settle
-from tests.pages.scripted import ScriptedHouse
+from tests.pages.scripted import ScriptedServices
 
 Visit = Callable[[], AppTest]
 QUESTIONS = make_questions(40)
@@ -42,7 +42,7 @@ def open_page(visit: Visit) -> Visit:
 
 
 @pytest.fixture
-def archive(house: ScriptedHouse, tmp_path: Path) -> Archive:
+def archive(services: ScriptedServices, tmp_path: Path) -> Archive:
     return Archive(tmp_path)
 
 
@@ -95,7 +95,7 @@ def test_questions_that_differ_side_by_side(open_page: Visit, archive: Archive) 
     app = open_page()
     table = next(d.value for d in app.dataframe if "question" in d.value)
     run = archive.load(record.run)
-    right = {q.id: {run.of(arm)[q.id].scores["right"] for arm in BACKEND_NAMES} for q in QUESTIONS}
+    right = {q.id: {run.entries_of(arm)[q.id].scores["right"] for arm in BACKEND_NAMES} for q in QUESTIONS}
     assert list(table["question"]) == [q.question for q in QUESTIONS if len(right[q.id]) > 1]
     assert "Gold answer:" in words(app)
 
@@ -140,10 +140,10 @@ def test_the_newest_run_is_shown_even_within_one_second(open_page: Visit, archiv
 
 
 def test_files_that_come_and_go_do_not_disturb_the_page(
-    house: ScriptedHouse, archive: Archive, tmp_path: Path
+    services: ScriptedServices, archive: Archive, tmp_path: Path
 ) -> None:
     record = stored(archive)
-    evaluator = house.desk("ada").evaluator("ada")
+    evaluator = services.service("ada").evaluator("ada")
     (archive.folder / record.run / ".run.json.1").symlink_to(tmp_path / "gone")
     board = evaluator.board(record.run)
     assert evaluator.board(record.run) is board
@@ -209,7 +209,7 @@ def test_an_interrupted_run_goes_on(open_page: Visit, archive: Archive) -> None:
     app.button(key="go-on").click()
     settle(app)
     assert archive.find(record.run).complete
-    jobs = resources.jobs().of(app.session_state["triptych"].visitor, KIND)
+    jobs = resources.jobs().owned_by(app.session_state["triptych"].visitor, KIND)
     assert [job.state for job in jobs] == ["done"]
 
 

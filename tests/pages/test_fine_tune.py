@@ -12,11 +12,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from backends.training.adapters import Adapters
-from backends.training.training_session import Workshop
+from backends.training.trainer import Trainer
 from pages.tune import tuning_charts
 from pages.ui import resources, training_jobs
 from tests.pages.conftest import APP, settle
-from tests.pages.tuning_house import TuningHouse
+from tests.pages.tuning_services import TuningServices
 
 PAGE = "pages/tune/fine_tune_page.py"
 Visit = Callable[[], AppTest]
@@ -30,9 +30,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def open_page(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
     monkeypatch.setenv("TRIPTYCH_WORKSPACE", str(tmp_path))
-    house = TuningHouse(home)
+    services = TuningServices(home)
     st.cache_resource.clear()
-    resources.use(lambda report: house)
+    resources.use(lambda report: services)
 
     def come() -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=120)
@@ -47,8 +47,8 @@ def open_page(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def workshop(home: Path) -> Workshop:
-    return TuningHouse(home).desk("anyone").workshop()
+def trainer(home: Path) -> Trainer:
+    return TuningServices(home).service("anyone").trainer()
 
 
 def settle_training(app: AppTest) -> AppTest:
@@ -75,13 +75,13 @@ def said(app: AppTest) -> str:
     return "\n".join(element.value for kind in kinds for element in kind)
 
 
-def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Workshop, home: Path) -> None:
+def test_rows_are_made_trained_judged_and_undone(open_page: Visit, trainer: Trainer, home: Path) -> None:
     app = open_page()
     assert "No rows yet" in said(app)
     app.multiselect(key="tune-documents").set_value(["prices.csv", "returns.md", "service.txt"])
     app.button(key="tune-build").click()
     settle(app)
-    draft = workshop.load_draft(visitor(app))
+    draft = trainer.load_draft(visitor(app))
     assert len(draft.rows) > 20
     assert {each.way for each in draft.rows} == {"table", "gap"}
     assert 0 < len(draft.held_out) < len(draft.rows)
@@ -97,9 +97,9 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Wor
     assert list(shelf(app)["Answers"]) == [""]
     app.button(key="tune-activate").click().run()
     assert "**mine** is trained and answers now" in said(app)
-    adapter = workshop.adapters.get("mine")
+    adapter = trainer.adapters.get("mine")
     assert adapter.card.report["epochs_done"] == 2
-    assert {seen.name for seen in adapter.card.documents} == set(workshop.texts())
+    assert {seen.name for seen in adapter.card.documents} == set(trainer.texts())
     table = shelf(app)
     assert list(table["Name"]) == ["mine"]
     assert list(table["Answers"]) == ["yes"]
@@ -114,7 +114,7 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Wor
 
     changed = home / "documents" / "returns.md"
     changed.write_text(changed.read_text().replace("30 days", "14 days"))
-    stale = Workshop(TuningHouse(home).desk("anyone").triptych())  # type: ignore[attr-defined]
+    stale = Trainer(TuningServices(home).service("anyone").triptych())  # type: ignore[attr-defined]
     list(stale.triptych.library.ingest([changed], settings=stale.triptych.settings))
     settle(app)
     assert list(shelf(app)["State"]) == ["stale"]
@@ -126,9 +126,9 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, workshop: Wor
     assert any("14 days" in each.answer for each in renewed.rows)
 
 
-def test_a_file_of_rows_comes_in_and_a_bad_one_says_why(open_page: Visit, workshop: Workshop) -> None:
+def test_a_file_of_rows_comes_in_and_a_bad_one_says_why(open_page: Visit, trainer: Trainer) -> None:
     app = open_page()
-    before = len(workshop.load_draft(visitor(app)).rows)
+    before = len(trainer.load_draft(visitor(app)).rows)
     app.file_uploader[0].set_value([("wrong.csv", b"Frage,Antwort\na,b\n", "text/csv")])
     settle(app)
     assert "needs the columns question and answer" in said(app)
@@ -136,18 +136,18 @@ def test_a_file_of_rows_comes_in_and_a_bad_one_says_why(open_page: Visit, worksh
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
     app.file_uploader[0].set_value([("rows.jsonl", content, "application/json")])
     settle(app)
-    draft = workshop.load_draft(visitor(app))
+    draft = trainer.load_draft(visitor(app))
     assert len(draft.rows) == before + 30
     assert draft.rows[-1].way == "yours"
     app.switch_page(str(APP.parent / "pages/ask/compare_page.py")).run()
     settle(app.switch_page(str(APP.parent / PAGE)))  # who comes back finds the rows as they were left
-    assert workshop.load_draft(visitor(app)) == draft
+    assert trainer.load_draft(visitor(app)) == draft
     assert "to learn" in said(app)
 
 
-def test_a_taken_name_is_refused_before_anything_is_planned(open_page: Visit, workshop: Workshop) -> None:
+def test_a_taken_name_is_refused_before_anything_is_planned(open_page: Visit, trainer: Trainer) -> None:
     app = open_page()
-    runs = len(workshop.runs.all())
+    runs = len(trainer.runs.all())
     content = "question,answer\n" + "".join(f"What is room {n}?,Room {n} is a kitchen.\n" for n in range(30))
     app.file_uploader[0].set_value([("rows.csv", content.encode(), "text/csv")])
     settle(app)
@@ -156,9 +156,9 @@ def test_a_taken_name_is_refused_before_anything_is_planned(open_page: Visit, wo
     app.run()
     app.button(key="tune-train").click().run()
     assert "cannot name an adapter" in said(app)
-    assert len(workshop.runs.all()) == runs
+    assert len(trainer.runs.all()) == runs
 
 
-def test_the_workshop_belongs_to_its_folder(workshop: Workshop, home: Path) -> None:
-    assert isinstance(workshop.adapters, Adapters)
-    assert workshop.runs.folder == home / "workspace" / "training"
+def test_the_workshop_belongs_to_its_folder(trainer: Trainer, home: Path) -> None:
+    assert isinstance(trainer.adapters, Adapters)
+    assert trainer.runs.folder == home / "workspace" / "training"

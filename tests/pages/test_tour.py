@@ -8,7 +8,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from backends.evaluation.questions import load_questions
-from pages.ui.itinerary import STEPS, Tour
+from pages.ui.tour_steps import STEPS, Tour
 from tests.pages.conftest import settle
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from backends.documents.differences import compare
 from pages.library.changed_lines import folded, row_html, summary
 from pages.ui import resources
 from tests.pages.conftest import APP, settle
-from tests.pages.scripted import TEXTS, ScriptedHouse, document
+from tests.pages.scripted import TEXTS, ScriptedServices, document
 
 Visit = Callable[[], AppTest]
 SECRET = "price-list-2026.csv"
@@ -23,14 +23,14 @@ def go(app: AppTest, page: str) -> AppTest:
 
 
 @pytest.fixture
-def visitor(visit: Visit, house: ScriptedHouse) -> AppTest:
+def visitor(visit: Visit, services: ScriptedServices) -> AppTest:
     """Has asked the first example; one document is for finance only, one has an earlier version."""
     app = visit()
-    desk = house.desks[app.session_state["triptych"].person]
-    desk.library[SECRET] = replace(desk.library[SECRET], roles=("finance",))
+    service = services.by_visitor[app.session_state["triptych"].person]
+    service.library[SECRET] = replace(service.library[SECRET], roles=("finance",))
     name = "returns-policy.md"
-    desk.earlier[name] = [document(name, TEXTS[name].replace("30 days", "14 days"))]
-    desk.library[name] = replace(desk.library[name], version=2)
+    service.earlier[name] = [document(name, TEXTS[name].replace("30 days", "14 days"))]
+    service.library[name] = replace(service.library[name], version=2)
     return settle(app)
 
 
@@ -53,14 +53,14 @@ def test_a_role_sees_its_documents_only_and_none_of_the_owners_questions(visitor
     see_as(visitor, "")
     assert len(visitor.file_uploader) == 1
     now = visitor.session_state["triptych"]
-    owners = resources.jobs().of(now.person, "ask")
-    assert owners and not set(owners) & set(resources.jobs().of(f"{now.person}~finance", "ask"))
+    owners = resources.jobs().owned_by(now.person, "ask")
+    assert owners and not set(owners) & set(resources.jobs().owned_by(f"{now.person}~finance", "ask"))
 
 
-def test_what_is_kept_from_a_role_is_not_counted(visitor: AppTest, house: ScriptedHouse) -> None:
-    desk = house.desks[visitor.session_state["triptych"].person]
+def test_what_is_kept_from_a_role_is_not_counted(visitor: AppTest, services: ScriptedServices) -> None:
+    service = services.by_visitor[visitor.session_state["triptych"].person]
     name = "lark-pro-data-sheet.pdf"
-    desk.library[name] = replace(desk.library[name], roles=("hr",))
+    service.library[name] = replace(service.library[name], roles=("hr",))
     settle(visitor)
     see_as(visitor, "hr")
     assert any("2 documents, 3 passages" in caption.value for caption in visitor.caption) or any(
@@ -80,7 +80,7 @@ def test_versions_are_compared(visitor: AppTest) -> None:
 
 def test_removal_takes_the_answers_that_quote_it(visitor: AppTest) -> None:
     now = visitor.session_state["triptych"]
-    (job,) = resources.jobs().of(now.visitor, "ask")
+    (job,) = resources.jobs().owned_by(now.visitor, "ask")
     go(visitor, "library/documents_page.py")
     quoted = next(
         source.document
@@ -92,7 +92,7 @@ def test_removal_takes_the_answers_that_quote_it(visitor: AppTest) -> None:
     visitor.button(key="remove").click().run()
     visitor.button(key="confirm-remove").click().run()
     settle(visitor)
-    assert job not in resources.jobs().of(now.visitor, "ask")
+    assert job not in resources.jobs().owned_by(now.visitor, "ask")
     assert [*visitor.success, *visitor.warning]  # the proof stands until it is dismissed
 
 
@@ -103,8 +103,8 @@ def test_the_log_is_the_visitors_own_and_can_be_switched_off_and_deleted(
     assert visitor.metric[0].value == "1"
     visitor.toggle(key="logging").set_value(False)
     settle(visitor)
-    desk = resources.desk(visitor.session_state["triptych"].visitor)
-    assert not desk.logging
+    service = resources.service(visitor.session_state["triptych"].visitor)
+    assert not service.logging
     visitor.button(key="delete-log").click()
     settle(visitor)
     assert "Logging is switched off" in visitor.info[0].value

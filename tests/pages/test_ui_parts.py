@@ -19,14 +19,14 @@ from pages.library.boundaries import boundaries
 from pages.ui import session
 from pages.ui.look import LOOKS
 from pages.ui.text import Span, answer_html, markdown, marked_html, own_words, seconds
-from tests.pages.scripted import ScriptedDesk
+from tests.pages.scripted import ScriptedService
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def record(backend: str, text: str, **changes: object) -> Answer:
-    desk = ScriptedDesk("v")
-    made = desk._record("rag" if backend == "base" else backend, "q", make_settings(), None)  # type: ignore[arg-type]
+    service = ScriptedService("v")
+    made = service._record("rag" if backend == "base" else backend, "q", make_settings(), None)  # type: ignore[arg-type]
     return replace(made, backend=backend, text=text, abstained=False, **changes)  # type: ignore[arg-type]
 
 
@@ -78,9 +78,9 @@ def test_verdict_names_ties_and_leaves_the_control_out() -> None:
 
 
 def test_boundaries_cover_each_passage_once_and_mark_hits() -> None:
-    desk = ScriptedDesk("v")
-    text = desk.library["returns-policy.md"].text
-    chunks = desk.chunks("returns-policy.md", make_settings())
+    service = ScriptedService("v")
+    text = service.library["returns-policy.md"].text
+    chunks = service.chunks("returns-policy.md", make_settings())
     spans = boundaries(len(text), chunks, [(chunks[1].start, chunks[1].end)])
     assert [(s.start, s.end) for s in spans] == [(c.start, c.end) for c in chunks]
     assert [("found by the last question" in s.title) for s in spans] == [False, True, False]

@@ -11,8 +11,8 @@ from pages.ui import resources
 from pages.ui.asking import KIND, Round, rounds_of
 from pages.ui.look import LOOKS
 from tests.pages.conftest import settle
-from tests.pages.scripted import ANSWERS, ScriptedHouse
-from tests.pages.test_compare import desk_of, shown, state, type_and_ask
+from tests.pages.scripted import ANSWERS, ScriptedServices
+from tests.pages.test_compare import service_of, shown, state, type_and_ask
 
 Visit = Callable[[], AppTest]
 NAMES = {look.label for look in LOOKS.values()} | {look.mark for look in LOOKS.values()}
@@ -25,7 +25,7 @@ def ballot(app: AppTest) -> dict[str, str]:
 
 
 def newest(app: AppTest) -> Round:
-    return rounds_of(resources.jobs().of(state(app).visitor, KIND))[0]
+    return rounds_of(resources.jobs().owned_by(state(app).visitor, KIND))[0]
 
 
 def main_text(app: AppTest) -> str:
@@ -40,11 +40,11 @@ def ask_blind(app: AppTest, question: str = "How long?") -> AppTest:
     return settle(app)
 
 
-def test_a_vote_is_kept_and_another_click_changes_it(visit: Visit, house: ScriptedHouse) -> None:
+def test_a_vote_is_kept_and_another_click_changes_it(visit: Visit, services: ScriptedServices) -> None:
     app = visit()
     assert list(ballot(app)) == ["rag", "fine_tuned", "hybrid", "tie", "none"]
     app.button(key="vote-rag").click().run()
-    votes = desk_of(app, house).votes()
+    votes = service_of(app, services).votes()
     (vote,) = votes.all()
     assert (vote.choice, vote.blind, vote.question) == ("rag", False, newest(app).asked.question)
     assert {answer.backend: answer.text for answer in vote.answers} == {
@@ -71,7 +71,9 @@ def test_no_ballot_while_answers_come_or_where_there_is_one_answer(
     assert ballot(app) == {}
 
 
-def test_blind_answers_tell_nobody_who_wrote_them_until_the_vote(visit: Visit, house: ScriptedHouse) -> None:
+def test_blind_answers_tell_nobody_who_wrote_them_until_the_vote(
+    visit: Visit, services: ScriptedServices
+) -> None:
     app = visit()
     ask_blind(app)
     text = main_text(app)
@@ -81,14 +83,14 @@ def test_blind_answers_tell_nobody_who_wrote_them_until_the_vote(visit: Visit, h
     second = list(newest(app).columns)[1]
     assert ballot(app)[second] == "Answer B"
     app.button(key=f"vote-{second}").click().run()
-    (vote,) = desk_of(app, house).votes().all()
+    (vote,) = service_of(app, services).votes().all()
     assert (vote.choice, vote.blind) == (second, True)
     assert all(f"{look.mark} {look.label}" in main_text(app) for look in list(LOOKS.values())[:3])
     assert app.main.metric and "Fastest" in main_text(app)
     headings = [m.value for m in app.main.markdown if m.value.startswith("#####")]
     assert [next(n for n in LOOKS if LOOKS[n].label in h) for h in headings] == list(newest(app).columns)
     app.button(key="vote-tie").click().run()  # it is known by now who wrote what
-    assert [(v.choice, v.blind) for v in desk_of(app, house).votes().all()] == [("tie", False)]
+    assert [(v.choice, v.blind) for v in service_of(app, services).votes().all()] == [("tie", False)]
 
 
 def test_blind_answers_come_all_at_once(visit: Visit, gate: threading.Event) -> None:
@@ -113,8 +115,8 @@ def test_blind_answers_can_be_shown_without_a_vote_and_do_not_touch_earlier_ones
     assert not [button for button in app.button if button.key == "reveal"]
 
 
-def test_a_blind_failure_does_not_tell_who_failed(visit: Visit, house: ScriptedHouse) -> None:
-    house.broken = "fine_tuned"
+def test_a_blind_failure_does_not_tell_who_failed(visit: Visit, services: ScriptedServices) -> None:
+    services.broken = "fine_tuned"
     app = visit()
     ask_blind(app)
     text = main_text(app)
@@ -124,7 +126,9 @@ def test_a_blind_failure_does_not_tell_who_failed(visit: Visit, house: ScriptedH
     assert f"Answer {'ABC'[place]}" not in ballot(app).values()
 
 
-def test_win_rates_stand_in_the_session_and_votes_can_be_deleted(visit: Visit, house: ScriptedHouse) -> None:
+def test_win_rates_stand_in_the_session_and_votes_can_be_deleted(
+    visit: Visit, services: ScriptedServices
+) -> None:
     app = visit()
     app.session_state["behind"] = "This session"
     app.run()
@@ -135,15 +139,15 @@ def test_win_rates_stand_in_the_session_and_votes_can_be_deleted(visit: Visit, h
     assert "1 vote, 0 of them blind; 0 ties, 0 for none." in said
     assert "2 pairs" in said
     app.button(key="delete-votes").click().run()
-    assert desk_of(app, house).votes().all() == []
+    assert service_of(app, services).votes().all() == []
     assert any(each.value.startswith("No vote yet") for each in app.caption)
 
 
-def test_two_visitors_count_only_their_own_votes(visit: Visit, house: ScriptedHouse) -> None:
+def test_two_visitors_count_only_their_own_votes(visit: Visit, services: ScriptedServices) -> None:
     ada, bob = visit(), visit()
     ada.button(key="vote-rag").click().run()
-    assert len(desk_of(ada, house).votes().all()) == 1
-    assert desk_of(bob, house).votes().all() == []
+    assert len(service_of(ada, services).votes().all()) == 1
+    assert service_of(bob, services).votes().all() == []
 
 
 def test_asked_order_is_shuffled_only_when_blind(visit: Visit) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.retrieval.acronyms import Acronyms, definitions, expanded
+from backends.retrieval.acronyms import Acronyms, definitions, with_other_forms
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_pairs_are_explained_in_the_text(text, pairs):
 def test_a_question_gets_the_other_form(question, both):
     acronyms = Acronyms()
     acronyms.add("a", "The early shift bonus (ESB) and the Board of Appeal (BA).")
-    assert expanded(question, acronyms.used_in(question)) == both
+    assert with_other_forms(question, acronyms.used_in(question)) == both
     acronyms.remove("a")
     assert acronyms.used_in(question) == []
 
@@ -47,4 +47,4 @@ def test_a_sentence_gets_the_other_form_of_what_the_question_uses():
     acronyms = Acronyms()
     acronyms.add("a", "The early shift bonus (ESB) and the Board of Appeal (BA).")
     pairs = acronyms.used_in("When does the early shift bonus lapse?")
-    assert expanded("BA says: ESB lapses.", pairs) == "BA says: ESB (early shift bonus) lapses."
+    assert with_other_forms("BA says: ESB lapses.", pairs) == "BA says: ESB (early shift bonus) lapses."

@@ -77,6 +77,6 @@ def test_telling_words_are_frequent_in_the_texts_and_rare_elsewhere():
     texts = ["monitors last eighteen days", "monitors last nine days"]
     index = index_of([*texts, *["the canteen opens"] * 6])
     # "last" and "days" stand in both texts and tell most; "monitor" was asked for; ties go by the stem.
-    assert index.telling(texts, [1.0, 1.0], "one monitor", 2) == ["days", "last"]
-    assert index.telling(texts, [1.0, 0.1], "one monitor", 3) == ["eighteen", "days", "last"]
-    assert index.telling([], [], "monitor", 3) == []
+    assert index.distinctive_words(texts, [1.0, 1.0], "one monitor", 2) == ["days", "last"]
+    assert index.distinctive_words(texts, [1.0, 0.1], "one monitor", 3) == ["eighteen", "days", "last"]
+    assert index.distinctive_words([], [], "monitor", 3) == []

@@ -513,12 +513,12 @@ def test_shared_words_weigh_by_rarity():
 def test_sentence_vectors_embed_once_and_stay_bounded():
     embedder = HashingEmbedder()
     cache = SentenceVectors(embedder, 3)
-    first = cache.of(["a b", "c", "a b"])
+    first = cache.embed(["a b", "c", "a b"])
     assert embedder.embedded == ["a b", "c"]
-    assert (cache.of(["c", "a b"]) == first[[1, 0]]).all()
+    assert (cache.embed(["c", "a b"]) == first[[1, 0]]).all()
     assert embedder.embedded == ["a b", "c"]
-    cache.of(["d", "e"])
-    cache.of(["a b"])
+    cache.embed(["d", "e"])
+    cache.embed(["a b"])
     assert embedder.embedded == ["a b", "c", "d", "e"]  # "c" was the oldest and fell out
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from backends.answering.overlap import sentences
 from backends.datatypes import Answer, BackendName, Cost, Document, Question, Usage, UserError
 from backends.stress.all_tests import TESTS
-from backends.stress.records import Found, Passage, Result, Retraining, Run, StressTest
+from backends.stress.records import Result, Retraining, SearchTimes, ShownPassage, StressRun, StressTest
 
 TEXTS = {
     "lamp.md": "The Lark lamp costs 99 euros in every shop.\nThe Lark lamp weighs 340 grams with its cable.\n"
@@ -76,7 +76,7 @@ class FakeSubject:
             said = re.search(r"the word (\w+)", order)[1] + "."
         return made(question, backend, said)
 
-    def answer_from(self, question: str, backend: BackendName, passages: Sequence[Passage]) -> Answer:
+    def answer_from(self, question: str, backend: BackendName, passages: Sequence[ShownPassage]) -> Answer:
         self.asked.append((question, backend))
         return made(question, backend, best(question, [passage.text for passage in passages]))
 
@@ -87,14 +87,14 @@ class FakeSubject:
     def forget(self, name: str) -> None:
         del self.texts[name]
 
-    def found(self, question: str) -> list[Passage]:
+    def found(self, question: str) -> list[ShownPassage]:
         every = [(n, line) for n, text in self.texts.items() for line in sentences(text)]
         ranked = sorted(every, key=lambda pair: -len(words(question) & words(pair[1])))
-        return [Passage(name, name, text) for name, text in ranked[:2]]
+        return [ShownPassage(name, name, text) for name, text in ranked[:2]]
 
-    def searcher(self, passages: int, seed: int) -> Callable[[str], Found]:
+    def searcher(self, passages: int, seed: int) -> Callable[[str], SearchTimes]:
         """A hundredth of a millisecond for each passage, and 20 ms to pick sentences."""
-        return lambda question: Found("made-0.md", passages / 1e5, 0.02)
+        return lambda question: SearchTimes("made-0.md", passages / 1e5, 0.02)
 
     def likelihood(self, question: str, answer: str, backend: BackendName) -> float:
         known = any(answer in text for text in self.learned.values())
@@ -135,7 +135,7 @@ def scripted_stress(
     cancelled: Any,
     retraining: Retraining | None = None,
 ) -> Result:
-    """A real stress test of the fake subject: what a scripted desk runs."""
+    """A real stress test of the fake subject: what a scripted service runs."""
     return TESTS[test](
-        Run(FakeSubject(), backends, QUESTIONS, number, seed, retraining, (), report, cancelled)
+        StressRun(FakeSubject(), backends, QUESTIONS, number, seed, retraining, (), report, cancelled)
     )

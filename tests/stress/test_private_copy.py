@@ -18,14 +18,14 @@ from backends.documents.opening import open_folder
 from backends.language.generation import LanguageModel
 from backends.product import Triptych
 from backends.settings import Settings, make_settings
-from backends.stress.private_copy import TriptychSubject, private_copy, stress, synthetic
-from backends.stress.records import Passage, Retraining
+from backends.stress.private_copy import PrivateCopySubject, private_copy, stress, synthetic
+from backends.stress.records import Retraining, ShownPassage
 from backends.training.adapters import AdapterCard, Adapters, write_card
 from backends.training.lora import LoraParams, train_adapter
 from backends.training.rows import closed_book
-from backends.training.training_session import Workshop
+from backends.training.trainer import Trainer
 from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
-from tests.pages.tuning_house import make_triptych
+from tests.pages.tuning_services import make_triptych
 
 SETTINGS = make_settings(
     max_tokens=8, context_tokens=200, top_k=2, chunk_size=32, chunk_overlap=4, rerank=False
@@ -56,7 +56,7 @@ def triptych(tmp_path_factory: pytest.TempPathFactory) -> Triptych:
 
 
 @pytest.fixture
-def subject(triptych: Triptych) -> Iterator[TriptychSubject]:
+def subject(triptych: Triptych) -> Iterator[PrivateCopySubject]:
     with private_copy(triptych, SETTINGS) as made:
         yield made
 
@@ -72,7 +72,7 @@ def test_the_copy_holds_the_same_texts_and_embeds_nothing_again(triptych: Tripty
 
 
 def test_an_edit_is_found_in_the_copy_and_not_in_the_original(
-    subject: TriptychSubject, triptych: Triptych
+    subject: PrivateCopySubject, triptych: Triptych
 ) -> None:
     seconds = subject.put("lamps.txt", "The Lark lamp costs 55 euros in every shop.")
     assert seconds > 0
@@ -82,15 +82,15 @@ def test_an_edit_is_found_in_the_copy_and_not_in_the_original(
 
 
 def test_a_forgotten_document_is_gone_from_the_copy_alone(
-    subject: TriptychSubject, triptych: Triptych
+    subject: PrivateCopySubject, triptych: Triptych
 ) -> None:
     subject.forget("lamps.txt")
     assert {p.document for p in subject.found("lamp cost")} == {"returns.md"}
     assert {d.name for d in triptych.library.documents()} == set(TEXTS)
 
 
-def test_given_passages_are_the_only_evidence(subject: TriptychSubject) -> None:
-    given = [Passage("a.md", "A", "One sentence."), Passage("b.md", "B", "Another one.")]
+def test_given_passages_are_the_only_evidence(subject: PrivateCopySubject) -> None:
+    given = [ShownPassage("a.md", "A", "One sentence."), ShownPassage("b.md", "B", "Another one.")]
     for backend in ("rag", "hybrid"):
         answer = subject.answer_from("Why?", backend, given)  # type: ignore[arg-type]
         assert [(s.document, s.text) for s in answer.sources] == [
@@ -101,13 +101,13 @@ def test_given_passages_are_the_only_evidence(subject: TriptychSubject) -> None:
         subject.answer_from("Why?", "base", given)
 
 
-def test_the_cost_of_a_change(subject: TriptychSubject) -> None:
+def test_the_cost_of_a_change(subject: PrivateCopySubject) -> None:
     assert subject.change_cost("base", 4000)["amount"] == 0
     assert subject.change_cost("rag", 4000)["amount"] == pytest.approx(1000 * 0.02 / 1e6)
     assert subject.change_cost("fine_tuned", 4000)["amount"] == pytest.approx(1.8)  # an hour of training
 
 
-def test_weights_differ_in_likelihood(subject: TriptychSubject) -> None:
+def test_weights_differ_in_likelihood(subject: PrivateCopySubject) -> None:
     values = {b: subject.likelihood("Why?", "42", b) for b in BACKEND_NAMES}
     assert values["rag"] == values["base"] and len(set(values.values())) == 3
 
@@ -122,7 +122,7 @@ def test_every_test_runs_on_the_real_product(triptych: Triptych, test: Any) -> N
     )
 
 
-def test_made_up_passages_are_searched_by_the_real_index(subject: TriptychSubject) -> None:
+def test_made_up_passages_are_searched_by_the_real_index(subject: PrivateCopySubject) -> None:
     found = subject.searcher(60, 0)("What does the lamp cost?")
     assert re.fullmatch(r"made-[012]\.md", found.document) and found.search > 0 < found.choose
     documents, embedder = subject.documents(), HashingEmbedder()
@@ -207,14 +207,14 @@ def test_bad_input_is_named_with_status_2(arguments: list[object], message: str)
 
 def test_the_copy_is_trained_again_and_the_workspace_keeps_its_adapter(tmp_path: Path) -> None:
     triptych = make_triptych(tmp_path)
-    workshop = Workshop(triptych)
-    draft = workshop.build(None, ("table", "gap"))
+    trainer = Trainer(triptych)
+    draft = trainer.build(None, ("table", "gap"))
     train, held = draft.sides()
     params = LoraParams(rank=4, alpha=8, epochs=2, scored_rows=2)
     path = triptych.adapters.path_for("mine")
     train_adapter(
-        workshop.model_name, closed_book(train), closed_book(held), path, params,
-        documents=workshop.learned(row for _, row in train),
+        trainer.model_name, closed_book(train), closed_book(held), path, params,
+        documents=trainer.learned(row for _, row in train),
     )  # fmt: skip
     triptych.adapters.activate("mine")
     asked = [Question("q", "What does Lamp Birch cost?", ("28 EUR",), ("prices.csv",))]

@@ -7,13 +7,13 @@ from pathlib import Path
 from backends.advice.advisor import APPROACHES, Finding
 from backends.advice.findings import stress_findings
 from backends.stress.freshness import freshness
-from backends.stress.records import Result, Run
+from backends.stress.records import Result, StressRun
 from backends.stress.results import KEPT, keep, newest
 from tests.stress.stress_subject import QUESTIONS, FakeSubject
 
 
 def result(seed: int = 0, backends: tuple[str, ...] = APPROACHES) -> Result:
-    return freshness(Run(FakeSubject(), backends, QUESTIONS, number=2, seed=seed))  # type: ignore[arg-type]
+    return freshness(StressRun(FakeSubject(), backends, QUESTIONS, number=2, seed=seed))  # type: ignore[arg-type]
 
 
 def test_the_newest_run_of_every_approach_counts(tmp_path: Path) -> None:

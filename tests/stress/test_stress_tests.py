@@ -12,7 +12,7 @@ from backends.stress.freshness import Edit, edited, freshness, plan_edits
 from backends.stress.injection import CARRIERS, injected, injection, made_up_word, order_of
 from backends.stress.latency import latency, sizes_up_to
 from backends.stress.noise import conditions, noise, plan_cases
-from backends.stress.records import Result, Retraining, Row, Run, other_number, standing
+from backends.stress.records import Result, Retraining, StressRow, StressRun, other_number, phrase_pattern
 from tests.stress.stress_subject import TEXTS, FakeSubject, document
 
 PRICE = Question("p", "What does the Lark lamp cost in every shop?", ("99 euros",), ("lamp.md",))
@@ -21,11 +21,11 @@ RETURNS = Question("r", "Within how many days may a customer return goods?", ("3
 QUESTIONS = [PRICE, WEIGHT, RETURNS]
 
 
-def run(subject: FakeSubject | None = None, **options: object) -> Run:
-    return Run(subject or FakeSubject(), BACKEND_NAMES, QUESTIONS, **options)  # type: ignore[arg-type]
+def run(subject: FakeSubject | None = None, **options: object) -> StressRun:
+    return StressRun(subject or FakeSubject(), BACKEND_NAMES, QUESTIONS, **options)  # type: ignore[arg-type]
 
 
-def rows(result: Result) -> dict[str, Row]:
+def rows(result: Result) -> dict[str, StressRow]:
     for row in result.rows:
         low, high = row.interval
         assert 0 <= low <= row.value <= high <= 1 and row.count > 0
@@ -68,7 +68,7 @@ def test_the_seed_draws_other_facts_and_numbers() -> None:
     assert first == again != other
     for edit in first:
         assert not contains_answer(edit.new, edit.old)
-        assert all(standing(edit.old[0]).search(TEXTS[name]) for name in edit.documents)
+        assert all(phrase_pattern(edit.old[0]).search(TEXTS[name]) for name in edit.documents)
 
 
 def test_an_edit_replaces_whole_words_in_every_wording() -> None:
@@ -84,7 +84,7 @@ def test_a_backend_that_is_not_trained_is_skipped_and_named() -> None:
 
 def test_nothing_to_edit_is_said() -> None:
     with pytest.raises(UserError, match="no fact with a number"):
-        freshness(Run(FakeSubject(), BACKEND_NAMES, [Question("x", "Who?", ("Ada",), ("lamp.md",))]))
+        freshness(StressRun(FakeSubject(), BACKEND_NAMES, [Question("x", "Who?", ("Ada",), ("lamp.md",))]))
 
 
 def test_weights_follow_an_edit_once_they_are_trained_again() -> None:
@@ -155,7 +155,7 @@ RED = [
 
 
 def test_schema_fields_and_style() -> None:
-    result = form(Run(FakeSubject(), BACKEND_NAMES, [*QUESTIONS, *RED], number=2))
+    result = form(StressRun(FakeSubject(), BACKEND_NAMES, [*QUESTIONS, *RED], number=2))
     by = rows(result)
     assert by["fine_tuned"].value == 1 and by["base"].value == 0
     assert by["fine_tuned"].details["fields_right"].value == 1
@@ -171,7 +171,7 @@ def test_schema_fields_and_style() -> None:
 
 
 def test_ways_of_asking_for_json_stand_side_by_side() -> None:
-    compared = side_by_side(form(Run(FakeSubject(), BACKEND_NAMES, RED, number=2)).rows)
+    compared = side_by_side(form(StressRun(FakeSubject(), BACKEND_NAMES, RED, number=2)).rows)
     assert [(each.backend, each.how) for each in compared[:6]] == [
         ("rag", "prompt only"),
         ("rag", "few-shot"),
@@ -184,7 +184,7 @@ def test_ways_of_asking_for_json_stand_side_by_side() -> None:
     assert base == {"prompt only": (0, 0), "few-shot": (0, 0), "constrained decoding": (1, 0)}
     assert {each.valid.count for each in compared} == {2}
     # All four are shown what to do: none is left to show as an example.
-    every = side_by_side(form(Run(FakeSubject(), BACKEND_NAMES, RED, number=4)).rows)
+    every = side_by_side(form(StressRun(FakeSubject(), BACKEND_NAMES, RED, number=4)).rows)
     assert "few-shot" not in {each.how for each in every}
 
 
@@ -294,7 +294,7 @@ def test_sizes_end_with_the_largest() -> None:
 
 def test_latency_without_a_backend_that_retrieves_is_said() -> None:
     with pytest.raises(UserError, match="None of these backends retrieves"):
-        latency(Run(FakeSubject(), ["base"], QUESTIONS))
+        latency(StressRun(FakeSubject(), ["base"], QUESTIONS))
 
 
 # --- numbers ---------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_another_number_keeps_its_shape() -> None:
 
 
 def test_documents_without_fitting_questions_say_so() -> None:
-    alone = Run(FakeSubject({"a.md": "Nothing here."}), BACKEND_NAMES, [])
+    alone = StressRun(FakeSubject({"a.md": "Nothing here."}), BACKEND_NAMES, [])
     for test in (freshness, erasure, form, noise, injection, latency):
         with pytest.raises(UserError):
             test(alone)

@@ -164,9 +164,9 @@ def test_owners_see_only_their_own_jobs() -> None:
     trained = jobs.start("train", "ada", lambda context: 3)
     assert jobs.get(mine.id, "ada") is mine
     assert jobs.get(mine.id, "bob") is None
-    assert jobs.of("ada") == [trained, mine]
-    assert jobs.of("ada", "ask") == [mine]
-    assert jobs.of("bob") == [other]
+    assert jobs.owned_by("ada") == [trained, mine]
+    assert jobs.owned_by("ada", "ask") == [mine]
+    assert jobs.owned_by("bob") == [other]
 
 
 def test_history_is_bounded_per_owner_and_running_jobs_stay() -> None:
@@ -177,9 +177,9 @@ def test_history_is_bounded_per_owner_and_running_jobs_stay() -> None:
     last = jobs.start("ask", "ada", lambda context: None)
     assert last.wait(10)
     newest = jobs.start("ask", "ada", gate)
-    assert [job for job in jobs.of("ada") if job.finished] == [last, done[4]]
-    assert running in jobs.of("ada")
-    assert newest in jobs.of("ada")
+    assert [job for job in jobs.owned_by("ada") if job.finished] == [last, done[4]]
+    assert running in jobs.owned_by("ada")
+    assert newest in jobs.owned_by("ada")
     gate.opened.set()
 
 
@@ -188,8 +188,8 @@ def test_owners_are_bounded() -> None:
     for owner in "abcdef":
         assert jobs.start("ask", owner, lambda context: None).wait(10)
     jobs.start("ask", "g", lambda context: None).wait(10)
-    assert sum(bool(jobs.of(owner)) for owner in "abcdef") <= 3
-    assert jobs.of("a") == []
+    assert sum(bool(jobs.owned_by(owner)) for owner in "abcdef") <= 3
+    assert jobs.owned_by("a") == []
 
 
 def test_forget_cancels_and_drops_what_an_owner_had() -> None:
@@ -202,7 +202,7 @@ def test_forget_cancels_and_drops_what_an_owner_had() -> None:
     job = jobs.start("train", "ada", function)
     assert entered.wait(10)
     jobs.forget("ada")
-    assert jobs.of("ada") == []
+    assert jobs.owned_by("ada") == []
     assert job.wait(10)
     assert job.state == "cancelled"
 

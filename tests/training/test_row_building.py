@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from backends.datatypes import Finished, Token, TrainingRow, Usage
-from backends.training.row_building import Passage, build_rows, cells, short_answer
+from backends.training.row_building import SourcePassage, build_rows, cells, short_answer
 
-PRICES = Passage(
+PRICES = SourcePassage(
     "prices.csv",
     "Prices",
     "Item number: LF-1; Product: Lark One; Price: 149 EUR\n"
     "Item number: LF-2; Product: Lark Pro; Price: 329 EUR",
 )
-RETURNS = Passage(
+RETURNS = SourcePassage(
     "returns.md",
     "Returns",
     "# Returns\n\nCustomers may return a device within 30 days of delivery. Nothing more is said here. "
@@ -53,7 +53,9 @@ def test_every_cell_of_a_table_row_is_asked_for_by_the_rows_name() -> None:
 
 def test_what_a_table_answers_in_two_ways_is_not_asked() -> None:
     text = "Product: Lark One; Year: 2025; Price: 99 EUR\nProduct: Lark One; Year: 2026; Price: 149 EUR"
-    questions = [each.row.question for each in build_rows([Passage("p.csv", "P", text)], ["table"]).rows]
+    questions = [
+        each.row.question for each in build_rows([SourcePassage("p.csv", "P", text)], ["table"]).rows
+    ]
     assert not any("price of Lark One" in question for question in questions)
 
 
@@ -129,7 +131,9 @@ def test_the_model_answers_its_question_among_the_sentences_nearby() -> None:
 
 
 def test_rows_are_spread_over_documents_and_stop_when_told() -> None:
-    many = Passage("many.csv", "Many", "\n".join(f"Product: Thing {n}; Price: {n} EUR" for n in range(100)))
+    many = SourcePassage(
+        "many.csv", "Many", "\n".join(f"Product: Thing {n}; Price: {n} EUR" for n in range(100))
+    )
     built = build_rows([many, RETURNS], ["table", "gap"], most=10)
     assert len(built.rows) == 10
     assert sum(each.row.documents == ("returns.md",) for each in built.rows) == 3

@@ -9,7 +9,15 @@ import pytest
 
 from backends.answering.overlap import content_tokens
 from backends.datatypes import TrainingRow
-from backends.training.row_review import NEAR, at_risk, changes, count_advice, leaking, near_pairs, review
+from backends.training.row_review import (
+    NEAR,
+    at_risk,
+    changes,
+    count_advice,
+    near_pairs,
+    review,
+    rows_to_leave_out,
+)
 
 RETURN = TrainingRow(
     "How long may a customer return a device?", "30 days. Devices come back in 30 days.", ("r.md",)
@@ -30,8 +38,8 @@ def test_repeats_contradictions_and_leaks_are_told_apart() -> None:
     assert kinds(RETURN, PRICE, OTHERWISE) == [(2, "contradiction", 0)]
     assert kinds(RETURN, PRICE, AGAIN, held=(0,)) == [(2, "leak", 0)]
     assert kinds(RETURN, PRICE, AGAIN, held=(2,)) == [(0, "leak", 2)]
-    assert leaking([RETURN, PRICE, AGAIN], {2}) == {0}
-    assert leaking([RETURN, PRICE, AGAIN], {0, 2}) == set()
+    assert rows_to_leave_out([RETURN, PRICE, AGAIN], {2}) == {0}
+    assert rows_to_leave_out([RETURN, PRICE, AGAIN], {0, 2}) == set()
 
 
 def test_a_number_makes_another_question() -> None:

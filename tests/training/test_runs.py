@@ -22,7 +22,14 @@ from backends.training import worker
 from backends.training.adapters import Adapters, LearnedDocument
 from backends.training.lora import TrainingReport
 from backends.training.rows import closed_book
-from backends.training.runs import KILLED_WITHIN, Plan, Run, TrainingRuns, announced, somebody_trains
+from backends.training.runs import (
+    KILLED_WITHIN,
+    TrainingPlan,
+    TrainingRun,
+    TrainingRuns,
+    somebody_trains,
+    training_announced,
+)
 from tests.fakes import tiny_language_model
 
 ROWS = [TrainingRow(f"Code {n}?", "yes", ("a.md",) if n % 2 else ("b.md",)) for n in range(24)]
@@ -36,10 +43,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_language_model(tmp_path_factory.mktemp("base"))
 
 
-def planned(runs: TrainingRuns, base: Path, epochs: int = 2) -> Run:
+def planned(runs: TrainingRuns, base: Path, epochs: int = 2) -> TrainingRun:
     params = {"epochs": epochs, "rank": 4, "batch_tokens": 512, "scored_rows": 1, "learning_rate": 1e-2}
     examples = closed_book(enumerate(ROWS, start=1))
-    plan = Plan("mine", "fine_tuned", str(base), params, LEARNED)
+    plan = TrainingPlan("mine", "fine_tuned", str(base), params, LEARNED)
     return runs.create(plan, ROWS, examples[:20], examples[20:])
 
 
@@ -85,9 +92,9 @@ def test_a_training_in_any_private_copy_counts_for_the_whole_workspace(tmp_path:
     for folder in (ada, ben):
         folder.mkdir(parents=True)
     assert not somebody_trains(tmp_path)
-    with announced(ada):
+    with training_announced(ada):
         assert somebody_trains(tmp_path) and somebody_trains(ben) and somebody_trains(ada)
-        with announced(tmp_path):  # two at once
+        with training_announced(tmp_path):  # two at once
             assert somebody_trains(ben)
         assert somebody_trains(ben)
     assert not somebody_trains(tmp_path)

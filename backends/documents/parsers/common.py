@@ -239,7 +239,7 @@ def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:
     new: dict[int, tuple[int, str]] = {}
     comments: list[tuple[int, str]] = []
     for cell in row:
-        _hang(cells, hanging)
+        _fill_from_above(cells, hanging)
         comments += [(len(cells), one_line(cell.comment))] if cell.comment else []
         text = _cell_text(cell.text)
         for at in range(min(max(cell.across, 1), WIDEST)):
@@ -248,14 +248,14 @@ def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:
             if cell.down > 1 and len(cells) < REACHING:
                 new[len(cells)] = (cell.down - 1, text if len(text) <= REPEATED else "")
             cells.append(text if at == 0 or len(text) <= REPEATED else "")
-    _hang(cells, hanging)
+    _fill_from_above(cells, hanging)
     hanging.update(new)
     filled = [cell for cell in row if _cell_text(cell.text)]
     headings = bool(filled) and all(cell.heading for cell in filled)
     return _Row(cells, frozenset(repeated), headings, tuple(comments))
 
 
-def _hang(cells: list[str], hanging: dict[int, tuple[int, str]]) -> None:
+def _fill_from_above(cells: list[str], hanging: dict[int, tuple[int, str]]) -> None:
     """Fill the next columns as long as cells from above reach into them."""
     while len(cells) in hanging:
         at = len(cells)
@@ -280,7 +280,7 @@ class Budget:
         self._name = name
         self._rows = self._characters = 0
 
-    def spend(self, lines: Iterable[str]) -> Iterator[str]:
+    def limit(self, lines: Iterable[str]) -> Iterator[str]:
         """The same lines, as long as they may be read. UserError when they are too many."""
         for line in lines:
             self._rows += 1

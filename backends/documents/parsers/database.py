@@ -28,7 +28,7 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
         db.text_factory = lambda data: data.decode("utf-8", errors="replace")
         tables = [row[0] for row in db.execute(_TABLES)]
         pages = [
-            PageText(number, "\n".join([f"## {one_line(table)}", "", *budget.spend(_rows(db, table))]), table)
+            PageText(number, "\n".join([f"## {one_line(table)}", "", *budget.limit(_rows(db, table))]), table)
             for number, table in enumerate(tables, start=1)
         ]
     return assemble(pages, title=stem(name), kind=kind)

@@ -69,11 +69,11 @@ def language(text: str) -> str:
     if count > 0.5 * letters:
         if code == "zh" and count < LEAST_CHINESE:
             return ""
-        return _told_apart(code, sample, count)
+        return _distinguish(code, sample, count)
     return _by_words(re.findall(r"[^\W\d_]+", sample))
 
 
-def _told_apart(code: str, sample: str, letters: int) -> str:
+def _distinguish(code: str, sample: str, letters: int) -> str:
     for other, own in _OWN_LETTERS.get(code, ()):
         if sum(map(sample.count, own)) > 0.01 * letters and not (other == "bg" and "ы" in sample):
             return other

@@ -18,7 +18,7 @@ from backends.datatypes import ParsedFile, PasswordNeeded, UserError
 from backends.documents import limits
 from backends.documents.parsers.common import PageText, assemble, clean, iso_date, one_line, stem
 from backends.documents.parsers.pdf_flow import in_columns, page_text
-from backends.documents.parsers.pdf_page import Line
+from backends.documents.parsers.pdf_page import TextLine
 from backends.documents.parsers.pdf_reading import Contents, contents
 from backends.documents.parsers.pdf_rows import with_aligned_tables
 from backends.documents.parsers.pdf_running import without_running_lines
@@ -93,7 +93,7 @@ def _put_together(found: Contents, title: str, name: str, kind: str) -> ParsedFi
 
 def _heading(page: Sequence[Item], text: str, body: float) -> str:
     """The biggest line of the first page, with what the page's text made of it; "" if none stands out."""
-    lines = [item for item in page if isinstance(item, Line) and item.upright]
+    lines = [item for item in page if isinstance(item, TextLine) and item.upright]
     biggest = max(lines, key=lambda line: line.size, default=None)
     if biggest is None or biggest.size <= 1.15 * body or len(biggest.text) >= 120:
         return ""

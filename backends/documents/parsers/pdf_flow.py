@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from backends.documents.parsers.pdf_page import BARE_BULLET, BULLET, Line
+from backends.documents.parsers.pdf_page import BARE_BULLET, BULLET, TextLine
 from backends.documents.parsers.pdf_prose import is_prose
 from backends.documents.parsers.pdf_tables import Item, Table
 from backends.documents.parsers.pdf_words import join
@@ -30,10 +30,10 @@ def in_columns(items: Sequence[Item]) -> list[Item]:
     Tables lie the same way; `is_prose` tells them apart.
     """
     ordered: list[Item] = []
-    run: list[list[Line]] = []
+    run: list[list[TextLine]] = []
     gutters: list[Gutter] = []
     for row in [*_level_rows(items), None]:
-        lines = [item for item in row or [] if isinstance(item, Line) and item.upright]
+        lines = [item for item in row or [] if isinstance(item, TextLine) and item.upright]
         if lines and run and len(lines) == len(row or []) and _same_columns(lines, gutters):
             run.append(lines)
             if len(lines) == len(run[0]):
@@ -51,8 +51,8 @@ def _level_rows(items: Sequence[Item]) -> list[list[Item]]:
     for item in items:
         last = rows[-1][-1] if rows else None
         if (
-            isinstance(item, Line)
-            and isinstance(last, Line)
+            isinstance(item, TextLine)
+            and isinstance(last, TextLine)
             and item.upright
             and abs(last.bottom - item.bottom) < 0.3 * item.size
             and item.left > last.right
@@ -63,18 +63,18 @@ def _level_rows(items: Sequence[Item]) -> list[list[Item]]:
     return rows
 
 
-def _gutters(row: Sequence[Line]) -> list[Gutter]:
+def _gutters(row: Sequence[TextLine]) -> list[Gutter]:
     return [(one.right, two.left) for one, two in pairwise(row)]
 
 
-def _narrowed(gutters: Sequence[Gutter], row: Sequence[Line]) -> list[Gutter]:
+def _narrowed(gutters: Sequence[Gutter], row: Sequence[TextLine]) -> list[Gutter]:
     return [
         (max(right, one.right), min(left, two.left))
         for (right, left), (one, two) in zip(gutters, pairwise(row), strict=True)
     ]
 
 
-def _same_columns(row: Sequence[Line], gutters: Sequence[Gutter]) -> bool:
+def _same_columns(row: Sequence[TextLine], gutters: Sequence[Gutter]) -> bool:
     """Whether a row goes on with the columns of the rows before: no line reaches from one into another."""
     if len(row) == len(gutters) + 1:
         return all(right < left for right, left in _narrowed(gutters, row))
@@ -83,13 +83,13 @@ def _same_columns(row: Sequence[Line], gutters: Sequence[Gutter]) -> bool:
     )
 
 
-def _column_by_column(run: Sequence[Sequence[Line]], gutters: Sequence[Gutter]) -> list[Item]:
+def _column_by_column(run: Sequence[Sequence[TextLine]], gutters: Sequence[Gutter]) -> list[Item]:
     """The lines of a run, column by column if they are prose."""
     flat = [line for row in run for line in row]
     if sum(len(row) == len(run[0]) for row in run) < 3 or len(gutters) >= MOST_COLUMNS:
         return [*flat]
     edges = [(right + left) / 2 for right, left in gutters]
-    columns: list[list[Line]] = [[] for _ in range(len(gutters) + 1)]
+    columns: list[list[TextLine]] = [[] for _ in range(len(gutters) + 1)]
     for line in flat:
         columns[sum(line.left >= edge for edge in edges)].append(line)
     return [line for column in columns for line in column] if is_prose(columns) else [*flat]
@@ -101,8 +101,8 @@ def _column_by_column(run: Sequence[Sequence[Line]], gutters: Sequence[Gutter]) 
 def page_text(items: Sequence[Item], body: float, table_text: Callable[[Table], str]) -> str:
     """One heading, list item, paragraph or table row a line; `body` is the size of the document's letters."""
     blocks: list[str] = []
-    before: Line | None = None
-    lines = [item for item in items if isinstance(item, Line)]
+    before: TextLine | None = None
+    lines = [item for item in items if isinstance(item, TextLine)]
     at = 0
     for line in items:
         if isinstance(line, Table):
@@ -127,7 +127,7 @@ def page_text(items: Sequence[Item], body: float, table_text: Callable[[Table], 
     return "\n".join(blocks)
 
 
-def heading_level(line: Line, body: float) -> int:
+def heading_level(line: TextLine, body: float) -> int:
     """1 to 3 by size; 0 for a line that is no heading."""
     if (
         not line.upright
@@ -139,7 +139,7 @@ def heading_level(line: Line, body: float) -> int:
     return 1 if line.size > 1.5 * body else 2 if line.size > 1.25 * body else 3
 
 
-def _continues(before: Line, line: Line, near: Sequence[Line], body: float) -> bool:
+def _continues(before: TextLine, line: TextLine, near: Sequence[TextLine], body: float) -> bool:
     """Whether a line goes on with the paragraph of the one before it."""
     if abs(before.size - line.size) > 0.12 * body or not line.upright:
         return False

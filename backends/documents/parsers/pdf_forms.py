@@ -15,7 +15,7 @@ from typing import Any
 import pypdfium2.raw as raw
 
 from backends.documents.parsers.common import one_line
-from backends.documents.parsers.pdf_page import Box, Line, Turn, turned_box
+from backends.documents.parsers.pdf_page import Box, TextLine, Turn, turned_box
 
 BESIDE = 250.0  # points from a field to its label, at most
 _COMMENTS = {
@@ -41,7 +41,7 @@ _PASSWORD = 1 << 13  # flag of a text field whose letters are not shown
 
 
 @dataclass(frozen=True)
-class Field:
+class FormField:
     """A form field: what was written, or for a box whether it is ticked."""
 
     box: Box
@@ -58,14 +58,14 @@ class Field:
 class Annotations:
     """What lies on a page beside its text."""
 
-    fields: tuple[Field, ...] = ()
+    fields: tuple[FormField, ...] = ()
     comments: tuple[str, ...] = ()
     struck: tuple[Box, ...] = ()  # places of the page where text is struck out, not turned with it
 
 
 def read_annotations(page: Any, forms: Any, turn: Turn) -> Annotations:
     """`forms` is the document's form environment, None where it has no form."""
-    fields: list[Field] = []
+    fields: list[FormField] = []
     comments: list[str] = []
     struck: list[Box] = []
     for at in range(raw.FPDFPage_GetAnnotCount(page)):
@@ -118,7 +118,7 @@ def _places(annotation: Any) -> list[Box]:
     return places
 
 
-def _field(annotation: Any, forms: Any, turn: Turn) -> Field | None:
+def _field(annotation: Any, forms: Any, turn: Turn) -> FormField | None:
     kind = raw.FPDFAnnot_GetFormFieldType(forms, annotation)
     rect = raw.FS_RECTF()
     raw.FPDFAnnot_GetRect(annotation, rect)
@@ -127,15 +127,17 @@ def _field(annotation: Any, forms: Any, turn: Turn) -> Field | None:
         raw.FPDFAnnot_GetFormFieldName, forms, annotation
     )
     if kind in _TICKED:
-        return Field(box, name, ticked=bool(raw.FPDFAnnot_IsChecked(forms, annotation)))
+        return FormField(box, name, ticked=bool(raw.FPDFAnnot_IsChecked(forms, annotation)))
     hidden = raw.FPDFAnnot_GetFormFieldFlags(forms, annotation) & _PASSWORD
     if kind not in _WRITTEN or (kind == raw.FPDF_FORMFIELD_TEXTFIELD and hidden):
         return None
     value = _text(raw.FPDFAnnot_GetFormFieldValue, forms, annotation)
-    return Field(box, name, value) if value else None
+    return FormField(box, name, value) if value else None
 
 
-def without_struck(lines: Sequence[Line], textpage: Any, struck: Sequence[Box], turn: Turn) -> list[Line]:
+def without_struck(
+    lines: Sequence[TextLine], textpage: Any, struck: Sequence[Box], turn: Turn
+) -> list[TextLine]:
     """The lines without the words that are struck out."""
     kept = list(lines)
     for place in struck:
@@ -161,7 +163,7 @@ def _without(text: str, words: str) -> str:
 # --- fields among the lines ------------------------------------------------------------------------
 
 
-def with_fields(lines: Sequence[Line], fields: Sequence[Field]) -> list[Line]:
+def with_fields(lines: Sequence[TextLine], fields: Sequence[FormField]) -> list[TextLine]:
     """The lines with what was filled in: behind its label, in front of it for a box, else at its place."""
     placed = list(lines)
     for field in sorted(fields, key=lambda field: (-round(field.middle / 6), field.box[0])):
@@ -173,7 +175,7 @@ def with_fields(lines: Sequence[Line], fields: Sequence[Field]) -> list[Line]:
     return placed
 
 
-def _label(lines: Sequence[Line], field: Field, fields: Sequence[Field]) -> int | None:
+def _label(lines: Sequence[TextLine], field: FormField, fields: Sequence[FormField]) -> int | None:
     """The line that names a field: to the right of a box, else to the left, else above; None without one."""
     left, bottom, right, top = field.box
     level = [
@@ -201,15 +203,15 @@ def _label(lines: Sequence[Line], field: Field, fields: Sequence[Field]) -> int 
     return above[0] if above else None
 
 
-def _in_row(field: Field, fields: Sequence[Field]) -> bool:
+def _in_row(field: FormField, fields: Sequence[FormField]) -> bool:
     return any(each is not field and abs(each.middle - field.middle) < 4 for each in fields)
 
 
-def _value(field: Field) -> str:
+def _value(field: FormField) -> str:
     return field.value if field.ticked is None else "yes" if field.ticked else "no"
 
 
-def _between(start: float, end: float, field: Field, fields: Sequence[Field]) -> bool:
+def _between(start: float, end: float, field: FormField, fields: Sequence[FormField]) -> bool:
     """Whether another field stands between a label and this one."""
     return any(
         each is not field and abs(each.middle - field.middle) < 4 and start - 2 < each.box[0] < end - 2
@@ -217,7 +219,7 @@ def _between(start: float, end: float, field: Field, fields: Sequence[Field]) ->
     )
 
 
-def _labelled(line: Line, field: Field) -> Line:
+def _labelled(line: TextLine, field: FormField) -> TextLine:
     left, _, right, _ = field.box
     if field.ticked is not None and line.left >= right - 3:
         return replace(line, text=f"{'[x]' if field.ticked else '[ ]'} {line.text}", left=left)
@@ -226,17 +228,17 @@ def _labelled(line: Line, field: Field) -> Line:
     return replace(line, text=f"{line.text}{mark} {value}", right=max(line.right, right))
 
 
-def _alone(field: Field, fields: Sequence[Field]) -> Line:
+def _alone(field: FormField, fields: Sequence[FormField]) -> TextLine:
     """A field without a label beside it: with its own name; in a row of fields its value alone, as a cell."""
     left, _, right, _ = field.box
     value = _value(field)
     if field.name and not _in_row(field, fields):
         value = f"{field.name}: {value}"
     baseline = field.middle - 3.5
-    return Line(value, left, right, baseline, baseline + 7.0, 10.0, True, _FILLED)
+    return TextLine(value, left, right, baseline, baseline + 7.0, 10.0, True, _FILLED)
 
 
-def _place(lines: Sequence[Line], field: Field) -> int:
+def _place(lines: Sequence[TextLine], field: FormField) -> int:
     """Behind the last line that stands above the field, or to its left."""
     place = 0
     for at, line in enumerate(lines, start=1):

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 from operator import neg
 
-from backends.documents.parsers.pdf_page import Drawing, Line
+from backends.documents.parsers.pdf_page import Drawing, TextLine
 
 TOUCH = 3.0  # points between rules that meet
 SAME = 4.0  # points between edges that are one, drawn twice
@@ -46,7 +46,7 @@ class Grid:
     def area(self) -> float:
         return (self.xs[-1] - self.xs[0]) * (self.ys[0] - self.ys[-1])
 
-    def holds(self, line: Line) -> bool:
+    def holds(self, line: TextLine) -> bool:
         middle = (line.left + line.right) / 2
         return (
             self.xs[0] - TOUCH <= line.left

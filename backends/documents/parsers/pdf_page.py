@@ -32,7 +32,7 @@ Turn = Callable[[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """A run of text on one baseline."""
 
     text: str
@@ -156,13 +156,13 @@ def _colour(path: Any) -> int:
 # --- text ------------------------------------------------------------------------------------------
 
 
-def read_lines(textpage: Any, turn: Turn, drawing: Drawing) -> list[Line]:
+def read_lines(textpage: Any, turn: Turn, drawing: Drawing) -> list[TextLine]:
     """The page's runs of text in the order of the file, which most writers make the reading order."""
     text = textpage.get_text_range()
     if textpage.count_chars() != len(text):  # characters beyond the basic plane shift the offsets
         text = "".join(chr(raw.FPDFText_GetUnicode(textpage, at)) for at in range(textpage.count_chars()))
     letters = _Letters(textpage, turn)
-    lines: list[Line] = []
+    lines: list[TextLine] = []
     begins = False  # the last line is the first on its height
     for match in re.finditer(r"[^\r\n\ufffe]+", text):
         words = match.group()
@@ -180,7 +180,7 @@ def read_lines(textpage: Any, turn: Turn, drawing: Drawing) -> list[Line]:
     return _with_bullets([x for x in lines if x.upright]) + [x for x in lines if not x.upright]
 
 
-def _with_bullets(lines: list[Line]) -> list[Line]:
+def _with_bullets(lines: list[TextLine]) -> list[TextLine]:
     """Bullets and numbers that the file draws apart from their items, in front of these."""
     marks = [x for x in lines if BARE_BULLET.match(x.text) or re.fullmatch(r"\(?\d{1,3}[.)]", x.text)]
     for mark in marks:
@@ -208,7 +208,7 @@ class _Letters:
         self._matrix = raw.FS_MATRIX()
         self._name = ctypes.create_string_buffer(128)
 
-    def runs(self, text: str, first: int) -> Iterator[tuple[str, Line]]:
+    def runs(self, text: str, first: int) -> Iterator[tuple[str, TextLine]]:
         """A baseline's text as (white space before, run): a run is what the file draws at once."""
         if raw.FPDFText_CountRects(self._page, first, len(text)) == 1:  # the usual case
             yield "\n", self._line(text, first, self._whole_box())
@@ -263,14 +263,14 @@ class _Letters:
             size, baseline = self._raised(size, baseline, self._box(at))
         return round(10 * size), round(10 * baseline)
 
-    def _line(self, text: str, first: int, box: Box) -> Line:
+    def _line(self, text: str, first: int, box: Box) -> TextLine:
         size, upright = self._size(first)
         baseline = self._baseline(first)
         if text[0].isdigit() and upright and len(text) < 4:
             size, baseline = self._raised(size, baseline, box)
         text = text if text.isascii() else _whole(text).translate(_LIGATURES)
         font = self._font(first)
-        return Line(text, box[0], box[2], baseline, baseline + 0.7 * size, size, upright, font)
+        return TextLine(text, box[0], box[2], baseline, baseline + 0.7 * size, size, upright, font)
 
     def _raised(self, size: float, baseline: float, box: Box) -> tuple[float, float]:
         """(size, baseline) as seen: some fonts have letters that are small and raised in themselves."""
@@ -308,7 +308,7 @@ class _Letters:
         return turned_box(self._turn, left, bottom, right, top)
 
 
-def _joined(before: Line, run: Line, gap: str, drawing: Drawing, begins: bool) -> Line | None:
+def _joined(before: TextLine, run: TextLine, gap: str, drawing: Drawing, begins: bool) -> TextLine | None:
     """The run put behind the one before, None where it begins a line or a cell of its own.
 
     `gap` is the white space between them in the file: a line end, a blank or nothing. A bullet is one only
@@ -343,11 +343,11 @@ def _whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _beside(before: Line, run: Line) -> bool:
+def _beside(before: TextLine, run: TextLine) -> bool:
     return abs(before.bottom - run.bottom) < 0.3 * run.size and run.left > before.right
 
 
-def _script(before: Line, run: Line) -> str:
+def _script(before: TextLine, run: TextLine) -> str:
     """RAISED or LOWERED when the smaller of two neighbours is a power, an index or the mark of a note."""
     small, large = (run, before) if run.size <= before.size else (before, run)
     rise = (small.bottom - large.bottom) / large.size
@@ -361,7 +361,7 @@ def _script(before: Line, run: Line) -> str:
     return RAISED if least < rise < 0.8 else LOWERED if -0.6 < rise < -0.4 * least else ""
 
 
-def _glued(before: Line, run: Line, blank: str, script: str) -> Line:
+def _glued(before: TextLine, run: TextLine, blank: str, script: str) -> TextLine:
     """Two neighbours as one line; the smaller one stands between marks if it is raised or lowered."""
     left, right = min(before.left, run.left), max(before.right, run.right)
     if script and run.size <= before.size:
@@ -378,10 +378,10 @@ def _glued(before: Line, run: Line, blank: str, script: str) -> Line:
     else:
         text = f"{before.text}{blank}{run.text}"
         main = before if len(before.text) >= len(run.text) else run
-    return Line(text, left, right, main.bottom, main.top, main.size, main.upright, main.font)
+    return TextLine(text, left, right, main.bottom, main.top, main.size, main.upright, main.font)
 
 
-def _ruled_off(drawing: Drawing, before: Line, run: Line) -> bool:
+def _ruled_off(drawing: Drawing, before: TextLine, run: TextLine) -> bool:
     """Whether an upright rule stands between two neighbours."""
     middle = (run.bottom + run.top) / 2
     return any(

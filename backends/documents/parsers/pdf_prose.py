@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from backends.documents.parsers.pdf_page import Line
+from backends.documents.parsers.pdf_page import TextLine
 
 SHORTEST = 18  # characters of a column's lines on average
 
 
-def is_prose(columns: Sequence[Sequence[Line]]) -> bool:
+def is_prose(columns: Sequence[Sequence[TextLine]]) -> bool:
     """Lines of prose fill their column, follow each other closely and mostly begin within a sentence."""
     pairs = [pair for column in columns for pair in pairwise(column)]
     average = min(sum(len(line.text) for line in column) / len(column) for column in columns)

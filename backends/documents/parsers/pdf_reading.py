@@ -20,7 +20,7 @@ from backends.documents import limits
 from backends.documents.parsers import recognition
 from backends.documents.parsers.common import one_line
 from backends.documents.parsers.pdf_forms import read_annotations, with_fields, without_struck
-from backends.documents.parsers.pdf_page import Drawing, Line, read_drawing, read_lines, turning
+from backends.documents.parsers.pdf_page import Drawing, TextLine, read_drawing, read_lines, turning
 from backends.documents.parsers.pdf_tables import reading_order
 
 FEW = 15  # letters on a page that is a picture all the same
@@ -35,7 +35,7 @@ MOST_NAMES = 20  # of attached files or pages in a note
 class PageContents:
     """One page; `picture` is the share of it that its largest picture covers."""
 
-    lines: list[Line]
+    lines: list[TextLine]
     drawing: Drawing
     comments: tuple[str, ...] = ()
     picture: float = 0.0
@@ -140,7 +140,7 @@ def _recognised(page: Any, read: PageContents, clock: _Clock) -> PageContents:
     return replace(read, lines=[*read.lines, *lines], fate="recognised" if lines else "empty")
 
 
-def _recognised_lines(page: Any, seconds: float) -> list[Line]:
+def _recognised_lines(page: Any, seconds: float) -> list[TextLine]:
     """In points, row by row: the program takes the columns of a table for columns of text."""
     if seconds <= 0:
         raise TimeoutError
@@ -158,7 +158,7 @@ def _recognised_lines(page: Any, seconds: float) -> list[Line]:
         text = " ".join(word.text for word in words)
         bottom = height - median(word.bottom for word in words)
         left, right, top = words[0].left, words[-1].right, bottom + 0.7 * size
-        lines.append(Line(text, left / scale, right / scale, bottom / scale, top / scale, size / scale))
+        lines.append(TextLine(text, left / scale, right / scale, bottom / scale, top / scale, size / scale))
     return reading_order(lines)
 
 

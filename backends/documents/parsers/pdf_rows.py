@@ -11,11 +11,11 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
-from backends.documents.parsers.pdf_page import Drawing, Line
+from backends.documents.parsers.pdf_page import Drawing, TextLine
 from backends.documents.parsers.pdf_tables import (
-    Cell,
     CellRow,
     Item,
+    PdfCell,
     Span,
     Table,
     cell_of,
@@ -83,7 +83,7 @@ def _rows(items: Sequence[Item], at: int) -> tuple[list[CellRow], list[Span]]:
         if len(row) == 1:
             if not rows:
                 break
-            if not _goes_on(rows[-1], row[0]):
+            if not _continue_cell(rows[-1], row[0]):
                 if not _heads_rows(rows, row[0], columns, _row(items, at + len(row[0].lines))):
                     break
                 rows.append(row)
@@ -103,7 +103,7 @@ def _may_begin(items: Sequence[Item]) -> bool:
     for each in items[1:]:
         if each.left >= first.right - 1:
             return True
-        if each.bottom > first.bottom or not isinstance(each, Line):
+        if each.bottom > first.bottom or not isinstance(each, TextLine):
             return False
     return False
 
@@ -132,11 +132,11 @@ def _row(items: Sequence[Item], at: int) -> CellRow:
     return row if len(row) > 1 else [cell_of(first[:1])]
 
 
-def _stack(items: Sequence[Item], at: int, most: int, leading: float = LEADING) -> list[Line]:
+def _stack(items: Sequence[Item], at: int, most: int, leading: float = LEADING) -> list[TextLine]:
     """Lines of the file that stand below each other, as those of a cell do."""
-    stack: list[Line] = []
+    stack: list[TextLine] = []
     for each in items[at : at + most]:
-        if not isinstance(each, Line) or not each.upright:
+        if not isinstance(each, TextLine) or not each.upright:
             break
         if stack:
             last, first = stack[-1], stack[0]
@@ -155,22 +155,24 @@ def _stack(items: Sequence[Item], at: int, most: int, leading: float = LEADING) 
     return stack
 
 
-def _beside_left(line: Line, items: Sequence[Item], at: int) -> bool:
+def _beside_left(line: TextLine, items: Sequence[Item], at: int) -> bool:
     """Whether the line before `at` stands to the left on another height: then `line` opens the next row."""
     before = items[at - 1] if at else None
-    return isinstance(before, Line) and before.right < line.left and not _level(before, line)
+    return isinstance(before, TextLine) and before.right < line.left and not _level(before, line)
 
 
-def _aligned(one: Line, two: Line) -> bool:
+def _aligned(one: TextLine, two: TextLine) -> bool:
     middle = abs(one.left + one.right - two.left - two.right) < 4
     return abs(one.left - two.left) < 2 or abs(one.right - two.right) < 2 or middle
 
 
-def _level(one: Line, two: Item) -> bool:
-    return isinstance(two, Line) and abs(one.bottom - two.bottom) < 0.4 * one.size and two.left > one.right
+def _level(one: TextLine, two: Item) -> bool:
+    return (
+        isinstance(two, TextLine) and abs(one.bottom - two.bottom) < 0.4 * one.size and two.left > one.right
+    )
 
 
-def _fills(first: Sequence[Line], beside: Item) -> bool:
+def _fills(first: Sequence[TextLine], beside: Item) -> bool:
     """Whether lines stand below each other because the cell is full: the next cell stands at its foot."""
     return (
         first[0].right - first[0].left > 0.6 * (beside.left - first[0].left)
@@ -178,13 +180,13 @@ def _fills(first: Sequence[Line], beside: Item) -> bool:
     )
 
 
-def _beside(cell: Cell, row: CellRow) -> bool:
+def _beside(cell: PdfCell, row: CellRow) -> bool:
     bottom, top = min(each.bottom for each in row), max(each.top for each in row)
     shared = min(top, cell.top) - max(bottom, cell.bottom)
     return shared >= 0.5 * min(top - bottom, cell.top - cell.bottom)
 
 
-def _same_middle(one: Cell, two: Cell) -> bool:
+def _same_middle(one: PdfCell, two: PdfCell) -> bool:
     return abs(one.bottom + one.top - two.bottom - two.top) < 0.6 * two.lines[0].size
 
 
@@ -199,7 +201,7 @@ def _gap(above: CellRow, below: CellRow) -> float:
     return min(cell.bottom for cell in above) - max(cell.top for cell in below)
 
 
-def _goes_on(row: CellRow, cell: Cell) -> bool:
+def _continue_cell(row: CellRow, cell: PdfCell) -> bool:
     """Put a line that stands alone below a later cell of the row above into it, if it is the cell's."""
     line = cell.lines[0]
     for at, each in enumerate(row[1:], start=1):
@@ -213,7 +215,7 @@ def _goes_on(row: CellRow, cell: Cell) -> bool:
     return False
 
 
-def _heads_rows(rows: Sequence[CellRow], cell: Cell, columns: Sequence[Span], following: CellRow) -> bool:
+def _heads_rows(rows: Sequence[CellRow], cell: PdfCell, columns: Sequence[Span], following: CellRow) -> bool:
     """Whether a line alone between rows is the heading of a group: the same columns of figures follow it."""
     middle = abs(cell.left + cell.right - columns[0][0] - columns[-1][1]) < 12
     if len(following) != len(columns) or not (abs(cell.left - columns[0][0]) < 6 or middle):
@@ -295,7 +297,7 @@ def _clear(row: CellRow) -> bool:
     return len(set(firsts)) == len(firsts) and all(cell.first == cell.last for cell in row)
 
 
-def _placed(cell: Cell, columns: Sequence[Span], alone: bool) -> Cell:
+def _placed(cell: PdfCell, columns: Sequence[Span], alone: bool) -> PdfCell:
     """The cell over the columns it covers, or in the nearest one; a heading `alone` in its row over all."""
     if alone:
         return cell.over(0, len(columns) - 1)
@@ -325,7 +327,7 @@ def _groups(row: CellRow, names: CellRow, columns: Sequence[Span], drawing: Draw
     return [*corner, *grouped] if centred else []
 
 
-def _under_rule(cell: Cell, names: CellRow, columns: Sequence[Span], drawing: Drawing) -> Cell | None:
+def _under_rule(cell: PdfCell, names: CellRow, columns: Sequence[Span], drawing: Drawing) -> PdfCell | None:
     """A group over the columns that the rule below it underlines, if not all of them."""
     low = max(name.bottom for name in names)
     for y, left, right in drawing.across:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 
-from backends.documents.parsers.pdf_page import Line
+from backends.documents.parsers.pdf_page import TextLine
 from backends.documents.parsers.pdf_tables import Item
 
 EDGE = 3  # baselines at the top and at the bottom of a page that may be a header or a footer
@@ -62,7 +62,9 @@ def _edge(page: Sequence[Item]) -> list[Item]:
 
 def _text(item: Item) -> str:
     return (
-        item.text if isinstance(item, Line) else "; ".join(" ".join(row) for row in (item.labels, *item.rows))
+        item.text
+        if isinstance(item, TextLine)
+        else "; ".join(" ".join(row) for row in (item.labels, *item.rows))
     )
 
 
@@ -93,10 +95,10 @@ def _page_numbers(edges: Sequence[Sequence[Item]]) -> list[dict[int, bool]]:
 
     They must count with the pages at one height; without "page" or "3 / 9" three pages are needed to tell.
     """
-    found: dict[int, list[tuple[int, int, Line, bool]]] = defaultdict(list)
+    found: dict[int, list[tuple[int, int, TextLine, bool]]] = defaultdict(list)
     for at, edge in enumerate(edges):
         for item in edge:
-            if isinstance(item, Line) and (number := _number(item.text, len(edges))):
+            if isinstance(item, TextLine) and (number := _number(item.text, len(edges))):
                 found[round(item.bottom / 8)].append((at, number[0], item, number[1]))
     numbered: list[dict[int, bool]] = [{} for _ in edges]
     for lines in found.values():

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from backends.documents.parsers.pdf_page import LEVEL, LOWERED, RAISED, Line
+from backends.documents.parsers.pdf_page import LEVEL, LOWERED, RAISED, TextLine
 
 NEAR = 40  # characters before a mark that tell what it is
 
@@ -33,7 +33,7 @@ _UNIT = re.compile(
 )
 
 
-def plain_scripts(pages: Iterable[Sequence[Line]]) -> list[list[Line]]:
+def plain_scripts(pages: Iterable[Sequence[TextLine]]) -> list[list[TextLine]]:
     """The lines of all pages without marks."""
     marked = [[_marked(line) for line in page] for page in pages]
     noted = [{mark for line in page if (mark := _note_of(line.text))} for page in marked]
@@ -47,7 +47,7 @@ def plain_scripts(pages: Iterable[Sequence[Line]]) -> list[list[Line]]:
     ]
 
 
-def _marked(line: Line) -> Line:
+def _marked(line: TextLine) -> TextLine:
     """Superscript characters set between marks where they could be read as part of a number."""
     if line.text.isascii() or not any(char in _HIGH for char in line.text):
         return line

@@ -13,7 +13,7 @@ from itertools import groupby
 from backends.documents.parsers.common import table_lines
 from backends.documents.parsers.headers import LONGEST_FORM, layout
 from backends.documents.parsers.headers import labels as labels_of
-from backends.documents.parsers.pdf_page import Line
+from backends.documents.parsers.pdf_page import TextLine
 from backends.documents.parsers.pdf_running import words_of
 from backends.documents.parsers.pdf_tables import Item, Row, Table, is_value
 
@@ -100,7 +100,7 @@ def _series(pages: list[list[Item]]) -> Iterator[_Series]:
         words = {words_of(item) for each in near for item in (*each[:FURNITURE], *each[-FURNITURE:])}
         for at, table in tables:
             first = all(_is_furniture(item, table.size, words) for item in page[:at])
-            if last is not None and first and _goes_on(last, table, number):
+            if last is not None and first and _continues(last, table, number):
                 last.tables.append(table)
                 last.places.append((number, at))
             else:
@@ -114,13 +114,13 @@ def _series(pages: list[list[Item]]) -> Iterator[_Series]:
 
 def _is_furniture(item: Item, size: float, words: set[str]) -> bool:
     """Whether what stands beside a table does not end it: a header, a page number, a note in small type."""
-    if isinstance(item, Line) and (item.size < 0.93 * size or not item.upright):
+    if isinstance(item, TextLine) and (item.size < 0.93 * size or not item.upright):
         return True
     short = len(item.rows) == 1 if isinstance(item, Table) else len(item.text) < 120
     return short and (not words_of(item) or words_of(item) in words)
 
 
-def _goes_on(series: _Series, table: Table, page: int) -> bool:
+def _continues(series: _Series, table: Table, page: int) -> bool:
     """Whether the first table of a page is the next piece of the last one of the page before."""
     first, last = series.tables[0], series.tables[-1]
     if (

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from backends.documents.parsers.headers import kind_of
 from backends.documents.parsers.pdf_grids import Grid, grids
-from backends.documents.parsers.pdf_page import Drawing, Line
+from backends.documents.parsers.pdf_page import Drawing, TextLine
 from backends.documents.parsers.pdf_prose import is_prose
 from backends.documents.parsers.pdf_words import join_all
 
@@ -43,14 +43,14 @@ class Table:
     upright: bool = True
 
 
-Item = Line | Table
+Item = TextLine | Table
 
 
 @dataclass(frozen=True)
-class Cell:
+class PdfCell:
     """Lines that stand in one cell, which reaches over the columns `first` to `last`."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[TextLine, ...]
     left: float
     right: float
     bottom: float
@@ -62,16 +62,16 @@ class Cell:
     def text(self) -> str:
         return join_all(line.text for line in self.lines)
 
-    def over(self, first: int, last: int) -> Cell:
+    def over(self, first: int, last: int) -> PdfCell:
         """The same cell over other columns."""
-        return Cell(self.lines, self.left, self.right, self.bottom, self.top, first, last)
+        return PdfCell(self.lines, self.left, self.right, self.bottom, self.top, first, last)
 
 
-def cell_of(lines: Sequence[Line], first: int = 0, last: int = 0) -> Cell:
+def cell_of(lines: Sequence[TextLine], first: int = 0, last: int = 0) -> PdfCell:
     if len(lines) == 1:  # nearly all
         line = lines[0]
-        return Cell((line,), line.left, line.right, line.bottom, line.top, first, last)
-    return Cell(
+        return PdfCell((line,), line.left, line.right, line.bottom, line.top, first, last)
+    return PdfCell(
         tuple(lines),
         min(line.left for line in lines),
         max(line.right for line in lines),
@@ -82,7 +82,7 @@ def cell_of(lines: Sequence[Line], first: int = 0, last: int = 0) -> Cell:
     )
 
 
-CellRow = list[Cell]
+CellRow = list[PdfCell]
 
 
 def is_value(text: str) -> bool:
@@ -90,16 +90,18 @@ def is_value(text: str) -> bool:
     return kind_of(text) in _FIGURES
 
 
-def with_tables(items: Sequence[Line], drawing: Drawing) -> list[Item]:
+def with_tables(items: Sequence[TextLine], drawing: Drawing) -> list[Item]:
     """Lines that stand in ruled tables replaced by the table, where its first line stood."""
     left: list[Item | None] = list(items)
     if len(items) > MOST_LINES:
         return list(items)
     for grid in grids(drawing):
         inside = [
-            at for at, line in enumerate(left) if isinstance(line, Line) and line.upright and grid.holds(line)
+            at
+            for at, line in enumerate(left)
+            if isinstance(line, TextLine) and line.upright and grid.holds(line)
         ]
-        table = _ruled_table([line for at in inside if isinstance(line := left[at], Line)], grid, drawing)
+        table = _ruled_table([line for at in inside if isinstance(line := left[at], TextLine)], grid, drawing)
         if table is not None:
             for at in inside:
                 left[at] = None
@@ -110,8 +112,8 @@ def with_tables(items: Sequence[Line], drawing: Drawing) -> list[Item]:
 # --- tables with rules -----------------------------------------------------------------------------
 
 
-def _ruled_table(lines: Sequence[Line], grid: Grid, drawing: Drawing) -> Table | None:
-    held: dict[int, list[Line]] = {}
+def _ruled_table(lines: Sequence[TextLine], grid: Grid, drawing: Drawing) -> Table | None:
+    held: dict[int, list[TextLine]] = {}
     for line in lines:
         held.setdefault(grid.cell_at(*_anchor(line, grid)), []).append(line)
     long = [cell for cell in held.values() if len(cell) >= LONG and is_prose([reading_order(cell)])]
@@ -132,7 +134,7 @@ def _ruled_table(lines: Sequence[Line], grid: Grid, drawing: Drawing) -> Table |
     return finished(rows, grid.columns, drawing)
 
 
-def _anchor(line: Line, grid: Grid) -> Span:
+def _anchor(line: TextLine, grid: Grid) -> Span:
     """The point that tells a line's cell: its middle, unless it is too wide for the cell of its beginning."""
     x, y = (line.left + line.right) / 2, line.bottom + 0.3 * line.size
     begins = grid.column_at(line.left + 1)
@@ -140,12 +142,12 @@ def _anchor(line: Line, grid: Grid) -> Span:
     return (line.left + 1 if line.right > end + line.size and line.left > start else x), y
 
 
-def reading_order(lines: Sequence[Line]) -> list[Line]:
+def reading_order(lines: Sequence[TextLine]) -> list[TextLine]:
     """From top to bottom, and from left to right on one height."""
     if len(lines) == 1:
         return list(lines)
     ordered = sorted(lines, key=lambda line: -line.bottom)
-    rows: list[list[Line]] = []
+    rows: list[list[TextLine]] = []
     for line in ordered:
         if rows and rows[-1][0].bottom - line.bottom < 0.4 * line.size:
             rows[-1].append(line)
@@ -160,7 +162,7 @@ def _in_file_order(row: CellRow, order: Mapping[int, int]) -> list[CellRow]:
     [] where that tells nothing: cells of one line each may as well be lines of cells.
     """
     placed = sorted((order[id(line)], cell.first, cell.last, line) for cell in row for line in cell.lines)
-    groups: list[dict[tuple[int, int], list[Line]]] = []
+    groups: list[dict[tuple[int, int], list[TextLine]]] = []
     before = 0
     for _, first, last, line in placed:
         if not groups or first < before:

@@ -52,7 +52,7 @@ def unwrap(text: str) -> str:
     blocks = [[line for line in block.split("\n") if not _RULE.match(line)] for block in text.split("\n\n")]
     prose = [block for block in blocks if _is_prose(block)]
     breaks = [pair for block in prose for pair in _full(block)]
-    usual = sum(map(_goes_on, breaks)) >= _CONTINUED * len(breaks) if breaks else False
+    usual = sum(map(_runs_over_line, breaks)) >= _CONTINUED * len(breaks) if breaks else False
     whole = whole_words([_block(block, usual) for block in blocks])
     return "\n\n".join(filter(None, whole))
 
@@ -77,7 +77,7 @@ def _is_full(line: str, following: str, width: int) -> bool:
     return full and bool(following.strip()) and not ITEM.match(following) and not _HEADING.match(line)
 
 
-def _goes_on(pair: tuple[str, str]) -> bool:
+def _runs_over_line(pair: tuple[str, str]) -> bool:
     """Whether a sentence clearly runs over the end of a line."""
     line, first = pair[0], pair[1].lstrip()[:1]
     if first.islower() or line.endswith((",", "-")) or line.rpartition(" ")[2] in FUNCTION_WORDS:
@@ -89,7 +89,7 @@ def _goes_on(pair: tuple[str, str]) -> bool:
 def _block(block: Sequence[str], usual: bool) -> str:
     """A paragraph on one line, or lines as they stand."""
     full = _full(block)
-    going_on = sum(map(_goes_on, full))
+    going_on = sum(map(_runs_over_line, full))
     wrapped = bool(full) and _is_prose(block) and going_on >= _CONTINUED * len(full)
     if not wrapped and not (usual and 0 < len(full) <= 2 and _is_prose(block) and going_on):
         return _kept(block)

@@ -30,7 +30,7 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
     budget = Budget(name)
     pages = []
     for number, sheet in enumerate(_sheets(path, kind, name, findings), start=1):
-        tables = ("\n".join(budget.spend(table_lines(table))) for table in blocks(sheet.rows))
+        tables = ("\n".join(budget.limit(table_lines(table))) for table in blocks(sheet.rows))
         pages.append(PageText(number, "\n\n".join(tables), sheet.name))
     labelled = [PageText(p.number, f"## {p.label}\n\n{p.text}" if p.text else "", p.label) for p in pages]
     parsed = assemble(labelled if len(pages) > 1 else pages, title=stem(name), kind=kind)
@@ -72,7 +72,7 @@ def _delimited(path: Path, name: str) -> ParsedFile:
         mark, text = said[1], text.partition("\n")[2]
     csv.field_size_limit(limits.MAX_CHARACTERS)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
-    lines = Budget(name).spend(table_lines(rows))
+    lines = Budget(name).limit(table_lines(rows))
     return ParsedFile(clean("\n".join(lines)), stem(name), "csv", notes=file.notes)
 
 

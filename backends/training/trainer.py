@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 from backends.answering.evidence import evidence_for
 from backends.datatypes import Source, TrainingRow, UserError
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.reporting import Report, no_report
 from backends.training.adapters import Adapter, AdapterCard, AdapterKind, LearnedDocument
 from backends.training.lora import LoraParams
-from backends.training.row_building import Built, Passage, Way, build_rows
-from backends.training.row_review import Change, at_risk, changes, leaking
+from backends.training.row_building import Built, SourcePassage, Way, build_rows
+from backends.training.row_review import Change, at_risk, changes, rows_to_leave_out
 from backends.training.rows import (
     FEWEST_ROWS,
     Example,
@@ -33,7 +34,7 @@ from backends.training.rows import (
     split_held_out,
     with_passages,
 )
-from backends.training.runs import Plan, Run, TrainingRuns, write_json
+from backends.training.runs import TrainingPlan, TrainingRun, TrainingRuns, write_json
 
 if TYPE_CHECKING:
     from backends.product import Triptych
@@ -41,14 +42,9 @@ if TYPE_CHECKING:
 HELD_OUT = 0.1
 KINDS: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")
 SAMPLE_ROWS = SAMPLE_CORPUS / "training"
-Report = Callable[[int, int, str], None]
 Schedule = Literal["never", "daily", "weekly", "on change"]
 SCHEDULES: tuple[Schedule, ...] = ("never", "daily", "weekly", "on change")
 PERIODS = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
-
-
-def quiet(done: int, total: int, what: str) -> None:
-    """For who does not watch."""
 
 
 def default_params(kind: AdapterKind, model: str) -> LoraParams:
@@ -92,7 +88,7 @@ class Draft:
         return {index for index, each in enumerate(self.rows) if each.held_out}
 
     @classmethod
-    def of(
+    def from_rows(
         cls,
         rows: Iterable[tuple[TrainingRow, Way]],
         share: float = HELD_OUT,
@@ -115,7 +111,7 @@ class Draft:
     def sides(self) -> tuple[list[tuple[int, TrainingRow]], list[tuple[int, TrainingRow]]]:
         """(train, held out) with row numbers from 1, without empty rows and leaks of held-out questions."""
         rows = [each.row for each in self.rows]
-        dropped = leaking(rows, self.held_out)
+        dropped = rows_to_leave_out(rows, self.held_out)
         train: list[tuple[int, TrainingRow]] = []
         held: list[tuple[int, TrainingRow]] = []
         for index, (each, row) in enumerate(zip(self.rows, rows, strict=True)):
@@ -143,10 +139,10 @@ class Staleness:
         return f"{self.document}: learned version {self.learned}, {now}"
 
 
-# --- the workshop ----------------------------------------------------------------------------------
+# --- the trainer ----------------------------------------------------------------------------------
 
 
-class Workshop:
+class Trainer:
     """Everything that is done about fine-tuning in one workspace, or in one visitor's private copy."""
 
     def __init__(self, triptych: Triptych) -> None:
@@ -167,7 +163,7 @@ class Workshop:
         ways: Sequence[Way],
         *,
         most: int = 400,
-        report: Report = quiet,
+        report: Report = no_report,
         cancel: threading.Event | None = None,
     ) -> Draft:
         """Rows from these documents (all when None); raises UserError when there is nothing to ask for."""
@@ -186,23 +182,23 @@ class Workshop:
                 "Nothing in these documents could be made into a question: choose more documents or ways."
             )
         rejected = {str(why): number for why, number in built.rejected.items()}
-        return Draft.of(((each.row, each.way) for each in built.rows), rejected=rejected)
+        return Draft.from_rows(((each.row, each.way) for each in built.rows), rejected=rejected)
 
     def _built(
         self,
-        passages: Sequence[Passage],
+        passages: Sequence[SourcePassage],
         ways: Sequence[Way],
         most: int,
-        report: Report = quiet,
+        report: Report = no_report,
         cancel: threading.Event | None = None,
     ) -> Built:
         writer = self.triptych.asked("base") if "model" in ways else None
         return build_rows(passages, ways, writer=writer, most=most, report=report, cancel=cancel)
 
-    def _passages(self, names: Sequence[str] | None) -> list[Passage]:
+    def _passages(self, names: Sequence[str] | None) -> list[SourcePassage]:
         wanted = None if names is None else set(names)
         return [
-            Passage(document.name, document.title or document.name, document.text)
+            SourcePassage(document.name, document.title or document.name, document.text)
             for document in self.triptych.library.documents(self.triptych.role)
             if wanted is None or document.name in wanted
         ]
@@ -239,7 +235,7 @@ class Workshop:
         rows: Sequence[tuple[int, TrainingRow]],
         kind: AdapterKind,
         options: HybridOptions | None = None,
-        report: Report = quiet,
+        report: Report = no_report,
     ) -> list[Example]:
         """The rows as this kind of adapter is asked: alone, or with the sources that serving would show."""
         if kind == "fine_tuned":
@@ -267,8 +263,8 @@ class Workshop:
         owner: str = "",
         replaces: str = "",
         activate: bool = True,
-        report: Report = quiet,
-    ) -> Run:
+        report: Report = no_report,
+    ) -> TrainingRun:
         """A run on disk, ready to be launched. Raises UserError when the rows or the name will not do."""
         self.check_name(name)
         train, held = draft.sides()
@@ -280,7 +276,7 @@ class Workshop:
             warnings.append(
                 f"{dropped} rows were left out: empty, or nearly the same as a held-out question."
             )
-        plan = Plan(
+        plan = TrainingPlan(
             name=name,
             kind=kind,
             model=self.model_name,
@@ -376,10 +372,10 @@ class Workshop:
         """The rows it learned from, as far as they are still here."""
         if adapter.shipped:
             return [row for path in sorted(SAMPLE_ROWS.glob("*.jsonl")) for row in load_rows(path)]
-        run = self.runs.of(adapter.name)
+        run = self.runs.newest_of(adapter.name)
         return run.rows() if run is not None else []
 
-    def renewed(self, adapter: Adapter, report: Report = quiet) -> Draft:
+    def renewed(self, adapter: Adapter, report: Report = no_report) -> Draft:
         """The adapter's rows for a retrain: those at risk go, changed documents are asked anew."""
         stale = self.stale(adapter)
         names = {each.document for each in stale}
@@ -390,7 +386,7 @@ class Workshop:
         asked = {row.question for row, _ in kept}
         built = self._built(self._passages(sorted(names)), ("table", "gap"), 200, report)
         fresh = [(each.row, each.way) for each in built.rows if each.row.question not in asked]
-        return Draft.of([*kept, *fresh])
+        return Draft.from_rows([*kept, *fresh])
 
     def parameters(self, adapter: Adapter) -> LoraParams:
         """Those it was trained with, as far as its card says."""
@@ -398,7 +394,7 @@ class Workshop:
         known = {name: value for name, value in given.items() if name in LoraParams.__dataclass_fields__}
         return replace(default_params(adapter.card.kind, self.model_name), **known)  # type: ignore[arg-type]
 
-    def retrain(self, adapter: Adapter, owner: str = "", report: Report = quiet) -> Run:
+    def retrain(self, adapter: Adapter, owner: str = "", report: Report = no_report) -> TrainingRun:
         """Plan the same training on the documents as they are now."""
         params = self.parameters(adapter)
         draft = self.renewed(adapter, report)

@@ -1,6 +1,6 @@
-"""What the pages need from the product: one visitor's documents and backends, behind one small door.
+"""What the pages need from the product: one visitor's documents and backends, as a protocol.
 
-Enters: the `Triptych` facade. Leaves: records. It knows no page; tests put a scripted desk in its place.
+Enters: the `Triptych` facade. Leaves: records. It knows no page; tests put a scripted service in its place.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from backends.documents.store import HistoryEntry
 from backends.feedback.retrieval_log import Health
 from backends.feedback.votes import Votes
 from backends.settings import Settings
+from backends.system.reporting import Report
 from pages.ui.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from backends.stress.records import Result, Retraining, StressTest
     from backends.training.adapters import Adapters
-    from backends.training.training_session import Workshop
+    from backends.training.trainer import Trainer
 
 Readiness = Literal["ready", "stale", "untrained"]
-Reporter = Callable[[int, int, str], None]  # done, total, what
 
 
 @dataclass(frozen=True)
-class Status:
+class BackendReadiness:
     state: Readiness
     reason: str = ""  # one sentence, and what to do
 
@@ -89,7 +89,7 @@ class Recut:
     seconds: float
 
 
-class Desk(Protocol):
+class Service(Protocol):
     @property
     def model_name(self) -> str: ...
 
@@ -139,7 +139,7 @@ class Desk(Protocol):
         """How the passages of these settings were made; None while they are not."""
         ...
 
-    def prepare(self, settings: Settings, report: Reporter, cancelled: Event | None = None) -> None:
+    def prepare(self, settings: Settings, report: Report, cancelled: Event | None = None) -> None:
         """Index what is missing for these chunk settings. UserError when `cancelled` is set meanwhile."""
         ...
 
@@ -152,7 +152,7 @@ class Desk(Protocol):
         """The adapters that answer for this visitor."""
         ...
 
-    def status(self, backend: BackendName) -> Status: ...
+    def status(self, backend: BackendName) -> BackendReadiness: ...
 
     def ask(
         self,
@@ -178,11 +178,11 @@ class Desk(Protocol):
         """Add files, folders and zips, for these `roles` only if any; one result per file as it is done."""
         ...
 
-    def workshop(self) -> Workshop:
+    def trainer(self) -> Trainer:
         """Where adapters are trained and kept. Raises UserError for who looks through a role's eyes."""
         ...
 
-    def forget(self, name: str, report: Reporter) -> None:
+    def forget(self, name: str, report: Report) -> None:
         """Remove a document; its `Removal` tells what disappeared and what a scan for its text found."""
         ...
 
@@ -216,7 +216,7 @@ class Desk(Protocol):
         number: int,
         seed: int,
         retraining: Retraining | None,
-        report: Reporter,
+        report: Report,
         cancelled: Event,
     ) -> Result:
         """Run a stress test on a copy of what this visitor sees. Raises UserError when it cannot be run."""

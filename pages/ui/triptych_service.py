@@ -1,6 +1,6 @@
-"""The real desk: `backends.product.Triptych` as the pages see it.
+"""The service of the real product: `backends.product.Triptych` as the pages see it.
 
-Enters: the workspace. Leaves: one `Desk` per visitor. Visitors share the workspace's documents until they
+Enters: the workspace. Leaves: one `Service` per visitor. Visitors share the workspace's documents until they
 add or remove one; from then on they work on a private copy, so that nobody sees what another has uploaded.
 """
 
@@ -35,17 +35,18 @@ from backends.erasure import forget as erasure
 from backends.erasure.forget import Proof
 from backends.evaluation.archive import Archive
 from backends.evaluation.subject import TriptychSubject
-from backends.feedback.retrieval_log import Health, Monitor, Reader
+from backends.feedback.retrieval_log import Health, Monitor, Viewer
 from backends.feedback.votes import Votes
 from backends.product import Triptych
 from backends.settings import Settings, default_workspace, make_settings
 from backends.stress.private_copy import stress
 from backends.stress.records import Result, Retraining, StressTest
+from backends.system.reporting import Report, no_report
 from backends.system.viewers import person_and_role, session_folder, viewer_folder
 from backends.training.adapters import Adapters
-from backends.training.training_session import Workshop
-from pages.ui.desk import FileResult, FileStep, OnStep, Prompt, Recut, Removal, Reporter, Status
+from backends.training.trainer import Trainer
 from pages.ui.evaluator import Evaluator, visitors_archive
+from pages.ui.service import BackendReadiness, FileResult, FileStep, OnStep, Prompt, Recut, Removal
 from pages.ui.text import listing, plural
 
 COUNTS_KEPT = 64
@@ -93,8 +94,8 @@ class Observed(Triptych):
         self._last.prompt = prompt
 
 
-class TriptychDesk:
-    """One visitor's desk, or what a reader of one `role` sees of it.
+class TriptychService:
+    """One visitor's service, or what a reader of one `role` sees of it.
 
     `open_copy` makes the visitor's private copy, or finds the one made earlier; `made` tells whether there is
     one: another view of the same visitor may have made it meanwhile.
@@ -110,7 +111,7 @@ class TriptychDesk:
         role: str | None = None,
     ) -> None:
         self.role = role
-        self._reader = Reader(person, role)
+        self._reader = Viewer(person, role)
         self._monitor = Monitor(shared.workspace)
         self._open_copy = open_copy
         self._made = made
@@ -184,7 +185,7 @@ class TriptychDesk:
         made = self._triptych.library.cut(settings, self.role)
         return Recut(made.passages, made.sentences, made.embedded, made.seconds) if made else None
 
-    def prepare(self, settings: Settings, report: Reporter, cancelled: threading.Event | None = None) -> None:
+    def prepare(self, settings: Settings, report: Report, cancelled: threading.Event | None = None) -> None:
         key = self._key(settings)
         retriever = self._triptych.library.retriever(
             settings, self.role, progress=reporting(report), cancel=cancelled
@@ -200,9 +201,9 @@ class TriptychDesk:
     def adapters(self) -> Adapters:
         return self._triptych.adapters
 
-    def status(self, backend: BackendName) -> Status:
+    def status(self, backend: BackendName) -> BackendReadiness:
         status = self._triptych.status(backend)
-        return Status("untrained" if status.state == "withheld" else status.state, status.reason)
+        return BackendReadiness("untrained" if status.state == "withheld" else status.state, status.reason)
 
     def ask(
         self,
@@ -252,7 +253,7 @@ class TriptychDesk:
                 item.notes,
             )
 
-    def forget(self, name: str, report: Reporter) -> None:
+    def forget(self, name: str, report: Report) -> None:
         self._only_the_owner()
         removal.forget_whole(self._private_copy().library, name, report)
 
@@ -265,11 +266,11 @@ class TriptychDesk:
     def dismiss_removal(self, removal_id: str) -> None:
         erasure.dismiss(self._private_copy().library.workspace, removal_id)
 
-    def workshop(self) -> Workshop:
+    def trainer(self) -> Trainer:
         if self.role is not None:
             raise UserError("Only the owner trains adapters: choose the owner's view first.")
         self._triptych.model()  # a model behind an address has no weights to train: says so
-        return Workshop(self._triptych)
+        return Trainer(self._triptych)
 
     def evaluator(self, visitor: str) -> Evaluator:
         triptych = self._triptych
@@ -288,7 +289,7 @@ class TriptychDesk:
         number: int,
         seed: int,
         retraining: Retraining | None,
-        report: Reporter,
+        report: Report,
         cancelled: threading.Event,
     ) -> Result:
         return stress(
@@ -347,25 +348,25 @@ class TriptychDesk:
         return fingerprint, settings.chunk_size, settings.chunk_overlap, settings.chunking
 
 
-class TriptychHouse:
+class TriptychServices:
     """The workspace's own documents and the models everybody shares."""
 
     def __init__(self, workspace: Path, shared: Observed) -> None:
         self._workspace = workspace
         self._shared = shared
 
-    def desk(self, visitor: str) -> TriptychDesk:
+    def service(self, visitor: str) -> TriptychService:
         settings = self._shared.settings
         person, role = person_and_role(visitor)
         open_copy = partial(Observed.open, self._workspace, settings, session=person)
         # A copy made before the server was started again is still the visitor's.
         made = (session_folder(self._workspace, person) / "triptych.db").exists
-        desk = TriptychDesk(self._shared, open_copy, made=made, person=person, role=role)
-        desk.prepare(settings, silent)
-        return desk
+        service = TriptychService(self._shared, open_copy, made=made, person=person, role=role)
+        service.prepare(settings, no_report)
+        return service
 
 
-def open_house(report: Reporter) -> TriptychHouse:
+def open_services(report: Report) -> TriptychServices:
     """Read and index the workspace's documents, then load the model."""
     workspace, settings = default_workspace().expanduser(), make_settings()
     report(0, 0, "Reading the documents")
@@ -373,10 +374,10 @@ def open_house(report: Reporter) -> TriptychHouse:
     shared.library.retriever(settings, progress=reporting(report))
     report(0, 0, "Loading the language model")
     shared.asked("base")
-    return TriptychHouse(workspace, shared)
+    return TriptychServices(workspace, shared)
 
 
-def reporting(report: Reporter) -> Callable[[Progress], None]:
+def reporting(report: Report) -> Callable[[Progress], None]:
     """The library's progress in the words of the page."""
 
     def pass_on(step: Progress) -> None:
@@ -447,7 +448,3 @@ def _checked(gone: Proof) -> list[str]:
             "is emptied when your copy is opened again."
         )
     return parts
-
-
-def silent(_done: int, _total: int, _what: str) -> None:
-    """For work too short to report."""

@@ -1,4 +1,4 @@
-"""The protocol by which a room of the product gives up a document that is being forgotten.
+"""The protocol by which a part of the product removes what it keeps of a document that is being forgotten.
 
 Enters: a workspace's folder and the document's name. Leaves: what was given up, and what cannot be. Text in
 records is none of its business: erasure redacts every file itself.
@@ -13,7 +13,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class GaveUp:
-    """What one room removed, and the adapters that keep what they have learned."""
+    """What one part removed, and the adapters that keep what they have learned."""
 
     rows: int = 0  # of training
     questions: int = 0  # of the log
@@ -29,8 +29,8 @@ class GaveUp:
         )
 
 
-class Room(Protocol):
-    """A room that keeps more of documents than text in files."""
+class DataHolder(Protocol):
+    """A part of the product that keeps more of documents than text in files."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""The real desk on a tiny random model: prompts as sent, private copies, progress, counts."""
+"""The real service on a tiny random model: prompts as sent, private copies, progress, counts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from backends.evaluation.archive import RunRecord, Setting
 from backends.feedback.votes import Vote, VotedAnswer
 from backends.language.generation import LanguageModel
 from backends.settings import make_settings
+from backends.system.reporting import no_report
 from backends.system.viewers import viewer_id
-from pages.ui.desk import Prompt
-from pages.ui.triptych_desk import Observed, TriptychDesk, silent
+from pages.ui.service import Prompt
+from pages.ui.triptych_service import Observed, TriptychService
 from tests.fakes import HashingEmbedder, tiny_language_model
 
 SETTINGS = make_settings(max_tokens=8, context_tokens=200, top_k=2, chunk_size=32, chunk_overlap=4)
@@ -43,17 +44,17 @@ def base(tmp_path: Path) -> Path:
     return workspace
 
 
-def desk_of(visitor: str, base: Path, model: LanguageModel) -> TriptychDesk:
+def service_of(visitor: str, base: Path, model: LanguageModel) -> TriptychService:
     def on(library: Library) -> Observed:
         return Observed(base, SETTINGS, library, model=model)
 
     shared = on(Library(Workspace.open(base), HashingEmbedder()))
-    return TriptychDesk(shared, lambda: on(open_session(base, visitor, HashingEmbedder())), person=visitor)
+    return TriptychService(shared, lambda: on(open_session(base, visitor, HashingEmbedder())), person=visitor)
 
 
 def test_an_answer_comes_with_the_prompt_that_was_sent(base: Path, model: LanguageModel) -> None:
-    desk = desk_of("ada", base, model)
-    events = list(desk.ask("rag", "What does the lamp cost?", SETTINGS, threading.Event()))
+    service = service_of("ada", base, model)
+    events = list(service.ask("rag", "What does the lamp cost?", SETTINGS, threading.Event()))
     prompts = [event.text for event in events if isinstance(event, Prompt)]
     assert len(prompts) == 1
     assert "What does the lamp cost?" in prompts[0] and "99 euros" in prompts[0]
@@ -62,25 +63,25 @@ def test_an_answer_comes_with_the_prompt_that_was_sent(base: Path, model: Langua
     assert len([event for event in events if isinstance(event, Evidence)]) == 1
     assert "".join(event.text for event in events if isinstance(event, Token)).strip() == answer.text
     for source in answer.sources:
-        document = desk.document(source.document, source.version)
+        document = service.document(source.document, source.version)
         assert document is not None and document.text[source.start : source.end] == source.text
 
 
 def test_untrained_backend_says_so(base: Path, model: LanguageModel) -> None:
-    desk = desk_of("ada", base, model)
-    assert desk.status("fine_tuned").state == "untrained"
+    service = service_of("ada", base, model)
+    assert service.status("fine_tuned").state == "untrained"
     with pytest.raises(UserError, match="no fine-tuned adapter"):
-        list(desk.ask("fine_tuned", "What?", SETTINGS, threading.Event()))
+        list(service.ask("fine_tuned", "What?", SETTINGS, threading.Event()))
 
 
 def test_uploads_and_removals_stay_with_the_visitor(base: Path, model: LanguageModel, tmp_path: Path) -> None:
-    ada, bob = desk_of("ada", base, model), desk_of("bob", base, model)
+    ada, bob = service_of("ada", base, model), service_of("bob", base, model)
     note = tmp_path / "note.txt"
     note.write_text("The moon base opens in 2031.")
     assert not ada.private
     results = list(ada.ingest([note], SETTINGS, lambda step: None, threading.Event()))
     assert [(row.document, row.status) for row in results] == [("note.txt", "indexed")]
-    ada.forget("lamps.txt", silent)
+    ada.forget("lamps.txt", no_report)
     (told,) = ada.removals()
     assert told.proven and told.text.startswith("lamps.txt is gone from your copy: 1 version")
     ada.dismiss_removal(told.id)
@@ -91,19 +92,19 @@ def test_uploads_and_removals_stay_with_the_visitor(base: Path, model: LanguageM
 
 
 def test_a_copy_that_vanishes_under_a_cached_session_is_told_and_the_pages_go_on(base, model) -> None:
-    ada = desk_of("ada", base, model)
-    ada.forget("lamps.txt", silent)
+    ada = service_of("ada", base, model)
+    ada.forget("lamps.txt", no_report)
     assert (ada.private, ada.lost()) == (True, "")
     shutil.rmtree(base / "sessions" / "ada")
     assert [d.name for d in ada.documents()] == ["lamps.txt", "returns.md"]
     assert ada.lost().startswith("Your own copy of the documents was removed")
     ada.dismiss_loss()
-    ada.forget("returns.md", silent)
+    ada.forget("returns.md", no_report)
     assert ([d.name for d in ada.documents()], ada.lost()) == (["lamps.txt"], "")
 
 
 def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: LanguageModel) -> None:
-    ada = desk_of("ada", base, model)
+    ada = service_of("ada", base, model)
     list(ada.ask("rag", "What does the lamp cost?", SETTINGS, threading.Event()))
     assert ada.health(7).questions == 1
     text = ada.document("lamps.txt").text  # type: ignore[union-attr]
@@ -111,7 +112,7 @@ def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: Languag
     runs.mkdir(parents=True)
     (runs / "answers.jsonl").write_text(json.dumps({"text": text}) + "\n")
     ada.votes().record(Vote("1", "Cost?", "rag", False, (VotedAnswer("rag", "99 euros", ("lamps.txt",)),)))
-    ada.forget("lamps.txt", silent)
+    ada.forget("lamps.txt", no_report)
     (told,) = ada.removals()
     assert "1 logged question." in told.text and "found nowhere" in told.text
     assert ada.health(7).questions == 0
@@ -123,30 +124,30 @@ def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: Languag
 def test_a_role_name_that_leads_outside_writes_nothing_outside_the_workspace(base, model) -> None:
     role = "x/../../../outside"
     shared = Observed(base, SETTINGS, Library(Workspace.open(base), HashingEmbedder()), model=model)
-    desk = TriptychDesk(shared, lambda: shared, person="ada", role=role)
+    service = TriptychService(shared, lambda: shared, person="ada", role=role)
     before = {path for path in base.parent.rglob("*") if not path.is_relative_to(base)}
-    desk.votes().record(Vote("1", "Cost?", "rag", False, (VotedAnswer("rag", "99 euros"),)))
-    assert len(desk.votes().all()) == 1
-    desk.evaluator(viewer_id("ada", role)).own.begin(RunRecord("", "", "", "own", (), (), Setting()))
+    service.votes().record(Vote("1", "Cost?", "rag", False, (VotedAnswer("rag", "99 euros"),)))
+    assert len(service.votes().all()) == 1
+    service.evaluator(viewer_id("ada", role)).own.begin(RunRecord("", "", "", "own", (), (), Setting()))
     assert {path for path in base.parent.rglob("*") if not path.is_relative_to(base)} == before
 
 
 def test_passages_are_counted_once_they_are_indexed(base: Path, model: LanguageModel) -> None:
-    desk = desk_of("ada", base, model)
-    assert desk.passages(SETTINGS) is None
-    desk.prepare(SETTINGS, silent)
-    counts = desk.passages(SETTINGS)
+    service = service_of("ada", base, model)
+    assert service.passages(SETTINGS) is None
+    service.prepare(SETTINGS, no_report)
+    counts = service.passages(SETTINGS)
     assert counts is not None and set(counts) == {"returns.md", "lamps.txt"}
-    assert counts["lamps.txt"] == len(desk.chunks("lamps.txt", SETTINGS))
-    assert desk.passages(make_settings(chunk_size=64, chunk_overlap=4)) is None
+    assert counts["lamps.txt"] == len(service.chunks("lamps.txt", SETTINGS))
+    assert service.passages(make_settings(chunk_size=64, chunk_overlap=4)) is None
 
 
 def test_unknown_document_is_none(base: Path, model: LanguageModel) -> None:
-    assert desk_of("ada", base, model).document("nowhere.md") is None
+    assert service_of("ada", base, model).document("nowhere.md") is None
 
 
 def test_indexing_stops_when_it_is_cancelled(base: Path, model: LanguageModel) -> None:
-    desk = desk_of("ada", base, model)
+    service = service_of("ada", base, model)
     stopped, seen = threading.Event(), []
 
     def report(done: int, total: int, what: str) -> None:
@@ -154,15 +155,15 @@ def test_indexing_stops_when_it_is_cancelled(base: Path, model: LanguageModel) -
         stopped.set()
 
     with pytest.raises(UserError, match="Cancelled"):
-        desk.prepare(make_settings(chunk_size=48, chunk_overlap=4), report, stopped)
+        service.prepare(make_settings(chunk_size=48, chunk_overlap=4), report, stopped)
     assert len(seen) <= 2  # the second document is not begun
-    desk.prepare(make_settings(chunk_size=48, chunk_overlap=4), silent)  # nothing is left half-made
+    service.prepare(make_settings(chunk_size=48, chunk_overlap=4), no_report)  # nothing is left half-made
 
 
 def test_who_waits_for_anothers_indexing_can_be_cancelled_too(base: Path, model: LanguageModel) -> None:
-    desk, stopped = desk_of("ada", base, model), threading.Event()
+    service, stopped = service_of("ada", base, model), threading.Event()
     stopped.set()
-    building = desk._triptych.library._building
+    building = service._triptych.library._building
     held, done = threading.Event(), threading.Event()
 
     def build() -> None:
@@ -175,7 +176,7 @@ def test_who_waits_for_anothers_indexing_can_be_cancelled_too(base: Path, model:
     assert held.wait(10)
     try:
         with pytest.raises(UserError, match="Cancelled"):
-            desk.prepare(SETTINGS, silent, stopped)
+            service.prepare(SETTINGS, no_report, stopped)
     finally:
         done.set()
         other.join()

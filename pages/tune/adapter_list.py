@@ -1,6 +1,6 @@
-"""The shelf of adapters on the fine-tuning page: scores with intervals, freshness, cost, and what to do.
+"""The adapters on the fine-tuning page: scores with intervals, freshness, cost, and what to do.
 
-Enters: a workshop. Leaves: nothing; every action is a callback that changes the workshop's registry.
+Enters: a trainer. Leaves: nothing; every action is a callback that changes the trainer's registry.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backends.system.wording import duration, money
 from backends.training.adapter_comparison import compare, same_rows, size_of, training_cost
 from backends.training.adapter_exchange import import_adapter, pack
 from backends.training.adapters import Adapter, AdapterKind
-from backends.training.training_session import SCHEDULES, Staleness, Workshop
+from backends.training.trainer import SCHEDULES, Staleness, Trainer
 from pages.tune import tuning_charts
 from pages.ui import charts, resources, session, training_jobs
 from pages.ui.look import LOOKS
@@ -31,10 +31,10 @@ RISKS_SHOWN = 8
 SENTENCES_SHOWN = 6
 
 
-def draw(workshop: Workshop, now: session.Session) -> None:
+def draw(trainer: Trainer, now: session.Session) -> None:
     """The chart, the table, the chosen adapter, and the door for adapters from elsewhere."""
     st.subheader("3  Adapters", anchor=False)
-    adapters = workshop.adapters.all()
+    adapters = trainer.adapters.all()
     if not adapters:
         st.info("No adapters yet: train one above.", icon=":material/inventory_2:")
     else:
@@ -45,19 +45,19 @@ def draw(workshop: Workshop, now: session.Session) -> None:
                 "Bars are 95 % intervals: where they overlap, the difference may be chance. An answer is "
                 "right when it holds the wanted words, word for word."
             )
-        stale = {adapter.name: workshop.stale(adapter) for adapter in adapters}
+        stale = {adapter.name: trainer.stale(adapter) for adapter in adapters}
         watts = _power()
-        chosen = _table(workshop, adapters, stale, watts)
-        _roll_backs(workshop)
-        _schedule(workshop)
+        chosen = _table(trainer, adapters, stale, watts)
+        _roll_backs(trainer)
+        _schedule(trainer)
         if chosen is not None:
-            _card(workshop, chosen, adapters, stale[chosen.name], now)
-    _importer(workshop)
+            _card(trainer, chosen, adapters, stale[chosen.name], now)
+    _importer(trainer)
 
 
-def _active(workshop: Workshop) -> set[str]:
-    fingerprint = workshop.triptych.model().fingerprint
-    found = [workshop.adapters.active(kind, fingerprint) for kind in ("fine_tuned", "hybrid")]
+def _active(trainer: Trainer) -> set[str]:
+    fingerprint = trainer.triptych.model().fingerprint
+    found = [trainer.adapters.active(kind, fingerprint) for kind in ("fine_tuned", "hybrid")]
     return {adapter.name for adapter in found if adapter is not None}
 
 
@@ -73,16 +73,19 @@ def _power() -> float:
 
 
 def _table(
-    workshop: Workshop, adapters: Sequence[Adapter], stale: dict[str, list[Staleness]], watts: float
+    trainer: Trainer, adapters: Sequence[Adapter], stale: dict[str, list[Staleness]], watts: float
 ) -> Adapter | None:
-    active = _active(workshop)
-    book = load_book(workshop.triptych.price_file)
+    active = _active(trainer)
+    book = load_book(trainer.triptych.price_file)
     rows = []
     for adapter in adapters:
         report = adapter.card.report
         hour = "training_hour" if report.get("device") == "cuda" else "machine_hour"
         cost = training_cost(report, watts=watts, price_per_hour=book[hour])
-        before, after = (tuning_charts.Score.of(report.get(f"score_{when}")) for when in ("before", "after"))
+        before, after = (
+            tuning_charts.RightAnswers.from_record(report.get(f"score_{when}"))
+            for when in ("before", "after")
+        )
         rows.append(
             {
                 "Name": adapter.name,
@@ -108,7 +111,7 @@ def _table(
         selection_mode="single-row",
         alt=f"{plural(len(rows), 'adapter')} with scores, state, cost and size.",
     )
-    retrained = workshop.retraining_seconds()
+    retrained = trainer.retraining_seconds()
     spent = f" All retraining so far took {duration(retrained)}." if retrained else ""
     st.caption(
         f"Choose a row to open it. Energy is watts times measured time, cost the price of the machine's hour "
@@ -118,38 +121,38 @@ def _table(
     return adapters[chosen[0]] if chosen and chosen[0] < len(adapters) else None
 
 
-def _roll_backs(workshop: Workshop) -> None:
+def _roll_backs(trainer: Trainer) -> None:
     with st.container(horizontal=True):
         for kind in ("fine_tuned", "hybrid"):
-            earlier = workshop.adapters.previous(kind)
+            earlier = trainer.adapters.previous(kind)
             if earlier is not None:
                 st.button(
                     f"{LOOKS[kind].label}: back to {earlier.name}",
                     key=f"back-{kind}",
                     icon=":material/undo:",
-                    on_click=_act,
-                    args=(partial(workshop.adapters.roll_back, kind),),
+                    on_click=_run_action,
+                    args=(partial(trainer.adapters.roll_back, kind),),
                 )
 
 
-def _schedule(workshop: Workshop) -> None:
-    session.restore("tune-schedule", workshop.schedule)
+def _schedule(trainer: Trainer) -> None:
+    session.restore("tune-schedule", trainer.schedule)
     st.segmented_control(
         "Retrain stale adapters by themselves",
         list(SCHEDULES),
         key="tune-schedule",
         required=True,
         on_change=_take_schedule,
-        args=(workshop,),
+        args=(trainer,),
         help="Looked at while the app is in use. Each retrain is a new adapter; you can always go back.",
     )
 
 
-def _take_schedule(workshop: Workshop) -> None:
-    workshop.set_schedule(session.read("tune-schedule", "never"))
+def _take_schedule(trainer: Trainer) -> None:
+    trainer.set_schedule(session.read("tune-schedule", "never"))
 
 
-def _act(action: Any, said: str = "") -> None:
+def _run_action(action: Any, said: str = "") -> None:
     now = session.current()
     try:
         action()
@@ -162,7 +165,7 @@ def _act(action: Any, said: str = "") -> None:
 
 
 def _card(
-    workshop: Workshop,
+    trainer: Trainer,
     adapter: Adapter,
     adapters: Sequence[Adapter],
     stale: Sequence[Staleness],
@@ -186,21 +189,21 @@ def _card(
         with st.container(horizontal=True):
             st.button(
                 "Let it answer", key="activate", icon=":material/check:",
-                disabled=adapter.name in _active(workshop), on_click=_act,
-                args=(partial(workshop.adapters.activate, adapter.name),),
+                disabled=adapter.name in _active(trainer), on_click=_run_action,
+                args=(partial(trainer.adapters.activate, adapter.name),),
             )  # fmt: skip
             st.download_button(
                 "Download", partial(pack, adapter), file_name=f"{adapter.name}.zip", mime="application/zip",
                 key="pack", on_click="ignore", icon=":material/download:",
                 help="A zip of a standard PEFT folder, with its card.",
             )  # fmt: skip
-            if workshop.adapters.owns(adapter):
+            if trainer.adapters.owns(adapter):
                 st.button(
-                    "Delete", key="delete", icon=":material/delete:", on_click=_act,
-                    args=(partial(workshop.adapters.delete, adapter.name), f"{adapter.name} is gone."),
+                    "Delete", key="delete", icon=":material/delete:", on_click=_run_action,
+                    args=(partial(trainer.adapters.delete, adapter.name), f"{adapter.name} is gone."),
                 )  # fmt: skip
         if stale:
-            _staleness(workshop, adapter, stale, now)
+            _staleness(trainer, adapter, stale, now)
         _comparison(adapter, adapters)
 
 
@@ -215,9 +218,7 @@ def _gap(adapter: Adapter) -> None:
         )
 
 
-def _staleness(
-    workshop: Workshop, adapter: Adapter, stale: Sequence[Staleness], now: session.Session
-) -> None:
+def _staleness(trainer: Trainer, adapter: Adapter, stale: Sequence[Staleness], now: session.Session) -> None:
     risk = sum(len(each.at_risk) for each in stale)
     st.warning(
         f"Stale: {markdown('; '.join(each.words for each in stale[:5]))}. "
@@ -239,14 +240,14 @@ def _staleness(
     st.button(
         "Retrain on the documents as they are now", key="retrain", type="primary",
         icon=":material/autorenew:",
-        disabled=busy, on_click=_retrain, args=(workshop, adapter, now.visitor),
+        disabled=busy, on_click=_retrain, args=(trainer, adapter, now.visitor),
         help="Rows at risk are left out, changed documents are asked anew, everything else stays.",
     )  # fmt: skip
 
 
-def _retrain(workshop: Workshop, adapter: Adapter, visitor: str) -> None:
+def _retrain(trainer: Trainer, adapter: Adapter, visitor: str) -> None:
     def plan(report: Any) -> Any:
-        return workshop.retrain(adapter, visitor, report)
+        return trainer.retrain(adapter, visitor, report)
 
     resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.training([plan]))
 
@@ -275,7 +276,7 @@ def _comparison(adapter: Adapter, adapters: Sequence[Adapter]) -> None:
 # --- from elsewhere --------------------------------------------------------------------------------
 
 
-def _importer(workshop: Workshop) -> None:
+def _importer(trainer: Trainer) -> None:
     with st.expander("Take in an adapter from elsewhere"):
         st.caption("A zip of a PEFT LoRA folder with adapter_model.safetensors. Pickled files are refused.")
         file = st.file_uploader("Adapter", type=["zip"], key=f"import-{session.read('tune-imports', 0)}")
@@ -285,20 +286,18 @@ def _importer(workshop: Workshop) -> None:
             format_func={"fine_tuned": "from memory", "hybrid": "from passages"}.__getitem__,
         )  # fmt: skip
         if st.button("Take in", key="import", disabled=file is None or not name) and file is not None:
-            _take_in(workshop, file, name or "", kind or "fine_tuned")
+            _take_in(trainer, file, name or "", kind or "fine_tuned")
 
 
-def _take_in(workshop: Workshop, file: Any, name: str, kind: AdapterKind) -> None:
+def _take_in(trainer: Trainer, file: Any, name: str, kind: AdapterKind) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "adapter.zip"
         path.write_bytes(file.getvalue())
         try:
-            adapter = import_adapter(workshop.adapters, path, name.strip(), kind, workshop.triptych.model())
+            adapter = import_adapter(trainer.adapters, path, name.strip(), kind, trainer.triptych.model())
         except UserError as error:
             st.error(markdown(str(error).replace("adapter.zip", file.name)))
             return
     session.put("tune-imports", session.read("tune-imports", 0) + 1)
-    session.current().notice = (
-        f"{adapter.name} fits the model and stands on the shelf; it does not answer yet."
-    )
+    session.current().notice = f"{adapter.name} fits the model and is in the list; it does not answer yet."
     st.rerun()

@@ -1,4 +1,4 @@
-"""A house whose desks can train: three small documents, a tiny language model, a folder of its own.
+"""Services that can train: three small documents, a tiny language model, a folder of its own.
 
 Everything but the model and the embedder is the real thing; both are tiny, so that a training run takes
 seconds.
@@ -14,9 +14,9 @@ from backends.language.generation import LanguageModel
 from backends.product import Triptych
 from backends.settings import make_settings
 from backends.training.adapters import Adapters
-from backends.training.training_session import Workshop
+from backends.training.trainer import Trainer
 from tests.fakes import HashingEmbedder, tiny_language_model
-from tests.pages.scripted import ScriptedDesk, ScriptedHouse
+from tests.pages.scripted import ScriptedService, ScriptedServices
 
 LAMPS = (
     "Alder red, Birch blue, Cedar green, Elm white, Fir black, Larch grey, Maple pink, Oak brown, Yew teal"
@@ -34,13 +34,13 @@ DOCUMENTS = {
 }
 
 
-class TuningDesk(ScriptedDesk):
-    """A scripted desk with a real workshop."""
+class TuningService(ScriptedService):
+    """A scripted service with a real trainer."""
 
     home: Path
 
-    def workshop(self) -> Workshop:
-        return Workshop(self.triptych())
+    def trainer(self) -> Trainer:
+        return Trainer(self.triptych())
 
     def triptych(self) -> Triptych:
         with _making:
@@ -69,17 +69,17 @@ _made: dict[Path, Triptych] = {}
 _making = threading.Lock()
 
 
-class TuningHouse(ScriptedHouse):
-    """Every visitor's desk trains in the same folder."""
+class TuningServices(ScriptedServices):
+    """Every visitor's service trains in the same folder."""
 
     def __init__(self, home: Path) -> None:
         super().__init__()
         self.home = home
 
-    def desk(self, visitor: str) -> ScriptedDesk:
-        if visitor not in self.desks:
-            made = TuningDesk(visitor)
+    def service(self, visitor: str) -> ScriptedService:
+        if visitor not in self.by_visitor:
+            made = TuningService(visitor)
             made.home = self.home
             made.library = {document.name: document for document in made.triptych().library.documents()}
-            self.desks[visitor] = made
-        return self.desks[visitor]
+            self.by_visitor[visitor] = made
+        return self.by_visitor[visitor]
