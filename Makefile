@@ -12,11 +12,12 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install dev demo test lint format readme bench constraints clean
+.PHONY: help install dev demo test test-qlora lint format readme bench constraints clean
 
 help:
 	@echo "make demo [PORT=8501]  install and serve the app"
 	@echo "make test              install with the development extra and run every test"
+	@echo "make test-qlora        install the extra 'qlora', run its tests and take it out again"
 	@echo "make lint              ruff and mypy"
 	@echo "make format            let ruff rewrite what it can"
 	@echo "make readme            write the file tree of ARCHITECTURE.md anew"
@@ -51,6 +52,12 @@ demo: install
 # A worker a core, each with one thread for its arithmetic: two that fight for both cores wait for each other.
 test: dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# Not part of the development extra: once it is there, PEFT loads it at every start, which takes seconds.
+test-qlora: dev
+	$(PIP_INSTALL) -e '.[qlora]'
+	$(BIN)/python -m pytest -q tests/training/test_lora.py -k four_bits; \
+	status=$$?; $(BIN)/python -m pip uninstall -q -y bitsandbytes; exit $$status
 
 lint: dev
 	$(BIN)/ruff check .
