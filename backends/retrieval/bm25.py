@@ -26,12 +26,17 @@ SMALL = 500_000  # postings
 
 _GROUPED = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{3})+")  # 1,234,567
 _PART = re.compile(r"[.,/:_-]")
-# Words that say nothing about what a passage is about; questions are full of them.
+# Words that say nothing about what a passage is about; questions are full of them, and in a small library
+# they are rare enough to look telling. Snowball's English list, what else asks or bounds, without the month.
 _STOP_WORDS = frozenset(
     """
-    a an and are as at be been but by can could did do does for from had has have how i if in into is it its
-    me my no not of on or our shall should so such tell than that the their them then there these they this to
-    us was we were what when where which who whom whose why will with would you your
+    a about above after again against all also am an and any are as at be because been before being below
+    between both but by can could did do does doing down during each even ever few for from further had has
+    have having he her here hers herself him himself his how i if in into is it its itself just many me might
+    more most much must my myself no nor not of off on once only or other ought our ours ourselves out over own
+    per same shall she should so some still such tell than that the their theirs them themselves then there
+    these they this those through to too under until up us very via was we were what when where which while
+    who whom whose why will with within without would yet you your yours yourself yourselves
     """.split()  # noqa: SIM905  (a list of these would fill the page)
 )
 
@@ -132,13 +137,21 @@ class WordIndex:
         average = float(self._lengths.sum()) / self._live
         for word, times in Counter(self._words(question, learn=False)).items():
             found = [segment.find(word) for segment in self._segments]
-            holding = sum(len(passages) for passages, _ in found)
-            idf = math.log(1 + (self._live - holding + 0.5) / (holding + 0.5))
+            idf = self._rarity(sum(len(passages) for passages, _ in found))
             for passages, counts in found:
                 tf = counts.astype(np.float32)
                 norm = K1 * (1 - B + B * self._lengths[passages] / average)
                 scores[passages] += np.float32(times * idf) * tf / (tf + norm.astype(np.float32))
         return scores
+
+    def most(self, question: str) -> float:
+        """What no score can exceed: the rarities of the question's words, those that no passage holds too."""
+        counted = Counter(self._stems(words_of(question)))
+        return sum(times * self._rarity(self._holding(stem)) for stem, times in counted.items())
+
+    def _rarity(self, holding: int) -> float:
+        """ln(1 + (N - n + 0.5) / (n + 0.5)) of a word that n of the N passages hold."""
+        return math.log(1 + (self._live - holding + 0.5) / (holding + 0.5))
 
     def shared(self, question: str, texts: Sequence[str]) -> np.ndarray:
         """Share of the question's distinct words that each text holds, weighted by rarity, 0 to 1.

@@ -99,6 +99,11 @@ class PassageIndex:
         with self._lock:
             return self._words.scores(question)
 
+    def most_bm25(self, question: str) -> float:
+        """What no BM25 score of this question can exceed."""
+        with self._lock:
+            return self._words.most(question)
+
     def distinctive_words(
         self, texts: Sequence[str], weights: Sequence[float], but: str, count: int
     ) -> list[str]:

@@ -28,7 +28,7 @@ from backends.retrieval.acronyms import Acronyms, Pair, with_other_forms
 from backends.retrieval.cross_encoder import Judgements, Ranker
 from backends.retrieval.decompose import RRF_K
 from backends.retrieval.embedding import Embedder
-from backends.retrieval.fusion import DENSE_WEIGHT, UNREAD_WEIGHT, fused_scores, highest, standardised
+from backends.retrieval.fusion import UNREAD_WEIGHT, dense_weight, fused_scores, highest, standardised
 from backends.retrieval.index import PassageIndex
 from backends.retrieval.sentence_choice import (
     ANSWERS,
@@ -195,9 +195,9 @@ class Retriever:
             return []
         depth = max(DEPTH, 2 * top_k)
         words = self._words(question, allowed) if mode != "dense" else None
+        weight = self._weight(question, words) if words is not None else 1.0
         if words is not None and related:
             words = words + RELATED_WEIGHT * self._words(" ".join(related), allowed)
-        weight = DENSE_WEIGHT if self._embedder.reads(question) else UNREAD_WEIGHT
         fused = self._collapsed(self._ranked(vector, words, depth, allowed, weight), top_k)
         positions = [position for position, _, _ in fused]
         cosines = self._index.similarity(vector, positions) if vector is not None and positions else None
@@ -209,6 +209,13 @@ class Retriever:
             same = tuple(self._at(other) for other in also)
             hits.append(Hit(self._at(position), at + 1, float(own or 0.0), dense, bm25, same))
         return hits
+
+    def _weight(self, question: str, words: np.ndarray) -> float:
+        """Of the cosines beside these BM25 scores."""
+        if not self._embedder.reads(question):
+            return UNREAD_WEIGHT
+        most = self._index.most_bm25(question)
+        return dense_weight(float(words.max(initial=0.0)) / most if most else 0.0)
 
     def _ranked(
         self,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backends.datatypes import Chunk, Document, Filters
 from backends.retrieval import retriever as module
-from backends.retrieval.fusion import fused_scores, highest
+from backends.retrieval.fusion import DENSE_WEIGHT, dense_weight, fused_scores, highest
 from backends.retrieval.index import PassageIndex
 from backends.retrieval.retriever import JUDGED, Retriever, passage_text
 from backends.retrieval.sentence_choice import Fit, SentenceVectors, sentences_of
@@ -73,10 +73,10 @@ def test_fused_scores_are_weighted_deviations_from_the_mean():
     cosines, bm25 = np.array([0.1, 0.3, 0.5]), np.array([9.0, 0.0, 0.0])
     third, deviations = math.sqrt(1.5), math.sqrt(2)
     expected = [-0.6 * third + 0.4 * deviations, -0.4 * deviations / 2, 0.6 * third - 0.4 * deviations / 2]
-    assert fused_scores(cosines, bm25) == pytest.approx(expected)
+    assert fused_scores(cosines, bm25, 0.6) == pytest.approx(expected)
     assert fused_scores(cosines, bm25, 0.0).argmax() == 0
-    assert fused_scores(cosines, np.zeros(3)) == pytest.approx([-0.6 * third, 0, 0.6 * third])
-    assert fused_scores(np.zeros(0), np.zeros(0)).shape == (0,)
+    assert fused_scores(cosines, np.zeros(3), 0.6) == pytest.approx([-0.6 * third, 0, 0.6 * third])
+    assert fused_scores(np.zeros(0), np.zeros(0), 0.6).shape == (0,)
 
 
 def test_a_part_number_that_one_passage_holds_outweighs_likeness():
@@ -84,7 +84,33 @@ def test_a_part_number_that_one_passage_holds_outweighs_likeness():
     cosines = rng.normal(0.3, 0.1, 100)
     cosines[7], bm25 = cosines.min(), np.zeros(100)
     bm25[7] = 8.0
-    assert fused_scores(cosines, bm25).argmax() == 7
+    assert fused_scores(cosines, bm25, DENSE_WEIGHT).argmax() == 7
+
+
+def test_bm25_counts_by_how_much_of_the_question_it_covers():
+    assert dense_weight(0.0) == 1.0
+    assert dense_weight(0.1) == pytest.approx(1 - 0.4 / 4)
+    assert dense_weight(0.2) == pytest.approx(DENSE_WEIGHT) == dense_weight(0.45)
+
+
+def test_one_chance_word_of_a_question_in_other_words_does_not_outweigh_the_meaning():
+    lanterns = [f"Lantern {number} hangs in the yard." for number in range(20)]
+    texts = ["Moorings are let by the season.", "The kiosk opens early.", *lanterns]
+    question = "What is the rental fee payable annually for keeping vessels in an early spring"
+    index = PassageIndex(texts, np.eye(len(texts)))
+    covered = float(index.bm25(question).max()) / index.most_bm25(question)
+    assert index.bm25(question).argmax() == 1 and covered < 0.1
+    cosines = np.array([0.6, 0.4, *[0.1] * 20])
+    assert fused_scores(cosines, index.bm25(question), DENSE_WEIGHT).argmax() == 1
+    assert fused_scores(cosines, index.bm25(question), dense_weight(covered)).argmax() == 0
+
+
+def test_no_bm25_score_exceeds_what_is_called_the_most():
+    texts = ["berth berth berth 12", "berth fees", "nothing of the kind"]
+    index = PassageIndex(texts, np.eye(3))
+    for question in ("berth 12 fees", "berth berth", "zebra crossing", "the of and"):
+        assert index.bm25(question).max() <= index.most_bm25(question)
+    assert index.most_bm25("zebra") > index.most_bm25("berth") > 0 == index.most_bm25("of the")
 
 
 def test_dense_search_equals_the_products_sorted():
@@ -242,7 +268,7 @@ def test_an_abbreviation_is_found_in_both_its_forms():
     texts = [
         ("a.md", "Rules", "", "Early shift bonus (ESB) must be claimed by hand."),
         ("b.md", "Dates", "", "Unclaimed ESB lapses in April."),
-        ("c.md", "Other", "", "Shoes are handed out early at the gate."),
+        ("c.md", "Other", "", "Shoes and gloves are handed over early at the gate."),
     ]
     retriever = dated_library(texts, None)
     question = "When does the early shift bonus end?"
