@@ -45,12 +45,13 @@ from backends.language.models_file import ServedModel
 from backends.language.protocol import Model
 from backends.rag import Rag
 from backends.retrieval.cross_encoder import shipped
-from backends.retrieval.embedding import MiniLM
+from backends.retrieval.embedding import ADAPTER_WEIGHTS, MODEL_SHA256, Embedder, MiniLM
 from backends.retrieval.follow_ups import standalone
 from backends.retrieval.retriever import Retriever
 from backends.settings import Settings
+from backends.system.viewers import session_folder
 from backends.system.wording import UNDER_LOAD
-from backends.training.adapters import Adapter, AdapterKind, Adapters, stale_documents
+from backends.training.adapters import Adapter, AdapterKind, Adapters, stale_documents, tuned_embedder
 from backends.training.runs import somebody_trains
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 MAX_MODELS = 2
 MAX_ENDPOINTS = 16
+MAX_EMBEDDERS = 4
 TRAINED_MEANWHILE = f"{UNDER_LOAD} an adapter was being trained on this machine meanwhile."
 MAX_LIBRARIES = 32
 JUDGE_PASSAGES = 10  # what groundedness is read against, for every backend alike
@@ -104,12 +106,15 @@ class Triptych:
         adapters: Adapters | None = None,
         model: LanguageModel | None = None,
         progress: Callable[[Progress], None] | None = None,
+        published: Embedder | None = None,
     ) -> None:
+        """`published` finds passages where no tuned embedder is active; without, the library's own does."""
         self.workspace = workspace
         self.settings = settings
         self.library = library
         self.role = role
         self.adapters = adapters or Adapters(workspace / "adapters")
+        self.published = published or library.embedder
         self.log: Callable[[Answer, Evidence | None], None] | None = None  # told of every answer
         self._model = model
         self._progress = progress
@@ -130,7 +135,11 @@ class Triptych:
         Prices are the workspace's in every case, and so are adapters, but for those a visitor has trained on
         the private copy. The language model is loaded at first need.
         """
-        embedder = shared_embedder()
+        adapters = Adapters(workspace / "adapters")
+        if session is not None:  # what is learned from private documents stays private
+            adapters = Adapters(session_folder(workspace, session) / "adapters", parent=adapters)
+        tuned = tuned_embedder(adapters, MODEL_SHA256)
+        embedder = shared_embedder(tuned.folder if tuned is not None else None)
         if documents is not None:
             library = open_folder(workspace, documents, embedder, settings, progress=progress)
         elif session is not None:
@@ -140,10 +149,17 @@ class Triptych:
         removal.finish(library.workspace)
         library.ranker = shipped()
         library = shared_library(library, str(documents.resolve()) if documents is not None else "")
-        adapters = Adapters(workspace / "adapters")
-        if session is not None:  # what is learned from private documents stays private
-            adapters = Adapters(library.workspace.path / "adapters", parent=adapters)
-        return cls(workspace, settings, library, role=role, adapters=adapters, progress=progress)
+        made = cls(
+            workspace,
+            settings,
+            library,
+            role=role,
+            adapters=adapters,
+            progress=progress,
+            published=shared_embedder(),
+        )
+        made.use_active_embedder()
+        return made
 
     def seen_by(self, role: str | None) -> Self:
         """The same workspace as a reader of this role sees it; None sees everything."""
@@ -374,7 +390,7 @@ class Triptych:
             key += (str(adapter.folder), adapter.card.created)
         if name in ("rag", "hybrid"):
             key += (self._fingerprint, self.role, settings.chunk_size, settings.chunk_overlap)
-            key += (settings.chunking,)
+            key += (settings.chunking, self.library.embedder.name)
             key += (settings.mode, settings.rerank, settings.cross_encoder)
         with _warming:
             if key not in _warmed:
@@ -400,10 +416,45 @@ class Triptych:
         """What finds the evidence of these settings: the retriever, or the documents as they are."""
         if settings.whole_documents:
             return WholeDocuments(self.library.documents(self.role))
-        return self._retriever(settings, stop).fresh()
+        return self.retriever(settings, stop=stop).fresh()
 
-    def _retriever(self, settings: Settings, stop: threading.Event | None = None) -> Retriever:
-        return self.library.retriever(settings, role=self.role, progress=self._progress, cancel=stop)
+    def retriever(
+        self,
+        settings: Settings | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Retriever:
+        """What this reader can search, with the embedder that is active now."""
+        self.use_active_embedder()
+        return self.library.retriever(
+            settings or self.settings, role=self.role, progress=progress or self._progress, cancel=stop
+        )
+
+    # --- the embedder ------------------------------------------------------------------------------
+
+    def tuned_embedder(self) -> Adapter | None:
+        """The version that finds passages; None for the published weights."""
+        return tuned_embedder(self.adapters, MODEL_SHA256, self.library.restricted())
+
+    def use_active_embedder(self) -> None:
+        """Let the library search with the embedder that is active now; costs nothing where it does."""
+        adapter = self.tuned_embedder()
+        self.library.use(shared_embedder(adapter.folder) if adapter is not None else self.published)
+
+    def read_with(
+        self,
+        adapter: Adapter,
+        report: Callable[[int, int, str], None],
+        cancel: threading.Event | None = None,
+    ) -> None:
+        """Let a tuned embedder read every document; what neither it nor the present one read is dropped."""
+        embedder = shared_embedder(adapter.folder)
+
+        def progress(step: Progress) -> None:
+            report(step.done, step.total, f"Reading {step.item} with {adapter.name}")
+
+        self.library.read_with(embedder, self.settings, progress, cancel)
+        self.library.keep_readings([embedder, self.published, self.library.embedder])
 
     def _answer_context(self, name: BackendName, settings: Settings) -> AnswerContext:
         return AnswerContext(
@@ -424,7 +475,7 @@ class Triptych:
 
     def _passages(self, text: str, settings: Settings) -> list[str]:
         """What the library finds for these words: the same yardstick whether a backend retrieves or not."""
-        hits = self._retriever(settings).search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
+        hits = self.retriever(settings).search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
         return [hit.chunk.text for hit in hits]
 
     def _prices(self, served: ServedModel | None) -> PriceBook:
@@ -465,7 +516,7 @@ def _since(learned: int, now: int | None) -> str:
 
 _models: OrderedDict[str, LanguageModel] = OrderedDict()
 _endpoints: OrderedDict[str, EndpointModel] = OrderedDict()
-_embedders: list[MiniLM] = []
+_embedders: OrderedDict[tuple[str, int], MiniLM] = OrderedDict()
 _libraries: OrderedDict[tuple[str, str, int], Library] = OrderedDict()
 _warmed: OrderedDict[tuple[object, ...], None] = OrderedDict()
 _loading = threading.Lock()
@@ -491,11 +542,20 @@ def shared_endpoint(served: ServedModel) -> EndpointModel:
         return model
 
 
-def shared_embedder() -> MiniLM:
+def shared_embedder(adapter: Path | None = None) -> MiniLM:
+    """The published embedder, or one with the weights that lie in this PEFT folder now.
+
+    Raises UserError when the folder holds none.
+    """
+    weights = adapter / ADAPTER_WEIGHTS if adapter is not None else None
+    try:
+        key = (str(weights), weights.stat().st_mtime_ns if weights is not None else 0)
+    except OSError as error:
+        raise UserError(f"The tuned embedder {adapter.name if adapter else ''} has no weights.") from error
     with _loading:
-        if not _embedders:
-            _embedders.append(MiniLM())
-        return _embedders[0]
+        known = _embedders.get(key) or MiniLM(adapter=adapter)
+        _keep(_embedders, key, known, MAX_EMBEDDERS)
+        return known
 
 
 def shared_library(library: Library, documents: str) -> Library:

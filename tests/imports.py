@@ -89,13 +89,19 @@ EXCEPTIONS: dict[str, set[str]] = {
 # Each heavy library, and the only modules that may import it.
 DOORS: dict[str, set[str]] = {
     "faiss": {"backends.retrieval.index"},
-    "sentence_transformers": {"backends.retrieval.embedding"},
+    "sentence_transformers": {"backends.training.embedder_training"},
     "transformers": {
         "backends.language.base_model",
         "backends.language.loading",
         "backends.language.network",
+        "backends.training.embedder_training",
     },
-    "peft": {"backends.language.base_model", "backends.language.loading", "backends.training.lora"},
+    "peft": {
+        "backends.language.base_model",
+        "backends.language.loading",
+        "backends.training.embedder_training",
+        "backends.training.lora",
+    },
     "ragas": {"backends.evaluation.ragas_judge"},
     "openai": {"backends.evaluation.ragas_judge", "backends.language.endpoint"},
     "plotly": {

@@ -24,12 +24,18 @@ def open_library(
     from backends.documents.opening import open_folder
     from backends.documents.opening import open_library as open_workspace
     from backends.retrieval.cross_encoder import shipped
-    from backends.retrieval.embedding import MiniLM
+    from backends.retrieval.embedding import MODEL_SHA256, MiniLM
+    from backends.training.adapters import Adapters, tuned_embedder
 
+    adapters = Adapters(workspace / "adapters")
+    tuned = tuned_embedder(adapters, MODEL_SHA256)
+    embedder = MiniLM(adapter=tuned.folder if tuned is not None else None)
     if documents is not None:
-        library = open_folder(workspace, documents, MiniLM(), settings, progress=reporter(progress))
+        library = open_folder(workspace, documents, embedder, settings, progress=reporter(progress))
     else:
-        library = open_workspace(workspace, MiniLM(), settings, progress=reporter(progress))
+        library = open_workspace(workspace, embedder, settings, progress=reporter(progress))
+    if tuned is not None and tuned_embedder(adapters, MODEL_SHA256, library.restricted()) is None:
+        library.use(MiniLM())
     removal.finish(library.workspace)
     library.ranker = shipped()
     return library

@@ -7,7 +7,7 @@ trains keeps the best finished epoch.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from backends.training.adapters import Adapter, AdapterKind
     from backends.training.gain import Gain
     from backends.training.lora import HeldOutScore, LoraParams, TrainingReport
+    from backends.training.row_building import Way
     from backends.training.row_export import Form
     from backends.training.trainer import Draft, Trainer
 
@@ -49,6 +50,12 @@ def train(
     ] = None,
     hybrid: Annotated[
         bool, typer.Option("--hybrid", help="Learn to answer from retrieved passages, not by heart.")
+    ] = False,
+    embedder: Annotated[
+        bool,
+        typer.Option(
+            "--embedder", help="Tune the embedding model instead: passages are found by your questions."
+        ),
     ] = False,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call the adapter.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=1000, help="Times every row is seen.")] = None,
@@ -104,11 +111,20 @@ def train(
     if examples:
         check_rows(rows)
     export_form = _check_export(export, form)
+    if embedder and (hybrid or export is not None):
+        raise UserError("--embedder trains neither a hybrid adapter nor rows for a trainer elsewhere.")
     kind: AdapterKind = "hybrid" if hybrid else "fine_tuned"
     with printing(as_json) as (out, progress), cancellable() as cancel:
         from backends.training.gain import gain_of
         from backends.training.trainer import Trainer, default_params
 
+        if embedder:
+            progress("loading the documents")
+            trainer = Trainer(opener.open_triptych(folder, settings, documents, None, progress))
+            draft = _draft(trainer, rows, held_out, progress, cancel, ways=("table", "model"))
+            changed = {"epochs": epochs, "rank": rank, "learning_rate": learning_rate, "seed": given["seed"]}
+            _tune_embedder(out, trainer, draft, name, changed, activate, progress, cancel)
+            return
         params = _changed(
             default_params(kind, settings.model),
             epochs=epochs, rank=rank, learning_rate=learning_rate, question_noise=question_noise,
@@ -192,9 +208,9 @@ def _draft(
     share: float,
     progress: ProgressLine,
     cancel: threading.Event,
+    ways: Sequence[Way] = ("table", "gap", "model"),
 ) -> Draft:
-    """The given rows, or rows built from the documents in all ways."""
-    from backends.training.row_building import WAYS
+    """The given rows, or rows built from the documents in these ways."""
     from backends.training.trainer import Draft
 
     if rows:
@@ -203,7 +219,7 @@ def _draft(
     def report(done: int, total: int, what: str) -> None:
         progress(f"{what} ({done} of {total})")
 
-    draft = trainer.build(None, WAYS, report=report, cancel=cancel)
+    draft = trainer.build(None, ways, report=report, cancel=cancel)
     return Draft.from_rows(((each.row, each.way) for each in draft.rows), share, draft.rejected)
 
 
@@ -264,6 +280,54 @@ def _train(
         raise typer.Exit(INTERRUPTED) from None
 
 
+def _tune_embedder(
+    out: Output,
+    trainer: Trainer,
+    draft: Draft,
+    name: str | None,
+    changed: Mapping[str, Any],
+    activate: bool,
+    progress: ProgressLine,
+    cancel: threading.Event,
+) -> None:
+    """Tune, measure, and let it find where held-out questions show a gain."""
+    from backends.training.embedder_training import EmbedderParams, train_embedder
+    from backends.training.gain import gain_of
+    from backends.training.lora import TrainingProgress
+    from backends.training.runs import announced
+
+    def report(done: int, total: int, what: str) -> None:
+        progress(f"{what} ({done} of {total})")
+
+    def tell(event: object) -> None:
+        if isinstance(event, TrainingProgress):
+            left = duration(event.seconds_left)
+            progress(f"step {event.step} of {event.steps}: loss {event.loss:.3f}, about {left} left")
+        else:
+            progress("ranking the held-out questions")
+
+    chosen = name or trainer.free_name("embedder-own")
+    trainer.check_name(chosen)
+    asked, present = trainer.asked(draft, report), trainer.triptych.tuned_embedder()
+    params = EmbedderParams(**{key: value for key, value in changed.items() if value is not None})
+    with announced(trainer.folder):
+        made = train_embedder(
+            asked.passages, asked.train, asked.held_out, trainer.adapters.path_for(chosen), params,
+            documents=asked.documents, warnings=asked.warnings,
+            present=present.folder if present is not None else None, tell=tell, cancel=cancel,
+        )  # fmt: skip
+    try:
+        trainer.check_still_there(asked.documents)
+    except UserError:
+        trainer.adapters.delete(chosen)
+        raise
+    gain = gain_of(asdict(made))
+    if gain.better or activate:
+        trainer.adopt(chosen, report, cancel)
+    progress.clear()
+    _print_adapter(out, trainer.adapters.get(chosen), made, gain, active=gain.better or activate)
+
+
 def _print_adapter(
     out: Output, adapter: Adapter, report: TrainingReport, gain: Gain, *, active: bool
 ) -> None:
@@ -279,7 +343,8 @@ def _print_adapter(
         out.text(f"  held-out loss     {report.loss_before:.3f} before, {report.loss_after:.3f} after")
     if report.score_before is not None and report.score_after is not None:
         before, after = _share(report.score_before), _share(report.score_after)
-        out.text(f"  held-out answers  {before} right before, {after} after")
+        what = "passages" if report.found_among else "answers "
+        out.text(f"  held-out {what} {before} right before, {after} after")
     out.text(
         f"  {duration(report.seconds)}, {report.tokens_per_second:,.0f} tokens/s, "
         f"{report.epochs_done} epochs, the best was number {report.kept_epoch}"
@@ -289,7 +354,11 @@ def _print_adapter(
 
 
 def _share(score: HeldOutScore) -> str:
-    return f"{round(score.contains * score.rows)} of {score.rows}"
+    from backends.evaluation.statistics import wilson_interval
+
+    right = round(score.contains * score.rows)
+    low, high = wilson_interval(right, score.rows)
+    return f"{right} of {score.rows} ({100 * low:.0f}-{100 * high:.0f} %)"
 
 
 def training_row(adapter: Adapter, report: TrainingReport) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import Ranker
 from backends.retrieval.embedding import Embedder
 from backends.retrieval.retriever import Retriever
-from backends.retrieval.sentence_vectors import WAY, Outline, Read, Reading, read
+from backends.retrieval.sentence_vectors import Outline, Read, Reading, read, reader_name
 from backends.retrieval.shipped_vectors import shipped_vectors
 from backends.system.viewers import check_roles
 
@@ -161,9 +161,35 @@ class Library:
         self._collection = collection
         # By scheme and role: no two roles share one, because it changes with what its role may read.
         self._retrievers: OrderedDict[tuple[str, str | None], _Searchable] = OrderedDict()
-        self._readings: OrderedDict[int, Reading] = OrderedDict()
+        self._readings: OrderedDict[tuple[int, str], Reading] = OrderedDict()  # by document and reader
         self._lock = threading.Lock()
         self._building = threading.RLock()
+
+    # --- the embedder --------------------------------------------------------------------------
+
+    def use(self, embedder: Embedder) -> None:
+        """Search with this embedder from now on. What it has not read yet is read at the next search."""
+        if embedder.name != self.embedder.name:
+            with self._building:
+                self.embedder = embedder
+
+    def read_with(
+        self,
+        embedder: Embedder,
+        settings: ChunkSettings,
+        progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        """Let an embedder that is not in use yet read every document, so that `use` costs nothing then.
+
+        Its vectors lie beside those of the present one. Raises UserError when cancelled.
+        """
+        other = Library(self.workspace, embedder, self._collection)
+        other._passages(other._visible(None), settings, progress, cancel)
+
+    def keep_readings(self, embedders: Sequence[Embedder]) -> int:
+        """Drop what all but these have read; returns how many readings went."""
+        return self.workspace.drop_readings({reader_name(each) for each in embedders})
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -223,6 +249,10 @@ class Library:
             for stored in self._visible(role)
             for chunk in self._split(stored.document, self._reading(stored), settings)
         ]
+
+    def restricted(self) -> set[str]:
+        """Names of the documents that not everybody may read; reads no text."""
+        return set(self.workspace.restricted(self._collection))
 
     @property
     def fingerprint(self) -> str:
@@ -447,7 +477,7 @@ class Library:
     def _keep_reading(self, identifier: int, made: Read) -> None:
         windows = [(window.key, len(window.parts)) for window in made.windows]
         offsets = (made.outline.tokens, made.outline.parts)
-        self.workspace.add_reading(identifier, self._made_by, offsets, windows, made.means)
+        self.workspace.add_reading(identifier, made.made_by, offsets, windows, made.means)
 
     def _reading(
         self,
@@ -457,7 +487,7 @@ class Library:
         embedded: Callable[[int], None] = lambda _count: None,
     ) -> Reading:
         """How the document was read. Where that is missing it is read now; `embedded` is told the cost."""
-        reading = self._kept_reading(stored.id)
+        reading = self._kept_reading(stored.id, self.embedder)
         if reading is None:
             made = self._read(stored.document, report or Reporter(None, 0, 0, ""), cancel)
             self._keep_reading(stored.id, made)
@@ -465,30 +495,28 @@ class Library:
             reading = made.reading
         return reading
 
-    def _kept_reading(self, identifier: int) -> Reading | None:
+    def _kept_reading(self, identifier: int, embedder: Embedder) -> Reading | None:
         """From memory or the workspace; None when the document was not read by this embedder."""
+        key = (identifier, reader_name(embedder))
         with self._lock:
-            if identifier in self._readings:
-                self._readings.move_to_end(identifier)
-                return self._readings[identifier]
-        row = self.workspace.reading(identifier, self._made_by)
+            if key in self._readings:
+                self._readings.move_to_end(key)
+                return self._readings[key]
+        row = self.workspace.reading(*key)
         if row is None:
             return None
         reading = Reading(Outline(row.tokens, row.parts), row.means)
         with self._lock:
-            self._readings[identifier] = reading
+            self._readings[key] = reading
             total = sum(each.nbytes for each in self._readings.values())
             while total > READINGS_KEPT and len(self._readings) > 1:
                 total -= self._readings.popitem(last=False)[1].nbytes
         return reading
 
-    @property
-    def _made_by(self) -> str:
-        return f"{self.embedder.name} {self.embedder.precision} {WAY}"
-
     def _scheme(self, settings: ChunkSettings) -> str:
         """Names how passages were made; another tokenizer makes others."""
-        return f"{settings.chunking} {settings.chunk_size}/{settings.chunk_overlap} {self._made_by}"
+        how = f"{settings.chunking} {settings.chunk_size}/{settings.chunk_overlap}"
+        return f"{how} {reader_name(self.embedder)}"
 
     def _ensure_chunks(
         self,
@@ -642,13 +670,14 @@ class Library:
     def _sentence_vectors(
         self, identifiers: Mapping[tuple[str, int], int]
     ) -> Callable[[Chunk, Sequence[Sentence]], np.ndarray]:
-        """Vectors of a passage's sentences, from how its document was read."""
+        """Vectors of a passage's sentences, from how its document was read by the embedder of now."""
+        embedder = self.embedder
 
         def of(chunk: Chunk, sentences: Sequence[Sentence]) -> np.ndarray:
             identifier = identifiers.get((chunk.document, chunk.version))
-            reading = self._kept_reading(identifier) if identifier is not None else None
+            reading = self._kept_reading(identifier, embedder) if identifier is not None else None
             if reading is None:  # forgotten while the question was on its way
-                return self.embedder.embed([sentence.text for sentence in sentences])
+                return embedder.embed([sentence.text for sentence in sentences])
             return reading.vectors([(sentence.start, sentence.end) for sentence in sentences])
 
         return of

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
@@ -616,6 +616,24 @@ class Workspace:
         means = [np.frombuffer(blob, np.float16).reshape(count, -1) for count, blob in data]
         tokens, parts = (np.frombuffer(blob, np.int32).reshape(-1, 2) for blob in row)
         return StoredReading(tokens, parts, np.concatenate(means) if means else np.zeros((0, 1), np.float16))
+
+    def drop_readings(self, but: Collection[str]) -> int:
+        """Drop what all other embedders have read, with their passages and vectors; returns the readings."""
+        with self.transaction() as db:
+            found = [row[0] for row in db.execute("SELECT DISTINCT embedder FROM readings")]
+            gone = [name for name in found if name not in but]
+            dropped = 0
+            for name in gone:
+                db.execute("DELETE FROM windows WHERE embedder = ?", (name,))
+                dropped += db.execute("DELETE FROM readings WHERE embedder = ?", (name,)).rowcount
+                for table in ("chunks", "chunked"):  # a scheme ends with who read the document
+                    db.execute(f"DELETE FROM {table} WHERE substr(scheme, -length(?1)) = ?1", (f" {name}",))
+            if gone:
+                db.execute(
+                    "DELETE FROM vectors WHERE NOT EXISTS"
+                    " (SELECT 1 FROM windows WHERE windows.key = vectors.key)"
+                )
+        return dropped
 
     def vectors(self, keys: Iterable[str]) -> dict[str, np.ndarray]:
         """The stored means among these keys, each as one flat row."""

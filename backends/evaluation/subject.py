@@ -20,7 +20,7 @@ from backends.evaluation.runner import Answered, machine
 from backends.evaluation.scoring import Passage
 from backends.product import Failure, Triptych, shared_embedder
 from backends.settings import Settings
-from backends.training.adapters import ADAPTER_KINDS, AdapterKind
+from backends.training.adapters import ANSWERING, AdapterKind
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -75,7 +75,7 @@ class TriptychSubject:
 
     def _adapters(self, settings: Settings) -> dict[str, dict[str, str]]:
         """Name and fingerprint of what answers as each tuned backend, by its kind."""
-        return {kind: made for kind in ADAPTER_KINDS if (made := self._adapter(kind, settings))}
+        return {kind: made for kind in ANSWERING if (made := self._adapter(kind, settings))}
 
     def _adapter(self, kind: AdapterKind, settings: Settings) -> dict[str, str]:
         """Name and fingerprint of what answers as this tuned backend; empty where nothing does."""

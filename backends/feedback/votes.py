@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from backends.datatypes import TrainingRow
 from backends.erasure.redact import REMOVED
 from backends.evaluation.statistics import wilson_interval
 from backends.language.answer_text import without_markers
@@ -163,6 +164,17 @@ def preference_pairs(votes: Sequence[Vote]) -> list[dict[str, str]]:
             if chosen and rejected and chosen != rejected and REMOVED not in given:
                 pairs.append({"prompt": vote.question, "chosen": chosen, "rejected": rejected})
     return pairs
+
+
+def chosen_answers(votes: Sequence[Vote]) -> list[TrainingRow]:
+    """The answers that were chosen, with the documents they were shown, as rows to learn from."""
+    rows = []
+    for vote in votes:
+        for given in vote.answers:
+            text = without_markers(given.text).strip()
+            if given.backend == vote.choice and text and REMOVED not in (vote.question, text):
+                rows.append(TrainingRow(vote.question, text, given.documents))
+    return rows
 
 
 def as_jsonl(rows: Sequence[dict[str, str]]) -> str:

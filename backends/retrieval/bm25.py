@@ -31,12 +31,13 @@ _PART = re.compile(r"[.,/:_-]")
 _STOP_WORDS = frozenset(
     """
     a about above after again against all also am an and any are as at be because been before being below
-    between both but by can could did do does doing down during each even ever few for from further had has
-    have having he her here hers herself him himself his how i if in into is it its itself just many me might
-    more most much must my myself no nor not of off on once only or other ought our ours ourselves out over own
-    per same shall she should so some still such tell than that the their theirs them themselves then there
-    these they this those through to too under until up us very via was we were what when where which while
-    who whom whose why will with within without would yet you your yours yourself yourselves
+    between both but by can could did do does doing down during each even ever few for from further had
+    has have having he her here hers herself him himself his how i if in into is it its itself just many
+    me might more most much must my myself no nor not of off on once only or other ought our ours
+    ourselves out over own per same shall she should so some still such tell than that the their theirs
+    them themselves then there these they this those through to too under until up us very via was we were
+    what when where which while who whom whose why will with within without would yet you your yours
+    yourself yourselves
     """.split()  # noqa: SIM905  (a list of these would fill the page)
 )
 

@@ -19,13 +19,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from backends.datatypes import UserError
-from backends.retrieval.embedding import MODEL_SHA256, batches, checked_weights, load_tokenizer
+from backends.retrieval.embedding import (
+    ADAPTER_WEIGHTS,
+    MODEL_SHA256,
+    batches,
+    load_tokenizer,
+    merged_weights,
+)
 from backends.retrieval.minilm import Bert, Precision, best_precision
 from backends.system.contention import WatchedLock
 from backends.system.files import MODELS
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 RERANKER = MODELS / "reranker"
 LONGEST = 128  # tokens of question and text together, the three special ones included
@@ -33,7 +39,6 @@ LONGEST_QUESTION = 64
 REMEMBERED = 2000  # pairs of question and text
 BATCH = 1024  # tokens that go through the network together
 
-_PREFIX = "base_model.model."
 _OFF = "Switch it off with the setting cross_encoder (--no-cross-encoder)."
 
 
@@ -89,7 +94,7 @@ class CrossEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the adapter's weights. Raises UserError when they are missing or damaged."""
-        path = self._folder / "adapter_model.safetensors"
+        path = self._folder / ADAPTER_WEIGHTS
         if not path.is_file() or not (self._folder / "adapter_config.json").is_file():
             raise UserError(f"There is no reranker in {self._folder}. {_OFF}")
         with path.open("rb") as file:
@@ -128,6 +133,10 @@ class CrossEncoder:
             fingerprint = self.fingerprint
             try:
                 weights = merged_weights(self._folder)
+                if weights["classifier.weight"].shape[0] != 1:
+                    raise ValueError(
+                        f"its classifier has {weights['classifier.weight'].shape[0]} outputs, not 1"
+                    )
             except (KeyError, ValueError, RuntimeError) as error:
                 raise UserError(
                     f"The reranker {fingerprint[:12]} does not fit MiniLM: {str(error)[:160]}. {_OFF}"
@@ -151,34 +160,6 @@ def _logits(bert: Bert, firsts: Sequence[Sequence[int]], seconds: Sequence[Seque
         pooled = torch.tanh(bert.linear(states, "pooler.dense"))
         logits: np.ndarray = bert.linear(pooled, "classifier").squeeze(1).float().numpy()
         return logits
-
-
-def merged_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The packaged weights with a PEFT folder folded in, in float32: W + alpha / r x B A (Hu et al. 2021).
-
-    Modules that were trained whole replace the packaged ones. Raises KeyError or ValueError for a folder that
-    is no plain LoRA on this model.
-    """
-    from safetensors.torch import load_file
-
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    if unknown := [name for name in ("use_dora", "rank_pattern", "alpha_pattern") if config.get(name)]:
-        raise ValueError(f"{unknown[0]} is not supported")
-    scale = config["lora_alpha"] / config["r"] ** (0.5 if config.get("use_rslora") else 1.0)
-    weights = {
-        name: value for name, value in load_file(checked_weights()).items() if value.is_floating_point()
-    }
-    adapter = load_file(folder / "adapter_model.safetensors")
-    for name, value in adapter.items():
-        target = name.removeprefix(_PREFIX).removeprefix("bert.")
-        if target.endswith(".lora_A.weight"):
-            up = adapter[name.replace(".lora_A.", ".lora_B.")].float()
-            weights[target.replace(".lora_A.weight", ".weight")] += scale * (up @ value.float())
-        elif not target.endswith(".lora_B.weight"):
-            weights[target] = value.float()
-    if weights["classifier.weight"].shape[0] != 1:
-        raise ValueError(f"its classifier has {weights['classifier.weight'].shape[0]} outputs, not 1")
-    return weights
 
 
 @cache

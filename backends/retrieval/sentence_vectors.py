@@ -110,6 +110,11 @@ def window_key(embedder: Embedder, text: str, places: Spans) -> str:
     ).hexdigest()
 
 
+def reader_name(embedder: Embedder) -> str:
+    """Who read a document, and how: readings of two are kept apart."""
+    return f"{embedder.name} {embedder.precision} {WAY}"
+
+
 @dataclass(frozen=True)
 class Reading:
     """A document's outline and the mean state of the tokens in each part, (n, d)."""
@@ -167,6 +172,7 @@ class Read:
     windows: Sequence[Window]
     means: Mapping[str, np.ndarray]  # by the window's key, float16
     embedded: int
+    made_by: str  # as of `reader_name`
 
     @property
     def reading(self) -> Reading:
@@ -194,4 +200,4 @@ def read(
         part = missing[first : first + at_once]
         made = embedder.embed_parts([window.text for window in part], [window.parts for window in part])
         means |= {window.key: rows.astype(np.float16) for window, rows in zip(part, made, strict=True)}
-    return Read(outlined, plan, means, len(missing))
+    return Read(outlined, plan, means, len(missing), reader_name(embedder))

@@ -57,7 +57,7 @@ from backends.stress.records import Result, Retraining, SearchTimes, ShownPassag
 from backends.system.files import SAMPLE_CORPUS
 from backends.system.reporting import Report, no_report
 from backends.system.wording import duration
-from backends.training.adapters import ADAPTER_KINDS, Adapters
+from backends.training.adapters import ANSWERING, Adapters
 from backends.training.lora import train_adapter
 from backends.training.trainer import Trainer
 
@@ -189,7 +189,7 @@ class PrivateCopySubject:
     def retrain(
         self, backend: BackendName, how: Retraining, report: Callable[[str], None], cancelled: threading.Event
     ) -> float:
-        kind = next((kind for kind in ADAPTER_KINDS if kind == backend), None)
+        kind = next((kind for kind in ANSWERING if kind == backend), None)
         fingerprint = self._triptych.model(self._settings).fingerprint
         adapter = self._triptych.adapters.active(kind, fingerprint) if kind else None
         if kind is None or adapter is None:

@@ -13,7 +13,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,8 +22,9 @@ from typing import Any, Literal, get_args
 from backends.datatypes import UserError
 from backends.system.files import MODELS, write_whole
 
-AdapterKind = Literal["fine_tuned", "hybrid"]
+AdapterKind = Literal["fine_tuned", "hybrid", "embedder"]
 ADAPTER_KINDS: tuple[AdapterKind, ...] = get_args(AdapterKind)
+ANSWERING: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")  # these write answers, the embedder finds
 SHIPPED = MODELS / "adapters"
 ACTIVE_FILE = "active.json"
 LOCK_FILE = ".active.lock"
@@ -149,6 +150,15 @@ class Adapters:
             self._write({**self._choices(), kind: adapter.name}, {**earlier, kind: names[:last]})
         return adapter
 
+    def deactivate(self, kind: AdapterKind) -> None:
+        """Let what was there before any adapter answer for its kind again: the shipped one, or none."""
+        with self._changing():
+            before = self.active(kind)
+            earlier = self._earlier()
+            if before is not None:
+                earlier[kind] = [*earlier.get(kind, []), before.name][-EARLIER_KEPT:]
+            self._write({each: name for each, name in self._choices().items() if each != kind}, earlier)
+
     def path_for(self, name: str) -> Path:
         """Where an adapter of this name is to be saved; raises UserError when the name cannot be used."""
         if not _NAME.fullmatch(name):
@@ -228,6 +238,20 @@ class _AdaptersThen(Adapters):
 
     def _choices(self) -> dict[str, str]:
         return dict(self._chosen)
+
+
+def tuned_embedder(
+    adapters: Adapters, base_fingerprint: str, restricted: Collection[str] = ()
+) -> Adapter | None:
+    """The embedder that finds passages; None for the published one.
+
+    One that learned a document which not everybody may read (any more) finds nothing: all readers' passages
+    are found with the same weights, and weights have no roles.
+    """
+    adapter = adapters.active("embedder", base_fingerprint)
+    if adapter is None or any(seen.name in restricted for seen in adapter.card.documents):
+        return None
+    return adapter
 
 
 def stale_documents(card: AdapterCard, current: Callable[[str], str | None]) -> list[str]:

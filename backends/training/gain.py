@@ -28,6 +28,7 @@ class Gain:
     test: McNemar  # right only with the adapter, right only without
     loss_before: float | None
     loss_after: float | None
+    found_among: int = 0  # of an embedder: right is a passage found among so many
 
     @property
     def verdict(self) -> Verdict:
@@ -45,18 +46,30 @@ class Gain:
         """The finding in words, with the numbers it rests on."""
         if not self.rows:
             return f"Nothing was held out to test it on, so no gain is shown.{self._loss_words}"
-        right = f"Of {self.rows} held-out questions it answers {self.after} right, without it {self.before}"
+        right = self._counted
         if self.verdict == "better":
             return f"{right}: better outside chance ({self._p}).{self._loss_words}"
         if self.verdict == "worse":
             sure = f" outside chance ({self._p})" if self.test.p < SIGNIFICANT else ""
-            return f"{right}: worse{sure} than the model without it.{self._loss_words}"
+            than = "what is used now" if self.found_among else "the model without it"
+            return f"{right}: worse{sure} than {than}.{self._loss_words}"
         few = (
             f"; so few held-out questions cannot show one: at least {FEWEST_PAIRS} have to change"
             if self.rows < FEWEST_PAIRS
             else ""
         )
         return f"{right}: no gain outside chance ({self._p}){few}.{self._loss_words}"
+
+    @property
+    def _counted(self) -> str:
+        if not self.found_among:
+            return (
+                f"Of {self.rows} held-out questions it answers {self.after} right, without it {self.before}"
+            )
+        return (
+            f"For {self.after} of {self.rows} held-out questions the right passage is among the first "
+            f"{self.found_among}, before for {self.before}"
+        )
 
     @property
     def _loss_rose(self) -> bool:
@@ -87,6 +100,7 @@ def gain_of(report: Mapping[str, Any]) -> Gain:
         test=mcnemar([n in right_after for n in numbers], [n in right_before for n in numbers]),
         loss_before=report.get("loss_before"),
         loss_after=report.get("loss_after"),
+        found_among=int(report.get("found_among", 0)),
     )
 
 

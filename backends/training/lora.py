@@ -169,6 +169,8 @@ class TrainingReport:
     device: str = "cpu"
     memory_bytes: int = 0  # the most it held
     started_from: str = ""  # name of the adapter whose weights it began with
+    # Of an embedder: the passage of a question is right among so many. 0: answers were judged.
+    found_among: int = 0
 
     @property
     def tokens_per_second(self) -> float:

@@ -24,9 +24,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from backends.datatypes import TrainingRow, UserError
+from backends.datatypes import Chunk, TrainingRow, UserError
 from backends.system.files import ROOT, write_whole
 from backends.training.adapters import ADAPTER_KINDS, AdapterKind, LearnedDocument
+from backends.training.embedder_pairs import Pair
 from backends.training.rows import Example
 
 RunState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
@@ -36,6 +37,7 @@ TRAINING_LOCK = "training.lock"  # in the workspace; whoever trains shares it
 LAUNCH_TRIES, LAUNCH_WAIT = 25, 0.02  # seconds between two tries
 WITHDRAWN = "withdrawn"  # a file of the run: why it may yield no adapter
 PROCESS = "process"  # a file of the run: the number of the process that works on it
+PASSAGES = "passages.jsonl"  # a file of an embedder's run
 KILLED_WITHIN = 10.0
 
 
@@ -52,6 +54,7 @@ class TrainingPlan:
     owner: str = ""
     activate: bool = True  # once held-out rows show a gain; False: never by itself
     replaces: str = ""  # the stale adapter this one is trained for
+    present: str = ""  # folder of the tuned embedder that a new one is held against; empty: the published one
     created: str = ""
 
 
@@ -148,6 +151,21 @@ class TrainingRun:
             sides[raw["held_out"]].append(Example(raw["row"], tuple(raw["messages"]), raw["answer"]))
         return sides
 
+    def pairs(self) -> tuple[list[Pair], list[Pair]]:
+        """(train, held out) of an embedder's run."""
+        sides: tuple[list[Pair], list[Pair]] = ([], [])
+        for line in (self.folder / "examples.jsonl").read_text(encoding="utf-8").splitlines():
+            raw = json.loads(line)
+            pair = Pair(raw["row"], raw["question"], raw["passage"], tuple(raw["negatives"]))
+            sides[raw["held_out"]].append(pair)
+        return sides
+
+    def passages(self) -> list[Chunk]:
+        """What an embedder's run searches among; gone once it has ended."""
+        path = self.folder / PASSAGES
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else ()
+        return [Chunk(**json.loads(line)) for line in lines]
+
     def set_state(self, state: RunState, error: str = "", seconds: float = 0.0) -> None:
         write_json(self.folder / "state.json", {"state": state, "error": error, "seconds": seconds})
 
@@ -209,7 +227,7 @@ class TrainingRun:
 
     def remove_leftovers(self) -> None:
         """Drop what only a run that goes on would need."""
-        for name in ("checkpoint.safetensors", "examples.jsonl", "stop", PROCESS):
+        for name in ("checkpoint.safetensors", "examples.jsonl", PASSAGES, "stop", PROCESS):
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.made.parent, ignore_errors=True)
 
@@ -267,8 +285,9 @@ class TrainingRuns:
         self,
         plan: TrainingPlan,
         rows: Sequence[TrainingRow],
-        train: Iterable[Example],
-        held_out: Iterable[Example],
+        train: Iterable[Example | Pair],
+        held_out: Iterable[Example | Pair],
+        passages: Iterable[Chunk] = (),
     ) -> TrainingRun:
         """Write down a run that can be launched, now or after a restart."""
         now = datetime.now(UTC)
@@ -281,6 +300,8 @@ class TrainingRuns:
                 for held, side in ((False, train), (True, held_out)):
                     for example in side:
                         file.write(json.dumps({**asdict(example), "held_out": held}) + "\n")
+            with (partial / PASSAGES).open("w", encoding="utf-8") as file:
+                file.writelines(json.dumps(asdict(each)) + "\n" for each in passages)
             made = {**asdict(plan), "created": now.isoformat(timespec="seconds")}
             write_json(partial / "plan.json", made)
             partial.rename(folder)
@@ -314,7 +335,8 @@ class TrainingRuns:
         for run in self.all():
             rows = run.rows()
             kept = [row for row in rows if document not in row.documents]
-            if len(kept) == len(rows) and document not in {seen.name for seen in run.plan.documents}:
+            shown = {seen.name for seen in run.plan.documents} | {each.document for each in run.passages()}
+            if len(kept) == len(rows) and document not in shown:
                 continue
             gone += len(rows) - len(kept)
             why = f"{run.plan.name} is not trained: it learns from {document}, which was forgotten."

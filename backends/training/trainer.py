@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from backends.answering.evidence import evidence_for
-from backends.datatypes import Source, TrainingRow, UserError
+from backends.datatypes import Chunk, Source, TrainingRow, UserError
 from backends.system.files import SAMPLE_CORPUS
 from backends.system.reporting import Report, no_report
-from backends.training.adapters import Adapter, AdapterCard, AdapterKind, LearnedDocument
+from backends.training.adapters import ANSWERING, Adapter, AdapterCard, AdapterKind, LearnedDocument
+from backends.training.embedder_pairs import Pair, Pairing, documents_of
+from backends.training.embedder_training import EmbedderParams
 from backends.training.lora import LoraParams
 from backends.training.row_building import Built, SourcePassage, Way, build_rows
 from backends.training.row_review import Change, at_risk, changes, rows_to_leave_out
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from backends.product import Triptych
 
 HELD_OUT = 0.1
-KINDS: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")
 SAMPLE_ROWS = SAMPLE_CORPUS / "training"
 Schedule = Literal["never", "daily", "weekly", "on change"]
 SCHEDULES: tuple[Schedule, ...] = ("never", "daily", "weekly", "on change")
@@ -118,6 +119,18 @@ class Draft:
             if row.question and row.answer and index not in dropped:
                 (held if each.held_out else train).append((index + 1, row))
         return train, held
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions for an embedder: their rows, the passages they are asked among, and what it learns from."""
+
+    rows: tuple[TrainingRow, ...]
+    passages: tuple[Chunk, ...]
+    train: tuple[Pair, ...]
+    held_out: tuple[Pair, ...]
+    documents: tuple[LearnedDocument, ...]  # whose passages it is shown
+    warnings: tuple[str, ...]
 
 
 # --- what became of learned documents ---------------------------------------------------------------
@@ -296,9 +309,81 @@ class Trainer:
             raise
         return run
 
+    def asked(self, draft: Draft, report: Report = no_report) -> Asked:
+        """The draft's questions with the passages that answer them, for an embedder to learn.
+
+        Only documents that everybody may read are learned: every reader's passages are found with the same
+        weights. Sentences with a gap are no questions and are left out, on the held-out side too. Raises
+        UserError when too few remain.
+        """
+        questions = replace(draft, rows=tuple(each for each in draft.rows if each.way != "gap"))
+        train, held = questions.sides()
+        retriever = self.triptych.retriever()
+        closed = self.triptych.library.restricted()
+        passages = tuple(each for each in retriever.chunks if each.document not in closed)
+        pairing = Pairing(passages, retriever)
+        learned, tested = (pairing.pairs(side, report) for side in (train, held))
+        if len(learned) < FEWEST_ROWS:
+            raise UserError(
+                f"{len(learned)} questions with a passage that answers them are too few: at least "
+                f"{FEWEST_ROWS} are needed. Sentences with a gap do not count: make rows from tables or by "
+                "the model, or bring your own."
+            )
+        numbers = {pair.row for pair in (*learned, *tested)}
+        rows = tuple(row for number, row in [*train, *held] if number in numbers)
+        lost = len(draft.rows) - len(rows)
+        note = f"{lost} rows were left out: gaps, repeats, or no passage holds their answer."
+        documents = self._versions(documents_of(passages, [*learned, *tested]))
+        return Asked(rows, passages, tuple(learned), tuple(tested), documents, (note,) if lost else ())
+
+    def plan_embedder(
+        self,
+        draft: Draft,
+        name: str,
+        params: EmbedderParams,
+        *,
+        owner: str = "",
+        replaces: str = "",
+        report: Report = no_report,
+    ) -> TrainingRun:
+        """A run that tunes the embedder to these questions. Raises UserError as `plan` does."""
+        self.check_name(name)
+        asked = self.asked(draft, report)
+        present = self.triptych.tuned_embedder()
+        plan = TrainingPlan(
+            name=name,
+            kind="embedder",
+            model="",
+            params=asdict(params),
+            documents=asked.documents,
+            warnings=asked.warnings,
+            owner=owner,
+            activate=False,  # the documents are read with it first: see `adopt`
+            replaces=replaces,
+            present=str(present.folder) if present is not None else "",
+        )
+        run = self.runs.create(plan, asked.rows, asked.train, asked.held_out, asked.passages)
+        try:
+            self.check_still_there(plan.documents)
+        except UserError:
+            self.runs.remove(run)
+            raise
+        return run
+
+    def adopt(self, name: str, report: Report = no_report, cancel: threading.Event | None = None) -> Adapter:
+        """Let a tuned embedder read every document, then find with it. Raises UserError when cancelled."""
+        adapter = self.adapters.get(name)
+        self.triptych.read_with(adapter, report, cancel)
+        self.check_still_there(adapter.card.documents)
+        activated = self.adapters.activate(name)
+        self.triptych.use_active_embedder()
+        return activated
+
     def learned(self, rows: Iterable[TrainingRow]) -> tuple[LearnedDocument, ...]:
         """The versions, as they are now, of the documents that these rows came from."""
-        named = {name for row in rows for name in row.documents}
+        return self._versions({name for row in rows for name in row.documents})
+
+    def _versions(self, named: Collection[str]) -> tuple[LearnedDocument, ...]:
         return tuple(
             LearnedDocument(document.name, document.version, document.content_hash)
             for document in self.triptych.library.documents()
@@ -340,7 +425,7 @@ class Trainer:
     def is_taken(self, name: str) -> bool:
         """Whether an adapter or a run has this name, or one of the two made from it for both kinds."""
         taken = {adapter.name for adapter in self.adapters.all()} | {run.plan.name for run in self.runs.all()}
-        return not taken.isdisjoint({name, *(name_for(name, kind) for kind in KINDS)})
+        return not taken.isdisjoint({name, *(name_for(name, kind) for kind in ANSWERING)})
 
     # --- staleness ---------------------------------------------------------------------------------
 
@@ -396,9 +481,14 @@ class Trainer:
 
     def retrain(self, adapter: Adapter, owner: str = "", report: Report = no_report) -> TrainingRun:
         """Plan the same training on the documents as they are now."""
-        params = self.parameters(adapter)
         draft = self.renewed(adapter, report)
         name = self.free_name(adapter.name if self.adapters.owns(adapter) else f"{adapter.name}-own")
+        if adapter.card.kind == "embedder":
+            return self.plan_embedder(
+                draft, name, EmbedderParams(**adapter.card.parameters), owner=owner, replaces=adapter.name,
+                report=report,
+            )  # fmt: skip
+        params = self.parameters(adapter)
         return self.plan(
             draft, adapter.card.kind, name, params, owner=owner, replaces=adapter.name, report=report
         )
@@ -430,7 +520,8 @@ class Trainer:
         if every in PERIODS and last and now - datetime.fromisoformat(str(last)) < PERIODS[every]:
             return []
         fingerprint = self.triptych.model().fingerprint
-        active = [self.adapters.active(kind, fingerprint) for kind in KINDS]
+        active = [self.adapters.active(kind, fingerprint) for kind in ANSWERING]
+        active.append(self.triptych.tuned_embedder())
         return [adapter for adapter in active if adapter is not None and self.stale(adapter)]
 
     def _scheduled(self) -> dict[str, object]:

@@ -29,6 +29,7 @@ from backends.training.lora import (
     Measuring,
     TrainingPaused,
     TrainingProgress,
+    TrainingReport,
     train_adapter,
 )
 from backends.training.runs import TrainingRun
@@ -67,7 +68,6 @@ def work(run: TrainingRun, parent: int) -> None:
 def _train(
     run: TrainingRun, cancel: threading.Event, pause: threading.Event, look: Callable[[], None]
 ) -> None:
-    train, held_out = run.examples()
     plan = run.plan
     adapters, told = Adapters(run.adapters), 0.0
     adapters.path_for(plan.name)  # refused now, not at the end
@@ -83,11 +83,14 @@ def _train(
         row: dict[str, Any] = {"event": type(event).__name__, **asdict(event)}
         append_line(run.folder / "events.jsonl", json.dumps(row, ensure_ascii=False))
 
-    report = train_adapter(
-        plan.model, train, held_out, run.made, LoraParams(**plan.params),
-        kind=plan.kind, documents=plan.documents, warnings=plan.warnings, progress=tell, watch=tell,
-        cancel=cancel, pause=pause, checkpoint=run.checkpoint,
-    )  # fmt: skip
+    if plan.kind == "embedder":
+        report = _train_embedder(run, tell, cancel, pause)
+    else:
+        report = train_adapter(
+            plan.model, *run.examples(), run.made, LoraParams(**plan.params),
+            kind=plan.kind, documents=plan.documents, warnings=plan.warnings, progress=tell, watch=tell,
+            cancel=cancel, pause=pause, checkpoint=run.checkpoint,
+        )  # fmt: skip
     gain = gain_of(asdict(report))
     kept = "Cancelled: the best finished epoch was kept. " if report.cancelled else ""
     with run.deciding_outcome():
@@ -98,6 +101,24 @@ def _train(
             adapters.activate(plan.name)
         run.set_state("done", kept + gain.sentence, report.seconds)
     run.remove_leftovers()
+
+
+def _train_embedder(
+    run: TrainingRun, tell: Callable[[Any], None], cancel: threading.Event, pause: threading.Event
+) -> TrainingReport:
+    """It takes minutes and writes no checkpoint: one that was interrupted begins anew."""
+    from backends.training.embedder_training import EmbedderParams, train_embedder
+
+    def watch(event: Any) -> None:
+        tell(event)
+        if pause.is_set():
+            raise TrainingPaused("The server ended. The tuning of a search begins anew when resumed.")
+
+    present = Path(run.plan.present) if run.plan.present else None
+    return train_embedder(
+        run.passages(), *run.pairs(), run.made, EmbedderParams(**run.plan.params),
+        documents=run.plan.documents, warnings=run.plan.warnings, present=present, tell=watch, cancel=cancel,
+    )  # fmt: skip
 
 
 def main(arguments: list[str]) -> None:

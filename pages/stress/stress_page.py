@@ -17,7 +17,7 @@ from backends.stress.records import Measurement, Result, Retraining, StressRow, 
 from backends.system.jobs import Job, JobContext
 from backends.system.json_values import plain
 from backends.system.wording import duration
-from backends.training.adapters import ADAPTER_KINDS, Adapters
+from backends.training.adapters import ANSWERING, Adapters
 from pages.stress import stress_charts
 from pages.ui import charts, resources, session
 from pages.ui.look import LOOKS, label
@@ -85,7 +85,7 @@ def expected(how: Retraining | None, now: session.Session) -> str:
     if how is None:
         return ""
     seconds = 0.0
-    for kind in ADAPTER_KINDS:
+    for kind in ANSWERING:
         adapter = Adapters(default_workspace() / "adapters").active(kind) if kind in now.backends else None
         if adapter is not None:
             report = adapter.card.report

@@ -19,11 +19,12 @@ from backends.datatypes import UserError
 from backends.system.wording import duration, money
 from backends.training.adapter_comparison import compare, same_rows, size_of, training_cost
 from backends.training.adapter_exchange import import_adapter, pack
-from backends.training.adapters import Adapter, AdapterKind
+from backends.training.adapters import ADAPTER_KINDS, ANSWERING, Adapter, AdapterKind
+from backends.training.embedder_training import FOUND_AMONG
 from backends.training.trainer import SCHEDULES, Staleness, Trainer
 from pages.tune import tuning_charts
 from pages.ui import charts, resources, session, training_jobs
-from pages.ui.look import LOOKS
+from pages.ui.look import look_of
 from pages.ui.text import listing, markdown, plural
 
 WATTS = 60
@@ -33,7 +34,7 @@ SENTENCES_SHOWN = 6
 
 def draw(trainer: Trainer, now: session.Session) -> None:
     """The chart, the table, the chosen adapter, and the door for adapters from elsewhere."""
-    st.subheader("3  Adapters", anchor=False)
+    st.subheader("4  Adapters", anchor=False)
     adapters = trainer.adapters.all()
     if not adapters:
         st.info("No adapters yet: train one above.", icon=":material/inventory_2:")
@@ -43,7 +44,8 @@ def draw(trainer: Trainer, now: session.Session) -> None:
             charts.show(chart)
             st.caption(
                 "Bars are 95 % intervals: where they overlap, the difference may be chance. An answer is "
-                "right when it holds the wanted words, word for word."
+                "right when it holds the wanted words, word for word; a search, when the passage is among "
+                f"the first {FOUND_AMONG}."
             )
         stale = {adapter.name: trainer.stale(adapter) for adapter in adapters}
         watts = _power()
@@ -57,7 +59,8 @@ def draw(trainer: Trainer, now: session.Session) -> None:
 
 def _active(trainer: Trainer) -> set[str]:
     fingerprint = trainer.triptych.model().fingerprint
-    found = [trainer.adapters.active(kind, fingerprint) for kind in ("fine_tuned", "hybrid")]
+    found = [trainer.adapters.active(kind, fingerprint) for kind in ANSWERING]
+    found.append(trainer.triptych.tuned_embedder())
     return {adapter.name for adapter in found if adapter is not None}
 
 
@@ -89,7 +92,7 @@ def _table(
         rows.append(
             {
                 "Name": adapter.name,
-                "Kind": f"{LOOKS[adapter.card.kind].mark} {LOOKS[adapter.card.kind].label}",
+                "Kind": f"{look_of(adapter.card.kind).mark} {look_of(adapter.card.kind).label}",
                 "Answers": "yes" if adapter.name in active else "",
                 "State": "stale" if stale[adapter.name] else "fresh",
                 "Rows": adapter.card.rows or None,
@@ -123,16 +126,24 @@ def _table(
 
 def _roll_backs(trainer: Trainer) -> None:
     with st.container(horizontal=True):
-        for kind in ("fine_tuned", "hybrid"):
+        for kind in ADAPTER_KINDS:
             earlier = trainer.adapters.previous(kind)
             if earlier is not None:
                 st.button(
-                    f"{LOOKS[kind].label}: back to {earlier.name}",
+                    f"{look_of(kind).label}: back to {earlier.name}",
                     key=f"back-{kind}",
                     icon=":material/undo:",
                     on_click=_run_action,
                     args=(partial(trainer.adapters.roll_back, kind),),
                 )
+        if (active := trainer.triptych.tuned_embedder()) is not None:
+            st.button(
+                f"{look_of('embedder').label}: back to the published model",
+                key="back-published",
+                icon=":material/undo:",
+                on_click=_run_action,
+                args=(partial(trainer.adapters.deactivate, active.card.kind),),
+            )
 
 
 def _schedule(trainer: Trainer) -> None:
@@ -150,6 +161,15 @@ def _schedule(trainer: Trainer) -> None:
 
 def _take_schedule(trainer: Trainer) -> None:
     trainer.set_schedule(session.read("tune-schedule", "never"))
+
+
+def activate(trainer: Trainer, adapter: Adapter) -> None:
+    """At once, or for an embedder once it has read the documents: a job of its own."""
+    if adapter.card.kind == "embedder":
+        job = training_jobs.adopting(trainer, adapter.name)
+        resources.jobs().start(training_jobs.TRAIN, session.current().visitor, job)
+    else:
+        _run_action(partial(trainer.adapters.activate, adapter.name))
 
 
 def _run_action(action: Any, said: str = "") -> None:
@@ -173,7 +193,7 @@ def _card(
 ) -> None:
     card = adapter.card
     with st.container(border=True):
-        st.markdown(f"**{LOOKS[card.kind].mark} {markdown(adapter.name)}**")
+        st.markdown(f"**{look_of(card.kind).mark} {markdown(adapter.name)}**")
         learned = (
             listing([f"{seen.name} (version {seen.version})" for seen in card.documents[:6]])
             or "no named document"
@@ -188,9 +208,9 @@ def _card(
         _gap(adapter)
         with st.container(horizontal=True):
             st.button(
-                "Let it answer", key="activate", icon=":material/check:",
-                disabled=adapter.name in _active(trainer), on_click=_run_action,
-                args=(partial(trainer.adapters.activate, adapter.name),),
+                "Let it answer" if card.kind != "embedder" else "Search with it",
+                key="activate", icon=":material/check:",
+                disabled=adapter.name in _active(trainer), on_click=activate, args=(trainer, adapter),
             )  # fmt: skip
             st.download_button(
                 "Download", partial(pack, adapter), file_name=f"{adapter.name}.zip", mime="application/zip",
@@ -249,7 +269,7 @@ def _retrain(trainer: Trainer, adapter: Adapter, visitor: str) -> None:
     def plan(report: Any) -> Any:
         return trainer.retrain(adapter, visitor, report)
 
-    resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.training([plan]))
+    resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.training(trainer, [plan]))
 
 
 def _comparison(adapter: Adapter, adapters: Sequence[Adapter]) -> None:

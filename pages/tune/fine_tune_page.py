@@ -15,7 +15,7 @@ import streamlit as st
 
 from backends.datatypes import UserError
 from backends.system.wording import duration
-from backends.training.adapters import AdapterKind
+from backends.training.adapters import ANSWERING, AdapterKind
 from backends.training.gain import gain_of
 from backends.training.lora import LoraParams
 from backends.training.row_building import WAYS, Way
@@ -23,9 +23,9 @@ from backends.training.row_review import count_advice, review
 from backends.training.rows import FEW_ROWS, FEWEST_ROWS, HybridOptions, load_rows
 from backends.training.runs import ENDED, TrainingRun
 from backends.training.trainer import Draft, DraftRow, Trainer, default_params, name_for
-from pages.tune import adapter_list, tuning_charts
+from pages.tune import adapter_list, embedder_part, tuning_charts
 from pages.ui import charts, resources, session, training_jobs
-from pages.ui.look import LOOKS
+from pages.ui.look import look_of
 from pages.ui.service import Service
 from pages.ui.text import markdown, plural
 
@@ -42,7 +42,6 @@ WHY_WORDS: dict[str, str] = {
     "about something else": "not about what the sentence says",
     "not answered": "it could not answer from the passage itself",
 }
-KINDS: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")
 LEARNS: dict[AdapterKind, str] = {
     "fine_tuned": "by heart, no documents at hand",
     "hybrid": "to answer from retrieved passages",
@@ -276,25 +275,25 @@ def _ending(run: TrainingRun) -> None:
 
 
 def _kind_words(kind: AdapterKind) -> str:
-    return f"{LOOKS[kind].mark} {LOOKS[kind].label}"
+    return f"{look_of(kind).mark} {look_of(kind).label}"
 
 
 def _planner(trainer: Trainer, draft: Draft, now: session.Session) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     kinds = left.pills(
         "What to train",
-        list(KINDS),
+        list(ANSWERING),
         selection_mode="multi",
-        default=list(KINDS),
+        default=list(ANSWERING),
         format_func=_kind_words,
         key="tune-kinds",
-        help="; ".join(f"{LOOKS[kind].label}: learns {words}" for kind, words in LEARNS.items()) + ".",
+        help="; ".join(f"{look_of(kind).label}: learns {words}" for kind, words in LEARNS.items()) + ".",
     )
     if trainer.is_taken(session.read("tune-name", "mine")) or not session.read("tune-name"):
         session.put("tune-name", trainer.free_name(session.read("tune-name") or "mine"))
     name = right.text_input("Name", key="tune-name", help="Letters, digits, dots and dashes.") or "mine"
-    chosen: list[AdapterKind] = [kind for kind in KINDS if kind in kinds]
-    params = {kind: default_params(kind, trainer.model_name) for kind in KINDS}
+    chosen: list[AdapterKind] = [kind for kind in ANSWERING if kind in kinds]
+    params = {kind: default_params(kind, trainer.model_name) for kind in ANSWERING}
     options = HybridOptions(share_memorised=1.0)
     with st.expander("Settings of the training"):
         params = {kind: _params(kind, params[kind]) for kind in chosen}
@@ -331,7 +330,7 @@ def _whose(trainer: Trainer, now: session.Session) -> str:
 
 
 def _params(kind: AdapterKind, given: LoraParams) -> LoraParams:
-    st.markdown(f"**{LOOKS[kind].label}**")
+    st.markdown(f"**{look_of(kind).label}**")
     first, second, third = st.columns(3)
     rank = first.select_slider(
         "Rank",
@@ -420,7 +419,7 @@ def _train(
         partial(_plan, trainer, draft, kind, name, params[kind], options, visitor)
         for kind, name in names.items()
     ]
-    resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.training(plans))
+    resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.training(trainer, plans))
 
 
 def _plan(
@@ -512,23 +511,18 @@ def _finished(run: TrainingRun, trainer: Trainer) -> None:
         st.caption(f"**{name}** was trained. {said}")
         return
     active = trainer.adapters.active(run.plan.kind, adapter.card.base_fingerprint)
+    does, does_not = ("answers", "answer") if adapter.card.kind != "embedder" else ("finds", "find")
     if active is not None and active.name == adapter.name:
-        st.success(f"**{name}** is trained and answers now. {said}", icon=":material/check:")
+        st.success(f"**{name}** is trained and {does} now. {said}", icon=":material/check:")
         return
     worse = gain_of(adapter.card.report).verdict == "worse"
     show = st.error if worse else st.warning
-    show(f"**{name}** is trained and does not answer. {said}", icon=":material/balance:")
+    show(f"**{name}** is trained and does not {does_not}. {said}", icon=":material/balance:")
     st.button(
-        "Let it answer all the same", key="tune-activate", icon=":material/check:",
-        on_click=_activate, args=(trainer, adapter.name),
+        "Let it answer all the same" if adapter.card.kind != "embedder" else "Search with it all the same",
+        key="tune-activate", icon=":material/check:",
+        on_click=adapter_list.activate, args=(trainer, adapter),
     )  # fmt: skip
-
-
-def _activate(trainer: Trainer, name: str) -> None:
-    try:
-        trainer.adapters.activate(name)
-    except UserError as error:  # deleted in another tab
-        session.current().notice = str(error)
 
 
 def _past(run: TrainingRun, now: session.Session, trainer: Trainer) -> None:
@@ -540,10 +534,10 @@ def _past(run: TrainingRun, now: session.Session, trainer: Trainer) -> None:
             f"{markdown(run.error)} Nothing is lost but the steps since its last checkpoint.",
             icon=":material/pause_circle:",
         )
-        _go_on("Resume", run, now.visitor)
+        _go_on("Resume", trainer, run, now.visitor)
     elif run.state == "waiting":
         st.warning(f"**{name}** was planned and never began.", icon=":material/pause_circle:")
-        _go_on("Begin", run, now.visitor)
+        _go_on("Begin", trainer, run, now.visitor)
     elif run.state == "done":
         _finished(run, trainer)
     elif run.state == "cancelled":
@@ -553,7 +547,7 @@ def _past(run: TrainingRun, now: session.Session, trainer: Trainer) -> None:
             _drawn(run, training_jobs.picture(run))
 
 
-def _go_on(label: str, run: TrainingRun, visitor: str) -> None:
+def _go_on(label: str, trainer: Trainer, run: TrainingRun, visitor: str) -> None:
     with st.container(horizontal=True):
         st.button(
             label,
@@ -561,13 +555,13 @@ def _go_on(label: str, run: TrainingRun, visitor: str) -> None:
             key="tune-resume",
             icon=":material/play_arrow:",
             on_click=_resume,
-            args=(run, visitor),
+            args=(trainer, run, visitor),
         )
         st.button("Discard", key="tune-discard", on_click=run.cancel)
 
 
-def _resume(run: TrainingRun, visitor: str) -> None:
-    resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.following(run))
+def _resume(trainer: Trainer, run: TrainingRun, visitor: str) -> None:
+    resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.following(trainer, run))
 
 
 # --- the page ----------------------------------------------------------------------------------------
@@ -589,6 +583,8 @@ def page() -> None:
     draft = rows_step(trainer, service, now)
     st.divider()
     train_step(trainer, draft, now)
+    st.divider()
+    embedder_part.draw(trainer, draft, service.votes(), now)
     st.divider()
     adapter_list.draw(trainer, now)
 

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from backends.evaluation.statistics import wilson_interval
 from backends.training.adapters import Adapter, AdapterKind
 from pages.ui.charts import SYMBOLS, Chart
-from pages.ui.look import LOOKS, Theme
+from pages.ui.look import Theme, look_of
 from pages.ui.training_jobs import Picture
 
 GREY = {"light": "#565D68", "dark": "#B4BBC6"}
@@ -25,7 +25,7 @@ def losses(shown: Picture, kind: AdapterKind, name: str, theme: Theme) -> Chart 
     """Loss of training step by step and of the held-out rows epoch by epoch; None before the first step."""
     if not shown.steps:
         return None
-    colour = LOOKS[kind].colour(theme)
+    colour = look_of(kind).colour(theme)
     per_epoch = max(1, shown.steps[-1]["steps"] // shown.steps[-1]["epochs"])
     figure = go.Figure()
     figure.add_scatter(
@@ -102,7 +102,7 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
     if not scored:
         return None
     figure = go.Figure()
-    names = [f"{LOOKS[a.card.kind].mark} {a.name}" for a, _, _ in scored]
+    names = [f"{look_of(a.card.kind).mark} {a.name}" for a, _, _ in scored]
     for words, index, opened in (("Before training", 1, True), ("After training", 2, False)):
         scores: list[RightAnswers] = [row[index] for row in scored]  # type: ignore[misc]
         figure.add_scatter(
@@ -113,7 +113,9 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
             orientation="h",  # before and after stand one below the other, each at its own share
             marker={
                 "size": 12,
-                "color": GREY[theme] if opened else [LOOKS[a.card.kind].colour(theme) for a, _, _ in scored],
+                "color": GREY[theme]
+                if opened
+                else [look_of(a.card.kind).colour(theme) for a, _, _ in scored],
                 "symbol": [SYMBOLS[a.card.kind] + ("-open" if opened else "") for a, _, _ in scored],
                 "line": {"width": 2},
             },
@@ -135,7 +137,7 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
         dragmode=False,
         scattermode="group",
     )
-    figure.update_xaxes(title="held-out questions answered right", tickformat=".0%", range=[-0.02, 1.02])
+    figure.update_xaxes(title="held-out questions right", tickformat=".0%", range=[-0.02, 1.02])
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     best, was, now = max(scored, key=lambda row: row[2].share - row[1].share)
     title = (

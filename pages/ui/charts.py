@@ -32,7 +32,9 @@ STAGES = {
 }
 # Stages are told apart by pattern; the colour stays the backend's.
 PATTERNS = {"rewrite": ".", "retrieve": "/", "rerank": "x", "queue": "-", "retry": "+", "generate": ""}
-SYMBOLS = {"rag": "circle", "fine_tuned": "triangle-up", "hybrid": "square", "base": "circle-open"}
+SYMBOLS = {"rag": "circle", "fine_tuned": "triangle-up", "hybrid": "square", "base": "circle-open"} | {
+    "embedder": "diamond"
+}
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,15 @@ LOOKS: dict[BackendName, Look] = {
     "hybrid": Look("Hybrid", "■", "Tuned to read what it looks up.", "green", "#009E73", "#2FBF93"),
     "base": Look("Base", "○", "The reader without documents: the control.", "gray", "#6B7280", "#A3ABB8"),
 }
+# What finds the passages for RAG and hybrid; it answers nothing itself.
+EMBEDDER = Look("Search", "◆", "Finds the passages.", "blue", "#0072B2", "#56B4E9")
 CONTROL: BackendName = "base"
 COMPARED: tuple[BackendName, ...] = tuple(name for name in BACKEND_NAMES if name != CONTROL)
+
+
+def look_of(kind: BackendName | Literal["embedder"]) -> Look:
+    """How an adapter of this kind looks."""
+    return EMBEDDER if kind == "embedder" else LOOKS[kind]
 
 
 def label(name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from backends.datatypes import UserError
 from backends.system.jobs import JobContext
 from backends.system.reporting import Report
+from backends.training.gain import gain_of
 from backends.training.row_building import Way
 from backends.training.runs import TrainingRun
 from backends.training.trainer import Draft, Trainer
@@ -35,7 +36,9 @@ def building(
     return run
 
 
-def training(plans: Sequence[Callable[[Report], TrainingRun]]) -> Callable[[JobContext], None]:
+def training(
+    trainer: Trainer, plans: Sequence[Callable[[Report], TrainingRun]]
+) -> Callable[[JobContext], None]:
     """The job that makes these runs one after another and follows each to its end."""
 
     def work(context: JobContext) -> None:
@@ -44,23 +47,32 @@ def training(plans: Sequence[Callable[[Report], TrainingRun]]) -> Callable[[JobC
                 return
             run = plan(context.progress)
             context.emit(run.id)
-            follow(run, context)
+            follow(trainer, run, context)
 
     return work
 
 
-def following(run: TrainingRun) -> Callable[[JobContext], None]:
+def following(trainer: Trainer, run: TrainingRun) -> Callable[[JobContext], None]:
     """The job that goes on with an interrupted run."""
 
     def work(context: JobContext) -> None:
         context.emit(run.id)
-        follow(run, context)
+        follow(trainer, run, context)
 
     return work
 
 
-def follow(run: TrainingRun, context: JobContext) -> None:
-    """Launch it and look after it until its process has ended."""
+def adopting(trainer: Trainer, name: str) -> Callable[[JobContext], None]:
+    """The job that lets a tuned embedder read the documents, then find with it."""
+
+    def work(context: JobContext) -> None:
+        trainer.adopt(name, context.progress, context.cancelled)
+
+    return work
+
+
+def follow(trainer: Trainer, run: TrainingRun, context: JobContext) -> None:
+    """Launch it and look after it until its process has ended; an embedder that is better then takes over."""
     context.progress(0, 0, f"{run.plan.name}: loading the model")
     process = run.launch()
     while True:
@@ -80,6 +92,13 @@ def follow(run: TrainingRun, context: JobContext) -> None:
         raise UserError(run.error)
     if run.state == "interrupted":
         raise UserError(run.error or f"The training of {run.plan.name} ended before it was done.")
+    if run.plan.kind == "embedder" and _better(trainer, run.plan.name):
+        trainer.adopt(run.plan.name, context.progress, context.cancelled)
+
+
+def _better(trainer: Trainer, name: str) -> bool:
+    """Whether this adapter was made and has shown a gain."""
+    return any(each.name == name and gain_of(each.card.report).better for each in trainer.adapters.all())
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def _retrain_if_due(service: Service, now: session.Session) -> None:
     if due:
         trainer.note_retrain(datetime.now(UTC))
         plans = [partial(_plan, trainer, adapter.name, now.visitor) for adapter in due]
-        resources.jobs().start(training_jobs.TRAIN, now.visitor, training_jobs.training(plans))
+        resources.jobs().start(training_jobs.TRAIN, now.visitor, training_jobs.training(trainer, plans))
 
 
 def _plan(trainer: Trainer, name: str, visitor: str, report: Report) -> TrainingRun:

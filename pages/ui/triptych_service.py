@@ -187,9 +187,7 @@ class TriptychService:
 
     def prepare(self, settings: Settings, report: Report, cancelled: threading.Event | None = None) -> None:
         key = self._key(settings)
-        retriever = self._triptych.library.retriever(
-            settings, self.role, progress=reporting(report), cancel=cancelled
-        )
+        retriever = self._triptych.retriever(settings, reporting(report), cancelled)
         self._counts[key] = Counter(chunk.document for chunk in retriever.chunks)
         while len(self._counts) > COUNTS_KEPT:
             self._counts.popitem(last=False)

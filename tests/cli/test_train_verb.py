@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from backends.cli import main, opener
 from backends.training.adapters import read_card
 from backends.training.row_export import FORMS
+from tests.fakes import HashingEmbedder
 from tests.pages.tuning_services import make_triptych
 
 
@@ -130,6 +131,64 @@ def test_without_rows_they_are_built_from_the_documents(home: Path) -> None:
     assert code == 0, err
     row = json.loads(out.splitlines()[-1])
     assert (row["kind"], row["documents"]) == ("hybrid", ["prices.csv", "returns.md", "service.txt"])
+
+
+class Tuned(HashingEmbedder):
+    name = "hashing tuned"
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_a_tuned_embedder_reads_the_documents_and_finds_where_it_is_better(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: bool
+) -> None:
+    from backends import product
+    from backends.retrieval.embedding import MODEL_SHA256
+    from backends.training import embedder_training
+    from backends.training.adapters import AdapterCard, write_card
+    from backends.training.lora import HeldOutScore, TrainingReport
+
+    seen: dict[str, Any] = {}
+    name = "better" if better else "level"
+
+    def trained(passages: Any, train: Any, held: Any, folder: Path, params: Any, **more: Any) -> Any:
+        seen.update(more, passages=passages, train=train, params=params)
+        found = tuple(range(10, 20)) if better else (10,)
+        folder.mkdir(parents=True)
+        scores = [HeldOutScore(0.1, len(right) / 20, 20, right) for right in ((10,), found)]
+        report = TrainingReport(
+            len(train), 20, None, None, *scores, 0.1, 1, 1, False, 900, 3.0, 0.1, (), found_among=3
+        )
+        card = AdapterCard(folder.name, "embedder", "MiniLM", MODEL_SHA256, tuple(more["documents"]))
+        write_card(folder, card)
+        return report
+
+    monkeypatch.setattr(embedder_training, "train_embedder", trained)
+    monkeypatch.setattr(product, "shared_embedder", lambda adapter=None: Tuned())
+    trees = ["Alder", "Birch", "Cedar", "Elm", "Fir", "Larch", "Maple", "Oak", "Yew"]
+    rows = [
+        {"question": f"What does Lamp {tree} {verb}?", "answer": f"{n * 7} EUR", "documents": ["prices.csv"]}
+        for verb in ("cost", "sell for", "go for", "fetch")
+        for n, tree in enumerate(trees, start=3)
+    ]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    code, out, err = run(
+        home, "train", "--embedder", "--examples", file, "--name", name, "--epochs", 3, "--json"
+    )
+    assert code == 0, err
+    row = json.loads(out.splitlines()[-1])
+    assert (row["kind"], row["active"], row["gain"]) == (
+        "embedder", better, "better" if better else "unproven",
+    )  # fmt: skip
+    assert seen["params"].epochs == 3 and seen["present"] is None
+    assert {seen["passages"][pair.passage].document for pair in seen["train"]} == {"prices.csv"}
+    workspace = make_triptych(home)
+    active = workspace.tuned_embedder()
+    assert (active.name if active else None) == (name if better else None)
+    if better:
+        workspace.use_active_embedder()
+        assert workspace.library.embedder.name == "hashing tuned"
+        assert run(home, "adapters", "delete", name)[0] == 0
 
 
 def exchanges(path: Path) -> list[tuple[str, str]]:

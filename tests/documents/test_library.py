@@ -189,6 +189,54 @@ def test_another_model_or_precision_does_not_share_vectors(library, files):
     assert hit.dense == pytest.approx(1.0)
 
 
+class Tuned(HashingEmbedder):
+    name = "hashing tuned 0123"
+
+
+def test_another_embedder_reads_beside_the_present_one_and_then_takes_over(library, files):
+    ingest(library, files(a="One sentence here.", b="Another stands there."))
+    before = library.retriever(SETTINGS)
+    tuned = Tuned()
+    steps = []
+    library.read_with(tuned, SETTINGS, progress=steps.append)
+    assert len(tuned.embedded) == 2 and [step.total for step in steps][-1] == 2
+    assert library.retriever(SETTINGS) is before  # nothing has changed for who asks
+    library.use(tuned)
+    tuned.embedded.clear()
+    now = library.retriever(SETTINGS)
+    assert now is not before and tuned.embedded == []
+    (hit, *_) = now.search("One sentence here.", top_k=2, mode="dense")
+    assert hit.chunk.document == "a.md" and tuned.embedded == ["One sentence here."]
+    # A question that was under way keeps to the vectors it began with.
+    sentences = before.select_evidence(
+        "One sentence here.", before.search("One sentence here.", top_k=1, mode="dense"),
+        budget=20, count_tokens=len, format_line=lambda n, title, lines: " ".join(lines), rerank=True,
+    )  # fmt: skip
+    assert sentences.sources and tuned.embedded == ["One sentence here."]
+
+
+def test_readings_of_an_embedder_that_is_gone_are_dropped_and_no_others(library, files):
+    ingest(library, files(a="One sentence here.", b="Another stands there."))
+    tuned, kept = Tuned(), library.embedder
+    library.read_with(tuned, SETTINGS)
+    assert len(library.workspace.all_vectors()) == 4
+    assert library.keep_readings([kept, tuned]) == 0
+    assert library.keep_readings([kept]) == 2
+    assert len(library.workspace.all_vectors()) == 2
+    kept.embedded.clear()
+    assert found(library, "One sentence here.") == {"a.md", "b.md"}
+    assert kept.embedded == ["One sentence here."]
+    schemes = {row[0] for row in library.workspace.connection().execute("SELECT scheme FROM chunks")}
+    assert not any("tuned" in scheme for scheme in schemes)
+
+
+def test_forgetting_takes_what_every_embedder_read(library, files):
+    ingest(library, files(a="One sentence here.", b="Another stands there."))
+    library.read_with(Tuned(), SETTINGS)
+    removal.forget(library, "a.md")
+    assert len(library.workspace.all_vectors()) == 2
+
+
 def test_chunks_in_the_database_are_slices_of_their_document(library, files):
     text = "# One\n\n" + " ".join(f"Sentence {n} is here." for n in range(40))
     ingest(library, files(a=text))

@@ -17,6 +17,7 @@ from backends.training.adapters import (
     learned_from,
     read_card,
     stale_documents,
+    tuned_embedder,
     write_card,
 )
 
@@ -53,6 +54,24 @@ def test_the_shipped_adapter_answers_until_another_is_chosen(adapters: Adapters)
     assert name_of(adapters, "fine_tuned") == "mine"
     assert name_of(adapters, "hybrid") == "hybrid"
     adapters.activate("fine_tuned")
+    assert name_of(adapters, "fine_tuned") == "fine_tuned"
+
+
+def test_a_tuned_embedder_finds_until_it_is_put_back_and_not_for_documents_kept_from_some(
+    adapters: Adapters, tmp_path: Path
+) -> None:
+    for name in ("search", "search-2"):
+        save(tmp_path / "own" / name, "embedder", "minilm")
+    assert tuned_embedder(adapters, "minilm") is None
+    adapters.activate("search")
+    adapters.activate("search-2")
+    assert tuned_embedder(adapters, "minilm").name == "search-2"  # type: ignore[union-attr]
+    assert tuned_embedder(adapters, "another") is None
+    assert tuned_embedder(adapters, "minilm", {"b.md"}) is None
+    assert adapters.roll_back("embedder").name == "search"
+    adapters.deactivate("embedder")
+    assert tuned_embedder(adapters, "minilm") is None
+    assert adapters.previous("embedder").name == "search"  # type: ignore[union-attr]
     assert name_of(adapters, "fine_tuned") == "fine_tuned"
 
 

@@ -55,6 +55,16 @@ def test_an_adapter_earns_its_place_by_a_paired_test(given: Any, verdict: str, s
     assert said in gain.sentence
 
 
+def test_a_tuned_search_is_judged_by_the_passages_it_finds() -> None:
+    found = {**report(range(10), range(16)), "found_among": 3}
+    said = gain_of(found).sentence
+    assert "For 16 of 48 held-out questions the right passage is among the first 3, before for 10" in said
+    assert (
+        "worse outside chance (p = 0.031) than what is used now"
+        in gain_of({**report(range(16), range(10)), "found_among": 3}).sentence
+    )
+
+
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
 def test_a_loss_that_is_not_finite_stops_with_a_sentence(loss: float) -> None:
     with pytest.raises(UserError, match=r"came apart in epoch 3: .* learning rate of 0\.05 is too high"):

@@ -16,10 +16,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from backends.datatypes import TrainingRow, UserError
+from backends.datatypes import Chunk, TrainingRow, UserError
 from backends.training import runs as runs_module
 from backends.training import worker
 from backends.training.adapters import Adapters, LearnedDocument
+from backends.training.embedder_pairs import Pair
 from backends.training.lora import TrainingReport
 from backends.training.rows import closed_book
 from backends.training.runs import (
@@ -114,6 +115,20 @@ def test_forgetting_takes_a_documents_rows_out_of_every_run(base: Path, tmp_path
     assert {name for row in run.rows() for name in row.documents} == {"b.md"}
     assert not run.resumable  # its examples held what is to be forgotten
     assert not any("a.md" in path.read_text() for path in run.folder.glob("*.jsonl"))
+
+
+def test_an_embedders_run_keeps_its_passages_only_as_long_as_it_needs_them(tmp_path: Path) -> None:
+    runs = TrainingRuns(tmp_path)
+    passages = [Chunk(f"{name}.md", 1, 0, 4, "Text", None, 1) for name in "abc"]
+    train, held = [Pair(1, "What?", 0, (1,))], [Pair(2, "Which?", 1, ())]
+    plans = [TrainingPlan(name, "embedder", "", {}, LEARNED[:1]) for name in ("one", "two")]
+    first, second = (runs.create(plan, ROWS[:2], train, held, passages) for plan in plans)
+    assert first.pairs() == (train, held) and first.passages() == passages
+    first.cancel()
+    assert first.passages() == [] and not (first.folder / "passages.jsonl").exists()
+    # c.md was not learned, yet its passages are in the run that waits.
+    assert runs.forget("c.md")[1] == ["two"]
+    assert second.state == "cancelled" and second.passages() == []
 
 
 def test_forgetting_a_document_while_an_adapter_trains_on_it_ends_the_run(base: Path, tmp_path: Path) -> None:
