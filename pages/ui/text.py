@@ -10,7 +10,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 _PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
 _MARKER = re.compile(r"\[(\d{1,2})\]")
@@ -60,6 +61,17 @@ def marked_html(text: str, spans: Iterable[Span]) -> str:
         position = end
     parts.append(plain_html(text[position:]))
     return "".join(parts)
+
+
+def emphasised(spans: Sequence[Span], start: int, end: int) -> list[Span]:
+    """The same spans, cut where needed, with what lies between `start` and `end` in bold."""
+    found = []
+    for span in spans:
+        cuts = sorted({span.start, span.end, *(c for c in (start, end) if span.start < c < span.end)})
+        for a, b in pairwise(cuts):
+            bold = "font-weight:700;" if start <= a and b <= end else ""
+            found.append(replace(span, start=a, end=b, style=span.style + bold))
+    return found
 
 
 def block(inner: str, style: str = "") -> str:
