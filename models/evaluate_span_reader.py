@@ -1,9 +1,9 @@
 """How well the span reader points, how well it tells that nothing answers, and whether it orders evidence.
 
 Enters: <data>/qa/dev.jsonl.xz (never trained on), the squad_v2 articles that training kept aside, the
-sample's development questions. Leaves: one JSON row a set: exact match and F1 of its spans, the area under the
-ROC curve of answered against unanswered questions, how often a sentence with the gold answer comes first when
-the reader's score is added to the cross-encoder's with some weight; 95 % intervals.
+sample's development questions. Leaves: one JSON row a set: exact match and F1 of its spans, the area under
+the ROC curve of answered against unanswered questions, how often a sentence with the gold answer comes first
+when the reader's score is added to the cross-encoder's with some weight; 95 % intervals.
 """
 
 from __future__ import annotations

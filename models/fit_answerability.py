@@ -1,9 +1,9 @@
 """Fits the rule that declines, on development questions, and writes its curve; or checks it on others.
 
 Enters: the product with its shipped models, the sample's development questions, answered and not. Each
-answered one is asked once more with the sentences that answer it taken away: what is left of its documents does
-not answer. Leaves: models/answerability.json and the curve between the markers of docs/results.md: of the
-questions that the documents answer how many are declined, of the others how many, at every threshold. The
+answered one is asked once more with the sentences that answer it taken away: what is left of its documents
+does not answer. Leaves: models/answerability.json and the curve between the markers of docs/results.md: of
+the questions that the documents answer how many are declined, of the others how many, at every threshold. The
 curve is cross-validated by question; a model's own refusals count as declined on both sides.
 
 `--check` fits nothing: it asks the product, with the rule in place, the sample's test questions and those of
@@ -26,7 +26,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from backends.answering.answerability import RULE, Judge, Rule, log_odds
+from backends.answering.answerability import RULE, Abstainer, Rule, log_odds
 from backends.datatypes import Backend, BackendName, Evidence, Finished, Question, Token
 from backends.evaluation.metrics import contains_answer
 from backends.evaluation.probes import sample_questions
@@ -43,6 +43,13 @@ BACKENDS: tuple[BackendName, ...] = ("rag", "hybrid")
 FALSE_DECLINES = 0.06  # of answered development questions, at most: 8 % is the promise
 FOLDS = 10
 CORPORA = ("clinic", "marina")
+SECTION = """## When the documents do not say
+
+RAG and the hybrid decline where a rule over three signs (the span reader, the cross-encoder, how sure the
+model was) puts the chance that the documents answer below a threshold. On the sample's development questions,
+each asked also without the sentences that answer it, cross-validated, 95 % Wilson intervals: declined of the
+questions that the evidence answers (false) and of the others (caught). `python models/fit_answerability.py
+--work WORK` fits and measures it again."""
 STARTS, ENDS = "<!-- declining:start -->", "<!-- declining:end -->"
 
 
@@ -95,7 +102,7 @@ def answered(question: Question, backend: Backend, settings: Settings, reader: S
             finished = event
     if evidence is None or finished is None or finished.confidence is None:
         return None
-    signs = Judge(reader, Rule(0, 0, 0, 0, 0)).signs(question.question, evidence.sources)
+    signs = Abstainer(reader, Rule(0, 0, 0, 0, 0)).signs(question.question, evidence.sources)
     if signs is None:
         return None
     said = "\n".join(sentence.text for source in evidence.sources for sentence in source.sentences)
@@ -128,7 +135,7 @@ def outcomes(work: Path, limit: int) -> Iterator[Outcome]:
     retriever = triptych.library.retriever(settings)
     asked = [q for q in sample_questions("dev") if q.category != "structured"][:limit]
     for name in BACKENDS:
-        backend = replace(triptych.backend(name, settings), judge=None)  # type: ignore[type-var]
+        backend = replace(triptych.backend(name, settings), abstainer=None)  # type: ignore[type-var]
         adapter = getattr(backend, "adapter", None)
         models = [
             reader.fingerprint,
@@ -215,10 +222,13 @@ def share(count: int, of: int) -> str:
 
 
 def publish(table: str) -> None:
+    """Put the curve where the last one stood, or in a section of its own at the end."""
     path = ROOT / "docs" / "results.md"
-    before, _, rest = path.read_text(encoding="utf8").partition(STARTS)
-    after = rest.partition(ENDS)[2]
-    path.write_text(f"{before}{STARTS}\n{table}\n{ENDS}{after}", encoding="utf8")
+    text = path.read_text(encoding="utf8")
+    if STARTS not in text:
+        text = f"{text.rstrip()}\n\n{SECTION}\n\n{STARTS}\n{ENDS}\n"
+    before, _, rest = text.partition(STARTS)
+    path.write_text(f"{before}{STARTS}\n{table}\n{ENDS}{rest.partition(ENDS)[2]}", encoding="utf8")
 
 
 def check(work: Path) -> Iterator[dict[str, Any]]:

@@ -84,7 +84,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Abstainer:
     """The rule and the reader it needs."""
 
     reader: Reader
@@ -155,6 +155,6 @@ def log_odds(probability: float) -> float:
 
 
 @cache
-def shipped() -> Judge | None:
+def shipped() -> Abstainer | None:
     """The rule and reader of this process; None as long as no rule was fitted: then models alone decline."""
-    return Judge(SpanReader.load(), Rule.load()) if RULE.is_file() else None
+    return Abstainer(SpanReader.load(), Rule.load()) if RULE.is_file() else None

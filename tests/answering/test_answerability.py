@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.answering.answerability import RULE, Judge, Rule, Signs, log_odds, passage_of
+from backends.answering.answerability import RULE, Abstainer, Rule, Signs, log_odds, passage_of
 from backends.datatypes import Chunk, Event, Finished, Hit, Sentence, Source, Stage, Token, Usage, UserError
 from backends.language.prompts import NOT_IN_DOCUMENTS
 from backends.language.span_reader import Span
@@ -45,14 +45,14 @@ def events(confidence: float | None, text: str = "14 days. [1]") -> Iterator[Eve
 
 def told(reader: FakeReader, logit: float | None, written: Iterator[Event]) -> tuple[str, Finished, int]:
     """(text, the last event, events before the first word)."""
-    made = list(Judge(reader, EVEN).declining(written, QUESTION, [source(logit)]))
+    made = list(Abstainer(reader, EVEN).declining(written, QUESTION, [source(logit)]))
     assert isinstance(made[-1], Finished)
     first = next(n for n, event in enumerate(made) if isinstance(event, Token))
     return "".join(e.text for e in made if isinstance(e, Token)), made[-1], first
 
 
 def test_signs_for_an_answer_let_it_stream() -> None:
-    made = Judge(FakeReader(9.0), EVEN).declining(events(0.1), QUESTION, [source(2.0)])
+    made = Abstainer(FakeReader(9.0), EVEN).declining(events(0.1), QUESTION, [source(2.0)])
     next(made)
     assert next(made) == Token("14 ")  # before the model is done
 
@@ -86,7 +86,7 @@ def test_nothing_is_decided_without_all_signs_and_a_refusal_stays_without_a_reas
 def test_of_a_question_in_parts_the_best_part_counts() -> None:
     asked = "How long do refunds take and who pays the postage of returns?"
     reader = FakeReader(-5.0, {"How long do refunds take?": 4.0})
-    signs = Judge(reader, EVEN).signs(asked, [source(1.0), source(3.0)])
+    signs = Abstainer(reader, EVEN).signs(asked, [source(1.0), source(3.0)])
     assert signs == Signs(4.0, 3.0)
     assert reader.seen[0] == passage_of(source(1.0)) == "Returns. Money. Back: Refunds take 14 days."
 
