@@ -26,7 +26,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from backends.answering.answerability import RULE, Abstainer, Rule, log_odds
+from backends.answering.answerability import RULE, Abstainer, AbstentionRule, log_odds
 from backends.datatypes import Backend, BackendName, Evidence, Finished, Question, Token
 from backends.evaluation.metrics import contains_answer
 from backends.evaluation.probes import sample_questions
@@ -102,7 +102,7 @@ def answered(question: Question, backend: Backend, settings: Settings, reader: S
             finished = event
     if evidence is None or finished is None or finished.confidence is None:
         return None
-    signs = Abstainer(reader, Rule(0, 0, 0, 0, 0)).signs(question.question, evidence.sources)
+    signs = Abstainer(reader, AbstentionRule(0, 0, 0, 0, 0)).signs(question.question, evidence.sources)
     if signs is None:
         return None
     said = "\n".join(sentence.text for source in evidence.sources for sentence in source.sentences)
@@ -166,7 +166,7 @@ def outcomes(work: Path, limit: int) -> Iterator[Outcome]:
 
 @dataclass(frozen=True)
 class Fitted:
-    rule: Rule
+    rule: AbstentionRule
     probabilities: np.ndarray  # cross-validated, (outcomes,)
 
 
@@ -188,7 +188,7 @@ def fit(found: Sequence[Outcome]) -> Fitted:
         t for t in np.arange(0.95, 0.0, -0.01)
         if np.mean((own | (probabilities < t))[said]) <= max(FALSE_DECLINES, float(np.mean(own[said])))
     )  # fmt: skip
-    return Fitted(Rule(*weights, threshold=round(float(threshold), 2)), probabilities)
+    return Fitted(AbstentionRule(*weights, threshold=round(float(threshold), 2)), probabilities)
 
 
 def curve(found: Sequence[Outcome], fitted: Fitted) -> str:

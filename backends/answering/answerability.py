@@ -52,7 +52,7 @@ class Answerability:
 
 
 @dataclass(frozen=True)
-class Rule:
+class AbstentionRule:
     """Logistic regression: log-odds = reader x sign + cross_encoder x sign + confidence x log-odds of the
     model's confidence + offset; below `threshold`, a probability, it declines."""
 
@@ -63,7 +63,7 @@ class Rule:
     threshold: float
 
     @classmethod
-    def load(cls, path: Path = RULE) -> Rule:
+    def load(cls, path: Path = RULE) -> AbstentionRule:
         """Raises UserError when the file is missing or no rule."""
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))["rule"]
@@ -88,7 +88,7 @@ class Abstainer:
     """The rule and the reader it needs."""
 
     reader: Reader
-    rule: Rule
+    rule: AbstentionRule
 
     def signs(self, question: str, sources: Sequence[Source]) -> Signs | None:
         """None where no cross-encoder read the sources. Of a question in parts the best part counts."""
@@ -157,4 +157,4 @@ def log_odds(probability: float) -> float:
 @cache
 def shipped() -> Abstainer | None:
     """The rule and reader of this process; None as long as no rule was fitted: then models alone decline."""
-    return Abstainer(SpanReader.load(), Rule.load()) if RULE.is_file() else None
+    return Abstainer(SpanReader.load(), AbstentionRule.load()) if RULE.is_file() else None

@@ -14,7 +14,7 @@ from backends.datatypes import Citation, SourceRecord
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, label
 from pages.ui.service import Service
-from pages.ui.text import Span, block, emphasised, highlight, listing, markdown, marked_html, plain_html
+from pages.ui.text import StyledSpan, block, emphasised, highlight, listing, markdown, marked_html, plain_html
 
 AROUND = 600  # characters shown before and after the passage
 LONGEST = 60_000  # characters of a document shown as a whole
@@ -121,25 +121,25 @@ def _window(text: str, start: int, end: int) -> tuple[int, int]:
     return first, line if last < len(text) and line >= 0 else last
 
 
-def _moved(spans: Sequence[Span], offset: int) -> list[Span]:
+def _moved(spans: Sequence[StyledSpan], offset: int) -> list[StyledSpan]:
     """The same spans in a text that begins at `offset`."""
     return [replace(span, start=span.start - offset, end=span.end - offset) for span in spans]
 
 
-def _spans(found: UsedPassage) -> list[Span]:
+def _spans(found: UsedPassage) -> list[StyledSpan]:
     """Spans of the document: the passage in grey, within it what each backend cites."""
     source = found.source
     cited = sorted({(c.start, c.end): n for n, c in found.citations}.items())
-    spans: list[Span] = []
+    spans: list[StyledSpan] = []
     position = source.start
     for (a, b), name in cited:
         if a > position:
-            spans.append(Span(position, a, highlight(LOOKS["base"].css, 12)))
+            spans.append(StyledSpan(position, a, highlight(LOOKS["base"].css, 12)))
         if b > position:
             who = listing([label(n) for n, c in found.citations if (c.start, c.end) == (a, b)])
             style = highlight(LOOKS[name].css, 28)  # type: ignore[index]
-            spans.append(Span(max(a, position), b, style, f"cited by {who}"))
+            spans.append(StyledSpan(max(a, position), b, style, f"cited by {who}"))
         position = max(position, b)
     if position < source.end:
-        spans.append(Span(position, source.end, highlight(LOOKS["base"].css, 12)))
+        spans.append(StyledSpan(position, source.end, highlight(LOOKS["base"].css, 12)))
     return spans

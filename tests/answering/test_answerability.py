@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from backends.answering.answerability import RULE, Abstainer, Rule, Signs, log_odds, passage_of
+from backends.answering.answerability import RULE, Abstainer, AbstentionRule, Signs, log_odds, passage_of
 from backends.datatypes import Chunk, Event, Finished, Hit, Sentence, Source, Stage, Token, Usage, UserError
 from backends.language.prompts import NOT_IN_DOCUMENTS
 from backends.language.span_reader import Span
 
-EVEN = Rule(reader=1.0, cross_encoder=0.5, confidence=1.0, offset=0.0, threshold=0.5)
+EVEN = AbstentionRule(reader=1.0, cross_encoder=0.5, confidence=1.0, offset=0.0, threshold=0.5)
 QUESTION = "How long do refunds take?"
 
 
@@ -102,14 +102,14 @@ def test_more_of_any_sign_speaks_for_an_answer() -> None:
 
 def test_a_rule_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"rule\.json"):
-        Rule.load(tmp_path / "rule.json")
+        AbstentionRule.load(tmp_path / "rule.json")
     (tmp_path / "rule.json").write_text(json.dumps({"rule": {"reader": "much"}}))
     with pytest.raises(UserError, match=r"rule\.json"):
-        Rule.load(tmp_path / "rule.json")
+        AbstentionRule.load(tmp_path / "rule.json")
 
 
 @pytest.mark.skipif(not RULE.is_file(), reason="no rule was fitted yet")
 def test_the_shipped_rule_weighs_no_sign_against_an_answer() -> None:
-    rule = Rule.load()
+    rule = AbstentionRule.load()
     assert min(rule.reader, rule.cross_encoder, rule.confidence) >= 0 and 0 < rule.threshold < 1
     assert json.loads(RULE.read_text())["questions"] > 0
