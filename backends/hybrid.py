@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backends.answering.answerability import Abstainer
 from backends.answering.evidence import PassageSearch, find_evidence
 from backends.answering.support_text import with_support
 from backends.datatypes import BackendName, Event, Stage
@@ -24,6 +25,7 @@ class Hybrid:
     stop: threading.Event | None = None
     schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
     merged: object = None  # held while this answers: to merge anew would fall into the time of the answer
+    abstainer: Abstainer | None = None  # declines what the documents do not answer; never asked about JSON
     name: BackendName = "hybrid"
 
     def run(self, question: str, settings: Settings) -> Iterator[Event]:
@@ -38,4 +40,7 @@ class Hybrid:
             stop=self.stop,
             schema=self.schema,
         )
-        yield from with_support(written, question, evidence.sources)
+        answered = with_support(written, question, evidence.sources)
+        if self.abstainer is not None and self.schema is None:
+            answered = self.abstainer.declining(answered, question, evidence.sources)
+        yield from answered

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from backends import removal
+from backends.answering import answerability
+from backends.answering.answerability import Abstainer
 from backends.answering.asked_question import as_question, check_question
 from backends.answering.evidence import PassageSearch as Finder
 from backends.answering.evidence import evidence_for
@@ -231,12 +233,12 @@ class Triptych:
         if name == "base":
             return Base(model, stop, schema)
         if name == "rag":
-            return Rag(model, self._finder(settings, stop), stop, schema)
+            return Rag(model, self._finder(settings, stop), stop, schema, self._abstainer)
         adapter = self._adapter_folder(name, model, settings)
         merged = model.prepare(adapter)
         if name == "fine_tuned":
             return FineTuned(model, adapter, stop, schema, merged)
-        return Hybrid(model, adapter, self._finder(settings, stop), stop, schema, merged)
+        return Hybrid(model, adapter, self._finder(settings, stop), stop, schema, merged, self._abstainer)
 
     def status(self, name: BackendName, settings: Settings | None = None) -> Status:
         """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
@@ -411,6 +413,15 @@ class Triptych:
         if adapter is None:  # deleted since it was looked for
             raise UserError(self.status(kind, settings).reason)
         return adapter.folder
+
+    def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
+        """The characters of a passage that answer a question; None where it hardly does."""
+        return None if (found := self._abstainer) is None else found.answering_words(question, passage)
+
+    @property
+    def _abstainer(self) -> Abstainer | None:
+        """What declines; its rule was fitted together with the cross-encoder."""
+        return answerability.shipped() if self.library.ranker is not None else None
 
     def _finder(self, settings: Settings, stop: threading.Event | None = None) -> Finder:
         """What finds the evidence of these settings: the retriever, or the documents as they are."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backends.answering.answerability import Abstainer
 from backends.answering.evidence import PassageSearch, find_evidence
 from backends.answering.support_text import with_support
 from backends.datatypes import (
@@ -28,6 +29,7 @@ class Rag:
     retriever: PassageSearch
     stop: threading.Event | None = None
     schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
+    abstainer: Abstainer | None = None  # declines what the documents do not answer; never asked about JSON
     name: BackendName = "rag"
 
     def run(self, question: str, settings: Settings) -> Iterator[Event]:
@@ -46,4 +48,7 @@ class Rag:
             stop=self.stop,
             schema=self.schema,
         )
-        yield from with_support(written, question, evidence.sources)
+        answered = with_support(written, question, evidence.sources)
+        if self.abstainer is not None and self.schema is None:
+            answered = self.abstainer.declining(answered, question, evidence.sources)
+        yield from answered

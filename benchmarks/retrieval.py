@@ -192,7 +192,7 @@ def told(values: Sequence[float]) -> list[float]:
 
 def collections(folder: Path) -> Iterator[Collected]:
     for corpus in sorted(CORPORA.iterdir()):
-        paths = [path for path in sorted(corpus.iterdir()) if path.name != "questions.jsonl"]
+        paths = [path for path in sorted(corpus.iterdir()) if path.suffix != ".jsonl"]
         asked = [_asked(row, row["kind"]) for row in rows(corpus / "questions.jsonl")]
         yield Collected(corpus.name, parsed(paths), asked)
     documents, _ = sample()

@@ -63,6 +63,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     # The library cuts, embeds and indexes what it holds.
     "backends.documents.library": {"retrieval"},
     "backends.documents.opening": {"retrieval"},
+    # The span reader stands on the network and the weights of the cross-encoder.
+    "backends.language.span_reader": {"retrieval"},
     "backends.advice.findings": {"documents"},
     # These join the product to its measurement; they should be handed what they measure.
     "backends.evaluation.subject": {"product", "training"},

@@ -18,7 +18,7 @@ from pages.ask.verdict import verdict
 from pages.ui.answer_card import words_found
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, label
-from pages.ui.text import Span, highlight, marked_html, plain_html, seconds
+from pages.ui.text import StyledSpan, highlight, marked_html, plain_html, seconds
 
 COLUMNS = (
     "question", "backend", "text", "groundedness", "abstained", "cited", "total_ms", "first_token_ms",
@@ -161,7 +161,7 @@ def _passages(answers: Sequence[Answer]) -> str:
     for answer in answers:
         for citation in answer.citations:
             page = f", page {citation.page}" if citation.page is not None else ""
-            whole = Span(0, len(citation.text), highlight(_accent(answer)))
+            whole = StyledSpan(0, len(citation.text), highlight(_accent(answer)))
             parts.append(
                 f'<p class="soft">{plain_html(label(answer.backend))} [{citation.marker}] '
                 f"{plain_html(citation.document)}, version {citation.version}{page}</p>"

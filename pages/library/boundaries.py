@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from backends.datatypes import Chunk
 from pages.ui.look import LOOKS
-from pages.ui.text import Span
+from pages.ui.text import StyledSpan
 
 
-def boundaries(length: int, chunks: Sequence[Chunk], found: Sequence[tuple[int, int]]) -> list[Span]:
+def boundaries(length: int, chunks: Sequence[Chunk], found: Sequence[tuple[int, int]]) -> list[StyledSpan]:
     """Spans that do not overlap: cut wherever a passage or a hit begins or ends."""
     cuts = sorted(
         {min(c, length) for chunk in chunks for c in (chunk.start, chunk.end)}
@@ -30,5 +30,5 @@ def boundaries(length: int, chunks: Sequence[Chunk], found: Sequence[tuple[int, 
         line = f"border-bottom:2px solid {LOOKS['hybrid'].css};" if hit else ""
         style = f"color:inherit;background:color-mix(in srgb, {tint} {strength}%, transparent);{line}"
         which = " and ".join(f"passage {n} ({chunks[n - 1].tokens} tokens)" for n in numbers)
-        spans.append(Span(start, end, style, which + (", found by the last question" if hit else "")))
+        spans.append(StyledSpan(start, end, style, which + (", found by the last question" if hit else "")))
     return spans

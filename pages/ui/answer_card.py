@@ -13,7 +13,7 @@ from pages.ui.asking import Column
 from pages.ui.look import LOOKS, Look
 from pages.ui.service import BackendReadiness
 from pages.ui.text import (
-    Span,
+    StyledSpan,
     answer_html,
     block,
     highlight,
@@ -109,7 +109,7 @@ def passage(citation: Citation, look: Look) -> None:
     st.markdown(f"**{markdown(citation.document)}**")
     page = f"page {citation.page}, " if citation.page is not None else ""
     st.caption(f"Version {citation.version}, {page}characters {citation.start:,} to {citation.end:,}")
-    whole = Span(0, len(citation.text), highlight(look.css))
+    whole = StyledSpan(0, len(citation.text), highlight(look.css))
     st.html(block(marked_html(citation.text, [whole])))
 
 

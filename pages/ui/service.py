@@ -117,6 +117,10 @@ class Service(Protocol):
 
     def document(self, name: str, version: int | None = None) -> Document | None: ...
 
+    def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
+        """The characters of a passage that answer a question; None where it hardly does."""
+        ...
+
     def versions(self, name: str) -> Sequence[int]:
         """Numbers of the versions that can be read, oldest first."""
         ...

@@ -5,7 +5,8 @@ Enters: a round and the service. Leaves: elements on the page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from backends.datatypes import Citation, SourceRecord
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, label
 from pages.ui.service import Service
-from pages.ui.text import Span, block, highlight, listing, markdown, marked_html, plain_html
+from pages.ui.text import StyledSpan, block, emphasised, highlight, listing, markdown, marked_html, plain_html
 
 AROUND = 600  # characters shown before and after the passage
 LONGEST = 60_000  # characters of a document shown as a whole
@@ -76,12 +77,16 @@ def draw(made: Round, service: Service) -> None:
             key=f"source-{made.id}",
         )
     with right:
-        in_document(found[chosen or 0], service)
+        in_document(made.asked.question, found[chosen or 0], service)
 
 
-def in_document(found: UsedPassage, service: Service) -> None:
-    """The passage in its document: the passage tinted, the cited words underlined by who cites them."""
+def in_document(question: str, found: UsedPassage, service: Service) -> None:
+    """The passage in its document: the passage tinted, the cited words underlined by who cites them, what
+    answers the question in bold."""
     source = found.source
+    spans = _spans(found)
+    if (words := service.answering_words(question, source.text)) is not None:
+        spans = emphasised(spans, source.start + words[0], source.start + words[1])
     document = service.document(source.document, source.version)
     title = document.title if document is not None and document.title else source.document
     st.markdown(f"**{markdown(title)}**")
@@ -94,7 +99,7 @@ def in_document(found: UsedPassage, service: Service) -> None:
         st.caption(f"Version {newest.version} has replaced it since.")
     if document is None or document.text[source.start : source.end] != source.text:
         st.caption("The document has changed or is gone since; this is the passage as it was read.")
-        st.html(block(marked_html(source.text, _spans(found, source.start))))
+        st.html(block(marked_html(source.text, _moved(spans, source.start))))
         return
     whole = st.toggle("Show the whole document", key=f"whole-{source.document}-{source.start}")
     start, end = (0, len(document.text)) if whole else _window(document.text, source.start, source.end)
@@ -102,7 +107,7 @@ def in_document(found: UsedPassage, service: Service) -> None:
         start, end = max(0, source.start - LONGEST // 2), min(len(document.text), source.end + LONGEST // 2)
     before = "… " if start > 0 else ""
     after = " …" if end < len(document.text) else ""
-    text = marked_html(document.text[start:end], _spans(found, start))
+    text = marked_html(document.text[start:end], _moved(spans, start))
     with st.container(height=460 if whole else "content", border=True):
         st.html(block(f"{plain_html(before)}{text}{plain_html(after)}"))
 
@@ -116,20 +121,25 @@ def _window(text: str, start: int, end: int) -> tuple[int, int]:
     return first, line if last < len(text) and line >= 0 else last
 
 
-def _spans(found: UsedPassage, offset: int) -> list[Span]:
-    """Spans in a text that begins at `offset`: the passage in grey, within it what each backend cites."""
+def _moved(spans: Sequence[StyledSpan], offset: int) -> list[StyledSpan]:
+    """The same spans in a text that begins at `offset`."""
+    return [replace(span, start=span.start - offset, end=span.end - offset) for span in spans]
+
+
+def _spans(found: UsedPassage) -> list[StyledSpan]:
+    """Spans of the document: the passage in grey, within it what each backend cites."""
     source = found.source
     cited = sorted({(c.start, c.end): n for n, c in found.citations}.items())
-    spans: list[Span] = []
+    spans: list[StyledSpan] = []
     position = source.start
     for (a, b), name in cited:
         if a > position:
-            spans.append(Span(position - offset, a - offset, highlight(LOOKS["base"].css, 12)))
+            spans.append(StyledSpan(position, a, highlight(LOOKS["base"].css, 12)))
         if b > position:
             who = listing([label(n) for n, c in found.citations if (c.start, c.end) == (a, b)])
             style = highlight(LOOKS[name].css, 28)  # type: ignore[index]
-            spans.append(Span(max(a, position) - offset, b - offset, style, f"cited by {who}"))
+            spans.append(StyledSpan(max(a, position), b, style, f"cited by {who}"))
         position = max(position, b)
     if position < source.end:
-        spans.append(Span(position - offset, source.end - offset, highlight(LOOKS["base"].css, 12)))
+        spans.append(StyledSpan(position, source.end, highlight(LOOKS["base"].css, 12)))
     return spans

@@ -10,7 +10,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 _PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
 _MARKER = re.compile(r"\[(\d{1,2})\]")
@@ -25,7 +26,7 @@ SMALL_WORDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Span:
+class StyledSpan:
     """Characters `start` to `end` of a text, shown in `style`, with a hover `title`."""
 
     start: int
@@ -45,7 +46,7 @@ def plain_html(text: str) -> str:
     return html.escape(text, quote=True)
 
 
-def marked_html(text: str, spans: Iterable[Span]) -> str:
+def marked_html(text: str, spans: Iterable[StyledSpan]) -> str:
     """HTML of the text with each span in a <mark>. Spans must not overlap."""
     parts: list[str] = []
     position = 0
@@ -60,6 +61,17 @@ def marked_html(text: str, spans: Iterable[Span]) -> str:
         position = end
     parts.append(plain_html(text[position:]))
     return "".join(parts)
+
+
+def emphasised(spans: Sequence[StyledSpan], start: int, end: int) -> list[StyledSpan]:
+    """The same spans, cut where needed, with what lies between `start` and `end` in bold."""
+    found = []
+    for span in spans:
+        cuts = sorted({span.start, span.end, *(c for c in (start, end) if span.start < c < span.end)})
+        for a, b in pairwise(cuts):
+            bold = "font-weight:700;" if start <= a and b <= end else ""
+            found.append(replace(span, start=a, end=b, style=span.style + bold))
+    return found
 
 
 def block(inner: str, style: str = "") -> str:
@@ -79,14 +91,14 @@ def highlight(css: str, strength: int = 24) -> str:
 def answer_html(text: str, css: str, titles: dict[int, str], own: Sequence[tuple[int, int]] = ()) -> str:
     """An answer: [n] as chips that name their source on hover, words no other answer has underlined."""
     chips = [
-        Span(m.start(), m.end(), _chip(css), titles.get(int(m[1]), "no such source"))
+        StyledSpan(m.start(), m.end(), _chip(css), titles.get(int(m[1]), "no such source"))
         for m in _MARKER.finditer(text)
     ]
     inside = {position for chip in chips for position in range(chip.start, chip.end)}
     different = f"color:inherit;background:none;text-decoration:underline dotted {css} 2px;" + (
         "text-underline-offset:4px;"
     )
-    words = [Span(a, b, different, "only in this answer") for a, b in own if a not in inside]
+    words = [StyledSpan(a, b, different, "only in this answer") for a, b in own if a not in inside]
     return block(marked_html(text, [*chips, *words]), "font-size:1.08rem;")
 
 

@@ -166,6 +166,9 @@ class TriptychService:
         except UserError:
             return None
 
+    def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
+        return self._triptych.answering_words(question, passage)
+
     def versions(self, name: str) -> Sequence[int]:
         return self._triptych.library.versions(name, self.role)
 

@@ -128,6 +128,9 @@ class ScriptedService:
         found = made.get(version or max(made, default=0))
         return found if found is not None and may_read(self.library[name], self.role) else None
 
+    def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
+        return None
+
     def versions(self, name: str) -> Sequence[int]:
         return [d.version for d in (*self.earlier.get(name, ()), self.library[name])]
 

@@ -18,7 +18,7 @@ from pages.ask.verdict import agree, verdict
 from pages.library.boundaries import boundaries
 from pages.ui import session
 from pages.ui.look import LOOKS
-from pages.ui.text import Span, answer_html, markdown, marked_html, own_words, seconds
+from pages.ui.text import StyledSpan, answer_html, emphasised, markdown, marked_html, own_words, seconds
 from tests.pages.scripted import ScriptedService
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,8 +32,18 @@ def record(backend: str, text: str, **changes: object) -> Answer:
 
 @given(st.text(max_size=200), st.lists(st.tuples(st.integers(-5, 210), st.integers(-5, 210)), max_size=5))
 def test_marking_changes_nothing_of_the_text(text: str, pairs: list[tuple[int, int]]) -> None:
-    made = marked_html(text, [Span(a, b, "color:red") for a, b in pairs])
+    made = marked_html(text, [StyledSpan(a, b, "color:red") for a, b in pairs])
     assert html.unescape(re.sub(r"</?mark[^>]*>", "", made)) == text
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_words_in_bold_keep_their_place_and_every_other_mark(a: int, b: int) -> None:
+    start, end = sorted((a, b))
+    made = emphasised([StyledSpan(2, 10, "x;", "cited"), StyledSpan(10, 25, "y;")], start, end)
+    styles = {n: span.style for span in made for n in range(span.start, span.end)}
+    for n in range(2, 25):
+        assert styles[n] == ("x;" if n < 10 else "y;") + ("font-weight:700;" if start <= n < end else "")
+    assert {span.title for span in made if span.start < 10} == {"cited"}
 
 
 def test_answer_never_becomes_markup() -> None:

@@ -1,0 +1,301 @@
+"""Fits the rule that declines, on development questions, and writes its curve; or checks it on others.
+
+Enters: the product with its shipped models, the sample's development questions, answered and not. Each
+answered one is asked once more with the sentences that answer it taken away: what is left of its documents
+does not answer. Leaves: models/answerability.json and the curve between the markers of docs/results.md: of
+the questions that the documents answer how many are declined, of the others how many, at every threshold. The
+curve is cross-validated by question; a model's own refusals count as declined on both sides.
+
+`--check` fits nothing: it asks the product, with the rule in place, the sample's test questions and those of
+benchmarks/corpora, and prints what is declined, with Wilson intervals. Answers are kept in <work>, by the
+sha256 of all models involved, so that an interrupted run goes on and a new model is asked anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
+
+from backends.answering.answerability import RULE, Abstainer, AbstentionRule, log_odds
+from backends.datatypes import Backend, BackendName, Evidence, Finished, Question, Token
+from backends.evaluation.metrics import contains_answer
+from backends.evaluation.probes import sample_questions
+from backends.evaluation.statistics import wilson_interval
+from backends.language.answer_text import is_abstention
+from backends.language.span_reader import SpanReader
+from backends.product import Triptych
+from backends.retrieval.cross_encoder import shipped
+from backends.retrieval.retriever import Retriever
+from backends.settings import Settings, make_settings
+from backends.system.files import ROOT, append_line
+
+BACKENDS: tuple[BackendName, ...] = ("rag", "hybrid")
+FALSE_DECLINES = 0.06  # of answered development questions, at most: 8 % is the promise
+FOLDS = 10
+CORPORA = ("clinic", "marina")
+SECTION = """## When the documents do not say
+
+RAG and the hybrid decline where a rule over three signs (the span reader, the cross-encoder, how sure the
+model was) puts the chance that the documents answer below a threshold. On the sample's development questions,
+each asked also without the sentences that answer it, cross-validated, 95 % Wilson intervals: declined of the
+questions that the evidence answers (false) and of the others (caught). `python models/fit_answerability.py
+--work WORK` fits and measures it again."""
+STARTS, ENDS = "<!-- declining:start -->", "<!-- declining:end -->"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One answer of one backend before any rule, and its signs."""
+
+    question: str
+    answerable: bool
+    backend: str
+    reader: float
+    cross_encoder: float
+    confidence: float
+    declined: bool  # by the model itself
+
+    @property
+    def signs(self) -> list[float]:
+        return [self.reader, self.cross_encoder, log_odds(self.confidence)]
+
+
+class Kept:
+    """Outcomes on disk, by what was asked of which models."""
+
+    def __init__(self, path: Path, models: str) -> None:
+        self._path, self._models = path, models
+        self._known: dict[str, Outcome] = {}
+        for line in path.read_text(encoding="utf8").splitlines() if path.exists() else ():
+            row = json.loads(line)
+            self._known[row["key"]] = Outcome(**row["outcome"])
+
+    def of(self, asked: str, make: Callable[[], Outcome | None]) -> Outcome | None:
+        key = hashlib.sha256(f"{self._models} {asked}".encode()).hexdigest()
+        if key not in self._known:
+            if (made := make()) is None:
+                return None
+            self._known[key] = made
+            append_line(self._path, json.dumps({"key": key, "outcome": asdict(made)}))
+        return self._known[key]
+
+
+def answered(question: Question, backend: Backend, settings: Settings, reader: SpanReader) -> Outcome | None:
+    """Run a backend that has no rule; None where nothing was found or a sign is missing."""
+    text, evidence, finished = "", None, None
+    for event in backend.run(question.question, settings):
+        if isinstance(event, Token):
+            text += event.text
+        elif isinstance(event, Evidence):
+            evidence = event
+        elif isinstance(event, Finished):
+            finished = event
+    if evidence is None or finished is None or finished.confidence is None:
+        return None
+    signs = Abstainer(reader, AbstentionRule(0, 0, 0, 0, 0)).signs(question.question, evidence.sources)
+    if signs is None:
+        return None
+    said = "\n".join(sentence.text for source in evidence.sources for sentence in source.sentences)
+    answerable = bool(question.answers) and contains_answer(said, question.answers)
+    if question.answers and not answerable:
+        return None  # not found: neither side's question
+    return Outcome(
+        question.question, answerable, backend.name, signs.reader, signs.cross_encoder,
+        finished.confidence, is_abstention(text),
+    )  # fmt: skip
+
+
+def lacking(retriever: Retriever, answers: Sequence[str]) -> Retriever:
+    """The same retriever, blind to sentences that hold one of these answers."""
+    other = retriever.fresh()
+
+    def best_sentences(_: Retriever, *given: Any, **options: Any) -> Any:
+        ranked, fit = retriever.best_sentences(*given, **options)
+        return [each for each in ranked if not contains_answer(each[1].text, answers)], fit
+
+    other.best_sentences = MethodType(best_sentences, other)  # type: ignore[method-assign]
+    return other
+
+
+def outcomes(work: Path, limit: int) -> Iterator[Outcome]:
+    """Development questions of the sample: as they are, and without the sentences that answer them."""
+    settings = make_settings()
+    triptych = Triptych.open(work / "workspace", settings)
+    reader = SpanReader.load()
+    retriever = triptych.library.retriever(settings)
+    asked = [q for q in sample_questions("dev") if q.category != "structured"][:limit]
+    for name in BACKENDS:
+        backend = replace(triptych.backend(name, settings), abstainer=None)  # type: ignore[type-var]
+        adapter = getattr(backend, "adapter", None)
+        models = [
+            reader.fingerprint,
+            shipped().fingerprint,
+            triptych.model(settings).fingerprint,
+            str(adapter),
+        ]
+        kept = Kept(work / "outcomes.jsonl", " ".join(models))
+        for question in asked:
+            whole = replace(backend, retriever=retriever.fresh())
+            found = [
+                kept.of(
+                    f"{name} {question.question}",
+                    lambda q=question, b=whole: answered(q, b, settings, reader),
+                )
+            ]
+            if question.answers:
+                less = replace(backend, retriever=lacking(retriever, question.answers))
+                silent = replace(question, answers=())
+                found.append(
+                    kept.of(
+                        f"{name} without {question.question}",
+                        lambda q=silent, b=less: answered(q, b, settings, reader),
+                    )
+                )
+            yield from (each for each in found if each is not None)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    rule: AbstentionRule
+    probabilities: np.ndarray  # cross-validated, (outcomes,)
+
+
+def fit(found: Sequence[Outcome]) -> Fitted:
+    """Coefficients, no sign counting against an answer; the threshold is the highest that keeps false
+    declines, the models' own included, within FALSE_DECLINES."""
+    said = np.array([each.answerable for each in found])
+    signs = np.array([each.signs for each in found])
+    groups = [each.question for each in found]
+    model = LogisticRegression(C=1.0, class_weight="balanced")
+    folds = GroupKFold(FOLDS)
+    probabilities = cross_val_predict(model, signs, said, groups=groups, cv=folds, method="predict_proba")[
+        :, 1
+    ]
+    model.fit(signs, said)
+    weights = [round(float(each), 4) for each in (*model.coef_[0], model.intercept_[0])]
+    own = np.array([each.declined for each in found])
+    threshold = next(
+        t for t in np.arange(0.95, 0.0, -0.01)
+        if np.mean((own | (probabilities < t))[said]) <= max(FALSE_DECLINES, float(np.mean(own[said])))
+    )  # fmt: skip
+    return Fitted(AbstentionRule(*weights, threshold=round(float(threshold), 2)), probabilities)
+
+
+def curve(found: Sequence[Outcome], fitted: Fitted) -> str:
+    """Markdown: declined of the answered and of the unanswered, by backend and threshold."""
+    lines = [
+        "| declined below | "
+        + " | ".join(f"{name}: answered | {name}: not answered" for name in BACKENDS)
+        + " |",
+        "|---|" + "---|" * 2 * len(BACKENDS),
+    ]
+    thresholds = sorted({0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, fitted.rule.threshold})
+    for threshold in thresholds:
+        cells = []
+        for name in BACKENDS:
+            for answerable in (True, False):
+                chosen = [
+                    each.declined or p < threshold
+                    for each, p in zip(found, fitted.probabilities, strict=True)
+                    if each.backend == name and each.answerable == answerable
+                ]
+                cells.append(share(sum(chosen), len(chosen)))
+        mark = " (shipped)" if threshold == fitted.rule.threshold else ""
+        lines.append(f"| {threshold:.2f}{mark} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def share(count: int, of: int) -> str:
+    """`12 % (5-24)`, a Wilson interval."""
+    low, high = wilson_interval(count, of)
+    return f"{count / of:.0%} ({100 * low:.0f}-{100 * high:.0f})".replace("%", " %") if of else "-"
+
+
+def publish(table: str) -> None:
+    """Put the curve where the last one stood, or in a section of its own at the end."""
+    path = ROOT / "docs" / "results.md"
+    text = path.read_text(encoding="utf8")
+    if STARTS not in text:
+        text = f"{text.rstrip()}\n\n{SECTION}\n\n{STARTS}\n{ENDS}\n"
+    before, _, rest = text.partition(STARTS)
+    path.write_text(f"{before}{STARTS}\n{table}\n{ENDS}{rest.partition(ENDS)[2]}", encoding="utf8")
+
+
+def check(work: Path) -> Iterator[dict[str, Any]]:
+    """What the product declines: the sample's test questions, and the corpora written for benchmarks."""
+    settings = make_settings()
+    sets = {"sample": (None, [q for q in sample_questions("test") if q.category != "structured"])}
+    for name in CORPORA:
+        folder = ROOT / "benchmarks" / "corpora" / name
+        sets[name] = (folder, questions_of(folder))
+    for name, (folder, asked) in sets.items():
+        documents = None if folder is None else copied(folder, work / name)
+        triptych = Triptych.open(work / "workspace", settings, documents=documents)
+        for backend in BACKENDS:
+            declined: dict[bool, list[bool]] = {True: [], False: []}
+            found: list[bool] = []  # of the answered, those whose passages hold the answer
+            for question in asked:
+                answer = triptych.answer(question, backend, settings)
+                declined[bool(question.answers)].append(answer.abstained)
+                if contains_answer("\n".join(s.text for s in answer.sources), question.answers):
+                    found.append(answer.abstained)
+            yield {
+                "set": name,
+                "backend": backend,
+                "declined of the answered": share(sum(declined[True]), len(declined[True])),
+                "declined of those whose passages hold the answer": share(sum(found), len(found)),
+                "declined of the unanswered": share(sum(declined[False]), len(declined[False])),
+                "questions": [len(declined[True]), len(declined[False])],
+            }
+
+
+def questions_of(folder: Path) -> list[Question]:
+    """Answered and unanswerable ones of a corpus."""
+    rows = [
+        json.loads(line)
+        for name in ("questions.jsonl", "unanswerable.jsonl")
+        for line in (folder / name).read_text(encoding="utf8").splitlines()
+    ]
+    return [Question(str(n), row["question"], tuple(row["answers"])) for n, row in enumerate(rows)]
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """The documents of a corpus without its questions."""
+    to.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.suffix != ".jsonl":
+            (to / path.name).write_bytes(path.read_bytes())
+    return to
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=1000, help="questions, to try it out")
+    parser.add_argument("--check", action="store_true")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    if args.check:
+        for row in check(args.work):
+            print(json.dumps(row), flush=True)
+        return
+    found = list(outcomes(args.work, args.limit))
+    fitted = fit(found)
+    numbers = {"rule": asdict(fitted.rule), "questions": len({each.question for each in found})}
+    RULE.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf8")
+    publish(curve(found, fitted))
+    print(json.dumps(numbers))
+
+
+if __name__ == "__main__":
+    main()
