@@ -1,8 +1,8 @@
 """Fits the rule that declines, on development questions, and writes its curve; or checks it on others.
 
 Enters: the product with its shipped models, the sample's development questions, answered and not. Every
-second answered one is asked once more without the sentences that answer it: what is left of its documents does
-not. Leaves: models/answerability.json and the curve between the markers of docs/results.md: of
+second answered one is asked once more without the sentences that answer it: what is left of the documents
+does not. Leaves: models/answerability.json and the curve between the markers of docs/results.md: of
 the questions that the documents answer how many are declined, of the others how many, at every threshold. The
 curve is cross-validated by question; a model's own refusals count as declined on both sides.
 
