@@ -1,8 +1,8 @@
 """Fits the rule that declines, on development questions, and writes its curve; or checks it on others.
 
-Enters: the product with its shipped models, the sample's development questions, answered and not. Each
-answered one is asked once more with the sentences that answer it taken away: what is left of its documents
-does not answer. Leaves: models/answerability.json and the curve between the markers of docs/results.md: of
+Enters: the product with its shipped models, the sample's development questions, answered and not. Every
+second answered one is asked once more without the sentences that answer it: what is left of the documents
+does not. Leaves: models/answerability.json and the curve between the markers of docs/results.md: of
 the questions that the documents answer how many are declined, of the others how many, at every threshold. The
 curve is cross-validated by question; a model's own refusals count as declined on both sides.
 
@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MethodType
 from typing import Any
@@ -26,13 +27,19 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from backends.answering.answerability import RULE, Abstainer, AbstentionRule, log_odds
+from backends.answering.answerability import (
+    RULE,
+    AbstentionRule,
+    best_score,
+    log_odds,
+    passage_of,
+)
 from backends.datatypes import Backend, BackendName, Evidence, Finished, Question, Token
 from backends.evaluation.metrics import contains_answer
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.statistics import wilson_interval
 from backends.language.answer_text import is_abstention
-from backends.language.span_reader import SpanReader
+from backends.language.span_reader import SPAN_READER, SpanReader
 from backends.product import Triptych
 from backends.retrieval.cross_encoder import shipped
 from backends.retrieval.retriever import Retriever
@@ -55,19 +62,20 @@ STARTS, ENDS = "<!-- declining:start -->", "<!-- declining:end -->"
 
 @dataclass(frozen=True)
 class Outcome:
-    """One answer of one backend before any rule, and its signs."""
+    """One answer of one backend before any rule, and what the signs are made of."""
 
     question: str
     answerable: bool
     backend: str
-    reader: float
+    passages: Sequence[str]  # as the reader sees them
     cross_encoder: float
     confidence: float
     declined: bool  # by the model itself
 
-    @property
-    def signs(self) -> list[float]:
-        return [self.reader, self.cross_encoder, log_odds(self.confidence)]
+    def signs(self, reader: SpanReader) -> list[float]:
+        """In the order of the rule's coefficients."""
+        best = best_score(reader, self.question, self.passages)
+        return [best, self.cross_encoder, log_odds(self.confidence)]
 
 
 class Kept:
@@ -90,7 +98,7 @@ class Kept:
         return self._known[key]
 
 
-def answered(question: Question, backend: Backend, settings: Settings, reader: SpanReader) -> Outcome | None:
+def answered(question: Question, backend: Backend, settings: Settings) -> Outcome | None:
     """Run a backend that has no rule; None where nothing was found or a sign is missing."""
     text, evidence, finished = "", None, None
     for event in backend.run(question.question, settings):
@@ -102,17 +110,20 @@ def answered(question: Question, backend: Backend, settings: Settings, reader: S
             finished = event
     if evidence is None or finished is None or finished.confidence is None:
         return None
-    signs = Abstainer(reader, AbstentionRule(0, 0, 0, 0, 0)).signs(question.question, evidence.sources)
-    if signs is None:
-        return None
-    said = "\n".join(sentence.text for source in evidence.sources for sentence in source.sentences)
-    answerable = bool(question.answers) and contains_answer(said, question.answers)
-    if question.answers and not answerable:
-        return None  # not found: neither side's question
+    shown = [sentence for source in evidence.sources for sentence in source.sentences]
+    logits = [sentence.logit for sentence in shown if sentence.logit is not None]
+    answerable = contains_answer("\n".join(sentence.text for sentence in shown), question.answers)
+    if not logits or (question.answers and not answerable):
+        return None  # of what is there but was not found neither side can be said
     return Outcome(
-        question.question, answerable, backend.name, signs.reader, signs.cross_encoder,
-        finished.confidence, is_abstention(text),
-    )  # fmt: skip
+        question.question,
+        answerable,
+        backend.name,
+        [passage_of(source) for source in evidence.sources],
+        max(logits),
+        finished.confidence,
+        is_abstention(text),
+    )
 
 
 def lacking(retriever: Retriever, answers: Sequence[str]) -> Retriever:
@@ -127,41 +138,34 @@ def lacking(retriever: Retriever, answers: Sequence[str]) -> Retriever:
     return other
 
 
-def outcomes(work: Path, limit: int) -> Iterator[Outcome]:
-    """Development questions of the sample: as they are, and without the sentences that answer them."""
+def outcomes(work: Path, backends: Sequence[BackendName], limit: int) -> Iterator[Outcome]:
+    """Development questions of the sample: as they are, and every second of the answered ones once more
+    without the sentences that answer it."""
     settings = make_settings()
     triptych = Triptych.open(work / "workspace", settings)
-    reader = SpanReader.load()
     retriever = triptych.library.retriever(settings)
     asked = [q for q in sample_questions("dev") if q.category != "structured"][:limit]
-    for name in BACKENDS:
-        backend = replace(triptych.backend(name, settings), abstainer=None)  # type: ignore[type-var]
-        adapter = getattr(backend, "adapter", None)
-        models = [
-            reader.fingerprint,
-            shipped().fingerprint,
-            triptych.model(settings).fingerprint,
-            str(adapter),
-        ]
+    for name in backends:
+        backend: Any = triptych.backend(name, settings)
+        backend = replace(backend, abstainer=None)
+        models = [shipped().fingerprint, triptych.model(settings).fingerprint, weights_of(backend)]
         kept = Kept(work / "outcomes.jsonl", " ".join(models))
-        for question in asked:
+        for number, question in enumerate(asked):
             whole = replace(backend, retriever=retriever.fresh())
-            found = [
-                kept.of(
-                    f"{name} {question.question}",
-                    lambda q=question, b=whole: answered(q, b, settings, reader),
-                )
-            ]
-            if question.answers:
+            found = [kept.of(f"{name} {question.question}", partial(answered, question, whole, settings))]
+            if question.answers and number % 2:
                 less = replace(backend, retriever=lacking(retriever, question.answers))
                 silent = replace(question, answers=())
-                found.append(
-                    kept.of(
-                        f"{name} without {question.question}",
-                        lambda q=silent, b=less: answered(q, b, settings, reader),
-                    )
-                )
+                key = f"{name} without {question.question}"
+                found.append(kept.of(key, partial(answered, silent, less, settings)))
             yield from (each for each in found if each is not None)
+
+
+def weights_of(backend: Any) -> str:
+    """SHA-256 of a backend's adapter; "" for one that has none."""
+    if (adapter := getattr(backend, "adapter", None)) is None:
+        return ""
+    return hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -170,11 +174,11 @@ class Fitted:
     probabilities: np.ndarray  # cross-validated, (outcomes,)
 
 
-def fit(found: Sequence[Outcome]) -> Fitted:
+def fit(found: Sequence[Outcome], reader: SpanReader) -> Fitted:
     """Coefficients, no sign counting against an answer; the threshold is the highest that keeps false
     declines, the models' own included, within FALSE_DECLINES."""
     said = np.array([each.answerable for each in found])
-    signs = np.array([each.signs for each in found])
+    signs = np.array([each.signs(reader) for each in found])
     groups = [each.question for each in found]
     model = LogisticRegression(C=1.0, class_weight="balanced")
     folds = GroupKFold(FOLDS)
@@ -282,6 +286,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=1000, help="questions, to try it out")
+    parser.add_argument("--backend", action="append", choices=BACKENDS)
+    parser.add_argument("--reader", type=Path, default=SPAN_READER)
+    parser.add_argument("--collect", action="store_true", help="ask the models and fit nothing yet")
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -289,8 +296,10 @@ def main() -> None:
         for row in check(args.work):
             print(json.dumps(row), flush=True)
         return
-    found = list(outcomes(args.work, args.limit))
-    fitted = fit(found)
+    found = list(outcomes(args.work, args.backend or BACKENDS, args.limit))
+    if args.collect:
+        return
+    fitted = fit(found, SpanReader(args.reader))
     numbers = {"rule": asdict(fitted.rule), "questions": len({each.question for each in found})}
     RULE.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf8")
     publish(curve(found, fitted))

@@ -95,10 +95,7 @@ class Abstainer:
         logits = [each.logit for source in sources for each in source.sentences if each.logit is not None]
         if not logits:
             return None
-        passages = [passage_of(source) for source in sources]
-        asked = [question, *decompose(question)]
-        best = max(span.score for each in asked for span in self.reader.read(each, passages))
-        return Signs(best, max(logits))
+        return Signs(best_score(self.reader, question, [passage_of(each) for each in sources]), max(logits))
 
     def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
         """The characters of a passage that answer; None where it rather does not."""
@@ -131,6 +128,12 @@ class Abstainer:
             return
         yield Token(NOT_IN_DOCUMENTS)
         yield replace(event, warnings=(*event.warnings, reason(found)))
+
+
+def best_score(reader: Reader, question: str, passages: Sequence[str]) -> float:
+    """The reader's highest log-odds over the passages, for the question or any of its parts."""
+    asked = [question, *decompose(question)]
+    return max(span.score for each in asked for span in reader.read(each, passages))
 
 
 def reason(found: Answerability) -> str:
