@@ -30,6 +30,7 @@ from backends.datatypes import (
     Backend,
     BackendName,
     Evidence,
+    Filters,
     Question,
     Source,
     Token,
@@ -399,8 +400,9 @@ class Triptych:
     def _finder(self, settings: Settings, stop: threading.Event | None = None) -> Finder:
         """What finds the evidence of these settings: the retriever, or the documents as they are."""
         if settings.whole_documents:
-            return WholeDocuments(self.library.documents(self.role))
-        return self._retriever(settings, stop).fresh()
+            wanted = Filters(documents=settings.only)
+            return WholeDocuments([d for d in self.library.documents(self.role) if wanted.admit(d)])
+        return self._retriever(settings, stop).fresh().within(settings.only)
 
     def _retriever(self, settings: Settings, stop: threading.Event | None = None) -> Retriever:
         return self.library.retriever(settings, role=self.role, progress=self._progress, cancel=stop)
@@ -424,7 +426,8 @@ class Triptych:
 
     def _passages(self, text: str, settings: Settings) -> list[str]:
         """What the library finds for these words: the same yardstick whether a backend retrieves or not."""
-        hits = self._retriever(settings).search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
+        retriever = self._retriever(settings).within(settings.only)
+        hits = retriever.search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
         return [hit.chunk.text for hit in hits]
 
     def _prices(self, served: ServedModel | None) -> PriceBook:
