@@ -1,6 +1,6 @@
 """Answers that a person called right or wrong, and those saved as test cases for an evaluation.
 
-Enters: a `Judged`. Leaves: counts, and `Question`s with a gold answer. One file for each visitor's view,
+Enters: a `JudgedAnswer`. Leaves: counts, and `Question`s with a gold answer. One file for each visitor's view,
 beside their evaluation runs, so that forgetting a document reaches what is kept here.
 """
 
@@ -21,7 +21,7 @@ CATEGORY = "from Compare"
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedAnswer:
     """One answer of one round. `gold` is the right answer as the person saved it; empty: no test case."""
 
     round: str
@@ -39,7 +39,7 @@ class JudgedAnswers:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
 
-    def all(self) -> list[Judged]:
+    def all(self) -> list[JudgedAnswer]:
         """Without those that a forgotten document took with it, and without lines that cannot be read."""
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
@@ -48,10 +48,10 @@ class JudgedAnswers:
         found = [judged for line in lines if (judged := _read(line)) is not None]
         return [each for each in found if REMOVED not in (each.question, each.text, each.gold)]
 
-    def of(self, round_id: str, backend: str) -> Judged | None:
+    def of(self, round_id: str, backend: str) -> JudgedAnswer | None:
         return next((j for j in self.all() if (j.round, j.backend) == (round_id, backend)), None)
 
-    def keep(self, judged: Judged) -> None:
+    def keep(self, judged: JudgedAnswer) -> None:
         """Keep this one in the place of what was said of the same answer; nothing said: nothing kept."""
         key = (judged.round, judged.backend)
         others = [each for each in self.all() if (each.round, each.backend) != key]
@@ -71,12 +71,12 @@ class JudgedAnswers:
             for number, each in enumerate(newest.values(), start=1)
         ]
 
-    def _write(self, kept: Sequence[Judged]) -> None:
+    def _write(self, kept: Sequence[JudgedAnswer]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.path, "".join(json.dumps(_row(each), ensure_ascii=False) + "\n" for each in kept))
 
 
-def counts(judged: Sequence[Judged]) -> dict[str, tuple[int, int]]:
+def counts(judged: Sequence[JudgedAnswer]) -> dict[str, tuple[int, int]]:
     """(called right, called either) by backend."""
     said = [each for each in judged if each.right is not None]
     names = dict.fromkeys(each.backend for each in said)
@@ -94,17 +94,17 @@ def gold_of(text: str) -> str:
     return without_markers(text)
 
 
-def _row(judged: Judged) -> dict[str, object]:
+def _row(judged: JudgedAnswer) -> dict[str, object]:
     """With the names that rows of questions have everywhere: by them an erasure blanks a document's."""
     row = asdict(judged)
     gold = row.pop("gold")
     return {**row, "documents": list(judged.documents), "answers": [gold] if gold else []}
 
 
-def _read(line: str) -> Judged | None:
+def _read(line: str) -> JudgedAnswer | None:
     try:
         row = json.loads(line)
-        return Judged(
+        return JudgedAnswer(
             str(row["round"]),
             str(row["backend"]),
             str(row["question"]),

@@ -13,7 +13,7 @@ from datetime import datetime
 import streamlit as st
 
 from backends.datatypes import Answer
-from backends.feedback.judged_answers import Judged, JudgedAnswers, counts, gold_of
+from backends.feedback.judged_answers import JudgedAnswer, JudgedAnswers, counts, gold_of
 from pages.ui import resources, session
 from pages.ui.asking import KIND, Round, asking
 from pages.ui.look import label
@@ -62,13 +62,15 @@ def draw(made: Round, answer: Answer, judged: JudgedAnswers) -> None:
         )
 
 
-def _unsaid(made: Round, answer: Answer) -> Judged:
+def _unsaid(made: Round, answer: Answer) -> JudgedAnswer:
     cited = [citation.document for citation in answer.citations]
     shown = cited or [source.document for source in answer.sources]
-    return Judged(made.id, answer.backend, made.asked.question, answer.text, tuple(dict.fromkeys(shown)))
+    return JudgedAnswer(
+        made.id, answer.backend, made.asked.question, answer.text, tuple(dict.fromkeys(shown))
+    )
 
 
-def _mark(judged: JudgedAnswers, said: Judged, *, right: bool) -> None:
+def _mark(judged: JudgedAnswers, said: JudgedAnswer, *, right: bool) -> None:
     word = "Right" if right else "Wrong"
     on = said.right is right
     icon = "thumb_up" if right else "thumb_down"
@@ -85,7 +87,7 @@ def _mark(judged: JudgedAnswers, said: Judged, *, right: bool) -> None:
     )
 
 
-def _case(judged: JudgedAnswers, said: Judged) -> None:
+def _case(judged: JudgedAnswers, said: JudgedAnswer) -> None:
     first = said.gold or ("" if said.right is False else gold_of(said.text))
     key = f"gold-{said.round}-{said.backend}"
     session.restore(key, first)
@@ -97,7 +99,7 @@ def _case(judged: JudgedAnswers, said: Judged) -> None:
         st.caption(f"Saved as “{markdown(said.gold)}”: choose *Your test cases* on the Evaluate page.")
 
 
-def _save(judged: JudgedAnswers, said: Judged, key: str) -> None:
+def _save(judged: JudgedAnswers, said: JudgedAnswer, key: str) -> None:
     judged.keep(replace(said, gold=" ".join(str(session.read(key) or "").split())))
 
 
@@ -110,7 +112,7 @@ def again(made: Round, answer: Answer) -> None:
     resources.jobs().start(KIND, now.visitor, asking(service, asked), about=made.id)
 
 
-def results(judged: Sequence[Judged]) -> None:
+def results(judged: Sequence[JudgedAnswer]) -> None:
     """What was called right so far, by backend."""
     said = [f"{label(name)} {right:,} of {all_:,}" for name, (right, all_) in counts(judged).items()]
     if said:

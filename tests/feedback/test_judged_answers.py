@@ -1,4 +1,4 @@
-"""Judged answers: what is kept of each, the questions made of them, and that forgetting reaches them."""
+"""JudgedAnswer answers: what is kept of each, the questions made of them, and that forgetting reaches them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from backends.erasure.redact import REMOVED
-from backends.feedback.judged_answers import Judged, JudgedAnswers, counts, gold_of
+from backends.feedback.judged_answers import JudgedAnswer, JudgedAnswers, counts, gold_of
 
-FIRST = Judged("r1", "rag", "How long may I return it?", "30 days [1].", ("returns.md",))
+FIRST = JudgedAnswer("r1", "rag", "How long may I return it?", "30 days [1].", ("returns.md",))
 
 
 def test_what_is_said_of_an_answer_replaces_what_was_said_before(tmp_path: Path) -> None:
