@@ -1,7 +1,7 @@
 """Answers that a person called right or wrong, and those saved as test cases for an evaluation.
 
-Enters: a `JudgedAnswer`. Leaves: counts, and `Question`s with a gold answer. One file for each visitor's view,
-beside their evaluation runs, so that forgetting a document reaches what is kept here.
+Enters: a `JudgedAnswer`. Leaves: counts, and `Question`s with a gold answer. One file for each visitor's
+view, beside their evaluation runs, so that forgetting a document reaches what is kept here.
 """
 
 from __future__ import annotations

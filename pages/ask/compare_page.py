@@ -270,11 +270,12 @@ def page() -> None:
         st.warning(markdown(now.notice))
         now.notice = None
     documents = service.documents()
-    if not scope.names(now, documents):
+    names = set(scope.names(now, documents))
+    if not names:
         nothing_to_ask(now, service)
         return
     question_box(asked, examples_of(now, service))
-    if scope.own(service) and service.role is None:
+    if service.role is None and any(scope.is_own(each) for each in documents if each.name in names):
         own_documents.steps(now, service, rounds_of(reversed(jobs)), ask_example)
         uploading.news(now)
     else:

@@ -1,4 +1,4 @@
-"""JudgedAnswer answers: what is kept of each, the questions made of them, and that forgetting reaches them."""
+"""Judged answers: what is kept of each, the questions made of them, and that forgetting reaches them."""
 
 from __future__ import annotations
 
