@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Any
 
 from backends.documents import limits
-from backends.system.environment import harmless
+from backends.system.environment import environment_without_secrets
 from backends.system.files import ROOT
 
 SECONDS = 30.0  # for one page, the start of the process included
@@ -38,7 +38,7 @@ def page_picture(data: bytes, page: int, passage: str) -> bytes | None:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=ROOT,
-            env={**harmless(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**environment_without_secrets(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             timeout=SECONDS,
             check=False,
         )
