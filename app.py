@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import resources, session, sidebar, start_screen, tour, training_note
+from pages.ui import css_rules, partings, resources, session, sidebar, start_screen, tour, training_note
 
 HERE = Path(__file__).resolve().parent
 LOGO = str(HERE / "pages/ui/logo.svg")
@@ -59,9 +59,13 @@ pages = [
 page = st.navigation(pages)
 
 start_screen.wait_until_open()
+session.remember()
+if page.title != "Documents":
+    partings.let_go(session.current().visitor)
+css_rules.draw()
 service = resources.service(session.current().visitor)
 with st.sidebar:
-    sidebar.draw(service, service.model_name)
+    sidebar.draw(service, service.model_name, page.title)
     training_note.draw(service, session.current())
     tour.entry(pages)
 tour.draw(pages, page)

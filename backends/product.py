@@ -32,6 +32,7 @@ from backends.datatypes import (
     Backend,
     BackendName,
     Evidence,
+    Filters,
     Question,
     Source,
     Token,
@@ -426,8 +427,9 @@ class Triptych:
     def _finder(self, settings: Settings, stop: threading.Event | None = None) -> Finder:
         """What finds the evidence of these settings: the retriever, or the documents as they are."""
         if settings.whole_documents:
-            return WholeDocuments(self.library.documents(self.role))
-        return self.retriever(settings, stop=stop).fresh()
+            wanted = Filters(documents=settings.only)
+            return WholeDocuments([d for d in self.library.documents(self.role) if wanted.admit(d)])
+        return self.retriever(settings, stop=stop).fresh().within(settings.only)
 
     def retriever(
         self,
@@ -486,7 +488,8 @@ class Triptych:
 
     def _passages(self, text: str, settings: Settings) -> list[str]:
         """What the library finds for these words: the same yardstick whether a backend retrieves or not."""
-        hits = self.retriever(settings).search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
+        retriever = self.retriever(settings).within(settings.only)
+        hits = retriever.search(text, top_k=JUDGE_PASSAGES, mode=settings.mode)
         return [hit.chunk.text for hit in hits]
 
     def _prices(self, served: ServedModel | None) -> PriceBook:

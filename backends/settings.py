@@ -56,7 +56,10 @@ class Settings(BaseSettings):
         False, description="Search also with words that stand out in the first passages found."
     )
     follow_ups: bool = Field(
-        False, description="A follow-up question is completed from the questions asked before it."
+        True, description="A follow-up question is completed from the questions asked before it."
+    )
+    only: tuple[str, ...] = Field(
+        (), description="Search only the documents of these names; * stands for anything. None named: all."
     )
     context_tokens: int = Field(160, ge=64, le=4096, description="Evidence budget of one prompt, in tokens.")
     whole_documents: bool = Field(

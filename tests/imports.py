@@ -81,7 +81,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "backends.cli.adapters_verb": {"language"},
     "pages.ui.service": {"documents"},
     "pages.ui.triptych_service": {"documents", "erasure"},
-    "pages.library.uploading": {"documents"},
+    "pages.ui.uploading": {"documents"},
     "pages.library.versions_page": {"documents"},
     "pages.library.changed_lines": {"documents"},
     "pages.ask.voting": {"language"},

@@ -58,6 +58,7 @@ HELP = {
     "multi_step": "Look up the parts of a question with several parts one by one, then join them.",
     "related_words": "Search also with words that stand out in the first passages found.",
     "follow_ups": "A follow-up question is completed from the questions asked before it.",
+    "only": "Search only the documents of these names; * stands for anything. None named: all.",
     "whole_documents": "Show the model whole documents, as many as its context holds, "
     "and search for nothing.",
     "constrained_decoding": "An answer asked for as JSON by a known schema is held to it, token by token.",
@@ -78,6 +79,7 @@ KINDS: dict[str, tuple[Any, str | None]] = {  # type, and what stands for the va
     "multi_step": (bool, None),
     "related_words": (bool, None),
     "follow_ups": (bool, None),
+    "only": (list[str], "NAME"),
     "whole_documents": (bool, None),
     "constrained_decoding": (bool, None),
     "context_tokens": (int, "TOKENS"),

@@ -210,6 +210,10 @@ class Library:
         which = name if version is None else f"{name} (version {version})"
         raise UserError(f"There is no document {which} in the library.")
 
+    def original(self, name: str, version: int | None = None, role: str | None = None) -> bytes | None:
+        """The file as it came, where it is kept. UserError when there is none that this role may read."""
+        return self.workspace.original(self._get(name, version, role).id)
+
     def versions(self, name: str, role: str | None = None) -> list[int]:
         """Version numbers that this role can read, oldest first."""
         numbers = list(self.workspace.version_hashes(self._collection, name))
@@ -406,6 +410,8 @@ class Library:
             parsed = parse_isolated(path, name, passwords=passwords, cancel=cancel)
             document = _make_document(parsed, name, content_hash, source, details, current)
             stored = self._store(document, settings, report, cancel)
+            if document.type == "pdf":
+                self.workspace.keep_original(stored.id, path.read_bytes())
         except UserError as error:
             return result("rejected", error=str(error), locked=isinstance(error, PasswordNeeded)), ()
         except OSError as error:

@@ -24,14 +24,14 @@ def main() -> None:
     # Readers that print must not garble the answers: what they print goes to stderr.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    _limit("RLIMIT_AS", int(sys.argv[1]))
-    _limit("RLIMIT_CORE", 0)
+    limit("RLIMIT_AS", int(sys.argv[1]))
+    limit("RLIMIT_CORE", 0)
     answers.write("ready\n")
     answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
         # The system ends this process when a file has taken its seconds of computing, even if nobody watches.
-        _limit("RLIMIT_CPU", math.ceil(sum(os.times()[:2]) + request["seconds"]))
+        limit("RLIMIT_CPU", math.ceil(sum(os.times()[:2]) + request["seconds"]))
         answer = _answer(request)
         leaving = _memory() > GROWN
         answers.write(f'{{"answer": {answer}, "leaving": {json.dumps(leaving)}}}\n')
@@ -56,7 +56,7 @@ def _answer(request: dict[str, Any]) -> str:
     return json.dumps({"error": reason, "password": password})
 
 
-def _limit(which: str, amount: int) -> None:
+def limit(which: str, amount: int) -> None:
     """Lower a limit of this process where the system has it (Linux and macOS)."""
     try:
         import resource

@@ -28,6 +28,12 @@ from backends.datatypes import Chunk, Document, Page, UserError
 
 SCHEMA_VERSION = 3
 SCHEMES_KEPT = 6  # ways to cut a document whose passages are kept; others take a moment to cut again
+# Files as they came, of the formats that can be shown as pictures; what came in before has none.
+ORIGINALS = """
+CREATE TABLE IF NOT EXISTS originals (
+    document INTEGER PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE, data BLOB NOT NULL
+)
+"""
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE documents (
@@ -174,6 +180,7 @@ class Workspace:
                     db.execute(f"DROP TABLE IF EXISTS {table}")
                 _create(db, DERIVED)
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            db.execute(ORIGINALS)
             columns = {row[1] for row in db.execute("PRAGMA table_info(documents)")}
             for column, default in _ADDED_COLUMNS.items():
                 if column not in columns:
@@ -359,6 +366,17 @@ class Workspace:
             event = "indexed" if document.version == 1 else "replaced"
             self._note(db, collection, document.name, document.version, event, document.content_hash)
             return int(cursor.lastrowid or 0)
+
+    def keep_original(self, identifier: int, data: bytes) -> None:
+        """Keep the file that a document version was read from; it goes with the version."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO originals VALUES (?, ?)", (identifier, data))
+
+    def original(self, identifier: int) -> bytes | None:
+        row = self.connection.execute(
+            "SELECT data FROM originals WHERE document = ?", (identifier,)
+        ).fetchone()
+        return bytes(row[0]) if row is not None else None
 
     def remove_document(self, collection: str, name: str, *, note: bool = True) -> Purged:
         """Remove every version of a document with its chunks and the vectors nothing else needs."""

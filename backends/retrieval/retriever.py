@@ -106,6 +106,7 @@ class Retriever:
         self._index = PassageIndex([passage_text(chunk) for chunk in chunks], vectors)
         self._cache = SentenceVectors(embedder, CACHED_SENTENCES)
         self._stored = stored
+        self._within = Filters()
 
     @property
     def chunks(self) -> tuple[Chunk, ...]:
@@ -243,9 +244,12 @@ class Retriever:
 
     def _allowed(self, filters: Filters | None) -> np.ndarray | None:
         """Positions of the passages that may be found; None for all of them."""
-        if filters is None or filters == Filters():
+        given = [each for each in (filters, self._within) if each is not None and each != Filters()]
+        if not given:
             return None
-        names = {name for name, document in self._documents.items() if filters.admit(document)}
+        names = {
+            name for name, document in self._documents.items() if all(each.admit(document) for each in given)
+        }
         return np.array(
             [at for at, chunk in enumerate(self._chunks) if chunk and chunk.document in names], np.int64
         )
@@ -286,6 +290,12 @@ class Retriever:
         other = copy(self)
         other._cache = SentenceVectors(self._embedder, CACHED_SENTENCES)
         other._judgements = self._judgements.fresh() if self._judgements else None
+        return other
+
+    def within(self, names: Sequence[str]) -> Retriever:
+        """The same, finding nothing outside the documents of these names; all of them when none is named."""
+        other = copy(self)
+        other._within = Filters(documents=tuple(names))
         return other
 
     def rerank(self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True) -> list[Hit]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 import streamlit as st
 
 from backends.answering.asked_question import check_question
 from backends.datatypes import BackendName, UserError
-from backends.settings import Settings
 from backends.system.jobs import Job
-from pages.ask import details, scenario_choices, voting
+from pages.ask import answer_actions, details, link, own_documents, scenario_choices, voting
 from pages.ask.verdict import verdict
-from pages.ui import resources, session
+from pages.ui import resources, scope, session, suggestions, uploading
 from pages.ui.answer_card import card
 from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
 from pages.ui.look import CONTROL, LOOKS, label
+from pages.ui.places import places
 from pages.ui.service import BackendReadiness, Service
-from pages.ui.text import markdown, plural
+from pages.ui.session import MINE
+from pages.ui.settings_words import differences
+from pages.ui.text import markdown
 
 POLL = 0.35  # seconds; drawing takes processor time from the model that is being timed
 Statuses = Mapping[BackendName, BackendReadiness]
@@ -39,14 +42,16 @@ def ask(question: str) -> None:
         now.question_problem = str(error)
         return
     now.question_problem = None
+    service = resources.service(now.visitor)
     jobs = resources.jobs().owned_by(now.visitor, KIND)
-    running = next((job for job in jobs if not job.finished), None)
-    if running is not None:
-        running.cancel()
+    for running in [*jobs, *resources.jobs().owned_by(now.visitor, suggestions.SUGGEST)]:
+        if not running.finished:
+            running.cancel()
     earlier = tuple(made.asked.question for made in rounds_of(reversed(jobs)))
     backends = voting.order(now.backends, now.blind)
-    asked = Asked(question, backends, now.settings, datetime.now().astimezone(), now.blind, earlier)
-    job = resources.jobs().start(KIND, now.visitor, asking(resources.service(now.visitor), asked))
+    settings = scope.asking(now, service.documents())
+    asked = Asked(question, backends, settings, datetime.now().astimezone(), now.blind, earlier)
+    job = resources.jobs().start(KIND, now.visitor, asking(service, asked))
     now.round_id = job.id
 
 
@@ -66,9 +71,10 @@ def stop(job: Job) -> None:
 # --- the question ----------------------------------------------------------------------------------
 
 
-def question_box(asked: str) -> None:
+def question_box(asked: str, examples: Sequence[str]) -> None:
     session.restore("question", asked)
     with (
+        st.container(key="ask-form"),
         st.form("ask", border=False, enter_to_submit=True),
         st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
     ):
@@ -84,15 +90,69 @@ def question_box(asked: str) -> None:
     if problem:
         st.error(markdown(problem))
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.caption("For example:", width="content")
-        for number, question in enumerate(EXAMPLES):
+        if examples:
+            st.caption("For example:", width="content")
+        for number, question in enumerate(examples):
             st.button(
-                question, key=f"example-{number}", on_click=ask_example, args=(question,), type="tertiary"
+                markdown(question),
+                key=f"example-{number}",
+                on_click=ask_example,
+                args=(question,),
+                type="tertiary",
             )
+
+
+def examples_of(now: session.Session, service: Service) -> Sequence[str]:
+    """Questions to try: the sample's, or where the visitor's own documents are asked, some made from them."""
+    documents = service.documents()
+    wanted = set(scope.names(now, documents))
+    if not any(scope.is_own(document) for document in documents if document.name in wanted):
+        return EXAMPLES
+    job = suggestions.job(now, service)
+    suggested = suggestions.found(job)
+    if job is not None and not job.finished:
+        st.fragment(_watch, run_every=1.0)(job)
+    own = suggested.questions if suggested else ()
+    return own or (EXAMPLES if scope.chosen(now, documents) != MINE else ())
+
+
+def _watch(job: Job) -> None:
+    if job.finished:
+        st.rerun()
+    st.caption("Questions are being made from your documents.")
+
+
+def which_documents(now: session.Session, service: Service, asked: str) -> None:
+    """The one choice of the first screen: the sample or one's own documents; how to vote, and the link."""
+    documents = service.documents()
+    options = scope.choices(now, documents)
+    chosen = scope.chosen(now, documents)
+    session.put("scope-here", chosen)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Ask:", width="content")
+        st.pills(
+            "Documents asked",
+            options,
+            default=chosen,
+            format_func=lambda each: scope.label(each, now, documents),
+            key="scope-here",
+            label_visibility="collapsed",
+            on_change=session.take_scope,
+            args=("scope-here",),
+            width="content",
+        )
         voting.switch()
+        if asked:
+            link.popover(asked, now, service)
 
 
 # --- the answers -----------------------------------------------------------------------------------
+
+
+def shown_round(job: Job, jobs: Sequence[Job]) -> Round | None:
+    """The round of this job, with the answers that were asked for again since."""
+    again = [other for other in jobs if other.about == job.id]
+    return next(iter(rounds_of([job, *again])), None)
 
 
 def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], service: Service) -> None:
@@ -100,14 +160,16 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], ser
 
     The verdict is drawn here, at every look: Streamlit may drop a rerun of the page or part of what it sent.
     """
-    finished = job.finished  # read before the round: whatever came earlier is in it
-    made = round_of(job)
+    # Read before the round: whatever came earlier is in it.
+    running = [each for each in jobs if job.id in (each.id, each.about) and not each.finished]
+    finished = not running
+    made = shown_round(job, jobs)
     votes = service.votes()
     hidden = made is not None and voting.hidden(made, votes)
     if made is not None and hidden:
         voting.blind_columns(made)
     elif made is not None:
-        columns(made, statuses)
+        columns(made, statuses, service)
     elif finished:
         st.error(markdown(job.error or "The question was stopped before it began."))
     else:
@@ -115,7 +177,7 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], ser
     # A place of its own: what is drawn while answers are made never stands where the verdict will.
     with st.container():
         if not finished:
-            running_line(job)
+            running_line(running[0])
         elif made is not None:
             voting.vote_buttons(made, votes, hidden)
             if not hidden:
@@ -126,26 +188,48 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], ser
         st.rerun()  # the rest of the page; asked again at every look until the page has taken it
 
 
-def columns(made: Round, statuses: Statuses) -> None:
+def columns(made: Round, statuses: Statuses, service: Service) -> None:
     compared = [column for name, column in made.columns.items() if name != CONTROL]
     control = made.columns.get(CONTROL)
     if compared:
         for cell, column in zip(st.columns(len(compared)), compared, strict=True):
             with cell:
-                _draw(column, made, statuses)
+                _draw(column, made, statuses, service)
     if control is not None:
         with st.expander(f"{LOOKS[CONTROL].mark} Base: the control, without documents or training"):
-            _draw(control, made, statuses)
+            _draw(control, made, statuses, service)
 
 
-def _draw(column: Column, made: Round, statuses: Statuses) -> None:
+def _draw(column: Column, made: Round, statuses: Statuses, service: Service) -> None:
     others = [
         other.text
         for other in made.columns.values()
         if other.backend not in (column.backend, CONTROL) and other.state == "done"
     ]
     busy = next((c.backend for c in made.columns.values() if c.state == "answering"), None)
-    card(column, others, statuses[column.backend], waiting_for=label(busy) if busy else None)
+    card(
+        column,
+        others,
+        statuses[column.backend],
+        waiting_for=label(busy) if busy else None,
+        place=places(service),
+        below=partial(answer_actions.draw, made, judged=service.judged()) if made.finished else None,
+    )
+
+
+def stale_line(made: Round, now: session.Session, service: Service) -> None:
+    """Says that the answers below were made with other settings than those chosen now."""
+    found = differences(made.asked.settings, scope.asking(now, service.documents()), "now")
+    missing = [label(name) for name in now.backends if name not in made.asked.backends]
+    found += [f"without {', '.join(missing)}"] if missing else []
+    if found:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stale"):
+            words = f"The answers below were made with other settings: {markdown(', '.join(found))}."
+            st.caption(f":material/history: {words}", width="content")
+            st.button(
+                "Ask again", key="ask-again", on_click=ask_example, args=(made.asked.question,),
+                icon=":material/refresh:", help="Both answers then stand under “Same question before”.",
+            )  # fmt: skip
 
 
 def running_line(job: Job) -> None:
@@ -164,31 +248,55 @@ def verdict_line(made: Round) -> None:
 # --- the page --------------------------------------------------------------------------------------
 
 
-def corpus_line(service: Service, settings: Settings) -> str:
-    counts = service.passages(settings)
-    passages = f", {plural(sum(counts.values()), 'passage')}" if counts is not None else ""
-    whose = "Your own copy of the documents" if service.private else "Sample company"
-    return f"{whose}: {plural(len(service.documents()), 'document')}{passages}"
-
-
 def page() -> None:
     now = session.current()
     service = resources.service(now.visitor)
+    linked = link.opened(now, service)
+    if linked is not None:
+        ask_example(linked)
     jobs = resources.jobs().owned_by(now.visitor, KIND)
-    if not jobs:
+    if not jobs and now.scope != MINE and not scope.own(service):
         ask_example(EXAMPLES[0])
         jobs = resources.jobs().owned_by(now.visitor, KIND)
-    job = next((job for job in jobs if job.id == now.round_id), jobs[0])
-    working = not job.finished
+    own = [each for each in jobs if not each.about]
+    job = next((each for each in own if each.id == now.round_id), own[0] if own else None)
 
     st.title("Ask once, compare every approach", anchor=False)
-    st.caption(corpus_line(service, now.settings))
-    begun = round_of(job)
+    begun = round_of(job) if job is not None else None
     asked = begun.asked.question if begun else ""
-    question_box(asked)
-    scenario_choices.choose(service, asked, ask_example)
+    which_documents(now, service, asked)
+    link.notice(now, asked)
+    if now.notice:
+        st.warning(markdown(now.notice))
+        now.notice = None
+    documents = service.documents()
+    names = set(scope.names(now, documents))
+    if not names:
+        nothing_to_ask(now, service)
+        return
+    question_box(asked, examples_of(now, service))
+    if service.role is None and any(scope.is_own(each) for each in documents if each.name in names):
+        own_documents.steps(now, service, rounds_of(reversed(jobs)), ask_example)
+        uploading.news(now)
+    else:
+        scenario_choices.choose(service, asked, ask_example)
+    if job is None:
+        st.caption("Nothing was asked yet: the answers of all backends will stand here side by side.")
+        return
+    if begun is not None and job.finished:
+        stale_line(begun, now, service)
     statuses = {name: service.status(name) for name in LOOKS}  # once here, not at every look at the job
+    working = any(not each.finished for each in jobs if job.id in (each.id, each.about))
     st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, service)
+
+
+def nothing_to_ask(now: session.Session, service: Service) -> None:
+    """The chosen documents are none: a drop zone for one's own, a sentence for a collection."""
+    if scope.chosen(now, service.documents()) != MINE:
+        st.info("None of these documents is here any more: choose others above.")
+    elif service.role is None:
+        own_documents.drop_zone(now, service)
+        uploading.panels(now)
 
 
 page()

@@ -12,7 +12,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.ask import export, voting
+from pages.ask import answer_actions, earlier_answers, export, voting
 from pages.ui import charts, session, sources
 from pages.ui.asking import Round
 from pages.ui.charts import Chart
@@ -20,12 +20,13 @@ from pages.ui.look import LOOKS, label
 from pages.ui.service import Service
 from pages.ui.text import markdown, plural
 
-TABS = ("Sources", "Where the time went", "Tokens and cost", "This session", "Prompt")
+TABS = ("Sources", "Same question before", "Where the time went", "Tokens and cost", "This session", "Prompt")
 
 
 def draw(made: Round, rounds: Sequence[Round], service: Service) -> None:
     drawings: tuple[Callable[[], None], ...] = (
         partial(sources.draw, made, service),
+        partial(earlier_answers.draw, made, rounds),
         partial(_time, made),
         partial(_tokens_and_cost, made),
         partial(_session, rounds, service),
@@ -76,6 +77,7 @@ def _session(rounds: Sequence[Round], service: Service) -> None:
         ]
     )
     voting.results(service.votes())
+    answer_actions.results(service.judged().all())
     st.markdown(f"**{plural(len(asked), 'question')} so far**")
     for made in reversed(asked):
         if st.button(

@@ -43,6 +43,7 @@ POLL = 0.6
 SETS = {
     "test": "Sample questions, test",
     "dev": "Sample questions, development",
+    "cases": "Your test cases",
     "own": "Your own file",
     "made": "Proposed from the documents",
 }
@@ -100,7 +101,7 @@ def new_run(now: session.Session, service: Service, evaluator: Evaluator, opened
             )
             order = Order(
                 tuple(questions[:number]), f"{SETS[chosen]}, first {number}", backends, now.settings,
-                own=chosen in ("own", "made"), grid=grid,
+                own=chosen in ("own", "made", "cases"), grid=grid,
             )  # fmt: skip
             st.button(
                 "Run", type="primary", key="run", icon=":material/play_arrow:", on_click=start,
@@ -160,9 +161,21 @@ def asked_questions(
 ) -> Sequence[Question]:
     if chosen == "own":
         return own_file()
+    if chosen == "cases":
+        return saved_cases(service)
     if chosen == "made":
         return proposals(now, service, evaluator)
     return sample_questions("test" if chosen == "test" else "dev")
+
+
+def saved_cases(service: Service) -> Sequence[Question]:
+    """What the visitor saved from answers on the Compare page."""
+    found = service.judged().questions()
+    if not found:
+        st.info("No test case yet: below each answer on Compare you can save one with its right answer.")
+    else:
+        st.button("Drop these test cases", key="drop-cases", on_click=service.judged().clear_cases)
+    return found
 
 
 def own_file() -> Sequence[Question]:

@@ -10,23 +10,27 @@ import streamlit as st
 
 from backends.datatypes import Document
 from backends.settings import Settings
-from pages.library import cutting, removing, uploading
+from pages.library import cutting, editing, removing
 from pages.library.boundaries import boundaries
-from pages.ui import resources, session
+from pages.library.rendered import rendered
+from pages.ui import partings, resources, scope, session, suggestions, uploading
 from pages.ui.asking import KIND, round_of
 from pages.ui.service import Service
 from pages.ui.text import block, markdown, marked_html, plural
 
 NOTHING = "\N{EN DASH}"  # in a cell of the table
 LONGEST = 60_000  # characters of a document drawn at once
-VERSIONS = Path(__file__).resolve().parent / "versions_page.py"  # holds wherever the app starts
+PAGES = Path(__file__).resolve().parents[1]  # holds wherever the app starts
+VERSIONS = PAGES / "library" / "versions_page.py"
+COMPARE = PAGES / "ask" / "compare_page.py"
+READ, PASSAGES, EDIT = "Read", "Passages", "Edit"
 
 
 # --- the list ------------------------------------------------------------------------------------------
 
 
-def listing(documents: Sequence[Document], counts: Mapping[str, int]) -> Document | None:
-    """The table; returns the document that is open."""
+def listing(documents: Sequence[Document], counts: Mapping[str, int], service: Service) -> Document | None:
+    """The table, and what can be done with its chosen rows; returns the document that is open."""
     wanted = st.text_input(
         "Filter by name", key="filter", placeholder="Filter by name", icon=":material/search:"
     )
@@ -37,11 +41,11 @@ def listing(documents: Sequence[Document], counts: Mapping[str, int]) -> Documen
     rows = pd.DataFrame(
         {
             "Name": [d.name for d in shown],
-            "Type": [d.type for d in shown],
-            "Pages": pd.array([len(d.pages) or None for d in shown], "Int64"),
-            "Passages": pd.array([counts.get(d.name) for d in shown], "Int64"),
             "Version": [d.version for d in shown],
             "Readers": [", ".join(d.roles) or "everyone" for d in shown],
+            "Passages": pd.array([counts.get(d.name) for d in shown], "Int64"),
+            "Pages": pd.array([len(d.pages) or None for d in shown], "Int64"),
+            "Type": [d.type for d in shown],
             "Language": [d.language.upper() or None for d in shown],
             "Date": [d.date or None for d in shown],
             "Tags": [", ".join(d.tags) or None for d in shown],
@@ -49,28 +53,62 @@ def listing(documents: Sequence[Document], counts: Mapping[str, int]) -> Documen
         }
     )
     picked = st.dataframe(
-        rows.style.format(na_rep=NOTHING),
+        rows,
         key="documents",
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="multi-row",
+        placeholder=NOTHING,
         height=min(38 + 35 * len(shown), 560),
-        column_config={"Name": st.column_config.TextColumn(width="medium")},
+        column_config={
+            "Name": st.column_config.TextColumn(width=210),
+            "Version": st.column_config.NumberColumn(width=60),
+            "Readers": st.column_config.TextColumn(width=90),
+            "Passages": st.column_config.NumberColumn(width=75),
+        },
         alt=f"{plural(len(shown), 'document')} with type, pages, passages, version and who may read them.",
     )
-    st.caption(f"{plural(len(shown), 'document')} of {len(documents):,}. Choose a row to open it.")
-    chosen = picked["selection"]["rows"]
+    chosen = [shown[row].name for row in picked["selection"]["rows"] if row < len(shown)]
+    st.caption(
+        f"{plural(len(shown), 'document')} of {len(documents):,}. Choose a row to open it, several to ask "
+        "them alone, to keep them as a collection or to remove them."
+    )
     now = session.current()
-    if chosen and chosen[0] < len(shown):
-        now.document = shown[chosen[0]].name
-    return next((d for d in shown if d.name == now.document), shown[0])
+    if chosen:
+        with_chosen(chosen, service)
+        now.document = chosen[-1]
+    elif now.document not in {d.name for d in shown}:
+        now.document = shown[0].name
+    return next((d for d in shown if d.name == now.document), None)
+
+
+def with_chosen(chosen: Sequence[str], service: Service) -> None:
+    """What can be done with the chosen rows."""
+    which = plural(len(chosen), "document")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="with-chosen"):
+        if st.button(f"Ask only {which}", key="ask-only", icon=":material/chat:"):
+            scope.ask_only(chosen)
+            st.switch_page(COMPARE)
+        with (
+            st.popover("Keep as a collection", key="collect", icon=":material/folder_special:"),
+            st.form("collection", border=False),
+        ):
+            st.text_input("Name of the collection", key="collection-name", max_chars=40)
+            st.form_submit_button("Keep", type="primary", on_click=collect, args=(tuple(chosen),))
+        if service.role is None and st.button(
+            f"Remove {which}", key="remove-chosen", icon=":material/delete:", type="tertiary"
+        ):
+            removing.confirm(chosen)
+
+
+def collect(chosen: Sequence[str]) -> None:
+    scope.keep_collection(str(session.read("collection-name") or ""), chosen)
 
 
 # --- one document ----------------------------------------------------------------------------------------
 
 
 def opened(document: Document, service: Service, now: session.Session, cut: Settings) -> None:
-    chunks = service.chunks(document.name, cut)
     st.subheader(markdown(document.title or document.name), anchor=False)
     facts = [markdown(document.name), document.type, f"version {document.version}"]
     facts += [plural(len(document.pages), "page")] if document.pages else []
@@ -84,6 +122,53 @@ def opened(document: Document, service: Service, now: session.Session, cut: Sett
             "What the reader left out or guessed:\n" + "".join(f"\n- {markdown(n)}" for n in document.notes),
             icon=":material/info:",
         )
+    views = [READ, PASSAGES, *([EDIT] if service.role is None and editing.possible(document) else [])]
+    view = st.segmented_control(
+        "View", views, default=READ, key="view", required=True, label_visibility="collapsed"
+    )
+    if view == EDIT and EDIT in views:
+        editing.draw(document)
+    elif view == PASSAGES:
+        passages(document, service, now, cut)
+    elif not page_shown(document, service, now):
+        with st.container(height=560, border=True):
+            st.html(rendered(document, LONGEST))
+    if len(document.text) > LONGEST and view != EDIT:
+        st.caption(f"The first {LONGEST:,} of {len(document.text):,} characters.")
+    with st.container(horizontal=True):
+        if document.version > 1 or len(service.versions(document.name)) > 1:
+            st.page_link(VERSIONS, label="Compare versions", icon=":material/difference:")
+        if service.role is None and st.button(
+            "Remove this document", icon=":material/delete:", key="remove", type="tertiary"
+        ):
+            removing.confirm([document.name])
+
+
+def page_shown(document: Document, service: Service, now: session.Session) -> bool:
+    """A page of a PDF as it looks, with what the last question found marked; False where there is none."""
+    if document.type != "pdf" or not document.pages:
+        return False
+    found = hits(now, document)
+    first = document.page_at(found[0][0]) if found else None
+    number = st.number_input(
+        f"Page of {len(document.pages):,}",
+        1,
+        len(document.pages),
+        first or 1,
+        key=f"page-{document.name}-{document.version}",
+    )
+    page = document.pages[number - 1]
+    here = [document.text[start:end] for start, end in found if page.start <= start < page.end]
+    picture = service.page_picture(document.name, document.version, number, " ".join(here))
+    if picture is None:
+        return False
+    st.image(picture, width="stretch", caption=f"{document.name}, page {number}")
+    return True
+
+
+def passages(document: Document, service: Service, now: session.Session, cut: Settings) -> None:
+    """The text as it was read, with the borders of its passages and what the last question found."""
+    chunks = service.chunks(document.name, cut)
     which = "as the documents are cut now" if cut == now.settings else "of the cut that is being tried"
     st.caption(
         f"{plural(len(chunks), 'passage')} {which}: each tint is one passage, "
@@ -92,13 +177,6 @@ def opened(document: Document, service: Service, now: session.Session, cut: Sett
     with st.container(height=560, border=True):
         text = document.text[:LONGEST]
         st.html(block(marked_html(text, boundaries(len(text), chunks, hits(now, document)))))
-    if len(document.text) > LONGEST:
-        st.caption(f"The first {LONGEST:,} of {len(document.text):,} characters.")
-    with st.container(horizontal=True):
-        if document.version > 1 or len(service.versions(document.name)) > 1:
-            st.page_link(VERSIONS, label="Compare versions", icon=":material/difference:")
-        if service.role is None and st.button("Remove this document", icon=":material/delete:", key="remove"):
-            removing.confirm(document.name)
 
 
 def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
@@ -129,11 +207,18 @@ def page() -> None:
         uploading.drop_zone(now, service)
         uploading.panels(now)
         removing.panels(now, service)
-    documents = service.documents()
+    going = {name for parting in partings.waiting(now.visitor) for name in parting.names}
+    documents = [document for document in service.documents() if document.name not in going]
+    own = [document for document in documents if scope.is_own(document)]
+    if own:
+        suggestions.job(now, service)
+        st.page_link(
+            COMPARE, label=f"Ask your {plural(len(own), 'document')}", icon=":material/arrow_forward:"
+        )
     cut = cutting.draw(now, service) if documents else now.settings
     left, right = st.columns([1, 1], gap="large")
     with left:
-        document = listing(documents, service.passages(now.settings) or {})
+        document = listing(documents, service.passages(now.settings) or {}, service)
     if document is not None:
         with right:
             opened(document, service, now, cut)

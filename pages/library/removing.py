@@ -1,7 +1,7 @@
-"""Removing a document: the question before it, the job that forgets it, its proof until that is dismissed.
+"""Removing documents: the question before it, the time to undo it, the job that forgets, its proof.
 
-Enters: the visitor's session, service and a name. Leaves: a forgotten document, and what was found when every
-file was searched for its text.
+Enters: the visitor's session, service and names. Leaves: forgotten documents, and what was found when every
+file was searched for their text.
 """
 
 from __future__ import annotations
@@ -12,48 +12,63 @@ import streamlit as st
 
 from backends.system.jobs import Job, JobContext, Jobs
 from backends.system.viewers import viewer_id
-from pages.library.uploading import UPLOAD
 from pages.ui import resources, session
 from pages.ui.asking import drop_quoting
+from pages.ui.partings import FORGET, Parting
 from pages.ui.service import Removal, Service
-from pages.ui.text import markdown
+from pages.ui.text import listing, markdown, plural
 from pages.ui.training_jobs import TRAIN
+from pages.ui.uploading import UPLOAD
 
-FORGET = "forget"
 POLL = 0.3
 PATIENCE = 60.0  # seconds for work that reads documents to stop
 # What goes on beside a removal: uploads read other files, and a training on the document is ended by it.
 UNTOUCHED = (FORGET, UPLOAD, TRAIN)
 
 
-@st.dialog("Remove this document?")
-def confirm(name: str) -> None:
+@st.dialog("Remove from your documents?")
+def confirm(names: Sequence[str]) -> None:
+    which = f"**{markdown(names[0])}**" if len(names) == 1 else f"**{plural(len(names), 'document')}**"
+    its, it = ("its", "it") if len(names) == 1 else ("their", "them")
     st.markdown(
-        f"**{markdown(name)}**, all its versions and its passages will be removed from your copy. "
-        "Your earlier answers that quote it go too. Other visitors keep theirs. What an adapter has learned "
-        "from it stays in the adapter; a training that learns from it is ended, and an evaluation or a test "
-        "that reads your documents is stopped first."
+        f"{which}, all {its} versions and {its} passages will be removed from your copy. "
+        f"Your earlier answers that quote {it} go too. Other visitors keep theirs. What an adapter has "
+        f"learned from {it} stays in the adapter; a training that learns from {it} is ended, and an "
+        "evaluation or a test that reads your documents is stopped first. Until you leave this page you "
+        "can undo it."
     )
+    if len(names) > 1:
+        st.caption(markdown(", ".join(names)))
     with st.container(horizontal=True):
-        if st.button("Remove", type="primary", key="confirm-remove", on_click=start, args=(name,)):
+        if st.button("Remove", key="confirm-remove", on_click=start, args=(tuple(names),)):
             st.rerun()
         if st.button("Keep", key="keep"):
             st.rerun()
 
 
-def start(name: str) -> None:
+def start(names: tuple[str, ...]) -> None:
     now = session.current()
     service = resources.service(now.visitor)
     viewers = [now.visitor, *(viewer_id(now.person, role) for role in service.roles())]
     jobs = resources.jobs()
-    jobs.start(FORGET, now.visitor, removing(service, name, jobs, viewers), about=name)
-    now.round_id = now.document = None
+    jobs.start(FORGET, now.visitor, removing(service, Parting(names), jobs, viewers), about=_named(names))
+    now.document = None
 
 
-def removing(service: Service, name: str, jobs: Jobs, viewers: Sequence[str]) -> Callable[[JobContext], None]:
-    """The job: whatever reads documents stops, the document is forgotten, answers that quote it go."""
+def _named(names: Sequence[str]) -> str:
+    return listing(names) if len(names) < 4 else plural(len(names), "document")
+
+
+def removing(
+    service: Service, parting: Parting, jobs: Jobs, viewers: Sequence[str]
+) -> Callable[[JobContext], None]:
+    """The job: once it cannot be undone any more, whatever reads documents stops, each document is forgotten,
+    answers that quote it go."""
 
     def run(context: JobContext) -> None:
+        context.emit(parting)
+        if not parting.wait(context.cancelled):
+            return
         context.progress(0, 0, "Stopping what reads your documents")
         at_work = [
             job
@@ -65,15 +80,16 @@ def removing(service: Service, name: str, jobs: Jobs, viewers: Sequence[str]) ->
             job.cancel()
         for job in at_work:
             job.wait(PATIENCE)
-        service.forget(name, context.progress)
-        for viewer in viewers:
-            drop_quoting(jobs, viewer, name)
+        for name in parting.names:
+            service.forget(name, context.progress)
+            for viewer in viewers:
+                drop_quoting(jobs, viewer, name)
 
     return run
 
 
 def panels(now: session.Session, service: Service) -> None:
-    """Removals at work or failed, and the proof of each one that has come to its end, until it is closed."""
+    """Removals that can be undone, at work or failed, and the proof of each one until it is closed."""
     for job in resources.jobs().owned_by(now.visitor, FORGET):
         if not job.finished:
             st.fragment(_working, run_every=POLL)(job)
@@ -84,11 +100,36 @@ def panels(now: session.Session, service: Service) -> None:
 
 
 def _working(job: Job) -> None:
+    now = session.current()
     if job.finished:
-        session.current().indexed = None  # the rest is a new set of passages
+        now.indexed = now.round_id = None  # the rest is a new set of passages
+        _forget_choices(now)
         st.rerun()  # the whole page: the list has changed
+    parting = next(iter(job.events_since(0)), None)
+    if isinstance(parting, Parting) and not parting.begun and not job.cancelling:
+        parting.still_here()
+        _undoable(job, parting)
+        return
     _, total, what = job.progress
     st.progress(job.fraction if total else 0.0, text=f"Removing **{markdown(job.about)}**: {markdown(what)}")
+
+
+def _undoable(job: Job, parting: Parting) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(
+            f":material/auto_delete: **{markdown(job.about)}** will be removed when you leave this page.",
+            width="content",
+        )
+        st.button("Undo", key=f"undo-{job.id}", icon=":material/undo:", type="primary", on_click=job.cancel)
+        st.button("Remove now", key=f"now-{job.id}", type="tertiary", on_click=parting.go)
+
+
+def _forget_choices(now: session.Session) -> None:
+    """Chosen documents and collections without the names of those that are gone."""
+    there = {document.name for document in resources.service(now.visitor).documents()}
+    kept = {name: tuple(n for n in each if n in there) for name, each in now.collections.items()}
+    now.collections = {name: each for name, each in kept.items() if each}
+    now.selected = tuple(name for name in now.selected if name in there)
 
 
 def _failed(job: Job) -> None:

@@ -5,18 +5,22 @@ Enters: a `Column` of a round and a status. Leaves: elements on the page. It com
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from backends.datatypes import Answer, Citation
 from backends.system.wording import money
 from pages.ui.asking import Column
 from pages.ui.look import LOOKS, Look
+from pages.ui.places import Place, page_words
 from pages.ui.service import BackendReadiness
 from pages.ui.text import (
     StyledSpan,
     answer_html,
     block,
     highlight,
+    json_text,
     markdown,
     marked_html,
     own_words,
@@ -34,9 +38,18 @@ WEAK = 0.5
 
 
 def card(
-    column: Column, others: list[str], status: BackendReadiness, *, waiting_for: str | None = None
+    column: Column,
+    others: list[str],
+    status: BackendReadiness,
+    *,
+    waiting_for: str | None = None,
+    place: Place = page_words,
+    below: Callable[[Answer], None] | None = None,
 ) -> None:
-    """One bordered cell; `others` are the finished texts that differences are marked against."""
+    """One bordered cell; `others` are the finished texts that differences are marked against.
+
+    `place` says where in its document a passage stands; `below` draws what can be done with the answer.
+    """
     look = LOOKS[column.backend]
     with st.container(border=True, height="stretch", key=f"card-{column.backend}", gap="small"):
         st.markdown(f"##### :{look.tint}[{look.mark}] {look.label}", anchors=False)
@@ -44,12 +57,14 @@ def card(
         if column.state == "failed":
             _problem(column, status)
             return
-        _text(column, look, others, waiting_for)
+        _text(column, look, others, waiting_for, place)
         if column.answer is not None:
-            _citations(column.answer, look)
+            _citations(column.answer, look, place)
             _notes(column.answer, look, status)
             st.space("stretch")
             _measures(column.answer)
+            if below is not None:
+                below(column.answer)
 
 
 def _problem(column: Column, status: BackendReadiness) -> None:
@@ -58,11 +73,18 @@ def _problem(column: Column, status: BackendReadiness) -> None:
         st.caption(markdown(status.reason))
 
 
-def _text(column: Column, look: Look, others: list[str], waiting_for: str | None) -> None:
-    if column.text:
-        titles = {c.marker: _where(c) for c in column.answer.citations} if column.answer else {}
+def _text(column: Column, look: Look, others: list[str], waiting_for: str | None, place: Place) -> None:
+    if column.answer and (code := json_text(column.text)):
+        st.code(code, language="json", wrap_lines=True)
+    elif column.text:
+        cited = column.answer.citations if column.answer else ()
+        titles = {c.marker: place(c) for c in cited}
+        passages: dict[int, str] = {}
+        for c in cited:
+            passages[c.marker] = passages.get(c.marker, "") + _passage_html(c, look, place)
         own = own_words(column.text, others) if column.answer else []
-        st.html(answer_html(column.text, look.css, titles, own))
+        key = f"cite-{column.backend}-{column.answer.id}" if column.answer else ""
+        st.html(answer_html(column.text, look.css, titles, own, passages, key))
     elif column.state == "answering":
         found = column.evidence
         doing = f"Reading {plural(len(found.sources), 'passage')} ..." if found else "Working ..."
@@ -73,12 +95,17 @@ def _text(column: Column, look: Look, others: list[str], waiting_for: str | None
         st.caption("Stopped before it was complete.")
 
 
-def _where(citation: Citation) -> str:
-    page = f", page {citation.page}" if citation.page is not None else ""
-    return f"{citation.document}{page}"
+def _passage_html(citation: Citation, look: Look, place: Place) -> str:
+    """The cited words with their place, for the popover of a chip in the text."""
+    whole = StyledSpan(0, len(citation.text), highlight(look.css))
+    version = f", version {citation.version}" if citation.version > 1 else ""
+    return (
+        f"<p><strong>{plain_html(place(citation))}</strong>{plain_html(version)}</p>"
+        f"{block(marked_html(citation.text, [whole]), 'margin-bottom:1rem;')}"
+    )
 
 
-def _citations(answer: Answer, look: Look) -> None:
+def _citations(answer: Answer, look: Look, place: Place) -> None:
     if not answer.citations:
         st.caption("It cites no passage." if answer.sources else "No sources: it answers from its weights.")
         return
@@ -90,25 +117,24 @@ def _citations(answer: Answer, look: Look) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for number, citation in enumerate(answer.citations):
             with st.popover(
-                f"[{citation.marker}] {markdown(_short(citation))}",
+                f"[{citation.marker}] {markdown(_short(citation, place))}",
                 key=f"chip-{answer.backend}-{number}",
                 help="Show the cited passage.",
             ):
-                passage(citation, look)
+                passage(citation, look, place)
 
 
-def _short(citation: Citation, longest: int = 26) -> str:
+def _short(citation: Citation, place: Place, longest: int = 26) -> str:
     name = citation.document
     name = name if len(name) <= longest else f"{name[: longest - 10]}…{name[-9:]}"
     name += f", v{citation.version}" if citation.version > 1 else ""
-    return f"{name}, p. {citation.page}" if citation.page is not None else name
+    return name + place(citation).removeprefix(citation.document).replace(", page ", ", p. ")
 
 
-def passage(citation: Citation, look: Look) -> None:
+def passage(citation: Citation, look: Look, place: Place) -> None:
     """The cited words as they stand in the document."""
-    st.markdown(f"**{markdown(citation.document)}**")
-    page = f"page {citation.page}, " if citation.page is not None else ""
-    st.caption(f"Version {citation.version}, {page}characters {citation.start:,} to {citation.end:,}")
+    st.markdown(f"**{markdown(place(citation))}**")
+    st.caption(f"Version {citation.version}, characters {citation.start:,} to {citation.end:,}")
     whole = StyledSpan(0, len(citation.text), highlight(look.css))
     st.html(block(marked_html(citation.text, [whole])))
 
@@ -124,7 +150,8 @@ def _measures(answer: Answer) -> None:
         f"{usage.prompt_tokens:,} → {usage.completion_tokens:,}",
         help="Tokens of the prompt, then tokens of the answer.",
     )
-    second.metric("Cost", markdown(money(answer.cost.amount, answer.cost.currency)), help=_basis(answer))
+    cost = answer.cost
+    second.metric("Cost of 1,000", markdown(money(1000 * cost.amount, cost.currency)), help=_basis(answer))
 
 
 def words_found(answer: Answer) -> str:
@@ -138,7 +165,8 @@ def _stages(answer: Answer) -> str:
 
 
 def _basis(answer: Answer) -> str:
-    return f"For this answer. Price: {markdown(answer.cost.basis)}"
+    once = markdown(money(answer.cost.amount, answer.cost.currency))
+    return f"1,000 questions like this one; this answer alone {once}. Price: {markdown(answer.cost.basis)}"
 
 
 def _notes(answer: Answer, look: Look, status: BackendReadiness) -> None:

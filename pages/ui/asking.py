@@ -155,5 +155,19 @@ def quotes(event: object, document: str) -> bool:
 
 
 def rounds_of(jobs: Iterable[Job]) -> list[Round]:
-    """The rounds of these jobs, in their order, without those that have not begun."""
-    return [made for job in jobs if (made := round_of(job)) is not None]
+    """The rounds of these jobs, in their order, without those that have not begun.
+
+    An answer that was asked for again stands in the round it belongs to, in the place of the first one.
+    """
+    jobs = list(jobs)
+    made = {job.id: found for job in jobs if (found := round_of(job)) is not None}
+    for job in sorted(jobs, key=lambda job: made[job.id].asked.at.timestamp() if job.id in made else 0):
+        if job.about in made and job.id in made:
+            made[job.about] = _with_again(made[job.about], made.pop(job.id))
+    return list(made.values())
+
+
+def _with_again(first: Round, again: Round) -> Round:
+    return replace(
+        first, columns={**first.columns, **again.columns}, finished=first.finished and again.finished
+    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, Token
 from backends.documents.store import HistoryEntry
+from backends.feedback.judged_answers import JudgedAnswers
 from backends.feedback.retrieval_log import Health
 from backends.feedback.votes import Votes
 from backends.settings import Settings
@@ -76,6 +77,14 @@ class Removal:
     proven: bool  # every file was read, and none holds its text
 
 
+@dataclass(frozen=True)
+class Suggested:
+    """Questions that some documents can answer, and how many training rows they give."""
+
+    questions: tuple[str, ...] = ()
+    rows: int = 0
+
+
 OnStep = Callable[[FileStep], None]
 
 
@@ -119,6 +128,10 @@ class Service(Protocol):
 
     def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
         """The characters of a passage that answer a question; None where it hardly does."""
+        ...
+
+    def page_picture(self, name: str, version: int, page: int, passage: str) -> bytes | None:
+        """A page as PNG with the passage's words marked; None where there is no picture of it."""
         ...
 
     def versions(self, name: str) -> Sequence[int]:
@@ -182,6 +195,12 @@ class Service(Protocol):
         """Add files, folders and zips, for these `roles` only if any; one result per file as it is done."""
         ...
 
+    def suggest(
+        self, documents: Sequence[Document], most: int, report: Report, cancelled: Event
+    ) -> Suggested:
+        """Questions about these documents; what was made before a cancel is returned."""
+        ...
+
     def trainer(self) -> Trainer:
         """Where adapters are trained and kept. Raises UserError for who looks through a role's eyes."""
         ...
@@ -230,6 +249,10 @@ class Service(Protocol):
 
     def votes(self) -> Votes:
         """Which answers this visitor found most helpful."""
+        ...
+
+    def judged(self) -> JudgedAnswers:
+        """Which answers this visitor called right or wrong or saved as test cases."""
         ...
 
     def clear_log(self) -> int:

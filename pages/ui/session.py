@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +16,17 @@ import streamlit as st
 
 from backends.costs.prices import Price
 from backends.datatypes import BackendName, UserError
-from backends.settings import Settings, make_settings
-from backends.system.viewers import viewer_id
-from pages.ui.look import COMPARED, Theme, in_order
+from backends.settings import Settings, default_workspace, make_settings
+from backends.system.viewers import viewer_folder, viewer_id
+from pages.ui import choices
+from pages.ui.choices import Choices
+from pages.ui.look import COMPARED, LOOKS, Theme, in_order
 
 _KEY = "triptych"
 _XSRF_COOKIE = "_streamlit_xsrf"
 
+# Which documents are asked; a collection's scope is this mark and its name.
+ALL, SAMPLE, MINE, SELECTED, COLLECTION = "all", "sample", "mine", "selected", "collection "
 OWNER = ""  # the choice of the owner's view among the roles
 
 # Widget keys of the settings the sidebar edits; each is named after its field.
@@ -47,7 +52,12 @@ class Session:
     person: str
     role: str | None = None  # None: the owner, who sees everything
     settings: Settings = field(default_factory=make_settings)
+    defaults: Settings = field(default_factory=make_settings)  # those of the workspace when it was begun
     backends: tuple[BackendName, ...] = COMPARED
+    scope: str = ""  # which documents are asked; empty: nothing was chosen yet
+    selected: tuple[str, ...] = ()  # documents chosen one by one
+    collections: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    remembered: Choices = field(default_factory=Choices)  # what is on disk of these
     rejected: str | None = None  # why the last change of a setting was not taken
     question_problem: str | None = None
     round_id: str | None = None  # the answers on the page; None = the newest
@@ -56,6 +66,7 @@ class Session:
     document: str | None = None  # open on the documents page
     uploads: int = 0  # makes the drop zone a new, empty one after each upload
     notice: str | None = None  # one sentence about what was just done
+    linked: tuple[str, str] | None = None  # the question of a link, and what the link could not bring along
     kept: dict[str, Any] = field(default_factory=dict)  # inputs that outlive a page change, by widget key
     hosted: str | None = None  # whose prices count: a table of the price book
     prices: dict[str, dict[str, Price]] = field(default_factory=dict)  # changed ones, by hosted model and key
@@ -70,9 +81,33 @@ class Session:
 def current() -> Session:
     """This visitor's session, made on the first call."""
     if _KEY not in st.session_state:
-        st.session_state[_KEY] = Session(visitor_id())
+        st.session_state[_KEY] = _begun(visitor_id())
     session: Session = st.session_state[_KEY]
     return session
+
+
+def _begun(person: str) -> Session:
+    """A new session with what this visitor chose in an earlier one; what is no longer valid is dropped."""
+    kept = choices.load(viewer_folder(default_workspace(), person))
+    begun = Session(person, remembered=kept, scope=kept.scope, selected=kept.selected)
+    begun.collections = dict(kept.collections)
+    begun.backends = in_order([name for name in LOOKS if name in kept.backends]) or COMPARED
+    known = {name: value for name, value in kept.settings.items() if name in EDITABLE}
+    with suppress(UserError):
+        begun.settings = make_settings(**known)
+    return begun
+
+
+def remember() -> None:
+    """Keep on disk what was changed since the last look."""
+    session = current()
+    values = {name: getattr(session.settings, name) for name in EDITABLE}
+    changed = {name: value for name, value in values.items() if value != getattr(session.defaults, name)}
+    backends = session.backends if session.backends != COMPARED else ()
+    now = Choices(changed, backends, session.scope, session.selected, session.collections)
+    if now != session.remembered:
+        choices.save(viewer_folder(default_workspace(), session.person), now)
+        session.remembered = now
 
 
 def visitor_id() -> str:
@@ -137,6 +172,11 @@ def take_backends() -> None:
     session.backends = in_order(chosen)
 
 
+def take_scope(key: str) -> None:
+    """Ask the documents that the control of this key names; pills that were switched off stay on."""
+    current().scope = st.session_state[key] or current().scope
+
+
 def take_role() -> None:
     """See everything as this role does; what was open in the other view is closed."""
     session = current()
@@ -148,7 +188,8 @@ def take_role() -> None:
 def reset() -> None:
     session = current()
     try:
-        session.settings, session.backends, session.rejected = make_settings(), COMPARED, None
+        session.settings = session.defaults = make_settings()
+        session.backends, session.rejected = COMPARED, None
     except UserError as error:  # of the settings file, which may have been edited since
         session.rejected = f"{_sentence(error).removesuffix('.')}. Nothing was changed."
     show_settings()
@@ -162,6 +203,11 @@ def _sentence(error: UserError) -> str:
 def put(key: str, value: Any) -> None:
     """Give a widget a value before it is drawn (from a callback)."""
     st.session_state[key] = value
+
+
+def drop(key: str) -> None:
+    """Let a widget begin anew with its default (from a callback)."""
+    st.session_state.pop(key, None)
 
 
 def restore(key: str, value: Any) -> None:

@@ -1,7 +1,8 @@
-"""The sidebar of every page: which backends answer, how passages are made and found, how answers are written.
+"""The sidebar: which documents are asked, which backends answer, and the settings, each where a page uses it.
 
-Enters: the visitor's session and service. Leaves: changed settings, and the indexing job when passages of the
-new size are not there yet. Each control says in one sentence what it does; its effect stands below in words.
+Enters: the visitor's session, service and the page that is open. Leaves: changed settings, and the indexing
+job when passages of the new size are not there yet. Settings are folded; a line says what differs from the
+defaults. Each control says in one sentence what it does; its effect stands below in words.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import streamlit as st
 
 from backends.settings import Settings
 from backends.system.jobs import Job
-from pages.ui import resources, session
+from pages.ui import resources, scope, session
 from pages.ui.look import LOOKS
 from pages.ui.service import Service
-from pages.ui.session import Session
+from pages.ui.session import COLLECTION, SELECTED, Session
+from pages.ui.settings_words import differences
 from pages.ui.text import markdown, plural
 
 CHUNKINGS = {
@@ -46,10 +48,17 @@ FINDING = {
     ),
 }
 POLL = 0.4
+# What each page uses, by its title; the other pages use none of it.
+USED = {
+    "Compare": ("documents", "backends", "settings"),
+    "Evaluate": ("settings",),
+    "Stress tests": ("backends", "line"),
+    "Costs": ("backends", "line"),
+}
 
 
-def draw(service: Service, model: str) -> None:
-    """The whole sidebar.
+def draw(service: Service, model: str, page: str) -> None:
+    """The sidebar of the page with this title.
 
     Every control is told its value as its default too. A value that only the session holds is sent once, with
     the run that makes the control: a browser that has loaded the control's code only after the next run never
@@ -61,20 +70,69 @@ def draw(service: Service, model: str) -> None:
         st.warning(markdown(lost))
         st.button("I see", key="dismiss-loss", on_click=service.dismiss_loss)
     job = indexing(now, service)
-    _backends(now)
-    st.divider()
-    _passages(now)
-    working = job is not None and not job.finished
-    st.fragment(_index_effect, run_every=POLL if working else None)(service, job, working)
-    _retrieval(now.settings)
-    st.caption(_retrieval_effect(now.settings))
-    st.divider()
-    _writing(now.settings)
-    st.caption(_writing_effect(now.settings))
-    st.divider()
+    used = USED.get(page, ())
+    if "documents" in used:
+        _documents(now, service)
+    if "backends" in used:
+        _backends(now)
+    if "settings" in used:
+        _settings(now, service, job, model)
+    if "line" in used:
+        st.caption(f"Settings, chosen on Compare: {_what_differs(now)}")
     _reader(now, service)
-    st.button("Reset to defaults", on_click=session.reset, width="stretch", key="reset")
-    st.caption(f"Model: {markdown(model)}")
+
+
+def _settings(now: Session, service: Service, job: Job | None, model: str) -> None:
+    """The settings, folded; what differs from the defaults and how far indexing is stand outside."""
+    told = job is not None and (not job.finished or job.state == "failed")
+    with st.expander("Settings", icon=":material/tune:", key="settings"):
+        _passages(now)
+        if not told:
+            _index_effect(service, job, polled=False)
+        _retrieval(now.settings)
+        st.caption(_retrieval_effect(now.settings))
+        _writing(now.settings)
+        st.caption(_writing_effect(now.settings))
+        st.button("Reset to defaults", on_click=session.reset, width="stretch", key="reset")
+        st.caption(f"Model: {markdown(model)}")
+    if now.rejected:
+        st.error(markdown(now.rejected))
+    if told:
+        working = job is not None and not job.finished
+        st.fragment(_index_effect, run_every=POLL if working else None)(service, job, working)
+    st.caption(_what_differs(now))
+
+
+def _what_differs(now: Session) -> str:
+    found = differences(now.settings, now.defaults)
+    return f"Differs from the default: {markdown(', '.join(found))}." if found else "All as by default."
+
+
+def _documents(now: Session, service: Service) -> None:
+    """Which documents are asked, and the chosen ones or collections to mend."""
+    documents = service.documents()
+    options = scope.choices(now, documents)
+    chosen = scope.chosen(now, documents)
+    session.put("scope", chosen)
+    st.selectbox(
+        "Documents asked",
+        options,
+        index=options.index(chosen),
+        format_func=lambda each: scope.label(each, now, documents),
+        key="scope",
+        on_change=session.take_scope,
+        args=("scope",),
+        help="Only these documents are searched. Name a collection of your own on the Documents page.",
+    )
+    if chosen == SELECTED:
+        st.caption(markdown(", ".join(scope.names(now, documents)[:6])))
+    if chosen.startswith(COLLECTION):
+        name = chosen.removeprefix(COLLECTION)
+        st.button(
+            "Drop this collection", key="drop-collection", type="tertiary", icon=":material/close:",
+            on_click=scope.drop_collection, args=(name,),
+            help="Its documents stay; only the name goes.",
+        )  # fmt: skip
 
 
 def indexing(now: Session, service: Service) -> Job | None:
@@ -160,8 +218,6 @@ def _passages(now: Session) -> None:
         on_change=session.take_settings,
         help="Where a document may be cut; a fixed count is the naive way and cuts through sentences.",
     )
-    if now.rejected:
-        st.error(markdown(now.rejected))
 
 
 def _index_effect(service: Service, job: Job | None, polled: bool) -> None:

@@ -13,11 +13,13 @@ import streamlit as st
 from backends.datatypes import Citation, SourceRecord
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, label
+from pages.ui.places import Place, places
 from pages.ui.service import Service
 from pages.ui.text import StyledSpan, block, emphasised, highlight, listing, markdown, marked_html, plain_html
 
 AROUND = 600  # characters shown before and after the passage
 LONGEST = 60_000  # characters of a document shown as a whole
+BEGINNING = 60  # characters of a passage in the list
 
 
 @dataclass
@@ -29,9 +31,10 @@ class UsedPassage:
     citations: list[tuple[str, Citation]] = field(default_factory=list)
 
     @property
-    def where(self) -> str:
-        page = f", page {self.source.page}" if self.source.page is not None else ""
-        return f"{self.source.document}{page}"
+    def beginning(self) -> str:
+        """Its first words: two passages of one page are told apart by them."""
+        words = " ".join(self.source.text.split())
+        return words if len(words) <= BEGINNING else f"{words[:BEGINNING].rsplit(' ', 1)[0]} …"
 
     @property
     def use(self) -> str:
@@ -67,20 +70,22 @@ def draw(made: Round, service: Service) -> None:
     if not found:
         st.caption("No passage was looked up for this question.")
         return
+    place = places(service)
     left, right = st.columns([2, 3], gap="large")
     with left:
+        # Streamlit tells options apart by their words alone: the number makes each one its own.
         chosen = st.radio(
             "Passages",
             range(len(found)),
-            format_func=lambda index: markdown(found[index].where),
-            captions=[found[index].use for index in range(len(found))],
+            format_func=lambda index: f"{index + 1}. {markdown(place(found[index].source))}",
+            captions=[f"{markdown(each.beginning)}{' · ' if each.use else ''}{each.use}" for each in found],
             key=f"source-{made.id}",
         )
     with right:
-        in_document(made.asked.question, found[chosen or 0], service)
+        in_document(made.asked.question, found[chosen or 0], service, place)
 
 
-def in_document(question: str, found: UsedPassage, service: Service) -> None:
+def in_document(question: str, found: UsedPassage, service: Service, place: Place) -> None:
     """The passage in its document: the passage tinted, the cited words underlined by who cites them, what
     answers the question in bold."""
     source = found.source
@@ -91,8 +96,8 @@ def in_document(question: str, found: UsedPassage, service: Service) -> None:
     title = document.title if document is not None and document.title else source.document
     st.markdown(f"**{markdown(title)}**")
     st.caption(
-        f"{markdown(found.where)}, version {source.version}, characters {source.start:,} to {source.end:,}, "
-        f"score {source.score:.3f}"
+        f"{markdown(place(source))}, version {source.version}, "
+        f"characters {source.start:,} to {source.end:,}, score {source.score:.3f}"
     )
     newest = service.document(source.document)
     if newest is not None and newest.version > source.version:
@@ -100,6 +105,8 @@ def in_document(question: str, found: UsedPassage, service: Service) -> None:
     if document is None or document.text[source.start : source.end] != source.text:
         st.caption("The document has changed or is gone since; this is the passage as it was read.")
         st.html(block(marked_html(source.text, _moved(spans, source.start))))
+        return
+    if document.type == "pdf" and source.page is not None and _picture(found, service, place):
         return
     whole = st.toggle("Show the whole document", key=f"whole-{source.document}-{source.start}")
     start, end = (0, len(document.text)) if whole else _window(document.text, source.start, source.end)
@@ -110,6 +117,25 @@ def in_document(question: str, found: UsedPassage, service: Service) -> None:
     text = marked_html(document.text[start:end], _moved(spans, start))
     with st.container(height=460 if whole else "content", border=True):
         st.html(block(f"{plain_html(before)}{text}{plain_html(after)}"))
+
+
+def _picture(found: UsedPassage, service: Service, place: Place) -> bool:
+    """The page as it looks, with the passage marked; False where it is wanted as text, or has no picture."""
+    source = found.source
+    how = st.segmented_control(
+        "How", ["Page", "Text"], default="Page", key=f"how-{source.document}-{source.start}",
+        required=True, label_visibility="collapsed",
+    )  # fmt: skip
+    if how == "Text":
+        return False
+    cited = " ".join(citation.text for _, citation in found.citations) or source.text
+    picture = service.page_picture(source.document, source.version, source.page or 1, cited)
+    if picture is None:
+        st.caption("This page cannot be shown as a picture; this is its text.")
+        return False
+    st.image(picture, width="stretch")
+    st.caption(f"{markdown(place(source))}: what is cited is marked in yellow.")
+    return True
 
 
 def _window(text: str, start: int, end: int) -> tuple[int, int]:

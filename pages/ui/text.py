@@ -8,8 +8,9 @@ of a text that must stay exactly as it is.
 from __future__ import annotations
 
 import html
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -34,6 +35,7 @@ class StyledSpan:
     style: str
     title: str = ""
     anchor: str = ""
+    opens: str = ""  # the id of a popover: the span is a button then
 
 
 def markdown(text: str) -> str:
@@ -57,7 +59,12 @@ def marked_html(text: str, spans: Iterable[StyledSpan]) -> str:
         parts.append(plain_html(text[position:start]))
         title = f' title="{plain_html(span.title)}"' if span.title else ""
         anchor = f' id="{plain_html(span.anchor)}"' if span.anchor else ""
-        parts.append(f'<mark{anchor} style="{span.style}"{title}>{plain_html(text[start:end])}</mark>')
+        tag, opens = ("mark", "")
+        if span.opens:
+            tag, opens = "button", f' type="button" class="cite" popovertarget="{plain_html(span.opens)}"'
+        parts.append(
+            f'<{tag}{anchor}{opens} style="{span.style}"{title}>{plain_html(text[start:end])}</{tag}>'
+        )
         position = end
     parts.append(plain_html(text[position:]))
     return "".join(parts)
@@ -88,10 +95,27 @@ def highlight(css: str, strength: int = 24) -> str:
     )
 
 
-def answer_html(text: str, css: str, titles: dict[int, str], own: Sequence[tuple[int, int]] = ()) -> str:
-    """An answer: [n] as chips that name their source on hover, words no other answer has underlined."""
+def answer_html(
+    text: str,
+    css: str,
+    titles: Mapping[int, str],
+    own: Sequence[tuple[int, int]] = (),
+    passages: Mapping[int, str] | None = None,
+    key: str = "",
+) -> str:
+    """An answer: [n] as chips that name their source on hover, words no other answer has underlined.
+
+    With `passages` (HTML by marker) a chip opens what it cites; `key` tells them from all others there are.
+    """
+    passages = passages or {}
     chips = [
-        StyledSpan(m.start(), m.end(), _chip(css), titles.get(int(m[1]), "no such source"))
+        StyledSpan(
+            m.start(),
+            m.end(),
+            _chip(css),
+            titles.get(int(m[1]), "no such source"),
+            opens=f"{key}-{m[1]}" if int(m[1]) in passages else "",
+        )
         for m in _MARKER.finditer(text)
     ]
     inside = {position for chip in chips for position in range(chip.start, chip.end)}
@@ -99,7 +123,22 @@ def answer_html(text: str, css: str, titles: dict[int, str], own: Sequence[tuple
         "text-underline-offset:4px;"
     )
     words = [StyledSpan(a, b, different, "only in this answer") for a, b in own if a not in inside]
-    return block(marked_html(text, [*chips, *words]), "font-size:1.08rem;")
+    shown = {chip.opens for chip in chips}
+    opened = "".join(
+        f'<div popover="auto" class="cited" id="{plain_html(f"{key}-{marker}")}">{inner}</div>'
+        for marker, inner in passages.items()
+        if f"{key}-{marker}" in shown
+    )
+    return block(marked_html(text, [*chips, *words]), "font-size:1.08rem;") + opened
+
+
+def json_text(text: str) -> str:
+    """The text as indented JSON; empty where it is no JSON object or list."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return ""
+    return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict | list) else ""
 
 
 def _chip(css: str) -> str:

@@ -50,6 +50,8 @@ def _bar(tour: Tour, step: Step, pages: Pages, page: StreamlitPage) -> None:
     here = page.title == step.page
     if here and tour.to_fill:
         tour.to_fill = False
+        if "question" in step.fills:  # it is about the sample
+            session.current().scope = session.SAMPLE
         for key, value in step.fills.items():
             session.put(key, value)
     number = STEPS.index(step)

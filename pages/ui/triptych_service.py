@@ -30,11 +30,13 @@ from backends.datatypes import (
 )
 from backends.documents import session_lease
 from backends.documents.library import Progress
+from backends.documents.page_pictures import page_picture
 from backends.documents.store import HistoryEntry
 from backends.erasure import forget as erasure
 from backends.erasure.forget import Proof
 from backends.evaluation.archive import Archive
 from backends.evaluation.subject import TriptychSubject
+from backends.feedback.judged_answers import JudgedAnswers
 from backends.feedback.retrieval_log import Health, Monitor, Viewer
 from backends.feedback.votes import Votes
 from backends.product import Triptych
@@ -44,12 +46,24 @@ from backends.stress.records import Result, Retraining, StressTest
 from backends.system.reporting import Report, no_report
 from backends.system.viewers import person_and_role, session_folder, viewer_folder
 from backends.training.adapters import Adapters
+from backends.training.row_building import Passage, build_rows
 from backends.training.trainer import Trainer
 from pages.ui.evaluator import Evaluator, visitors_archive
-from pages.ui.service import BackendReadiness, FileResult, FileStep, OnStep, Prompt, Recut, Removal
+from pages.ui.service import (
+    BackendReadiness,
+    FileResult,
+    FileStep,
+    OnStep,
+    Prompt,
+    Recut,
+    Removal,
+    Suggested,
+)
 from pages.ui.text import listing, plural
 
 COUNTS_KEPT = 64
+PICTURES_KEPT = 8
+LONGEST_SUGGESTED = 110  # characters of a question
 log = logging.getLogger(__name__)
 STAGES = {"reading": "Reading", "embedding": "Indexing"}
 
@@ -117,6 +131,7 @@ class TriptychService:
         self._made = made
         self._lock = threading.Lock()
         self._counts: OrderedDict[tuple[str, int, int, str], Mapping[str, int]] = OrderedDict()
+        self._pictures: OrderedDict[tuple[str, int, int, str], bytes | None] = OrderedDict()
         self._shared = self._seen(shared)
         self._own: Observed | None = None
         self._vanished = False  # the private copy was there, and then it was not
@@ -168,6 +183,18 @@ class TriptychService:
 
     def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
         return self._triptych.answering_words(question, passage)
+
+    def page_picture(self, name: str, version: int, page: int, passage: str) -> bytes | None:
+        try:
+            data = self._triptych.library.original(name, version, self.role)
+        except UserError:
+            return None
+        key = (name, version, page, passage)
+        if data is not None and key not in self._pictures:
+            self._pictures[key] = page_picture(data, page, passage)
+            while len(self._pictures) > PICTURES_KEPT:
+                self._pictures.popitem(last=False)
+        return self._pictures[key] if data is not None else None
 
     def versions(self, name: str) -> Sequence[int]:
         return self._triptych.library.versions(name, self.role)
@@ -257,6 +284,7 @@ class TriptychService:
     def forget(self, name: str, report: Report) -> None:
         self._only_the_owner()
         removal.forget_whole(self._private_copy().library, name, report)
+        self._pictures.clear()
 
     def removals(self) -> Sequence[Removal]:
         if self.role is not None or not self.private:
@@ -266,6 +294,23 @@ class TriptychService:
 
     def dismiss_removal(self, removal_id: str) -> None:
         erasure.dismiss(self._private_copy().library.workspace, removal_id)
+
+    def suggest(
+        self, documents: Sequence[Document], most: int, report: Report, cancelled: threading.Event
+    ) -> Suggested:
+        passages = [Passage(d.name, d.title or d.name, d.text) for d in documents]
+        rows = build_rows(passages, ("table", "gap"))
+        tables = build_rows(passages, ("table",), most=most // 2)
+        found = [each.row.question for each in tables.rows]
+        writer = self._triptych.asked("base")
+        written = build_rows(
+            passages, ("model",), writer=writer, most=most - len(found), report=report, cancel=cancelled
+        )
+        found += [each.row.question for each in written.rows]
+        # A gap is a poor question, but better than none: a small model words few that it can answer.
+        found += [each.row.question for each in rows.rows if each.way == "gap"]
+        short = [question for question in found if len(question) <= LONGEST_SUGGESTED] or found
+        return Suggested(tuple(dict.fromkeys(short))[:most], len(rows.rows))
 
     def trainer(self) -> Trainer:
         if self.role is not None:
@@ -343,6 +388,9 @@ class TriptychService:
 
     def votes(self) -> Votes:
         return Votes(viewer_folder(self._shared.workspace, self._reader.person, self.role))
+
+    def judged(self) -> JudgedAnswers:
+        return JudgedAnswers(viewer_folder(self._shared.workspace, self._reader.person, self.role))
 
     def _key(self, settings: Settings) -> tuple[str, int, int, str]:
         fingerprint = self._triptych.library.fingerprint_for(self.role)

@@ -40,6 +40,10 @@ def answered(page: Page) -> Page:
     return page
 
 
+def open_settings(page: Page) -> None:
+    page.get_by_test_id("stSidebar").get_by_text("Settings", exact=True).click()
+
+
 def ask(page: Page, question: str) -> None:
     box = page.get_by_label("Ask a question about the documents")
     box.fill(question)
@@ -48,6 +52,7 @@ def ask(page: Page, question: str) -> None:
 
 def test_answers_stream_and_a_click_neither_loses_nor_restarts_them(visit: Visit) -> None:
     page = answered(visit())
+    open_settings(page)
     ask(page, "How long may I return it? Answer slowly.")
     page.wait_for_function(
         """([begun, waiting]) => {
@@ -99,7 +104,7 @@ def test_dropped_pdf_and_docx_are_found_and_cited_with_their_page(visit: Visit, 
     for file in files:
         see(page, f"{file.name} is ready")
     page.get_by_role("link", name="Compare").click()
-    answered(page)
+    at_rest(page)
     ask(page, "When does the last ferry leaves the harbour weekdays")
     chip = page.locator(".st-key-card-rag").get_by_role("button", name="ferry-timetable.pdf, p. 2")
     expect(chip).to_be_visible(timeout=WAIT)
@@ -119,7 +124,7 @@ def test_foreign_text_is_shown_and_never_run(visit: Visit, tmp_path: Path) -> No
     page.locator("input[type=file]").set_input_files(hostile)
     see(page, "hostile.txt is ready")
     page.get_by_role("link", name="Compare").click()
-    answered(page)
+    at_rest(page)
     ask(
         page, "What do zebra plans cost: $5 and $10 or *more*? <img src=x onerror=\"document.title='owned'\">"
     )
@@ -141,6 +146,8 @@ def test_controls_that_load_late_show_and_send_the_settings(visit: Visit, addres
     )
     page.goto(address)
     answered(page)  # the page has run twice by now, and no control was drawn yet
+    open_settings(page)
+    page.wait_for_timeout(500)
     assert held
     for route in held:
         route.continue_()

@@ -22,6 +22,7 @@ from backends.datatypes import (
     Cost,
     Document,
     Evidence,
+    Filters,
     Hit,
     Page,
     PasswordNeeded,
@@ -36,12 +37,22 @@ from backends.documents.library import may_read
 from backends.documents.parsing import parse_file
 from backends.documents.store import HistoryEntry
 from backends.evaluation.archive import Archive
+from backends.feedback.judged_answers import JudgedAnswers
 from backends.feedback.retrieval_log import Health, Monitor, Viewer
 from backends.feedback.votes import Votes
 from backends.settings import Settings, default_workspace
 from backends.system.reporting import Report
 from backends.system.viewers import person_and_role, viewer_folder
-from pages.ui.service import BackendReadiness, FileResult, FileStep, OnStep, Prompt, Recut, Removal
+from pages.ui.service import (
+    BackendReadiness,
+    FileResult,
+    FileStep,
+    OnStep,
+    Prompt,
+    Recut,
+    Removal,
+    Suggested,
+)
 
 if TYPE_CHECKING:
     from backends.training.trainer import Trainer
@@ -129,6 +140,9 @@ class ScriptedService:
         return found if found is not None and may_read(self.library[name], self.role) else None
 
     def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
+        return None
+
+    def page_picture(self, name: str, version: int, page: int, passage: str) -> bytes | None:
         return None
 
     def versions(self, name: str) -> Sequence[int]:
@@ -233,9 +247,8 @@ class ScriptedService:
 
     def _hit(self, question: str, settings: Settings) -> Hit:
         words = set(question.lower().replace("?", "").split())
-        chunks = [
-            chunk for name in (d.name for d in self.documents()) for chunk in self.chunks(name, settings)
-        ]
+        found = [d.name for d in self.documents() if Filters(documents=settings.only).admit(d)]
+        chunks = [chunk for name in found for chunk in self.chunks(name, settings)]
         best = max(chunks, key=lambda chunk: len(words & set(chunk.text.lower().replace(".", "").split())))
         return Hit(best, 1, 0.031, 0.62, 7.1)
 
@@ -315,6 +328,11 @@ class ScriptedService:
     def stress(self, test, backends, settings, *, number, seed, retraining, report, cancelled):  # type: ignore[no-untyped-def]
         return scripted_stress(test, backends, number, seed, report, cancelled, retraining)
 
+    def suggest(
+        self, documents: Sequence[Document], most: int, report: Report, cancelled: threading.Event
+    ) -> Suggested:
+        return Suggested(tuple(f"What does {d.name} say?" for d in documents[:most]), 40)
+
     def trainer(self) -> Trainer:
         raise UserError("The scripted product trains nothing.")
 
@@ -360,6 +378,9 @@ class ScriptedService:
 
     def votes(self) -> Votes:
         return Votes(viewer_folder(default_workspace(), self.visitor))
+
+    def judged(self) -> JudgedAnswers:
+        return JudgedAnswers(viewer_folder(default_workspace(), self.visitor))
 
     @property
     def monitor(self) -> Monitor:

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from backends.datatypes import ParsedFile
-from pages.library import uploading
-from pages.ui import resources
+from pages.ui import resources, uploading
 from tests.documents.test_parsing import password_pdf
 from tests.pages import scripted
 from tests.pages.conftest import APP, settle
@@ -32,6 +30,11 @@ def open_documents(visit: Visit) -> Callable[[], AppTest]:
 
 def names(app: AppTest) -> list[str]:
     return list(app.dataframe[0].value["Name"])
+
+
+def look_at(app: AppTest, view: str) -> AppTest:
+    app.segmented_control(key="view").set_value(view)
+    return app.run()
 
 
 def shown(app: AppTest) -> str:
@@ -65,14 +68,14 @@ def test_list_filter_and_boundaries(open_documents: Visit) -> None:
     assert names(app) == ["lark-pro-data-sheet.pdf", "price-list-2026.csv", "returns-policy.md"]
     app.text_input(key="filter").set_value("RETURNS").run()
     assert names(app) == ["returns-policy.md"]
+    look_at(app, "Passages")
     assert 'title="passage 2 (20 tokens)' in shown(app)
 
 
 def test_what_a_document_does_not_have_is_a_dash(open_documents: Visit) -> None:
     frame = open_documents().dataframe[0]
-    displayed = convert_arrow_bytes_to_pandas_df(frame.proto.arrow_data.styler.display_values)
-    assert frame.value["Pages"].isna().any() and "\N{EN DASH}" in list(displayed["Pages"])
-    assert "None" not in displayed.to_string()
+    assert frame.value["Pages"].isna().any() and frame.proto.placeholder == "\N{EN DASH}"
+    assert list(frame.value)[:4] == ["Name", "Version", "Readers", "Passages"]  # in sight at 1440 pixels
 
 
 def test_what_a_reader_left_out_is_said_with_the_upload_and_under_the_document(
@@ -111,6 +114,7 @@ def test_a_role_that_is_no_name_is_refused_and_the_files_wait(open_documents: Vi
 def test_document_text_is_shown_as_text(open_documents: Visit) -> None:
     app = open_documents()
     app.text_input(key="filter").set_value("returns").run()
+    look_at(app, "Passages")
     assert "&lt;b&gt;nothing&lt;/b&gt; is *free*" in shown(app)
     assert "$5 to $10" in shown(app)
     assert "<b>" not in shown(app)
@@ -243,9 +247,11 @@ def test_removal_asks_first(open_documents: Visit) -> None:
     app.button(key="remove").click().run()
     assert "returns-policy.md" in names(app)
     app.button(key="confirm-remove").click().run()
-    app.text_input(key="filter").set_value("")
-    settle(app)
+    app.text_input(key="filter").set_value("").run()
     assert "returns-policy.md" not in names(app)
+    press(app, "Undo")
+    settle(app)
+    assert "returns-policy.md" in names(app)
 
 
 def remove(app: AppTest, name: str) -> AppTest:
@@ -253,7 +259,32 @@ def remove(app: AppTest, name: str) -> AppTest:
     app.button(key="remove").click().run()
     app.button(key="confirm-remove").click().run()
     app.text_input(key="filter").set_value("")
-    return app
+    return press(app.run(), "Remove now")
+
+
+def test_a_removal_is_carried_out_when_the_page_is_left_and_an_old_list_says_so(
+    open_documents: Visit, services: ScriptedServices
+) -> None:
+    app = drop(open_documents(), ("note.txt", b"Hello there."))
+    app.text_input(key="filter").set_value("note").run()
+    app.button(key="remove").click().run()
+    app.button(key="confirm-remove").click().run()
+    assert "note.txt" in next(iter(services.by_visitor.values())).library
+    settle(app.switch_page(str(APP.parent / "pages/library/health_page.py")))
+    assert "note.txt" not in next(iter(services.by_visitor.values())).library
+    settle(app.switch_page(str(APP.parent / PAGE)))
+    assert rows(app) == [":gray[:material/auto_delete:] **note\\.txt** was removed since."]
+
+
+def test_text_is_edited_in_place_as_a_new_version(open_documents: Visit, services: ScriptedServices) -> None:
+    app = open_documents()
+    app.text_input(key="filter").set_value("returns").run()
+    look_at(app, "Edit")
+    app.text_area[0].set_value("# Returns\n\nA customer may return a Lark Pro within 60 days.\n")
+    app.button(key="save-edit").click()
+    settle(app)
+    document = next(iter(services.by_visitor.values())).library["returns-policy.md"]
+    assert (document.version, "60 days" in document.text) == (2, True)
 
 
 def test_the_proof_of_a_removal_stays_until_it_is_dismissed(open_documents: Visit) -> None:

@@ -555,3 +555,15 @@ def test_related_words_lift_a_passage_that_shares_none_with_the_question(retriev
     wide = retriever.search("canteen", top_k=4, mode="bm25", related=["monitor"])
     assert wide[0].chunk.document == "d3.md" and wide[0].score == plain[0].score
     assert {hit.chunk.document for hit in wide[1:]} == {"d0.md", "d1.md"}
+
+
+def test_a_search_within_documents_finds_nothing_else_and_leaves_the_retriever_as_it_was():
+    texts = [f"monitor {text}" for text in TEXTS]
+    embedder = HashingEmbedder(512)
+    documents = [Document(f"d{at}.md", 1, "", "markdown", text, "") for at, text in enumerate(texts)]
+    chunks = [Chunk(f"d{at}.md", 1, 0, len(t), t, None, 9) for at, t in enumerate(texts)]
+    retriever = Retriever(chunks, embedder.embed(texts), embedder, None, documents)
+    hits = retriever.fresh().within(["d1.md", "d3*"]).search("monitor", top_k=9, mode="hybrid")
+    assert {hit.chunk.document for hit in hits} == {"d1.md", "d3.md"}
+    assert retriever.within(["gone.md"]).search("monitor", top_k=9, mode="hybrid") == []
+    assert len(retriever.within(()).search("monitor", top_k=9, mode="hybrid")) == len(texts)

@@ -213,6 +213,17 @@ def panels(now: session.Session) -> None:
         st.fragment(panel, run_every=POLL if working else None)(job, bool(working))
 
 
+def news(now: session.Session) -> None:
+    """For another page than the library's: uploads at work, and one of which something was not added."""
+    jobs = resources.jobs().owned_by(now.visitor, UPLOAD)
+    newest = jobs[0] if jobs else None
+    if newest is None:
+        return
+    rejected = any(isinstance(e, FileResult) and e.status == "rejected" for e in newest.events_since(0))
+    if not newest.finished or rejected or newest.state == "failed":
+        panels(now)
+
+
 def panel(job: Job, polled: bool) -> None:
     if polled and job.finished:
         st.rerun()  # the whole page: the list has changed
@@ -228,7 +239,9 @@ def panel(job: Job, polled: bool) -> None:
         else:
             _working(job, upload.meter)
         # What needs a decision comes first: a long list scrolls.
-        rows = [_row(result) for result in sorted(results.values(), key=lambda r: r.status != "rejected")]
+        there = _there(job) if job.finished else None
+        ordered = sorted(results.values(), key=lambda r: r.status != "rejected")
+        rows = [_row(result, there) for result in ordered]
         rows += _waiting(job, upload, results)
         if rows:
             with st.container(height=400 if len(rows) > LONG_LIST else "content", border=False, gap="xsmall"):
@@ -312,8 +325,15 @@ def _notes(result: FileResult) -> str:
     return f" Note: {'; '.join(map(markdown, result.notes))}." if result.notes else ""
 
 
-def _row(result: FileResult) -> str:
+def _there(job: Job) -> set[str]:
+    """The visitor's documents as they are now: what was added may have been removed since."""
+    return {document.name for document in resources.service(job.owner).documents()}
+
+
+def _row(result: FileResult, there: set[str] | None = None) -> str:
     name = f"**{markdown(result.document)}**"
+    if there is not None and result.status != "rejected" and result.document not in there:
+        return f":gray[:material/auto_delete:] {name} was removed since."
     if result.status == "rejected":
         if result.error == CANCELLED:
             return f":gray[:material/do_not_disturb_on:] {name} was not added: cancelled."

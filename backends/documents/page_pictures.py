@@ -1,0 +1,139 @@
+"""A page of a PDF as a picture, with a passage marked: drawn in a process of its own, as files are read.
+
+Enters: the file's bytes, a page's number from 1 and the words to mark. Leaves: a PNG, or None where the page
+cannot be drawn. The words are found by their letters and digits alone, because a reader joins broken words
+and puts columns in another order than the file has them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from backends.documents import limits
+from backends.system.environment import environment_without_secrets
+from backends.system.files import ROOT
+
+SECONDS = 30.0  # for one page, the start of the process included
+WIDTH = 1000  # pixels
+PIECE = 6  # words that are looked for together
+LEAST = 4  # letters and digits below which a piece would mark anything
+MARK = (255, 196, 0, 90)  # red, green, blue, opacity
+Box = tuple[float, float, float, float]
+
+
+def page_picture(data: bytes, page: int, passage: str) -> bytes | None:
+    """The page as PNG with the passage's words marked; None where it cannot be drawn in time."""
+    head = json.dumps({"page": page, "pieces": pieces(passage)}).encode() + b"\n"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "backends.documents.page_pictures"],
+            input=head + data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            env={**environment_without_secrets(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            timeout=SECONDS,
+            check=False,
+        )
+    except (subprocess.TimeoutExpired, OSError):
+        return None
+    return done.stdout if done.returncode == 0 and done.stdout.startswith(b"\x89PNG") else None
+
+
+def pieces(passage: str) -> list[str]:
+    """Stretches of a few words, without what is not a letter or a digit."""
+    words = [bare for word in passage.split() if (bare := _bare(word))]
+    groups = ("".join(words[at : at + PIECE]) for at in range(0, len(words), PIECE))
+    return [group for group in groups if len(group) >= LEAST]
+
+
+def _bare(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+# --- in the process of its own ---------------------------------------------------------------------
+
+
+def main() -> None:
+    from backends.documents.reader_process import limit
+
+    limit("RLIMIT_AS", limits.MAX_MEMORY)
+    limit("RLIMIT_CORE", 0)
+    limit("RLIMIT_CPU", int(SECONDS))
+    head = json.loads(sys.stdin.buffer.readline())
+    sys.stdout.buffer.write(draw(sys.stdin.buffer.read(), head["page"], head["pieces"]))
+
+
+def draw(data: bytes, number: int, wanted: Sequence[str]) -> bytes:
+    import pypdfium2 as pdfium
+    from PIL import Image, ImageDraw
+
+    document = pdfium.PdfDocument(data)
+    page = document[number - 1]
+    image = page.render(scale=WIDTH / page.get_width()).to_pil().convert("RGBA")
+    over = Image.new("RGBA", image.size, (0, 0, 0, 0))
+    pen = ImageDraw.Draw(over)
+    for left, top, right, bottom in _boxes(page, wanted, image.size):
+        pen.rectangle((left - 2, top - 2, right + 2, bottom + 2), fill=MARK)
+    out = io.BytesIO()
+    Image.alpha_composite(image, over).convert("RGB").save(out, "PNG")
+    return out.getvalue()
+
+
+def _boxes(page: Any, wanted: Sequence[str], size: tuple[int, int]) -> Iterator[Box]:
+    """Where the pieces stand, a box for each stretch of characters on one line, in pixels."""
+    import pypdfium2.raw as raw
+
+    text = page.get_textpage()
+    letters: list[str] = []
+    places: list[int] = []  # of each letter, the number of the character it is of
+    for at in range(text.count_chars()):
+        bare = _bare(chr(raw.FPDFText_GetUnicode(text, at)))
+        letters.append(bare)
+        places += [at] * len(bare)
+    whole = "".join(letters)
+    for piece in wanted:
+        found = whole.find(piece)
+        if found >= 0:
+            yield from _lines([_box(page, text, at, size) for at in places[found : found + len(piece)]])
+
+
+def _box(page: Any, text: Any, at: int, size: tuple[int, int]) -> Box:
+    """A character's box in pixels from the upper left corner, whatever the page's rotation and crop are."""
+    import pypdfium2.raw as raw
+
+    left, bottom, right, top = text.get_charbox(at)
+    corners = []
+    for x, y in ((left, top), (right, bottom)):
+        column, row = ctypes.c_int(), ctypes.c_int()
+        raw.FPDF_PageToDevice(page, 0, 0, *size, 0, x, y, column, row)
+        corners.append((column.value, row.value))
+    (a, b), (c, d) = corners
+    return min(a, c), min(b, d), max(a, c), max(b, d)
+
+
+def _lines(boxes: Sequence[Box]) -> Iterator[Box]:
+    """Boxes that follow each other on one line joined into one."""
+    start = 0
+    for at, (one, other) in enumerate(pairwise(boxes), start=1):
+        if other[1] > one[3] or other[3] < one[1] or other[0] < one[0]:
+            yield _around(boxes[start:at])
+            start = at
+    if boxes:
+        yield _around(boxes[start:])
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Answers that a person called right or wrong, and those saved as test cases for an evaluation.
+
+Enters: a `JudgedAnswer`. Leaves: counts, and `Question`s with a gold answer. One file for each visitor's
+view, beside their evaluation runs, so that forgetting a document reaches what is kept here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from backends.datatypes import Question
+from backends.erasure.redact import REMOVED
+from backends.language.answer_text import without_markers
+from backends.system.files import write_whole
+
+FILE = "judged_answers.jsonl"
+CATEGORY = "from Compare"
+
+
+@dataclass(frozen=True)
+class JudgedAnswer:
+    """One answer of one round. `gold` is the right answer as the person saved it; empty: no test case."""
+
+    round: str
+    backend: str
+    question: str
+    text: str
+    documents: tuple[str, ...] = ()  # cited, or shown where none is cited
+    right: bool | None = None
+    gold: str = ""
+
+
+class JudgedAnswers:
+    """Those kept in one folder, oldest first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+
+    def all(self) -> list[JudgedAnswer]:
+        """Without those that a forgotten document took with it, and without lines that cannot be read."""
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        found = [judged for line in lines if (judged := _read(line)) is not None]
+        return [each for each in found if REMOVED not in (each.question, each.text, each.gold)]
+
+    def of(self, round_id: str, backend: str) -> JudgedAnswer | None:
+        return next((j for j in self.all() if (j.round, j.backend) == (round_id, backend)), None)
+
+    def keep(self, judged: JudgedAnswer) -> None:
+        """Keep this one in the place of what was said of the same answer; nothing said: nothing kept."""
+        key = (judged.round, judged.backend)
+        others = [each for each in self.all() if (each.round, each.backend) != key]
+        said = judged.right is not None or judged.gold
+        self._write([*others, judged] if said else others)
+
+    def clear_cases(self) -> None:
+        """Drop the test cases; what was called right or wrong stays."""
+        kept = [replace(each, gold="") for each in self.all()]
+        self._write([each for each in kept if each.right is not None])
+
+    def questions(self) -> list[Question]:
+        """The test cases; the newest where a question was saved more than once."""
+        newest = {" ".join(each.question.casefold().split()): each for each in self.all() if each.gold}
+        return [
+            Question(f"case-{number}", each.question, (each.gold,), each.documents, CATEGORY)
+            for number, each in enumerate(newest.values(), start=1)
+        ]
+
+    def _write(self, kept: Sequence[JudgedAnswer]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path, "".join(json.dumps(_row(each), ensure_ascii=False) + "\n" for each in kept))
+
+
+def counts(judged: Sequence[JudgedAnswer]) -> dict[str, tuple[int, int]]:
+    """(called right, called either) by backend."""
+    said = [each for each in judged if each.right is not None]
+    names = dict.fromkeys(each.backend for each in said)
+    return {
+        name: (
+            sum(bool(each.right) for each in said if each.backend == name),
+            sum(each.backend == name for each in said),
+        )
+        for name in names
+    }
+
+
+def gold_of(text: str) -> str:
+    """What an answer would be as a gold answer: its words without references to passages."""
+    return without_markers(text)
+
+
+def _row(judged: JudgedAnswer) -> dict[str, object]:
+    """With the names that rows of questions have everywhere: by them an erasure blanks a document's."""
+    row = asdict(judged)
+    gold = row.pop("gold")
+    return {**row, "documents": list(judged.documents), "answers": [gold] if gold else []}
+
+
+def _read(line: str) -> JudgedAnswer | None:
+    try:
+        row = json.loads(line)
+        return JudgedAnswer(
+            str(row["round"]),
+            str(row["backend"]),
+            str(row["question"]),
+            str(row["text"]),
+            tuple(map(str, row["documents"])),
+            row["right"],
+            "".join(row["answers"][:1]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,98 @@
+"""A link that reproduces a question with its settings, its backends and the documents it asked.
+
+Enters: the visitor's session, service, or the address that was opened. Leaves: a link, or a session set as it
+says. A link names documents and holds none of their text: who opens it asks their own of these names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from backends.datatypes import UserError
+from backends.settings import make_settings
+from pages.ui import scope, session
+from pages.ui.look import LOOKS, in_order
+from pages.ui.service import Service
+from pages.ui.session import ALL, COLLECTION, EDITABLE, SELECTED, Session
+from pages.ui.text import listing, markdown, plural
+
+MOST_NAMES = 60  # documents in a link; a longer one is cut by some programs
+QUESTION, WHO, NAME, DOCUMENT = "q", "who", "collection", "document"
+
+
+def popover(question: str, now: Session, service: Service) -> None:
+    with st.popover("Link", icon=":material/link:", type="tertiary", key="link"):
+        st.caption(
+            "Opens this question with these settings and documents. Documents are named and not sent: "
+            "whoever opens it needs documents of these names."
+        )
+        st.code(address(question, now, service), language=None, wrap_lines=True)
+
+
+def address(question: str, now: Session, service: Service) -> str:
+    page = (st.context.url or "").split("?")[0]
+    return f"{page}?{urlencode(parameters(question, now, service), doseq=True)}"
+
+
+def parameters(question: str, now: Session, service: Service) -> dict[str, list[str]]:
+    """What a link says: only what is not as by default."""
+    documents = service.documents()
+    chosen = scope.chosen(now, documents)
+    found = {QUESTION: [question], WHO: [",".join(now.backends)]}
+    for name in EDITABLE:
+        if getattr(now.settings, name) != getattr(now.defaults, name):
+            found[name] = [str(getattr(now.settings, name))]
+    if chosen == ALL:
+        return found
+    names = scope.names(now, documents)
+    if chosen.startswith(COLLECTION):
+        found[NAME] = [chosen.removeprefix(COLLECTION)]
+    found[DOCUMENT] = names[:MOST_NAMES]
+    return found
+
+
+def opened(now: Session, service: Service) -> str | None:
+    """Set the session as the address says, once; the question to ask, or None where it names none."""
+    given = {key: st.query_params.get_all(key) for key in st.query_params}
+    if not given.get(QUESTION):
+        return None
+    st.query_params.clear()
+    notes = take(given, now, [document.name for document in service.documents()])
+    session.show_settings()
+    now.linked = (given[QUESTION][0], notes)
+    return given[QUESTION][0]
+
+
+def take(given: Mapping[str, Sequence[str]], now: Session, there: Sequence[str]) -> str:
+    """Choose what these parameters name; returns what does not fit or is not there, in words."""
+    notes = []
+    try:
+        now.settings = make_settings(**{name: given[name][0] for name in EDITABLE if given.get(name)})
+    except UserError as error:
+        notes.append(f"The link's settings do not fit ({error}): they are as by default.")
+    who = (given.get(WHO) or [""])[0].split(",")
+    now.backends = in_order([name for name in LOOKS if name in who]) or now.backends
+    named = list(given.get(DOCUMENT, ()))
+    found = tuple(name for name in named if name in there)
+    if missing := [name for name in named if name not in there]:
+        notes.append(
+            f"Not here, though the link asks them: {plural(len(missing), 'document')}, "
+            f"{listing(missing[:3])}{' and others' if missing[3:] else ''}."
+        )
+    if collection := (given.get(NAME) or [""])[0][:40]:
+        now.collections = {**now.collections, collection: found}
+        now.scope = COLLECTION + collection
+    elif named:
+        now.selected, now.scope = found, SELECTED
+    else:
+        now.scope = ALL
+    return " ".join(notes)
+
+
+def notice(now: Session, asked: str) -> None:
+    """What a link could not bring along, as long as its question is on the page."""
+    if now.linked is not None and now.linked[0] == asked and now.linked[1]:
+        st.warning(markdown(now.linked[1]))

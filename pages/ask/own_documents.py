@@ -1,0 +1,194 @@
+"""The visitor's own documents on the home page: the way from files to a comparison, each step one click.
+
+Enters: the visitor's session, service and rounds. Leaves: the steps (add, ask, train, before and after), a
+drop zone while there is nothing of their own, and the training job that learns what no adapter has learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from backends.datatypes import UserError
+from backends.system.reporting import Report
+from backends.system.wording import duration
+from backends.training.adapters import ADAPTER_KINDS, AdapterKind
+from backends.training.expected_time import Expected, expected, together
+from backends.training.rows import HybridOptions
+from backends.training.runs import TrainingRun
+from backends.training.trainer import Trainer, default_params, name_for
+from pages.ui import resources, scope, session, suggestions, training_jobs, uploading
+from pages.ui.asking import Round
+from pages.ui.service import Service, Suggested
+from pages.ui.text import markdown, plural
+
+MOST_ROWS = 300
+PAGES = Path(__file__).resolve().parents[1]
+FINE_TUNE = PAGES / "tune" / "fine_tune_page.py"
+DOCUMENTS = PAGES / "library" / "documents_page.py"
+
+
+def drop_zone(now: session.Session, service: Service) -> None:
+    """Where a visitor who wants their own documents has none yet."""
+    st.markdown("##### Start with your own documents", anchors=False)
+    uploading.drop_zone(now, service)
+
+
+def unlearned(service: Service) -> list[str]:
+    """The visitor's documents that some active adapter has not learned, by name."""
+    learned = []
+    for kind in ADAPTER_KINDS:
+        adapter = service.adapters().active(kind)
+        learned.append({each.name for each in adapter.card.documents} if adapter else set())
+    known = set.intersection(*learned)
+    return [document.name for document in scope.own(service) if document.name not in known]
+
+
+def asked_about_own(service: Service, rounds: Sequence[Round]) -> list[Round]:
+    """The rounds in which a passage of the visitor's own documents was read, the newest last."""
+    own = {document.name for document in scope.own(service)}
+    return [
+        made
+        for made in rounds
+        if any(source.document in own for answer in made.answers for source in answer.sources)
+    ]
+
+
+def steps(
+    now: session.Session, service: Service, rounds: Sequence[Round], ask: Callable[[str], None]
+) -> None:
+    """The four steps; those done carry a check, the next one is the loud button."""
+    own = scope.own(service)
+    suggested = suggestions.found(suggestions.job(now, service))
+    about_own = asked_about_own(service, rounds)
+    left = unlearned(service)
+    training, working = resources.newest_job(now.visitor, training_jobs.TRAIN)
+    done = [bool(own), bool(about_own), not left, False]
+    question = about_own[-1].asked.question if about_own else first_question(suggested)
+    step = partial(_step, done, done.index(False))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="steps"):
+        st.caption("Your documents:", width="content")
+        if step(1, f"{plural(len(own), 'file')} added"):
+            st.switch_page(DOCUMENTS)
+        step(2, "Ask", ask, (question,), disabled=not question)
+        words = "Training" if working else "Train on them"
+        step(3, words, start_training, (now, service, left), disabled=working or not left)
+        step(4, "Before and after", compare, (question, ask), disabled=not about_own)
+    if working:
+        st.caption("The training goes on in the background; the sidebar of every page says how far it is.")
+    elif training is not None and training.state == "failed":
+        st.error(markdown(training.error or "The training failed."))
+    elif left and without_gain(now, service, left):
+        st.caption("Trained on these, but the held-out questions show no gain: you decide who answers.")
+        st.page_link(FINE_TUNE, label="Look at the new adapters", icon=":material/model_training:")
+    elif left:
+        st.caption(not_trained(left, expected_for(service, suggested)))
+
+
+def _step(
+    done: Sequence[bool],
+    upcoming: int,
+    number: int,
+    words: str,
+    act: Callable[..., None] | None = None,
+    given: tuple[object, ...] = (),
+    *,
+    disabled: bool = False,
+) -> bool:
+    loud: Literal["primary", "secondary"] = "primary" if upcoming == number - 1 else "secondary"
+    icon = ":material/check:" if done[number - 1] else f":material/counter_{number}:"
+    return st.button(
+        words, key=f"step-{number}", type=loud, icon=icon, disabled=disabled, on_click=act, args=given
+    )
+
+
+def without_gain(now: session.Session, service: Service, names: Sequence[str]) -> bool:
+    """Whether a training of this visitor has learned these documents and yet does not answer."""
+    try:
+        runs = service.trainer().runs.all()
+    except UserError:
+        return False
+    newest = next((run for run in runs if run.plan.owner == now.visitor and run.state == "done"), None)
+    return newest is not None and {each.name for each in newest.plan.documents}.issuperset(names)
+
+
+def first_question(suggested: Suggested | None) -> str:
+    return suggested.questions[0] if suggested and suggested.questions else ""
+
+
+def not_trained(names: Sequence[str], takes: Expected | None) -> str:
+    """`Fine-tuned and Hybrid have not learned 3 of your documents ...`, with the time where it is known."""
+    which = names[0] if len(names) == 1 else plural(len(names), "document") + " of yours"
+    time = ""
+    if takes is not None:
+        where = (
+            "as trainings here took"
+            if takes.here
+            else "at the speed at which the shipped adapters were trained"
+        )
+        time = f" Training both takes about {duration(takes.seconds)}, {where}."
+    return (
+        f"Not trained on these yet: no adapter has learned {which}, so the fine-tuned column cannot know "
+        f"what stands there.{time}"
+    )
+
+
+def expected_for(service: Service, suggested: Suggested | None) -> Expected | None:
+    """For both kinds, by the rows that these documents give; None until those are counted."""
+    if suggested is None or not suggested.rows:
+        return None
+    try:
+        trainer = service.trainer()
+    except UserError:
+        return None
+    rows = min(suggested.rows, MOST_ROWS)
+    runs = trainer.runs.all()
+    return together(
+        [
+            expected(rows, default_params(kind, trainer.model_name), kind, runs, trainer.adapters)
+            for kind in ADAPTER_KINDS
+        ]
+    )
+
+
+def start_training(now: session.Session, service: Service, names: Sequence[str]) -> None:
+    """Rows from these documents, then both kinds of adapter, in the background."""
+    try:
+        trainer = service.trainer()
+    except UserError as error:
+        now.notice = str(error)
+        return
+    name = trainer.free_name("mine")
+    plans = [partial(_plan, trainer, list(names), kind, name, now.visitor) for kind in ADAPTER_KINDS]
+    resources.jobs().start(training_jobs.TRAIN, now.visitor, training_jobs.training(plans))
+
+
+def _plan(
+    trainer: Trainer,
+    names: Sequence[str],
+    kind: AdapterKind,
+    name: str,
+    visitor: str,
+    report: Report,
+) -> TrainingRun:
+    draft = trainer.build(names, ("table", "gap"), most=MOST_ROWS, report=report)
+    trainer.save_draft(draft, visitor)
+    return trainer.plan(
+        draft,
+        kind,
+        name_for(name, kind),
+        default_params(kind, trainer.model_name),
+        options=HybridOptions(share_memorised=1.0),
+        owner=visitor,
+        report=report,
+    )
+
+
+def compare(question: str, ask: Callable[[str], None]) -> None:
+    """Ask the last question once more; both answers then stand side by side."""
+    ask(question)
+    session.put("behind", "Same question before")

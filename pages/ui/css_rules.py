@@ -1,0 +1,35 @@
+"""The few rules of style that Streamlit's own options do not reach. Enters: nothing. Leaves: a style element.
+
+Cards stand side by side as long as each has room and wrap below each other otherwise, so that at every width
+and zoom a value is whole. Selectors are keys of our own containers and the test ids that Streamlit documents
+for its elements.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+CARD = 17  # rem; the least width of an answer
+RULES = f"""
+[data-testid="stMainBlockContainer"] {{ padding-left: clamp(1rem, 4vw, 5rem); padding-right: clamp(1rem, 4vw, 5rem); }}
+[data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] [class*="st-key-card-"]) {{ flex-wrap: wrap; }}
+[data-testid="stColumn"]:has([class*="st-key-card-"]) {{ flex: 1 1 {CARD}rem; min-width: min({CARD}rem, 100%); }}
+[class*="st-key-card-"] [data-testid="stMetricValue"], [class*="st-key-card-"] [data-testid="stMetricValue"] * {{
+  white-space: normal; overflow: visible; text-overflow: clip; }}
+.st-key-ask-form [data-testid="InputInstructions"] {{ display: none; }}
+[class*="st-key-act-"] button p {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
+button.cite {{ font: inherit; border: 0; cursor: pointer; border-radius: 4px; padding: 2px 6px; font-size: .82em;
+  font-weight: 600; font-variant-numeric: tabular-nums; }}
+button.cite:hover, button.cite:focus-visible {{ outline: 2px solid currentColor; outline-offset: 1px; }}
+button.copy {{ font: 1.25rem "Material Symbols Rounded"; color: inherit; background: none; cursor: pointer;
+  border: 0; border-radius: .5rem; padding: 4px; min-width: 2rem; min-height: 2rem; display: block; line-height: 1; }}
+button.copy:hover, button.copy:focus-visible {{ color: light-dark(#1F4E79, #9CC9F0); }}
+[popover].cited {{ max-width: min(40rem, 92vw); max-height: 80vh; overflow: auto; padding: 1rem 1.25rem;
+  border: 1px solid light-dark(#DDD9CF, #363C44); border-radius: .5rem; color: light-dark(#1B1F24, #E8E6E1);
+  background: light-dark(#FFFFFF, #14171B); font-size: 1rem; box-shadow: 0 8px 30px rgb(0 0 0 / .25); }}
+[popover].cited::backdrop {{ background: rgb(0 0 0 / .25); }}
+"""  # noqa: E501 (a selector is read as one line)
+
+
+def draw() -> None:
+    st.html(f"<style>{RULES}</style>")

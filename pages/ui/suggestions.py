@@ -1,0 +1,47 @@
+"""Questions suggested from the visitor's own documents, made in the background after an upload.
+
+Enters: the service and the documents' names. Leaves: a job whose result is `Suggested`. The questions
+come from where training rows come from, so the number of rows there are is known too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backends.datatypes import Document
+from backends.system.jobs import Job, JobContext
+from pages.ui import resources, scope, session
+from pages.ui.asking import KIND
+from pages.ui.service import Service, Suggested
+
+SUGGEST = "suggest"
+MOST = 4
+
+
+def job(now: session.Session, service: Service) -> Job | None:
+    """The newest job for the documents as they are, begun here where there is none; None without own ones."""
+    own = scope.own(service)
+    if not own or service.role is not None:
+        return None
+    about = _which(own)
+    found = next((j for j in resources.jobs().owned_by(now.visitor, SUGGEST) if j.about == about), None)
+    if found is not None or any(not j.finished for j in resources.jobs().owned_by(now.visitor, KIND)):
+        return found  # a question is being timed: nothing else is to use the model meanwhile
+    return resources.jobs().start(SUGGEST, now.visitor, _work(service, own), about)
+
+
+def _which(own: list[Document]) -> str:
+    return "\n".join(f"{document.name} {document.version}" for document in own)
+
+
+def _work(service: Service, own: list[Document]) -> Callable[[JobContext], Suggested]:
+    def work(context: JobContext) -> Suggested:
+        return service.suggest(own, MOST, context.progress, context.cancelled)
+
+    return work
+
+
+def found(suggesting: Job | None) -> Suggested | None:
+    """What a job has made; None while it works, and where there is none."""
+    result = suggesting.result if suggesting is not None and suggesting.finished else None
+    return result if isinstance(result, Suggested) else None

@@ -1,0 +1,125 @@
+"""One's own documents on the home page: the way to a comparison, judged answers, asking once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from streamlit.testing.v1 import AppTest
+
+from backends.feedback.judged_answers import JudgedAnswers
+from pages.ask.earlier_answers import others_of, pairs, what_differs
+from pages.library.rendered import rendered
+from pages.ui import resources
+from pages.ui.asking import KIND, rounds_of
+from pages.ui.partings import Parting
+from pages.ui.places import places
+from pages.ui.session import MINE
+from tests.pages.conftest import settle
+from tests.pages.scripted import ScriptedServices, document
+from tests.pages.test_compare import asked, service_of, shown, state, type_and_ask
+
+Visit = Callable[[], AppTest]
+
+
+def test_mine_without_documents_is_a_drop_zone_and_with_some_a_way_to_a_comparison(
+    visit: Visit, services: ScriptedServices
+) -> None:
+    app = visit()
+    app.pills(key="scope-here").set_value(MINE).run()
+    assert app.file_uploader and not any(button.label == "Ask" for button in app.button)
+    service = service_of(app, services)
+    service.library["plan.txt"] = document("plan.txt", "The moon base opens in 2031.", source="upload")
+    settle(app)
+    assert app.button(key="example-0").label == "What does plan\\.txt say\\?"
+    assert app.button(key="step-2").label == "Ask" and "Not trained on these yet" in "".join(
+        caption.value for caption in app.caption
+    )
+    app.button(key="step-2").click()
+    settle(app)
+    assert asked(app)[0] == "What does plan.txt say?"
+    (newest, *_) = rounds_of(resources.jobs().owned_by(state(app).visitor, KIND))
+    assert newest.asked.settings.only == ("plan.txt",)
+    assert {s.document for a in newest.answers for s in a.sources} == {"plan.txt"}
+
+
+def test_an_answer_is_judged_saved_and_asked_again(visit: Visit, services: ScriptedServices) -> None:
+    app = visit()
+    service = service_of(app, services)
+    app.button(key="right-rag").click().run()
+    app.button(key="wrong-hybrid").click().run()
+    gold = next(each for each in app.text_input if each.label.startswith("The right answer"))
+    gold.set_value("30 days")
+    next(button for button in app.button if button.label == "Save").click().run()
+    kept: JudgedAnswers = service.judged()
+    assert [(j.backend, j.right) for j in kept.all()] == [("hybrid", False), ("rag", True)]
+    assert [case.answers for case in kept.questions()] == [("30 days",)]
+    before = len(service.asked)
+    app.button(key="again-rag").click()
+    settle(app)
+    assert service.asked[before:] == [(asked(app)[0], "rag")]
+    (made,) = rounds_of(resources.jobs().owned_by(state(app).visitor, KIND))
+    assert list(made.columns) == ["rag", "fine_tuned", "hybrid"] and made.finished
+
+
+def test_answers_made_with_other_settings_say_so_and_both_stand_side_by_side(visit: Visit) -> None:
+    app = visit()
+    app.slider(key="top_k").set_value(3).run()
+    assert any("other settings: top\\-k 8 \\(now 3\\)" in caption.value for caption in app.caption)
+    assert any("top\\-k 3 \\(default 8\\)" in caption.value for caption in app.caption)
+    app.button(key="ask-again").click()
+    settle(app)
+    then, now = reversed(rounds_of(resources.jobs().owned_by(state(app).visitor, KIND)))
+    assert others_of(now, [then, now]) == [then]
+    assert what_differs(then, now) == "top-k 8 (now 3)"
+    assert [pair.backend for pair in pairs(then, now)] == ["rag", "fine_tuned", "hybrid"]
+
+
+def test_a_citation_opens_its_passage_from_the_text(visit: Visit) -> None:
+    page = shown(visit())
+    assert 'popovertarget="cite-rag-q-1-1"' in page and 'id="cite-rag-q-1-1"' in page
+
+
+def test_what_is_json_is_shown_as_code(visit: Visit, services: ScriptedServices, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setitem(__import__("tests.pages.scripted", fromlist=["ANSWERS"]).ANSWERS, "rag", '{"a": 1}')
+    app = visit()
+    type_and_ask(app, "As JSON?")
+    settle(app)
+    assert '{\n  "a": 1\n}' in [code.value for code in app.code]
+
+
+def test_places_are_named_as_the_document_names_them(services: ScriptedServices) -> None:
+    service = services.service("ada")
+    sheet = document("prices.xlsx", "A: 1; B: 2")
+    page = replace(service.library["lark-pro-data-sheet.pdf"].pages[0], label="Spare parts", end=10)
+    service.library["prices.xlsx"] = replace(sheet, type="xlsx", pages=(page,))
+    at = next(iter([services])) and __import__("backends.datatypes", fromlist=["Citation"]).Citation
+    place = places(service)
+    assert place(at(1, "prices.xlsx", 1, 1, 0, 4, "A: 1")) == "prices.xlsx, sheet Spare parts"
+    assert place(at(1, "lark-pro-data-sheet.pdf", 1, 2, 0, 4, "Lark")) == "lark-pro-data-sheet.pdf, page 2"
+    assert place(at(1, "gone.pdf", 1, 2, 0, 4, "Lark")) == "gone.pdf, page 2"
+
+
+def test_documents_are_rendered_and_foreign_markup_stays_text() -> None:
+    text = "# Prices\n\nName: A; Price: 1\nName: B; Price: <b>2</b>\n\n- one\n- two\n\nWords & more."
+    page = rendered(replace(document("x.docx", text), type="docx"), 1_000)
+    assert "<h4>Prices</h4>" in page and page.count("<tr>") == 3 and "<li>two</li>" in page
+    assert "&lt;b&gt;2" in page and "Words &amp; more." in page
+    page = rendered(
+        replace(document("x.md", "**Bold** <i>x</i> ![p](http://a/b.png)"), type="markdown"), 1_000
+    )
+    assert "<strong>Bold</strong>" in page and "<i>" not in page and "<img" not in page
+
+
+def test_a_parting_goes_at_a_word_or_when_nobody_looks_and_stays_when_it_is_undone() -> None:
+    import threading
+
+    undone = threading.Event()
+    parting = Parting(("a.md",), seen=0.0)
+    assert parting.wait(undone, clock=lambda: 1_000.0) and parting.begun
+    told = Parting(("a.md",))
+    told.go()
+    assert told.wait(undone)
+    undone.set()
+    kept = Parting(("a.md",))
+    assert not kept.wait(undone) and not kept.begun
