@@ -1,7 +1,8 @@
 """The one set of assumptions behind every amount of money: Costs, Advise, Stress and Fine-tune read it here.
 
-Enters: the visitor's session and service. Leaves: a `OperatingPlan`, the same on every page, and the inputs to change
-it. What was measured is the default; what was typed lasts as long as the visit. `own_prices` has the prices.
+Enters: the visitor's session and service. Leaves: an `OperatingPlan`, the same on every page, and the inputs
+to change it. What was measured is the default; what was typed lasts as long as the visit. Prices are apart,
+in `own_prices`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What counts as measured, the same for Costs and Advise, and the one way to measure more.
 
-Enters: the visitor's session and service. Leaves: the answers that stand for every approach, with words that say
-where they come from. The newest evaluation of every approach counts, whole and alone; before there is one the
-visitor's own answers of this session, or the example that comes with the product while it has more to say.
+Enters: the visitor's session and service. Leaves: the answers that stand for every approach, with words that
+say where they come from. The newest evaluation of every approach counts, whole and alone; before there is one
+the visitor's own answers of this session, or the example that ships while it has more to say.
 """
 
 from __future__ import annotations
