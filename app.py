@@ -6,13 +6,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import css_rules, partings, resources, session, sidebar, start_screen, tour, training_note
+from pages.ui import start_screen
+from pages.ui.tour_steps import HOME
 
 HERE = Path(__file__).resolve().parent
-LOGO = str(HERE / "pages/ui/logo.svg")
+LOGO, NAME = str(HERE / "pages/ui/logo.svg"), str(HERE / "pages/ui/wordmark.svg")
 
 st.set_page_config(page_title="Triptych", page_icon=LOGO, layout="wide")
-st.logo(LOGO, size="large")
+st.logo(NAME, size="large", icon_image=LOGO)
 pages = [
     st.Page(
         HERE / "pages/ask/compare_page.py",
@@ -55,10 +56,24 @@ pages = [
     st.Page(
         HERE / "pages/advise/advise_page.py", title="Advise", url_path="advise", icon=":material/signpost:"
     ),
+    st.Page(HERE / "pages/about/about_page.py", title="About", url_path="about", icon=":material/info:"),
 ]
 page = st.navigation(pages)
+st.set_page_config(page_title=f"{page.title} - Triptych")
 
 start_screen.wait_until_open()
+# Imported here: they bring models with them, which take seconds, and the start screen is to be there first.
+from pages.ui import (  # noqa: E402
+    css_rules,
+    focus,
+    partings,
+    resources,
+    session,
+    sidebar,
+    tour,
+    training_note,
+)
+
 session.remember()
 if page.title != "Documents":
     partings.let_go(session.current().visitor)
@@ -68,5 +83,7 @@ with st.sidebar:
     sidebar.draw(service, service.model_name, page.title)
     training_note.draw(service, session.current())
     tour.entry(pages)
+    if page.title == HOME:
+        focus.on_the_question_box()
 tour.draw(pages, page)
 page.run()

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from backends.datatypes import BackendName, UserError
+from backends.system.wording import money
 
 APPROACHES: tuple[BackendName, ...] = ("rag", "hybrid", "fine_tuned")  # the order in which they are tried
 NAMES: dict[str, str] = {"rag": "RAG", "hybrid": "Hybrid", "fine_tuned": "Fine-tuning"}
@@ -119,6 +120,7 @@ class MeasuredFindings:
     """All that was measured; what is missing is simply absent."""
 
     findings: tuple[Finding, ...] = ()
+    currency: str = "USD"  # of the findings that are amounts
 
     def get(self, key: str, backend: str) -> Finding | None:
         return next((f for f in self.findings if (f.key, f.backend) == (key, backend)), None)
@@ -266,24 +268,26 @@ class Exclusion:
     approach: BackendName
     ask: str  # the answer that rules it out
     why: str
+    short: str  # the same as a clause
     guides: str
 
 
 def exclusions(answers: Answers) -> list[Exclusion]:
     out = []
     if answers.rows < FEWEST_ROWS:
-        why = (
-            f"{answers.rows:,.0f} labelled examples are fewer than {FEWEST_ROWS}: tuning on so few does harm."
-        )
-        out += [Exclusion(name, "rows", why, "ABCE") for name in ("hybrid", "fine_tuned")]
+        few = f"{answers.rows:,.0f} labelled examples are fewer than {FEWEST_ROWS}"
+        why = f"{few}: tuning on so few does harm."
+        out += [Exclusion(name, "rows", why, few, "ABCE") for name in ("hybrid", "fine_tuned")]
     if answers.attribution == 2:
-        out.append(Exclusion("fine_tuned", "attribution", "A source is required; weights have none.", "ACD"))
+        why = "A source is required; weights have none."
+        out.append(Exclusion("fine_tuned", "attribution", why, "a source is required", "ACD"))
     if answers.erasure == 2:
         why = "Erasure is a duty; nothing can be cut out of weights, only trained again without it."
-        out.append(Exclusion("fine_tuned", "erasure", why, "CD"))
+        out.append(Exclusion("fine_tuned", "erasure", why, "erasure is a duty", "CD"))
     if answers.expertise == 0:
-        why = "Nobody can train and look after models."
-        out += [Exclusion(name, "expertise", why, "A") for name in ("hybrid", "fine_tuned")]
+        short = "nobody can train and look after models"
+        why = f"{short.capitalize()}."
+        out += [Exclusion(name, "expertise", why, short, "A") for name in ("hybrid", "fine_tuned")]
     return out
 
 
@@ -325,12 +329,15 @@ class Flip:
 
 @dataclass(frozen=True)
 class Advice:
+    headline: str  # the recommendation and its two strongest reasons, in one sentence
     recommended: BackendName
+    runner_up: BackendName  # what the reasons compare it with
     totals: Marks  # weighted mean marks, 0 to 1
     scores: tuple[CriterionScore, ...]
     excluded: tuple[Exclusion, ...]
-    reasons: tuple[Reason, ...]
-    gap: Reason  # what would have to be true for tuning or a hybrid
+    reasons: tuple[Reason, ...]  # what speaks for it against the runner-up, the weightiest first
+    against: tuple[Reason, ...]  # what speaks for the runner-up
+    gap: Reason  # how far apart the two are, and what would change the recommendation
     flips: tuple[Flip, ...]
     robustness: Marks  # share of random weightings under which each approach is recommended
     unknown: tuple[str, ...] = ()  # measures that are missing
@@ -345,16 +352,22 @@ def advise(
     scores = tuple(scored(answers, evidence, weights))
     totals = weighted(scores)
     excluded = tuple(exclusions(answers))
-    choice = recommend(totals, {each.approach for each in excluded})
+    out = {each.approach for each in excluded}
+    choice = recommend(totals, out)
+    second = runner_up(choice, totals, out)
+    leads = _leads(choice, second, scores)
     return Advice(
+        headline=_headline(choice, second, leads, excluded, answers),
         recommended=choice,
+        runner_up=second,
         totals=totals,
         scores=scores,
         excluded=excluded,
-        reasons=tuple(_reasons(choice, scores, excluded, answers, evidence)),
-        gap=_gap(totals, excluded, evidence),
+        reasons=tuple(_reasons(choice, second, leads, excluded, answers, evidence)),
+        against=tuple(_against(choice, second, leads, answers, evidence)),
+        gap=_gap(choice, second, totals, excluded, evidence),
         flips=tuple(_flips(answers, evidence, weights, choice)),
-        robustness=robustness(scores, {each.approach for each in excluded}, seed),
+        robustness=robustness(scores, out, seed),
         unknown=tuple(unknown(evidence)),
     )
 
@@ -388,6 +401,12 @@ def recommend(totals: Marks, excluded: set[BackendName]) -> BackendName:
     """RAG, unless the best approach that is not excluded leads it by more than the margin."""
     best = max((name for name in APPROACHES if name not in excluded), key=totals.__getitem__)
     return best if totals[best] - totals["rag"] > MARGIN else "rag"
+
+
+def runner_up(choice: BackendName, totals: Marks, excluded: set[BackendName]) -> BackendName:
+    """The best of the others; one that a rule excludes only where nothing else is left."""
+    others = [name for name in APPROACHES if name != choice]
+    return max(others, key=lambda name: (name not in excluded, totals[name]))
 
 
 def robustness(scores: Sequence[CriterionScore], excluded: set[BackendName], seed: int = 0) -> Marks:
@@ -474,35 +493,102 @@ MEASURE_WORDS = {
 SHARES = ("right", "format", "fresh", "told")
 
 
+MOST_REASONS = 4
+
+Lead = tuple[float, CriterionScore]  # weight times how far the recommended is ahead of the runner-up
+
+
+def _leads(choice: BackendName, second: BackendName, scores: Sequence[CriterionScore]) -> list[Lead]:
+    """Every criterion by how much it parts the two, whichever way."""
+    leads = [(score.weight * (score.marks[choice] - score.marks[second]), score) for score in scores]
+    return sorted((pair for pair in leads if abs(pair[0]) > 1e-9), key=lambda pair: -abs(pair[0]))
+
+
+def _headline(
+    choice: BackendName,
+    second: BackendName,
+    leads: Sequence[Lead],
+    excluded: Sequence[Exclusion],
+    answers: Answers,
+) -> str:
+    """`Use RAG: 40 documents change in a month and answers must name their source.`"""
+    said = list(dict.fromkeys(each.short for each in excluded if each.approach == second))[:1]
+    said += [_clause(score.criterion.key, answers, choice) for lead, score in leads if lead > 0]
+    if not said:
+        return f"Use {NAMES[choice]}: nothing answered or measured so far speaks for anything more."
+    return f"Use {NAMES[choice]}: {' and '.join(said[:2])}."
+
+
+def _clause(criterion: str, answers: Answers, choice: BackendName) -> str:
+    """One reason as a clause about the visitor's case."""
+    name = NAMES[choice]
+    level = {ask.key: ask.levels[getattr(answers, ask.key)].lower() for ask in ASKS if ask.levels}
+    return {
+        "missing": (
+            "facts are missing, not a way of answering",
+            "both facts and a way of answering are missing",
+            "a way of answering is missing, not facts",
+        )[answers.missing],
+        "freshness": f"{answers.changes:,g} documents change in a month",
+        "attribution": f"naming the source is {level['attribution']}",
+        "right": f"{name} answered more questions right",
+        "format": f"{name} keeps the form better ({level['strictness']})",
+        "erasure": f"documents must be forgotten ({level['erasure']})",
+        "access": f"not everybody may read everything ({level['access']})",
+        "latency": f"{name} is nearer to the {answers.seconds:,g} seconds allowed",
+        "cost": f"{name} costs less at {answers.volume:,g} questions a month",
+        "rows": f"{answers.rows:,g} labelled examples are few to learn from",
+        "expertise": (
+            "nobody can look after a model",
+            "only some experience with models is there",
+            f"{name} leaves least to look after",
+        )[answers.expertise],
+        "time": f"it must run in {answers.weeks:,g} weeks",
+    }[criterion]
+
+
 def _reasons(
     choice: BackendName,
-    scores: Sequence[CriterionScore],
+    second: BackendName,
+    leads: Sequence[Lead],
     excluded: Sequence[Exclusion],
     answers: Answers,
     evidence: MeasuredFindings,
 ) -> Iterator[Reason]:
-    """The order of thought, the rules that exclude, then the criteria that weigh most for the choice."""
-    yield Reason(
-        "RAG comes first: it is the baseline that anything else has to beat.", (Basis("rule", "ABDE"),)
-    )
+    """What speaks for the recommended: rules that exclude the others, then criteria against the runner-up."""
+    if choice == "rag":
+        yield Reason(
+            "RAG comes first: it is the baseline that anything else has to beat.", (Basis("rule", "ABDE"),)
+        )
     for each in excluded:
         yield Reason(
             f"{NAMES[each.approach]} is out. {each.why}",
             (Basis("input", each.ask), Basis("rule", each.guides)),
         )
-    rivals = [name for name in APPROACHES if name != choice]
-    leads = [
-        (score.weight * (score.marks[choice] - max(score.marks[name] for name in rivals)), score)
-        for score in scores
-    ]
-    for lead, score in sorted(leads, key=lambda pair: -abs(pair[0]))[:4]:
-        if abs(lead) > 1e-9:
-            yield _reason(choice, score, lead > 0, answers, evidence)
+    for _, score in [pair for pair in leads if pair[0] > 0][:MOST_REASONS]:
+        yield _reason(choice, second, score, answers, evidence)
+
+
+def _against(
+    choice: BackendName,
+    second: BackendName,
+    leads: Sequence[Lead],
+    answers: Answers,
+    evidence: MeasuredFindings,
+) -> Iterator[Reason]:
+    """What speaks for the runner-up all the same."""
+    for _, score in [pair for pair in leads if pair[0] < 0][:MOST_REASONS]:
+        yield _reason(second, choice, score, answers, evidence)
 
 
 def _reason(
-    choice: BackendName, score: CriterionScore, speaks_for: bool, answers: Answers, evidence: MeasuredFindings
+    better: BackendName,
+    worse: BackendName,
+    score: CriterionScore,
+    answers: Answers,
+    evidence: MeasuredFindings,
 ) -> Reason:
+    """`Staying current favours RAG over Hybrid: 1.00 against 0.93, weight 3 (...).`"""
     criterion = score.criterion
     bases = [Basis("input", key) for key in criterion.asks]
     facts = [f"{_answered(key, answers)}" for key in criterion.asks]
@@ -513,11 +599,16 @@ def _reason(
             facts.append(f"{MEASURE_WORDS[key]} not measured, the guides' view is used")
             continue
         bases += [Basis("run", run) for run in dict.fromkeys(f.run for f in found.values())]
-        values = ", ".join(f"{NAMES[name]} {_number(key, f.value)}" for name, f in found.items())
+        values = ", ".join(
+            f"{NAMES[name]} {value_words(key, found[name].value, evidence.currency)}"
+            for name in (better, worse)
+        )
         facts.append(f"{MEASURE_WORDS[key]}: {values}")
-    side = "for" if speaks_for else "against"
     said = "; ".join(facts)
-    return Reason(f"{criterion.label} speaks {side} {NAMES[choice]} ({said}).", tuple(bases))
+    ahead = f"{score.marks[better]:.2f} against {score.marks[worse]:.2f}, weight {score.weight:g}"
+    return Reason(
+        f"{criterion.label} favours {NAMES[better]} over {NAMES[worse]}: {ahead} ({said}).", tuple(bases)
+    )
 
 
 def _answered(key: str, answers: Answers) -> str:
@@ -525,31 +616,47 @@ def _answered(key: str, answers: Answers) -> str:
     return ask.levels[value].lower() if ask.levels else f"{value:,g} {ask.unit}"
 
 
-def _number(key: str, value: float) -> str:
-    return f"{value:.0%}" if key in SHARES else f"{value:.3g}"
+def value_words(key: str, value: float, currency: str) -> str:
+    """A measured number as people write it: `49 %`, `1.3 s`, `$0.04 for 1,000`."""
+    if key in SHARES:
+        return f"{100 * value:.0f} %"
+    if key == "seconds":
+        return f"{value:.3g} s"
+    return f"{money(1000 * value, currency)} for 1,000" if key == "cost_answer" else money(value, currency)
 
 
-def _gap(totals: Marks, excluded: Sequence[Exclusion], evidence: MeasuredFindings) -> Reason:
-    """The measured gap between RAG and the better of the others: what would justify leaving RAG."""
-    out = {each.approach for each in excluded}
-    open_ = [name for name in APPROACHES if name != "rag" and name not in out]
-    if not open_:
+def _gap(
+    choice: BackendName,
+    second: BackendName,
+    totals: Marks,
+    excluded: Sequence[Exclusion],
+    evidence: MeasuredFindings,
+) -> Reason:
+    """How far apart the two are, against what it takes to leave RAG, in marks out of 100."""
+    if second in {each.approach for each in excluded}:
         return Reason(
-            "No gap can justify tuning while the rules above exclude it.",
-            tuple(Basis("input", ask) for ask in dict.fromkeys(each.ask for each in excluded)),
+            f"Nothing else is open: a rule excludes {NAMES[second]} whatever its marks.",
+            tuple(Basis("input", each.ask) for each in excluded if each.approach == second),
         )
-    rival = max(open_, key=totals.__getitem__)
-    lead = totals[rival] - totals["rag"]
-    words = (
-        f"{NAMES[rival]} {'leads' if lead >= 0 else 'trails'} RAG by {abs(lead):.2f} of 1 in the weighted "
-        f"mean; more than {MARGIN:.2f} would justify it."
-    )
+    lead, margin = 100 * (totals[choice] - totals[second]), round(100 * MARGIN)
+    marks_said = f"{NAMES[choice]} has {100 * totals[choice]:.0f} of 100 points, {NAMES[second]} "
+    marks_said += f"{100 * totals[second]:.0f}"
+    if choice == "rag":
+        needed = f"to be worth leaving RAG, {NAMES[second]} would need {lead + margin:.1f} points more."
+    elif second == "rag":
+        needed = f"below a lead of {margin} points RAG, the simpler one, would be recommended."
+    else:
+        needed = f"with {lead:.1f} points more {NAMES[second]} would be level."
     bases = [Basis("input", key) for key in ASK]
     right = evidence.all_of("right")
+    measured = ""
     if right is not None:
-        words += f" Measured: {NAMES[rival]} {right[rival].value:.0%} right, RAG {right['rag'].value:.0%}."
+        one, other = right[choice], right[second]
+        measured = (
+            f" Measured: {NAMES[choice]} answers {one.value:.0%} right, {NAMES[second]} {other.value:.0%}."
+        )
         bases += [Basis("run", run) for run in dict.fromkeys(f.run for f in right.values())]
-    return Reason(words, tuple(bases))
+    return Reason(f"{marks_said}; {needed}{measured}", tuple(bases))
 
 
 def unknown(evidence: MeasuredFindings) -> Iterator[str]:
@@ -560,12 +667,13 @@ def unknown(evidence: MeasuredFindings) -> Iterator[str]:
 
 
 def flip_words(flip: Flip, answers: Answers) -> str:
-    """`With 30 changes a month or more: Hybrid.`"""
-    ask = ASK[flip.ask]
+    """`With 30 or more changes a month instead of 4: Hybrid.`"""
+    ask, now = ASK[flip.ask], getattr(answers, flip.ask)
     if ask.levels:
-        return f"{ask.question} With “{ask.levels[int(flip.value)]}”: {NAMES[flip.becomes]}."
-    side = "or more" if flip.value > getattr(answers, flip.ask) else "or fewer"
-    return f"{ask.question} With {flip.value:,g} {ask.unit} {side}: {NAMES[flip.becomes]}."
+        there, here = ask.levels[int(flip.value)], ask.levels[now]
+        return f"“{there}” instead of “{here}” ({ask.question}): {NAMES[flip.becomes]}."
+    side = "or more" if flip.value > now else "or fewer"
+    return f"{flip.value:,g} {side} {ask.unit} instead of {now:,g}: {NAMES[flip.becomes]}."
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def fitting(records: Sequence[RunRecord]) -> RunRecord | None:
 
 def evidence_of(board: Board, book: Book, plan: OperatingPlan) -> MeasuredFindings:
     """What one run says about every approach: right answers, form, time, cost."""
-    return MeasuredFindings((*_scored(board), *_priced(board, book, plan)))
+    return MeasuredFindings((*_scored(board), *_priced(board, book, plan)), book.currency)
 
 
 def _scored(board: Board) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ def stress_findings(workspaces: Sequence[Path]) -> Iterator[Finding]:
     """What the newest stress tests of every approach say: who follows an edit, who tells the forgotten."""
     for key, test in STRESSED:
         stored = newest(workspaces, test, APPROACHES)
-        for row in stored.rows if stored else ():
+        for row in stored.result.rows if stored else ():
             for name in APPROACHES:
                 if stored and row.backend == name:
                     yield Finding(key, name, row.value, *row.interval, stored.run)

@@ -18,16 +18,19 @@ import numpy as np
 
 from backends.costs.prices import FIELDS, Book
 from backends.datatypes import Answer, BackendName, UserError
-from backends.system.wording import untypical
+from backends.system.wording import money, untypical
 
 CLAIMED_VOLUME = 100_000  # questions a month from which tuning "typically" pays, says one guide
 RESAMPLES = 5_000
 RETRIEVING = frozenset({"rag", "hybrid"})
 TUNED = frozenset({"fine_tuned", "hybrid"})
+HOURS_A_MONTH = 730.0  # 365 days of 24 hours, by twelve
+FEWEST = 2  # questions from which an interval can be told at all
 
 NAMES: dict[str, str] = {"rag": "RAG", "fine_tuned": "Fine-tuned", "hybrid": "Hybrid", "base": "Base"}
 
-Serving = Literal["hosted", "self_hosted"]
+# By the token; a machine paid while it works; machines that are paid day and night, working or not.
+Serving = Literal["hosted", "self_hosted", "rented"]
 Verdict = Literal["above", "below", "always", "never", "same"]
 
 
@@ -57,6 +60,7 @@ class OperatingPlan:
     """How the product would be run. Measured where it can be, the rest is the user's input."""
 
     serving: Serving = "hosted"
+    volume: float = 10_000.0  # questions a month; decides how many machines are rented
     busy_share: float = 0.5  # of a paid machine hour that is spent answering
     months: float = 12.0  # over which one-off costs are spread
     changes: float = 4.0  # documents that change in a month
@@ -114,6 +118,7 @@ class Crossover:
     low: float
     high: float
     crossing_share: float  # of the resamples in which the lines cross
+    questions: int  # that both have answered; an interval needs `FEWEST`
 
 
 @dataclass(frozen=True)
@@ -151,10 +156,42 @@ def measured_of(answers: Iterable[Answer]) -> dict[BackendName, Measured]:
 # --- what one month is made of -------------------------------------------------------------------
 
 
+def training_run(book: Book, plan: OperatingPlan) -> float:
+    """What one training run costs, people's time apart: hours of the training machine."""
+    return plan.training_hours * book["training_hour"]
+
+
+def change_cost(book: Book, plan: OperatingPlan, backend: BackendName, tokens: float) -> float:
+    """What following one change of a document of so many tokens costs this backend.
+
+    An index embeds the document again. A tuned backend is trained again once enough changes have gathered:
+    one change bears its share of that run and of the people's time for it.
+    """
+    cost = tokens * book["embedding"] / 1e6 if backend in RETRIEVING else 0.0
+    if backend in TUNED:
+        people = plan.people_per_retraining * book["labour_hour"]
+        cost += (training_run(book, plan) + people) / plan.changes_per_retraining
+    return cost
+
+
+def capacity(case: CostCase, backend: BackendName) -> float:
+    """Questions that one rented machine answers in a month."""
+    seconds = float(np.mean(case.measured[backend].seconds))
+    return HOURS_A_MONTH * 3600 * case.plan.busy_share / max(seconds, 1e-9)
+
+
+def machines(case: CostCase, backend: BackendName) -> int:
+    """Rented machines that the planned volume needs, one at least."""
+    return max(1, math.ceil(case.plan.volume / capacity(case, backend)))
+
+
 def fixed_parts(case: CostCase, backend: BackendName) -> dict[str, float]:
     """What a month costs before the first question, by part."""
     book, plan = case.book, case.plan
     parts: dict[str, float] = {}
+    if plan.serving == "rented":
+        rent = machines(case, backend) * HOURS_A_MONTH * book["machine_hour"]
+        parts["Rented machines, idle hours included"] = rent
     if backend in RETRIEVING:
         tokens = plan.corpus_tokens / plan.months + plan.changes * plan.changed_tokens
         parts["Embedding of documents"] = tokens * book["embedding"] / 1e6
@@ -162,7 +199,7 @@ def fixed_parts(case: CostCase, backend: BackendName) -> dict[str, float]:
         parts["People, set-up of retrieval"] = plan.setup_rag * book["labour_hour"] / plan.months
     if backend in TUNED:
         runs = plan.changes / plan.changes_per_retraining
-        run = plan.training_hours * book["training_hour"]
+        run = training_run(book, plan)
         parts["First training"] = run / plan.months
         parts["Retraining"] = runs * run
         parts["People, set-up of tuning"] = plan.setup_tuned * book["labour_hour"] / plan.months
@@ -180,7 +217,7 @@ def answer_parts(case: CostCase, backend: BackendName) -> dict[str, np.ndarray]:
         completion = book["completion"] * (book["tuned_completion"] if tuned else 1)
         parts["Prompt tokens"] = np.asarray(measured.prompt_tokens, float) * prompt / 1e6
         parts["Answer tokens"] = np.asarray(measured.completion_tokens, float) * completion / 1e6
-    else:
+    elif plan.serving == "self_hosted":
         hour = book["machine_hour"] / plan.busy_share
         parts["Machine time"] = np.asarray(measured.seconds, float) * hour / 3600
     if backend in RETRIEVING:
@@ -195,7 +232,23 @@ def fixed(case: CostCase, backend: BackendName) -> float:
 
 def per_answer(case: CostCase, backend: BackendName) -> np.ndarray:
     """(questions,) cost of each measured answer."""
-    return np.sum(list(answer_parts(case, backend).values()), axis=0)
+    nothing = np.zeros(len(case.measured[backend].ids))  # rented machines are paid, asked or not
+    return np.asarray(sum(answer_parts(case, backend).values(), nothing))
+
+
+def thousand(answers: Iterable[Answer], book: Book, plan: OperatingPlan) -> float | None:
+    """What 1,000 answers like these, all of one backend, cost; None where none of them was timed alone."""
+    measured = measured_of(answers)
+    if not measured:
+        return None
+    name = next(iter(measured))
+    return 1000 * float(per_answer(CostCase(measured, book, plan), name).mean())
+
+
+def monthly_total(case: CostCase, backend: BackendName, volume: float | None = None) -> float:
+    """What a month costs at this volume, or at the planned one."""
+    at = case.plan.volume if volume is None else volume
+    return fixed(case, backend) + at * float(per_answer(case, backend).mean())
 
 
 def line(case: CostCase, backend: BackendName, volumes: Sequence[float]) -> CostLine:
@@ -231,6 +284,7 @@ def crossover(
         float(low),
         float(high),
         float(np.isfinite(volumes).mean()),
+        len(saved),
     )
 
 
@@ -275,6 +329,7 @@ PLANNED: dict[str, str] = {
     "months": "Months that one-off costs are spread over",
     "question_tokens": "Tokens of a question",
     "gigabytes": "Stored gigabytes",
+    "volume": "Questions a month",
     "busy_share": "Busy share of the machine",
     "setup_rag": "People's hours to set up retrieval",
     "setup_tuned": "People's hours to set up tuning",
@@ -356,6 +411,29 @@ def _reach(swing: Swing) -> float:
 # --- in words --------------------------------------------------------------------------------------
 
 
+def cheapest_words(case: CostCase, found: Sequence[Crossover]) -> str:
+    """Who costs least at the planned volume, what the others cost, and from where on that changes."""
+    names = [name for name in NAMES if name in case.measured and name != "base"] or list(case.measured)
+    totals = {name: monthly_total(case, name) for name in names}  # type: ignore[arg-type]
+    first, *rest = sorted(totals, key=totals.__getitem__)
+    said = (
+        f"At {rounded(case.plan.volume)} questions a month {NAMES[first]} costs {_month(totals[first], case)}"
+    )
+    others = [f"{NAMES[name]} {_month(totals[name], case)}" for name in rest]
+    said += f", the least; {' and '.join(others)}." if others else "."
+    turns = [
+        f"{NAMES[each.challenger]} is cheaper than {NAMES[each.incumbent]} {each.verdict} about "
+        f"{rounded(each.volume)} questions a month."
+        for each in found
+        if each.verdict in ("above", "below") and each.volume is not None
+    ]
+    return " ".join([said, *turns[:1]]) if turns else f"{said} No volume changes that." if rest else said
+
+
+def _month(total: float, case: CostCase) -> str:
+    return f"{money(total, case.book.currency)} a month"
+
+
 def in_words(found: Crossover) -> str:
     """One sentence: who is cheaper from where on, and how sure that is."""
     new, old = NAMES[found.challenger], NAMES[found.incumbent]
@@ -370,11 +448,11 @@ def in_words(found: Crossover) -> str:
         return f"{new} is cheaper than {old} at every volume at these prices."
     if found.volume is None:
         return f"{new} and {old} cost the same at these prices."
-    spread = f"{rounded(found.low)} to {rounded(found.high)}"
-    return (
-        f"{new} is cheaper than {old} {found.verdict} {rounded(found.volume)} questions a month "
-        f"(95 % interval {spread})."
-    )
+    at = f"{new} is cheaper than {old} {found.verdict} {rounded(found.volume)} questions a month"
+    low, high = rounded(found.low), rounded(found.high)
+    if found.questions < FEWEST:
+        return f"{at}, as one question has it: too few for an interval."
+    return f"{at}." if low == high else f"{at} (95 % interval {low} to {high})."
 
 
 def rounded(volume: float) -> str:

@@ -132,9 +132,34 @@ class Board:
         return [f"{loaded} of {len(answers)} answers came cold or under load: {left}."] if loaded else []
 
     def verdicts(self) -> list[str]:
-        """What the run says about who answers right, in plain words, the clearest first."""
+        """Who answers right, in plain words: RAG against fine-tuned, then the clearest; the control last."""
         right = [d for d in self.differences if d.measure == "right"]
-        return [d.sentence for d in sorted(right, key=lambda d: (not d.significant, d.p))]
+        return [d.sentence for d in sorted(right, key=_telling)]
+
+    def conclusion(self) -> str:
+        """Who answers most questions right, and whether that lead may be chance."""
+        arms = {name: board for name, board in self.arms.items() if name != "base"} or self.arms
+        scores = {name: board.scores["right"].value for name, board in arms.items()}
+        if not scores:
+            return "No answer yet."
+        first, *rest = sorted(scores, key=scores.__getitem__, reverse=True)
+        most = f"{arm_label(first)} answers {100 * scores[first]:.0f} of 100 questions right"
+        if not rest:
+            return f"{most}."
+        second = f"{arm_label(rest[0])} {100 * scores[rest[0]]:.0f}"
+        tests = [d for d in self.differences if {d.first, d.second} == {first, rest[0]}]
+        sure = any(d.measure == "right" and d.significant for d in tests)
+        chance_words = "is unlikely to be chance" if sure else "may be chance"
+        if scores[first] == scores[rest[0]]:
+            return f"{most}, {arm_label(rest[0])} as many."
+        others = "".join(f", {arm_label(name)} {100 * scores[name]:.0f}" for name in rest[1:])
+        return f"{most}, {second}{others}; the lead over {arm_label(rest[0])} {chance_words}."
+
+
+def _telling(made: Difference) -> tuple[bool, bool, bool, float]:
+    """The order in which differences are told."""
+    pair = {made.first, made.second}
+    return "base" in pair, pair != {"rag", "fine_tuned"}, not made.significant, made.p
 
 
 def difference(

@@ -22,6 +22,7 @@ import numpy as np
 
 from backends.answering import stopwatch
 from backends.answering.overlap import sentences
+from backends.costs.monthly import RETRIEVING, OperatingPlan, change_cost
 from backends.costs.prices import load_book
 from backends.datatypes import (
     Answer,
@@ -218,22 +219,21 @@ class PrivateCopySubject:
 
     def change_cost(self, backend: BackendName, characters: int) -> dict[str, Any]:
         """Embedding the document again; for tuned backends also one training run as its card measured it."""
-        amount, basis = 0.0, []
-        if backend in ("rag", "hybrid"):
-            tokens = characters / REEMBEDDED_CHARACTERS_PER_TOKEN
-            amount += tokens * self._book["embedding"] / 1e6
+        tokens, seconds, basis = characters / REEMBEDDED_CHARACTERS_PER_TOKEN, 0.0, []
+        if backend in RETRIEVING:
             basis.append(f"about {tokens:,.0f} tokens embedded again")
         if backend in ("fine_tuned", "hybrid"):
             adapter = self._triptych.adapters.active(
                 backend, self._triptych.model(self._settings).fingerprint
             )
             seconds = float(adapter.card.report.get("seconds", 0.0)) if adapter is not None else 0.0
-            amount += seconds / 3600 * self._book["training_hour"]
             basis.append(f"one training run of {seconds:,.0f} s")
+        plan = OperatingPlan(training_hours=seconds / 3600, changes_per_retraining=1, people_per_retraining=0)
         return {
-            "amount": round(amount, 8),
+            "amount": round(change_cost(self._book, plan, backend, tokens), 8),
             "currency": self._book.currency,
             "basis": " and ".join(basis) or "nothing to do: it follows no change",
+            "tokens": round(tokens),
         }
 
 

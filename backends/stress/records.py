@@ -89,7 +89,7 @@ class StressSubject(Protocol):
         ...
 
     def change_cost(self, backend: BackendName, characters: int) -> Mapping[str, Any]:
-        """What following a change of a document of that length costs: amount, currency, basis."""
+        """What following a change of a document of that length costs: amount, currency, basis, tokens."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Finished stress tests on disk, so that advice can name the run a number comes from.
+"""Finished stress tests on disk, so that a page shows them again and advice can name the run of a number.
 
 Enters: results. Leaves: one JSON file each below <workspace>/stress/, and the newest of a test. Only numbers
 and the sentence are kept: answers quote documents, and what was forgotten must not live on here.
@@ -7,14 +7,13 @@ and the sentence are kept: answers quote documents, and what was forgotten must 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backends.evaluation.statistics import Interval
-from backends.stress.records import Result, StressTest
+from backends.stress.records import Measurement, Result, StressRow, StressTest
 from backends.system.files import write_whole
 from backends.system.json_values import plain
 
@@ -23,21 +22,12 @@ KEPT = 100
 
 
 @dataclass(frozen=True)
-class StoredRow:
-    """The main measure of one backend."""
-
-    backend: str
-    value: float
-    interval: Interval
-    count: int
-
-
-@dataclass(frozen=True)
 class Stored:
+    """A finished test without its answers; `at` is UTC, ISO 8601."""
+
     run: str
-    test: str
-    sentence: str
-    rows: tuple[StoredRow, ...]
+    at: str
+    result: Result
 
 
 def keep(workspace: Path, result: Result) -> str:
@@ -56,12 +46,12 @@ def keep(workspace: Path, result: Result) -> str:
     return run
 
 
-def newest(workspaces: Sequence[Path], test: StressTest, backends: Sequence[str]) -> Stored | None:
+def newest(workspaces: Sequence[Path], test: StressTest, backends: Sequence[str] = ()) -> Stored | None:
     """The last run of this test, in any of these, that has a row for each of these backends."""
     found = {path for workspace in workspaces for path in (workspace / FOLDER).glob(f"{test}-*.json")}
     for path in sorted(found, key=_time, reverse=True):
         stored = _read(path)
-        if set(backends) <= {row.backend for row in stored.rows}:
+        if set(backends) <= {row.backend for row in stored.result.rows}:
             return stored
     return None
 
@@ -72,5 +62,20 @@ def _time(path: Path) -> str:
 
 def _read(path: Path) -> Stored:
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    rows = tuple(StoredRow(r["backend"], r["value"], tuple(r["interval"]), r["count"]) for r in raw["rows"])
-    return Stored(raw["run"], raw["test"], raw["sentence"], rows)
+    rows = tuple(_row(row) for row in raw["rows"])
+    result = Result(raw["test"], rows, raw["sentence"], (), seed=raw["seed"])
+    return Stored(raw["run"], raw["at"], result)
+
+
+def _row(raw: Mapping[str, Any]) -> StressRow:
+    details = {name: _detail(value) for name, value in raw["details"].items()}
+    return StressRow(**{**raw, "interval": tuple(raw["interval"]), "details": details})
+
+
+def _detail(value: Any) -> Any:
+    """Measurements as they were before they became JSON, also those within a mapping."""
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"value", "interval", "count"}:
+        return Measurement(value["value"], tuple(value["interval"]), value["count"])
+    return {name: _detail(each) for name, each in value.items()}

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE_CORPUS = ROOT / "sample_corpus"
+SAMPLE_RESULTS = SAMPLE_CORPUS / "results"  # measured by sample_corpus/example_results.py
 MODELS = ROOT / "models"
 
 

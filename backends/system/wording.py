@@ -31,6 +31,11 @@ def duration(seconds: float) -> str:
 
 
 def money(amount: float, currency: str) -> str:
-    """Two decimals; below a cent two significant digits, never in powers of ten: `$0.00011`, `$0.000033`."""
-    digits = f"{Decimal(f'{amount:.1e}'):f}" if 0 < abs(amount) < 0.01 else f"{amount:.2f}"
+    """Two decimals; below a cent two significant digits, never in powers of ten; from 1,000 on no decimals:
+    `$0.000033`, `$12.40`, `$8,100,000`.
+    """
+    if 0 < abs(amount) < 0.01:
+        digits = f"{Decimal(f'{amount:.1e}'):f}"
+    else:
+        digits = f"{amount:,.0f}" if abs(amount) >= 1000 else f"{amount:.2f}"
     return f"${digits}" if currency == "USD" else f"{digits} {currency}"

@@ -17,9 +17,11 @@ from backends.advice.advisor import (
     NAMES,
     Advice,
     Answers,
+    Finding,
     MeasuredFindings,
     Reason,
     flip_words,
+    value_words,
 )
 from pages.ui.text import plain_html
 
@@ -46,8 +48,9 @@ def as_html(answers: Answers, advice: Advice, evidence: MeasuredFindings, at: da
         f"<title>Which approach: {NAMES[advice.recommended]}</title><style>{_STYLE}</style></head><body>"
         f"<h1>Which approach: {NAMES[advice.recommended]}</h1>"
         f'<p class="soft">Triptych, {at:%d %B %Y, %H:%M}. Scores are weighted means of marks from 0 to 1.</p>'
-        f'<p class="lead">{_reason(advice.gap)}</p>'
-        f"<h2>Why</h2>{_list(_reason(reason) for reason in advice.reasons)}"
+        f'<p class="lead">{plain_html(advice.headline)}</p><p>{_reason(advice.gap)}</p>'
+        f"<h2>Why, against {NAMES[advice.runner_up]}</h2>{_list(_reason(each) for each in advice.reasons)}"
+        f"{_against(advice)}"
         f"<h2>Marks</h2>{_marks(advice)}"
         f"<h2>What would change it</h2>{_flips(advice, answers)}"
         f"<h2>How sure</h2><p>{robust_words(advice)}</p>"
@@ -82,6 +85,12 @@ def basis_words(reason: Reason) -> str:
 
 def _reason(reason: Reason) -> str:
     return f'{plain_html(reason.text)} <span class="soft">[{plain_html(basis_words(reason))}]</span>'
+
+
+def _against(advice: Advice) -> str:
+    if not advice.against:
+        return ""
+    return f"<h2>What speaks for {NAMES[advice.runner_up]}</h2>{_list(map(_reason, advice.against))}"
 
 
 def _list(items: Iterable[str]) -> str:
@@ -120,9 +129,11 @@ def _answers(answers: Answers) -> str:
 
 
 def _findings(evidence: MeasuredFindings) -> str:
+    """Every number; the run's id says where it can be looked up."""
     rows = "".join(
         f"<tr><td>{plain_html(MEASURE_WORDS[f.key])}</td><td>{NAMES[f.backend]}</td>"
-        f'<td class="n">{f.value:.4g}</td><td class="n">{_interval(f.low, f.high)}</td>'
+        f'<td class="n">{plain_html(value_words(f.key, f.value, evidence.currency))}</td>'
+        f'<td class="n">{_interval(f, evidence.currency)}</td>'
         f"<td>{plain_html(f.run)}</td></tr>"
         for f in evidence.findings
     )
@@ -130,8 +141,11 @@ def _findings(evidence: MeasuredFindings) -> str:
     return f"<table>{head}{rows}</table>" if rows else "<p>Nothing has been measured yet.</p>"
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
+def _interval(finding: Finding, currency: str) -> str:
+    if finding.low is None or finding.high is None:
+        return ""
+    low, high = (value_words(finding.key, each, currency) for each in (finding.low, finding.high))
+    return plain_html(f"{low} to {high}")
 
 
 def _unknown(advice: Advice) -> str:

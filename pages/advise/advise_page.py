@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,30 +23,24 @@ from backends.advice.advisor import (
     Answers,
     MeasuredFindings,
     Prefilled,
+    Reason,
     advise,
     flip_words,
     prefill,
+    value_words,
 )
-from backends.advice.findings import STRESSED, change_rate, evidence_of, fitting, stress_findings
-from backends.costs.monthly import OperatingPlan
-from backends.datatypes import BackendName
-from backends.evaluation.probes import chosen, questions_for
-from backends.language.answer_text import is_json
-from backends.system.jobs import Job
+from backends.advice.findings import STRESSED, evidence_of, stress_findings
+from backends.stress import results
 from pages.advise import advice_report
-from pages.ui import resources, session
-from pages.ui.evaluator import KIND, Order
-from pages.ui.look import LOOKS
+from pages.ui import assumptions, measured, resources, session
+from pages.ui.conclusion import conclusion
 from pages.ui.own_prices import own_book
 from pages.ui.service import Service
 from pages.ui.text import listing, markdown
 
 PAGES = Path(__file__).resolve().parents[1]
 EVALUATE, STRESS = str(PAGES / "evaluate" / "evaluate_page.py"), str(PAGES / "stress" / "stress_page.py")
-POLL = 0.6
-QUESTIONS = 24
-STRUCTURED = 6
-DAYS_A_MONTH = 30.4
+COMES_WITH = "comes with Triptych"
 
 
 # --- what is known ---------------------------------------------------------------------------------
@@ -54,12 +49,8 @@ DAYS_A_MONTH = 30.4
 def known(service: Service) -> dict[str, Prefilled]:
     """Answers that need not be asked, each with where it comes from."""
     found: dict[str, Prefilled] = {}
-    histories = [service.history(document.name) for document in service.documents()]
-    starts = [datetime.fromisoformat(entry.at) for history in histories for entry in history[:1]]
-    if starts:
-        months = (datetime.now(min(starts).tzinfo) - min(starts)).days / DAYS_A_MONTH
-        if (rate := change_rate(histories, months)) is not None:
-            found["changes"] = rate
+    if (rate := assumptions.change_rate_of(service)) is not None:
+        found["changes"] = rate
     adapter = service.adapters().active("fine_tuned")
     if adapter is not None and adapter.card.rows:
         found["rows"] = Prefilled(
@@ -68,26 +59,40 @@ def known(service: Service) -> dict[str, Prefilled]:
     return found
 
 
-def evidence_for(service: Service, now: session.Session, answers: Answers) -> MeasuredFindings:
-    """The newest evaluation of every approach, priced, and the newest stress tests; empty without any."""
+def evidence_for(service: Service, now: session.Session) -> tuple[MeasuredFindings, dict[str, str]]:
+    """The evaluation that counts, priced, and the newest stress tests; and who measured each run."""
     evaluator = service.evaluator(now.visitor)
+    found = measured.basis(now, service)
     stressed = tuple(stress_findings([evaluator.own.workspace, evaluator.shared.workspace]))
-    record = fitting(evaluator.runs())
-    if record is None:
-        return MeasuredFindings(stressed)
-    scored = evidence_of(
-        evaluator.board(record.run), own_book(now, service), OperatingPlan(changes=answers.changes)
-    )
-    return MeasuredFindings((*scored.findings, *stressed))
+    by = {each.run: _by(evaluator.own.workspace, each.run) for each in stressed}
+    if not stressed and found.shipped:
+        stressed = tuple(stress_findings([evaluator.shipped.workspace]))
+        by = {each.run: COMES_WITH for each in stressed}
+    if found.board is None:
+        return MeasuredFindings(stressed), by
+    run = found.board.run.record.run
+    by[run] = COMES_WITH if found.shipped else measured.whose(evaluator, run)
+    scored = evidence_of(found.board, own_book(now, service), assumptions.own_plan(now, service))
+    return replace(scored, findings=(*scored.findings, *stressed)), by
+
+
+def _by(own: Path, run: str) -> str:
+    """Who measured a stress test."""
+    mine = (own / results.FOLDER / f"{run}.json").is_file()
+    return "measured by you" if mine else "measured by somebody on this server"
 
 
 # --- questions -------------------------------------------------------------------------------------
 
 
-def questionnaire(found: dict[str, Prefilled]) -> Answers:
-    answers = prefill(found)
+def questionnaire(found: dict[str, Prefilled], service: Service) -> Answers:
+    """Every question; what is asked as an assumption of the costs too is the same number here."""
+    answers, shared = prefill(found), assumptions.assumed(service)
     for ask in ASKS:
-        value = _level(ask, answers) if ask.levels else _number(ask, answers)
+        if ask.key in shared:
+            value: float = assumptions.ask(replace(shared[ask.key], help=_help(ask)), ask.question)
+        else:
+            value = _level(ask, answers) if ask.levels else _number(ask, answers)
         changed: dict[str, Any] = {ask.key: value}
         answers = replace(answers, **changed)
         if ask.key in found and value == getattr(prefill(found), ask.key):
@@ -96,20 +101,20 @@ def questionnaire(found: dict[str, Prefilled]) -> Answers:
 
 
 def _level(ask: AdviceQuestion, answers: Answers) -> int:
+    key = f"ask-{ask.key}"
     chosen_ = st.segmented_control(
         ask.question, list(range(len(ask.levels))), format_func=ask.levels.__getitem__,
-        default=getattr(answers, ask.key), key=f"ask-{ask.key}", required=True, help=_help(ask),
+        default=session.recall(key, getattr(answers, ask.key)), key=key, required=True, help=_help(ask),
     )  # fmt: skip
+    session.keep(key, chosen_)
     return int(chosen_ or 0)
 
 
 def _number(ask: AdviceQuestion, answers: Answers) -> float:
-    return float(
-        st.number_input(
-            ask.question, ask.low, ask.high, float(getattr(answers, ask.key)),
-            key=f"ask-{ask.key}", format="%g", help=_help(ask),
-        )
-    )  # fmt: skip
+    known_ = float(getattr(answers, ask.key))
+    return assumptions.ask(
+        assumptions.Assumed(f"ask-{ask.key}", ask.question, ask.low, ask.high, known_, _help(ask))
+    )
 
 
 def _help(ask: AdviceQuestion) -> str:
@@ -127,23 +132,28 @@ def weights() -> dict[str, float]:
 # --- the advice ------------------------------------------------------------------------------------
 
 
-def advice_card(advice: Advice, answers: Answers) -> None:
-    look = LOOKS[advice.recommended]
-    with st.container(border=True):
-        st.markdown(f"### :{look.tint}[{look.mark} {NAMES[advice.recommended]}]")
-        st.markdown(markdown(advice.gap.text))
-        st.caption(markdown(f"Rests on {advice_report.basis_words(advice.gap)}."))
-    st.markdown("**Why**")
-    for reason in advice.reasons:
-        st.markdown(f"- {markdown(reason.text)}  \n  :small[{markdown(advice_report.basis_words(reason))}]")
-    st.markdown("**What would change it**")
+def reasons(advice: Advice, answers: Answers) -> None:
+    """Why, what speaks for the runner-up, what would change it, and how sure it is."""
+    name, second = NAMES[advice.recommended], NAMES[advice.runner_up]
+    st.subheader(f"Why {name}, not {second}", anchor=False)
+    _list(advice.reasons)
+    if advice.against:
+        st.subheader(f"What speaks for {second}", anchor=False)
+        _list(advice.against)
+    st.subheader("What would change it", anchor=False)
+    st.markdown(markdown(advice.gap.text))
     if not advice.flips:
         st.caption("No single other answer changes the recommendation.")
     for flip in advice.flips:
         st.markdown(f"- {markdown(flip_words(flip, answers))}")
-    st.markdown("**How sure**")
+    st.subheader("How sure", anchor=False)
     st.markdown(markdown(advice_report.robust_words(advice)))
     st.caption(markdown("Guides: " + "; ".join(f"{letter}: {name}" for letter, name in GUIDES.items()) + "."))
+
+
+def _list(found: Sequence[Reason]) -> None:
+    for reason in found:
+        st.markdown(f"- {markdown(reason.text)}  \n  :small[{markdown(advice_report.basis_words(reason))}]")
 
 
 def marks_table(advice: Advice) -> None:
@@ -170,9 +180,13 @@ def marks_table(advice: Advice) -> None:
     )  # fmt: skip
 
 
-def findings_table(evidence: MeasuredFindings) -> None:
+def findings_table(evidence: MeasuredFindings, by: Mapping[str, str]) -> None:
     if not evidence.findings:
         return
+
+    def said(key: str, value: float) -> str:
+        return value_words(key, value, evidence.currency)
+
     stressed = [f for f in evidence.findings if f.key in dict(STRESSED)]
     st.markdown("**Measured**")
     with st.container(horizontal=True):
@@ -185,58 +199,31 @@ def findings_table(evidence: MeasuredFindings) -> None:
             {
                 "What": MEASURE_WORDS[f.key],
                 "Of": NAMES[f.backend],
-                "Value": f.value,
-                "95 %": "" if f.low is None else f"{f.low:.3g} to {f.high:.3g}",
+                "Value": said(f.key, f.value),
+                "95 %": (
+                    ""
+                    if f.low is None or f.high is None
+                    else f"{said(f.key, f.low)} to {said(f.key, f.high)}"
+                ),
+                "By": by[f.run],
                 "Run": f.run,
             }
             for f in evidence.findings
         ]
     )
     st.dataframe(
-        frame, hide_index=True, alt="Every measured number with its interval.",
-        column_config={"Value": st.column_config.NumberColumn(format="%.4g")},
+        frame, hide_index=True, alt="Every measured number with its interval and who measured it.",
     )  # fmt: skip
 
 
-def not_known(advice: Advice, job: Job | None, working: bool) -> None:
-    """What is missing, and the button that measures it."""
-    if advice.unknown:
-        missing = listing([MEASURE_WORDS[key] for key in advice.unknown])
-        st.info(f"Not known yet: {missing}. Until it is measured, the guides' view or nothing stands in.")
-        if set(advice.unknown) & set(dict(STRESSED)):
-            st.page_link(
-                STRESS, label="Run the freshness and erasure tests to know them", icon=":material/bolt:"
-            )
-    if working and job is not None:
-        st.fragment(progress, run_every=POLL)(job)
+def not_known(advice: Advice) -> None:
+    """What is missing, and where it is measured."""
+    if not advice.unknown:
         return
-    st.button(
-        f"Measure with {QUESTIONS + STRUCTURED} questions" if advice.unknown else "Measure again",
-        key="measure-all", on_click=measure, icon=":material/timer:",
-        help="An evaluation of RAG, fine-tuning and the hybrid on the same questions; it is stored.",
-    )  # fmt: skip
-
-
-def progress(job: Job) -> None:
-    if job.finished:
-        st.rerun()
-    done, total, what = job.progress
-    left = job.seconds_left
-    rest = f", about {max(1, round(left))} s left" if left is not None and total else ""
-    st.progress(job.fraction, text=f"Answer {done:,} of {total:,}{rest}" if total else markdown(what))
-    st.button("Cancel", on_click=job.cancel, key="cancel-advice", icon=":material/close:")
-
-
-def measure() -> None:
-    now = session.current()
-    service = resources.service(now.visitor)
-    pool = questions_for(service.documents())
-    labels = [q for q in pool if q.answers and is_json(q.answers[0])]
-    plain = [q for q in pool if q not in labels]
-    asked = (*chosen(plain, QUESTIONS, 0), *chosen(labels, STRUCTURED, 0))
-    backends: tuple[BackendName, ...] = ("rag", "fine_tuned", "hybrid")
-    order = Order(asked, "advisor", backends, now.settings, name="For the advisor")
-    resources.jobs().start(KIND, now.visitor, service.evaluator(now.visitor).ordered(order))
+    missing = listing([MEASURE_WORDS[key] for key in advice.unknown])
+    st.info(f"Not known yet: {missing}. Until it is measured, the guides' view or nothing stands in.")
+    if set(advice.unknown) & set(dict(STRESSED)):
+        st.page_link(STRESS, label="Run the freshness and erasure tests to know them", icon=":material/bolt:")
 
 
 # --- the page --------------------------------------------------------------------------------------
@@ -245,22 +232,23 @@ def measure() -> None:
 def page() -> None:
     now = session.current()
     service = resources.service(now.visitor)
-    st.title("Which approach fits", anchor=False)
-    st.caption(
-        "RAG comes first; tuning or a hybrid has to earn its place by a measured gap or a requirement."
-    )
+    st.title("Advise", anchor=False)
+    opening = st.container()
     left, right = st.columns([1, 1.5], gap="large")
     with left:
-        answers = questionnaire(known(service))
+        st.subheader("Your case", anchor=False)
+        answers = questionnaire(known(service), service)
         moved = weights()
-    job, working = resources.newest_job(now.visitor, KIND)
-    evidence = evidence_for(service, now, answers)
+    evidence, by = evidence_for(service, now)
     advice = advise(answers, evidence, moved)
+    with opening:
+        conclusion(advice.headline, _rests_on(advice, answers, by))
     with right:
-        advice_card(advice, answers)
-        not_known(advice, job, working)
         marks_table(advice)
-        findings_table(evidence)
+        reasons(advice, answers)
+        not_known(advice)
+        measured.more(now, again="right" not in advice.unknown and COMES_WITH not in by.values())
+        findings_table(evidence, by)
         st.download_button(
             "One-page report",
             advice_report.as_html(answers, advice, evidence, datetime.now().astimezone()),
@@ -271,6 +259,18 @@ def page() -> None:
             icon=":material/description:",
             help="HTML that prints on one or two sheets, with every number and the run it comes from.",
         )
+    assumptions.expander(now, service, without=[ask.key for ask in ASKS])
+
+
+def _rests_on(advice: Advice, answers: Answers, by: Mapping[str, str]) -> str:
+    """What the recommendation rests on, and the nearest answer that would change it."""
+    rests = f"Rests on your answers and on what was {listing(list(dict.fromkeys(by.values())))}."
+    if not by:
+        rests = "Rests on your answers and the guides alone: nothing has been measured yet."
+    elif set(by.values()) == {COMES_WITH}:
+        rests = "Rests on your answers and on the example that comes with Triptych: measure your own below."
+    nearest = f" It would change with {flip_words(advice.flips[0], answers)}" if advice.flips else ""
+    return rests + nearest
 
 
 page()

@@ -23,7 +23,7 @@ from backends.costs.monthly import (
     rounded,
 )
 from backends.system.wording import money
-from pages.ui.charts import Chart
+from pages.ui.charts import Chart, wrapped
 from pages.ui.look import LOOKS, Theme, label
 
 VOLUMES = np.logspace(2, 8, 61).tolist()
@@ -95,11 +95,17 @@ def _line(figure: go.Figure, drawn: CostLine, currency: str, theme: Theme) -> No
         name=f"{look.mark} {look.label}",
         line={"color": look.colour(theme), "width": 2.5, "dash": DASHES[drawn.backend]},
         customdata=[
-            f"{money(t, currency)} ({money(a, currency)} to {money(b, currency)})"
+            _range(float(t), float(a), float(b), currency)
             for t, a, b in zip(drawn.totals, drawn.low, drawn.high, strict=True)
         ],
         hovertemplate=f"{look.label}: %{{customdata}}<extra></extra>",
     )
+
+
+def _range(total: float, low: float, high: float, currency: str) -> str:
+    """`$1.20 ($1.10 to $1.30)`; no range where both ends read the same."""
+    said, ends = money(total, currency), (money(low, currency), money(high, currency))
+    return said if ends[0] == ends[1] else f"{said} ({ends[0]} to {ends[1]})"
 
 
 def _crossing(figure: go.Figure, case: CostCase, found: Crossover, ink: str) -> None:
@@ -131,7 +137,7 @@ def tornado(swings: Sequence[Swing], found: Crossover, theme: Theme) -> Chart:
     for words, end in (("half as much", "at_low"), ("twice as much", "at_high")):
         ends = [getattr(swing, end) for swing in shown]
         figure.add_bar(
-            y=[swing.name for swing in shown],
+            y=[wrapped(swing.name) for swing in shown],
             base=[math.log10(here)] * len(shown),
             x=[math.log10(min(value, edge)) - math.log10(here) for value in ends],
             orientation="h",

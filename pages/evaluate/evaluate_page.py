@@ -13,7 +13,17 @@ from typing import Any, get_args
 import pandas as pd
 import streamlit as st
 
-from backends.datatypes import BACKEND_NAMES, BackendName, Chunking, Question, RetrievalMode, UserError
+from backends.costs.monthly import thousand
+from backends.datatypes import (
+    BACKEND_NAMES,
+    Answer,
+    BackendName,
+    Chunking,
+    Document,
+    Question,
+    RetrievalMode,
+    UserError,
+)
 from backends.evaluation import reports
 from backends.evaluation.archive import Entry, RunRecord, slug
 from backends.evaluation.comparison import (
@@ -24,6 +34,7 @@ from backends.evaluation.comparison import (
     compare_with_baseline,
 )
 from backends.evaluation.judging import HOW, Endpoint, answers_left, judge_words
+from backends.evaluation.probes import chosen as draw
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.questions import load_questions
 from backends.evaluation.scoring import BY_KEY, MEASURES
@@ -31,15 +42,18 @@ from backends.evaluation.support import AGREEMENT
 from backends.evaluation.sweeps import axes_of, points_of
 from backends.system.jobs import Job
 from pages.evaluate import score_charts
-from pages.ui import charts, resources, session, sources
+from pages.ui import assumptions, charts, resources, session, sources
 from pages.ui.answer_card import card
 from pages.ui.asking import Asked, Column, Round
+from pages.ui.conclusion import conclusion
 from pages.ui.evaluator import JUDGE, KIND, PROPOSE, Evaluator, Order, grid_of
 from pages.ui.look import LOOKS
+from pages.ui.own_prices import own_book
 from pages.ui.service import BackendReadiness, Service
 from pages.ui.text import markdown, plural, seconds
 
 POLL = 0.6
+SEED = 0
 SETS = {
     "test": "Sample questions, test",
     "dev": "Sample questions, development",
@@ -55,6 +69,22 @@ FILTERS = {
     "unsupported": "Somebody is unsupported",
 }
 UNSUPPORTED = 0.5
+# What a cell of the table of questions says, and how it looks: a mark and a word beside the colour.
+WORDS_OF = {
+    "✓ right": "right", "✓ right, declined": "right", "✗ wrong": "wrong", "– declined": "", "no answer": "",
+}  # fmt: skip
+CELLS = {
+    "light": {
+        "right": "background-color: #DFF3EC; color: #00553C",
+        "wrong": "background-color: #FBE6E1; color: #8A2413",
+        "": "background-color: #EEEDE9; color: #474D57",
+    },
+    "dark": {
+        "right": "background-color: #14352B; color: #7FE0BF",
+        "wrong": "background-color: #44211A; color: #F7B3A4",
+        "": "background-color: #2A2F36; color: #C3C9D2",
+    },
+}
 SWEPT: dict[str, tuple[str, list[Any], list[Any]]] = {  # field -> label, choices, chosen at first
     "chunk_size": ("Chunk sizes, tokens", [32, 64, 96, 128, 192, 256, 384, 512], [64, 128, 256]),
     "top_k": ("Passages per question (top-k)", [1, 2, 3, 4, 6, 8, 12, 16, 20], [2, 4, 8]),
@@ -62,6 +92,9 @@ SWEPT: dict[str, tuple[str, list[Any], list[Any]]] = {  # field -> label, choice
     "mode": ("Ways of searching", list(get_args(RetrievalMode)), []),
 }
 MOST_POINTS = 36
+PROPOSED = 30
+TOLD = 3  # differences told in words below the pictures
+MOST_AT_FIRST = 3  # documents that are chosen before the visitor chooses
 
 
 # --- a new run -----------------------------------------------------------------------------------
@@ -84,7 +117,8 @@ def new_run(now: session.Session, service: Service, evaluator: Evaluator, opened
             if number > 1:
                 number = st.slider(
                     "How many of them", 1, len(questions), min(40, len(questions)), key=f"many-{chosen}",
-                    help="More questions take longer and show smaller differences.",
+                    help="Of each kind of question its share is drawn. More questions take longer and show "
+                    "smaller differences.",
                 )  # fmt: skip
             sweep = st.toggle(
                 "Try several settings (sweep)", key="sweep",
@@ -99,8 +133,9 @@ def new_run(now: session.Session, service: Service, evaluator: Evaluator, opened
                 f"{plural(answers, 'answer')}, about {_minutes(answers * SECONDS_PER_ANSWER)} on two cores. "
                 "Settings are those of the sidebar."
             )
+            drawn = "all" if number == len(questions) else f"{number} drawn from every kind"
             order = Order(
-                tuple(questions[:number]), f"{SETS[chosen]}, first {number}", backends, now.settings,
+                tuple(draw(questions, number, SEED)), f"{SETS[chosen]}, {drawn}", backends, now.settings,
                 own=chosen in ("own", "made", "cases"), grid=grid,
             )  # fmt: skip
             st.button(
@@ -201,6 +236,7 @@ def own_file() -> Sequence[Question]:
 def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> Sequence[Question]:
     """Questions made from the documents, in a table to keep, mend or drop them."""
     job, working = resources.newest_job(now.visitor, PROPOSE)
+    documents = about(service) if not working else ()
     if job is None or (not working and job.state in ("failed", "cancelled")):
         if job is not None and job.error:
             st.error(markdown(job.error))
@@ -208,7 +244,10 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
             "Takes table rows, and sentences that the language model can ask about and then answer itself. "
             "Look each one over: only you know whether it is a fair question."
         )
-        st.button("Propose 30 questions", key="propose", on_click=propose, args=(evaluator, service, now))
+        st.button(
+            f"Propose {PROPOSED} questions", key="propose", on_click=propose, disabled=not documents,
+            args=(evaluator, documents, now),
+        )  # fmt: skip
         return ()
     if working:
         st.fragment(job_progress, run_every=POLL)(job, "question")
@@ -235,7 +274,10 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
             "answers": st.column_config.TextColumn(help="Several right answers are parted by |."),
         },
     )  # fmt: skip
-    st.button("Propose others", key="propose", on_click=propose, args=(evaluator, service, now))
+    st.button(
+        "Propose others", key="propose", on_click=propose, disabled=not documents,
+        args=(evaluator, documents, now),
+    )  # fmt: skip
     return [
         Question(
             q.id,
@@ -249,8 +291,22 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
     ]
 
 
-def propose(evaluator: Evaluator, service: Service, now: session.Session) -> None:
-    resources.jobs().start(PROPOSE, now.visitor, evaluator.proposing(service.documents(), 30))
+def about(service: Service) -> Sequence[Document]:
+    """The documents that questions are to be made from: the visitor's uploads at first, or else all."""
+    documents = {document.name: document for document in service.documents()}
+    uploaded = [name for name, document in documents.items() if document.source == "upload"]
+    kept = session.recall("propose-from", uploaded or list(documents)[:MOST_AT_FIRST])
+    session.put("propose-from", [name for name in kept if name in documents])
+    names = st.multiselect(
+        "Documents", list(documents), key="propose-from", placeholder="Choose documents",
+        help="Questions are made from these documents alone.",
+    )  # fmt: skip
+    session.keep("propose-from", names)
+    return [documents[name] for name in names]
+
+
+def propose(evaluator: Evaluator, documents: Sequence[Document], now: session.Session) -> None:
+    resources.jobs().start(PROPOSE, now.visitor, evaluator.proposing(documents, PROPOSED))
 
 
 # --- progress ------------------------------------------------------------------------------------
@@ -337,7 +393,7 @@ def baseline_words(board: Board, earlier: Board) -> BaselineComparison | None:
         return None
     st.subheader("Against the baseline", anchor=False)
     for made in compared.regressions:
-        st.error(markdown(made.sentence), icon=":material/trending_down:")
+        st.warning(markdown(made.sentence), icon=":material/trending_down:")
     for made in compared.improvements:
         st.success(markdown(made.sentence), icon=":material/trending_up:")
     if not compared.regressions and not compared.improvements:
@@ -352,18 +408,33 @@ def baseline_words(board: Board, earlier: Board) -> BaselineComparison | None:
 def scoreboard(board: Board) -> None:
     theme = session.theme()
     st.subheader("Scoreboard", anchor=False)
-    for line in board.verdicts()[:3]:
-        st.markdown(f"- {markdown(line)}")
     drawn = [
         score_charts.interval_chart(board, "right", theme),
         score_charts.interval_chart(board, "groundedness", theme),
         score_charts.latency_chart(board, theme),
-        score_charts.cost_chart(board, theme),
+        cost_chart(board),
     ]
     grid([chart for chart in drawn if chart is not None])
+    for line in board.verdicts()[:TOLD]:
+        st.markdown(f"- {markdown(line)}")
     st.caption("Thin bars are 95 % intervals. " + reports.WITHIN)
     with st.expander("All measures"):
         all_measures(board)
+
+
+def cost_chart(board: Board) -> charts.Chart | None:
+    """Priced as on every other page: measured tokens and times at the visitor's prices and assumptions."""
+    now = session.current()
+    service = resources.service(now.visitor)
+    book, plan = own_book(now, service), assumptions.own_plan(now, service)
+    costs = {
+        name: cost for name in board.arms if (cost := thousand(_answers(board, name), book, plan)) is not None
+    }
+    return score_charts.cost_chart(costs, book.currency, session.theme()) if costs else None
+
+
+def _answers(board: Board, arm: str) -> list[Answer]:
+    return [entry.answer for entry in board.run.entries_of(arm).values() if entry.answer is not None]
 
 
 def grid(drawn: Sequence[charts.Chart], columns: int = 2) -> None:
@@ -445,8 +516,10 @@ def differences_tab(board: Board, service: Service) -> None:
             **{arm_label(a): [_mark(entries[a].get(q.id)) for q in shown] for a in arms},
         }
     )
+    colours = CELLS[session.theme()]
+    cells = table.style.map(lambda mark: colours[WORDS_OF[mark]], subset=[arm_label(arm) for arm in arms])
     picked = st.dataframe(
-        table, key=f"questions-{board.run.record.run}-{wanted}", hide_index=True, on_select="rerun",
+        cells, key=f"questions-{board.run.record.run}-{wanted}", hide_index=True, on_select="rerun",
         selection_mode="single-row", height=min(38 + 35 * len(shown), 320),
         column_config={"question": st.column_config.TextColumn(width="large")},
         alt=f"{plural(len(shown), 'question')} with who answered right.",
@@ -475,12 +548,12 @@ def _mark(entry: Entry | None) -> str:
     if entry is None or entry.answer is None:
         return "no answer"
     if entry.scores["right"]:
-        return "right, declined" if entry.answer.abstained else "right"
-    return "declined" if entry.answer.abstained else "wrong"
+        return "✓ right, declined" if entry.answer.abstained else "✓ right"
+    return "– declined" if entry.answer.abstained else "✗ wrong"
 
 
 def side_by_side(question: Question, entries: dict[str, Entry], board: Board, service: Service) -> None:
-    st.markdown(f"##### {markdown(question.question)}", anchors=False)
+    st.markdown(f"#### {markdown(question.question)}", anchors=False)
     gold = " or ".join(question.answers) or "the documents do not say"
     where = f", in {', '.join(question.documents)}" if question.documents else ""
     st.markdown(f"**Gold answer:** {markdown(gold + where)}")
@@ -525,8 +598,6 @@ def sweep_section(board: Board) -> None:
         st.caption("The sweep has no answers yet.")
         return
     st.subheader("Which settings pay", anchor=False)
-    for line in board.verdicts()[:2]:
-        st.markdown(f"- {markdown(line)}")
     across = "top_k" if "top_k" in axes else list(axes)[-1]
     down = next((name for name in ("chunk_size", *axes) if name in axes and name != across), None)
     shown = points
@@ -652,7 +723,7 @@ def shown_run(
         count = plural(len(failures), "answer")
         st.warning(markdown(f"{count} failed and do not count: {failures[0].failure}"))
     for note in board.notes:
-        st.warning(markdown(note), icon=":material/find_in_page:")
+        st.info(markdown(note), icon=":material/find_in_page:")
     if not board.arms:
         st.info("No answer yet.")
         return
@@ -661,7 +732,7 @@ def shown_run(
     else:
         scoreboard(board)
     names = [] if record.sweep else ["Where they differ", "By category", "Time by stage"]
-    names += ["Tests", "Judge model", "Made with"]
+    names += ["Tests", "Made with"] if ev.is_example(record.run) else ["Tests", "Judge model", "Made with"]
     tabs = st.tabs(names, key=f"tabs-{record.sweep}", on_change="rerun")
     drawings = {
         "Where they differ": lambda: differences_tab(board, service),
@@ -701,27 +772,42 @@ def page() -> None:
     service = resources.service(now.visitor)
     evaluator = service.evaluator(now.visitor)
     st.title("Evaluate", anchor=False)
-    st.caption(
-        "Ask many questions with known answers, and see who is right, how sure that is, and at what price."
-    )
+    opening = st.container()
     job, working = resources.newest_job(now.visitor, KIND)
     busy = [each for each in resources.jobs().owned_by(now.visitor, KIND) if not each.finished]
     runs = evaluator.runs()
     # What a run in the making is called and says still changes. Asked last: it may have begun just now.
     made = {event for each in busy for event in each.events_since(0)}
     runs = [record for record in runs if record.run not in made]
-    new_run(now, service, evaluator, opened=not runs and not working)
+    example = evaluator.example() if not runs else None
+    new_run(now, service, evaluator, opened=not runs and example is None and not working)
     job_line(job, working)
-    if not runs:
-        if not working:
-            st.info("No run yet. Start one above: forty questions show large differences in about a minute.")
+    if not runs and example is None:
+        with opening:
+            conclusion(
+                "Nothing has been evaluated yet.",
+                "Ask many questions with known answers: forty show large differences in about a minute.",
+            )
         return
-    record, earlier = chosen_runs(runs, now)
+    record, earlier = chosen_runs(runs, now) if example is None else (example, None)
     board = evaluator.board(record.run)
+    with opening:
+        conclusion(board.conclusion(), _rests_on(board, example is not None))
     if not record.complete:
         interrupted(record, board, evaluator, now, working)
     compared = baseline_words(board, evaluator.board(earlier.run)) if earlier else None
     shown_run(board, compared, earlier.run if earlier else None, service, evaluator)
+
+
+def _rests_on(board: Board, example: bool) -> str:
+    """RAG against the fine-tuned model in words, and what the numbers are of."""
+    record = board.run.record
+    of = f"{plural(len(record.questions), 'question')}, {record.question_set}"
+    if example:
+        count = plural(len(record.questions), "question")
+        of = f"An example that comes with Triptych, {count} about the sample: your first run takes its place"
+    told = [f"{line}." for line in board.verdicts()[:1]]
+    return " ".join([*told, f"{of}."])
 
 
 page()

@@ -16,7 +16,7 @@ from backends.evaluation.comparison import Board, arm_label, clearly_best
 from backends.evaluation.scoring import BY_KEY, Score, Scoreboard
 from backends.evaluation.sweeps import Point, pareto_front
 from backends.system.wording import money
-from pages.ui.charts import PATTERNS, STAGES, SYMBOLS, Chart
+from pages.ui.charts import PATTERNS, STAGES, SYMBOLS, Chart, wrapped
 from pages.ui.look import LOOKS, Theme
 from pages.ui.text import seconds
 
@@ -110,27 +110,28 @@ def latency_chart(board: Board, theme: Theme) -> Chart:
     return Chart(title, figure, alt, pd.DataFrame(rows), "score-latency")
 
 
-def cost_chart(board: Board, theme: Theme) -> Chart:
-    """What a thousand such answers cost at the price book's prices."""
-    arms = board.arms
+def cost_chart(costs: Mapping[str, float], currency: str, theme: Theme) -> Chart:
+    """What a thousand such answers of each arm cost at the visitor's prices."""
     figure = go.Figure()
     figure.add_bar(
-        y=[_named(name) for name in arms],
-        x=[1000 * arm.cost for arm in arms.values()],
+        y=[_named(name) for name in costs],
+        x=list(costs.values()),
         orientation="h",
-        marker={"color": [_colour(name, theme) for name in arms]},
-        text=[money(1000 * arm.cost, arm.currency) for arm in arms.values()],
+        marker={"color": [_colour(name, theme) for name in costs]},
+        text=[money(cost, currency) for cost in costs.values()],
         textposition="auto",
         hovertemplate="%{y}: %{text} for 1,000 answers<extra></extra>",
         showlegend=False,
     )
-    currency = next(iter(arms.values())).currency
-    _layout(figure, len(arms), f"{currency} for 1,000 answers, your prices", None)
-    ordered = sorted(arms.items(), key=lambda item: item[1].cost)
-    title = f"Cheapest for 1,000 answers: {arm_label(ordered[0][0])}, {_money(ordered[0][1])}"
-    alt = "Cost of 1,000 answers. " + " ".join(f"{arm_label(n)}: {_money(a)}." for n, a in arms.items())
-    rows = [{"arm": n, "cost_per_1000": 1000 * a.cost, "currency": a.currency} for n, a in arms.items()]
-    return Chart(title.replace("$", "\\$"), figure, alt, pd.DataFrame(rows), "score-cost")
+    _layout(figure, len(costs), f"{currency} for 1,000 answers, your prices", None)
+    cheapest = min(costs, key=costs.__getitem__)
+    said = money(costs[cheapest], currency).replace("$", "\\$")
+    title = f"Cheapest for 1,000 answers: {arm_label(cheapest)}, {said}"
+    alt = "Cost of 1,000 answers. " + " ".join(
+        f"{arm_label(name)}: {money(cost, currency)}." for name, cost in costs.items()
+    )
+    rows = [{"arm": name, "cost_per_1000": cost, "currency": currency} for name, cost in costs.items()]
+    return Chart(title, figure, alt, pd.DataFrame(rows), "score-cost")
 
 
 def category_chart(board: Board, theme: Theme) -> Chart | None:
@@ -175,7 +176,7 @@ def category_chart(board: Board, theme: Theme) -> Chart | None:
     figure.update_xaxes(title="of 100 questions answered right", range=[-2, 102])
     figure.update_yaxes(
         tickvals=list(range(len(categories))),
-        ticktext=[f"{_words(c)} ({counts[c]})  " for c in categories],
+        ticktext=[f"{wrapped(f'{_words(c)} ({counts[c]})', 16)}  " for c in categories],
         range=[len(categories) - 0.5, -0.5],
         zeroline=False,
     )

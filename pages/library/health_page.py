@@ -9,6 +9,7 @@ from backends.feedback.retrieval_log import Health
 from pages.library.health_charts import volume
 from pages.ui import resources, session
 from pages.ui.charts import show
+from pages.ui.conclusion import conclusion
 from pages.ui.service import Service
 from pages.ui.text import markdown, plural, seconds
 
@@ -70,6 +71,21 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "-"
 
 
+def in_words(health: Health, days: int, logging: bool) -> str:
+    """How many questions the documents answered, and how fast passages were found."""
+    if not health.questions:
+        off = "" if logging else " Logging is switched off."
+        return f"No question was logged in the last {PERIODS[days]}: ask one on the Compare page.{off}"
+    answered = health.questions - len(health.unanswered)
+    time = (
+        "" if health.median_ms is None else f"; passages are typically found in {seconds(health.median_ms)}"
+    )
+    return (
+        f"The documents answered {answered:,} of {plural(health.questions, 'question')} of the last "
+        f"{PERIODS[days]}{time}."
+    )
+
+
 def tables(health: Health) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -112,16 +128,17 @@ def page() -> None:
     now = session.current()
     service = resources.service(now.visitor)
     st.title("Library health", anchor=False)
-    seen = f", as far as they were asked in the view of {markdown(now.role)}" if now.role else ""
-    st.caption(f"What your own questions found in the documents{seen}. Nobody else's questions are shown.")
+    opening = st.container()
+    seen = f", as far as they were asked in the view of {now.role}" if now.role else ""
+    rests = f"What your own questions found in the documents{seen}. Nobody else's questions are shown."
     days = controls(service)
     if now.notice:
         st.success(markdown(now.notice))
         now.notice = None
     health = service.health(days)
+    with opening:
+        conclusion(in_words(health, days, service.logging), rests)
     if not health.questions:
-        off = "" if service.logging else " Logging is switched off."
-        st.info(f"No question was logged in these {PERIODS[days]}.{off} Ask one on the Compare page.")
         return
     figures(health)
     show(volume(health, session.theme()))

@@ -12,10 +12,15 @@ from backends.datatypes import Document
 from backends.documents.differences import DiffRow, compare
 from pages.library.changed_lines import folded, row_html, summary
 from pages.ui import resources, session
+from pages.ui.conclusion import conclusion
 from pages.ui.service import Service
 from pages.ui.text import block, listing, markdown, plural
 
 LONGEST = 2_000  # rows drawn at once
+HOW = (
+    "A file that is added again under its name becomes a new version. Answers use the newest one and say "
+    "which they cite; earlier ones can be read and compared here."
+)
 EVENTS = {"indexed": "Added", "replaced": "Replaced", "forgotten": "Forgotten"}
 
 
@@ -23,10 +28,6 @@ def choose(service: Service) -> tuple[Document, Document] | None:
     """The document and the two versions to compare; None when nothing has a second version."""
     names = [document.name for document in service.documents() if len(service.versions(document.name)) > 1]
     if not names:
-        st.info(
-            "No document has an earlier version yet. Drop a file of the same name on the Documents page, and "
-            "what changed is shown here."
-        )
         return None
     now = session.current()
     first, second, third = st.columns([3, 1, 1])
@@ -83,16 +84,16 @@ def history(name: str, service: Service) -> None:
 def page() -> None:
     service = resources.service(session.current().visitor)
     st.title("Versions", anchor=False)
-    st.caption(
-        "A file that is added again under its name becomes a new version. Answers use the newest one and say "
-        "which they cite; earlier ones can be read and compared here."
-    )
+    opening = st.container()
     chosen = choose(service)
     if chosen is None:
+        with opening:
+            conclusion("No document has an earlier version yet.", HOW)
         return
     before, after = chosen
     rows = compare(before.text, after.text)
-    st.markdown(f"**{markdown(summary(rows, before.version, after.version))}**")
+    with opening:
+        conclusion(f"{after.name}: {summary(rows, before.version, after.version)}", HOW)
     for line in details(before, after):
         st.caption(markdown(line))
     if any(row.changed for row in rows):

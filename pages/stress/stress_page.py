@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from backends.costs.monthly import change_cost
 from backends.settings import default_workspace
 from backends.stress import results
 from backends.stress.form import side_by_side
 from backends.stress.records import Measurement, Result, Retraining, StressRow, StressTest
 from backends.system.jobs import Job, JobContext
 from backends.system.json_values import plain
-from backends.system.wording import duration
+from backends.system.wording import duration, money
 from backends.training.adapters import ANSWERING, Adapters
 from pages.stress import stress_charts
-from pages.ui import charts, resources, session
+from pages.stress.summary import in_words
+from pages.ui import assumptions, charts, resources, session
+from pages.ui.conclusion import conclusion
+from pages.ui.evaluator import Evaluator
 from pages.ui.look import LOOKS, label
+from pages.ui.own_prices import own_book
 from pages.ui.text import listing, markdown
 
 KIND = "stress"
+EXAMPLE = "An example that comes with Triptych, measured on the sample documents: run a test for your own."
 POLL = 0.5
 CARDS: dict[StressTest, tuple[str, str]] = {
     "freshness": ("Freshness", "Facts in the documents are edited: who gives the new fact, and how soon?"),
@@ -99,16 +106,51 @@ def jobs_by_test(visitor: str) -> dict[str, tuple[Job, bool]]:
     return {job.about: (job, not job.finished) for job in reversed(resources.jobs().owned_by(visitor, KIND))}
 
 
+# --- what there is to show -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A result, and in words where it comes from; nothing to say of one that was made just now."""
+
+    result: Result
+    where: str = ""
+
+
+def shown(test: StressTest, made: tuple[Job, bool] | None, evaluator: Evaluator) -> Shown | None:
+    """The visitor's result of this visit, else the newest that is stored, else the one that ships."""
+    if made is not None and isinstance(made[0].result, Result):
+        return Shown(made[0].result)
+    workspaces = [evaluator.own.workspace]
+    workspaces += [] if evaluator.private else [evaluator.shared.workspace]
+    if (stored := results.newest(workspaces, test)) is not None:
+        at = datetime.fromisoformat(stored.at).astimezone()
+        mine = (evaluator.own.workspace / results.FOLDER / f"{stored.run}.json").is_file()
+        who = "you" if mine else "you or another visitor of this server"
+        return Shown(stored.result, f"Measured by {who} on {at:%d %B, %H:%M}; answers are not kept.")
+    if evaluator.example() is not None:
+        stored = results.newest([evaluator.shipped.workspace], test)
+        if stored is not None:
+            return Shown(stored.result, EXAMPLE)
+    return None
+
+
 # --- one card --------------------------------------------------------------------------------------
 
 
 def card(
-    test: StressTest, made: tuple[Job, bool] | None, busy: bool, now: session.Session, number: int
+    test: StressTest,
+    made: tuple[Job, bool] | None,
+    found: Shown | None,
+    busy: bool,
+    now: session.Session,
+    number: int,
 ) -> None:
     title, what = CARDS[test]
     with st.container(border=True):
         words, button = st.columns([4, 1], vertical_alignment="center")
-        words.markdown(f"**{title}.** {what}")
+        words.subheader(title, anchor=False)
+        words.markdown(what)
         seconds = ANSWERS[test] * number * len(now.backends) * SECONDS_PER_ANSWER
         with button:
             st.button(
@@ -117,12 +159,13 @@ def card(
                 help="Asks the backends that are switched on; about "
                 f"{max(5, round(seconds / 5) * 5)} s on two processor cores.",
             )  # fmt: skip
-        if made is None:
-            return
-        job, working = made
-        st.fragment(progress, run_every=POLL if working else None)(job, working)
-        if isinstance(job.result, Result):
-            show(job.result)
+        if made is not None:
+            job, working = made
+            st.fragment(progress, run_every=POLL if working else None)(job, working)
+        if found is not None:
+            if found.where:
+                st.caption(markdown(found.where))
+            show(found.result, now)
 
 
 def progress(job: Job, polled: bool) -> None:
@@ -141,24 +184,28 @@ def progress(job: Job, polled: bool) -> None:
         st.warning("Cancelled.")
 
 
-def show(result: Result) -> None:
+def show(result: Result, now: session.Session) -> None:
     charts.show(stress_charts.chart(result, session.theme()))
     for name, reason in result.skipped.items():
         st.warning(f"{label(name)} was left out. {markdown(reason)}")
     for note in result.notes:
         st.caption(markdown(note))
+    rows = _priced(result.rows, now)
     if result.test == "format":
         forms(result)
     else:
-        details(result.rows)
+        details(rows)
     st.caption(
         f"Thin lines: 95 % intervals over {min(row.count for row in result.rows)} or more "
         f"{'searches' if result.test == 'latency' else 'answers'}. "
         f"Drawn with seed {result.seed}."
     )
-    with st.expander("Every answer and its verdict"):
-        frame = pd.DataFrame([plain(probe) for probe in result.probes])
-        st.dataframe(frame, hide_index=True, alt="Every question of this test with its answer and verdict.")
+    if result.probes:
+        with st.expander("Every answer and its verdict"):
+            frame = pd.DataFrame([plain(probe) for probe in result.probes])
+            st.dataframe(
+                frame, hide_index=True, alt="Every question of this test with its answer and verdict."
+            )
     st.download_button(
         "Result as JSON",
         json.dumps(plain(result), ensure_ascii=False, indent=1),
@@ -168,6 +215,21 @@ def show(result: Result) -> None:
         type="tertiary",
         icon=":material/download:",
     )
+
+
+def _priced(rows: Sequence[StressRow], now: session.Session) -> list[StressRow]:
+    """What following a change costs, under the assumptions and prices of every other page."""
+    if not all("tokens" in row.details.get("cost_of_a_change", {}) for row in rows):
+        return list(rows)
+    service = resources.service(now.visitor)
+    book, plan = own_book(now, service), assumptions.own_plan(now, service)
+    priced = []
+    for row in rows:
+        tokens = float(row.details["cost_of_a_change"]["tokens"])
+        amount = money(change_cost(book, plan, row.backend, tokens), book.currency)
+        cost = f"{amount}: {assumptions.change_basis(plan, row.backend, tokens)}"
+        priced.append(replace(row, details={**row.details, "cost_of_a_change": cost}))
+    return priced
 
 
 def forms(result: Result) -> None:
@@ -186,17 +248,21 @@ def forms(result: Result) -> None:
 
 
 def details(found: Sequence[StressRow]) -> None:
-    """What else was measured, one line a backend, as a table."""
+    """All that was measured, the main measure first, a column for each backend."""
     rows = [
         {
             "Backend": LOOKS[row.backend].label,
+            _sentence_case(row.measure): _cell(Measurement(row.value, row.interval, row.count)),
             **{_title(k): _times(v) if k in TIMES else _cell(v) for k, v in row.details.items()},
         }
         for row in found
     ]
     frame = pd.DataFrame(rows).set_index("Backend").T
-    if not frame.empty:
-        st.dataframe(frame.fillna("-"), alt="What else was measured, by backend.")
+    st.dataframe(frame.fillna("-"), alt="All that was measured, by backend.")
+
+
+def _sentence_case(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _times(by_size: Mapping[str, Measurement]) -> str:
@@ -212,8 +278,6 @@ def _cell(value: Any) -> str:
         if value.interval[0] >= 0 and value.interval[1] <= 1:
             return f"{value.value:.0%} ({value.interval[0]:.0%}-{value.interval[1]:.0%})"
         return f"{value.value:.2f} ({value.interval[0]:.2f} to {value.interval[1]:.2f})"
-    if isinstance(value, dict) and "amount" in value:
-        return f"{value['amount']:.2g} {value['currency']}: {value['basis']}"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_cell(item).split(' (')[0]}" for name, item in value.items())
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
@@ -224,10 +288,15 @@ def _cell(value: Any) -> str:
 
 def page() -> None:
     now = session.current()
+    service = resources.service(now.visitor)
     st.title("Stress tests", anchor=False)
-    said = listing([label(name) for name in now.backends])
-    st.caption(
-        f"Each test works on a private copy of the documents; what you see elsewhere stays. Asked: {said}."
+    jobs, evaluator = jobs_by_test(now.visitor), service.evaluator(now.visitor)
+    found = {test: each for test in CARDS if (each := shown(test, jobs.get(test), evaluator)) is not None}
+    examples = all(each.where == EXAMPLE for each in found.values())
+    conclusion(
+        in_words({test: each.result for test, each in found.items()}),
+        (EXAMPLE if found and examples else "")
+        or "Each test works on a private copy of the documents; what you see elsewhere stays.",
     )
     left, right, third = st.columns([1, 1, 2])
     with left:
@@ -247,10 +316,12 @@ def page() -> None:
             help="After the edit, or without the forgotten document, adapters are trained again in the copy "
             "and asked once more. Your own adapters stay as they are.",
         )  # fmt: skip
-    jobs = jobs_by_test(now.visitor)
+    said = listing([label(name) for name in now.backends])
+    st.caption(f"Asked: {said}, on a private copy of the documents.")
     busy = any(working for _, working in jobs.values())
     for test in CARDS:
-        card(test, jobs.get(test), busy, now, number)
+        card(test, jobs.get(test), found.get(test), busy, now, number)
+    assumptions.expander(now, service)
 
 
 page()

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from backends.costs.prices import load_book
+from backends.costs.prices import Book
 from backends.datatypes import UserError
 from backends.system.wording import duration, money
 from backends.training.adapter_comparison import compare, same_rows, size_of, training_cost
@@ -25,6 +25,8 @@ from backends.training.trainer import SCHEDULES, Staleness, Trainer
 from pages.tune import tuning_charts
 from pages.ui import charts, resources, session, training_jobs
 from pages.ui.look import look_of
+from pages.ui.own_prices import own_book
+from pages.ui.service import Service
 from pages.ui.text import listing, markdown, plural
 
 WATTS = 60
@@ -32,24 +34,28 @@ RISKS_SHOWN = 8
 SENTENCES_SHOWN = 6
 
 
-def draw(trainer: Trainer, now: session.Session) -> None:
-    """The chart, the table, the chosen adapter, and the door for adapters from elsewhere."""
+def picture(trainer: Trainer) -> None:
+    """What each adapter gained; nothing before there is one."""
+    chart = tuning_charts.gains(trainer.adapters.all(), session.theme())
+    if chart is not None:
+        charts.show(chart)
+        st.caption(
+            "Bars are 95 % intervals: where they overlap, the difference may be chance. An answer is right "
+            "when it holds the wanted words, word for word; a search, when the passage is among "
+            f"the first {FOUND_AMONG}."
+        )
+
+
+def draw(trainer: Trainer, service: Service, now: session.Session) -> None:
+    """The table, the chosen adapter, and the door for adapters from elsewhere."""
     st.subheader("4  Adapters", anchor=False)
     adapters = trainer.adapters.all()
     if not adapters:
         st.info("No adapters yet: train one above.", icon=":material/inventory_2:")
     else:
-        chart = tuning_charts.gains(adapters, session.theme())
-        if chart is not None:
-            charts.show(chart)
-            st.caption(
-                "Bars are 95 % intervals: where they overlap, the difference may be chance. An answer is "
-                "right when it holds the wanted words, word for word; a search, when the passage is among "
-                f"the first {FOUND_AMONG}."
-            )
         stale = {adapter.name: trainer.stale(adapter) for adapter in adapters}
         watts = _power()
-        chosen = _table(trainer, adapters, stale, watts)
+        chosen = _table(trainer, adapters, stale, watts, own_book(now, service))
         _roll_backs(trainer)
         _schedule(trainer)
         if chosen is not None:
@@ -76,15 +82,17 @@ def _power() -> float:
 
 
 def _table(
-    trainer: Trainer, adapters: Sequence[Adapter], stale: dict[str, list[Staleness]], watts: float
+    trainer: Trainer,
+    adapters: Sequence[Adapter],
+    stale: dict[str, list[Staleness]],
+    watts: float,
+    book: Book,
 ) -> Adapter | None:
     active = _active(trainer)
-    book = load_book(trainer.triptych.price_file)
     rows = []
     for adapter in adapters:
         report = adapter.card.report
-        hour = "training_hour" if report.get("device") == "cuda" else "machine_hour"
-        cost = training_cost(report, watts=watts, price_per_hour=book[hour])
+        cost = training_cost(report, watts=watts, price_per_hour=book["training_hour"])
         before, after = (
             tuning_charts.RightAnswers.from_record(report.get(f"score_{when}"))
             for when in ("before", "after")
@@ -116,9 +124,10 @@ def _table(
     )
     retrained = trainer.retraining_seconds()
     spent = f" All retraining so far took {duration(retrained)}." if retrained else ""
+    hour = markdown(money(book["training_hour"], book.currency))
     st.caption(
-        f"Choose a row to open it. Energy is watts times measured time, cost the price of the machine's hour "
-        f"in the price book times measured time.{spent}"
+        f"Choose a row to open it. Energy is watts times measured time, cost the price of the training "
+        f"machine's hour, {hour}, times measured time.{spent}"
     )
     chosen = picked["selection"]["rows"]
     return adapters[chosen[0]] if chosen and chosen[0] < len(adapters) else None

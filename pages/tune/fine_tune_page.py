@@ -16,15 +16,15 @@ import streamlit as st
 from backends.datatypes import UserError
 from backends.system.wording import duration
 from backends.training.adapters import ANSWERING, AdapterKind
-from backends.training.gain import gain_of
 from backends.training.lora import LoraParams
 from backends.training.row_building import WAYS, Way
 from backends.training.row_review import count_advice, review
 from backends.training.rows import FEW_ROWS, FEWEST_ROWS, HybridOptions, load_rows
 from backends.training.runs import ENDED, TrainingRun
 from backends.training.trainer import Draft, DraftRow, Trainer, default_params, name_for
-from pages.tune import adapter_list, embedder_part, tuning_charts
-from pages.ui import charts, resources, session, training_jobs
+from pages.tune import adapter_list, embedder_part, standing, tuning_charts
+from pages.ui import assumptions, charts, resources, session, training_jobs
+from pages.ui.conclusion import conclusion
 from pages.ui.look import look_of
 from pages.ui.service import Service
 from pages.ui.text import markdown, plural
@@ -515,9 +515,7 @@ def _finished(run: TrainingRun, trainer: Trainer) -> None:
     if active is not None and active.name == adapter.name:
         st.success(f"**{name}** is trained and {does} now. {said}", icon=":material/check:")
         return
-    worse = gain_of(adapter.card.report).verdict == "worse"
-    show = st.error if worse else st.warning
-    show(f"**{name}** is trained and does not {does_not}. {said}", icon=":material/balance:")
+    st.warning(f"**{name}** is trained and does not {does_not}. {said}", icon=":material/balance:")
     st.button(
         "Let it answer all the same" if adapter.card.kind != "embedder" else "Search with it all the same",
         key="tune-activate", icon=":material/check:",
@@ -571,12 +569,18 @@ def page() -> None:
     now = session.current()
     service = resources.service(now.visitor)
     st.title("Fine-tune", anchor=False)
-    st.caption("Teach the model your documents: rows, training, and adapters you can judge, switch and undo.")
     try:
         trainer = service.trainer()
     except UserError as error:
-        st.info(markdown(str(error)), icon=":material/lock:")
+        conclusion("Nothing can be trained in this view.", str(error))
         return
+    stale = [kind for kind in ANSWERING if service.status(kind).state == "stale"]
+    conclusion(
+        standing.in_words(trainer, stale),
+        "Rows are made from your documents, adapters are trained on them; each can be judged, switched and "
+        "undone below.",
+    )
+    adapter_list.picture(trainer)
     if now.notice:
         st.info(markdown(now.notice))
         now.notice = None
@@ -586,7 +590,8 @@ def page() -> None:
     st.divider()
     embedder_part.draw(trainer, draft, service.votes(), now)
     st.divider()
-    adapter_list.draw(trainer, now)
+    adapter_list.draw(trainer, service, now)
+    assumptions.expander(now, service)
 
 
 page()

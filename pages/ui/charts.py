@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -60,6 +61,11 @@ def show(chart: Chart) -> None:
         type="tertiary",
         icon=":material/download:",
     )
+
+
+def wrapped(text: str, width: int = 24) -> str:
+    """A label of an axis on several lines, so that a phone keeps room for the picture."""
+    return "<br>".join(wrap(text, width))
 
 
 # --- one question ----------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 Enters: a subject and archives. Leaves: runs of all archives as one list, and the job that carries one out.
 Runs about the shared documents are everybody's; those about a visitor's own questions or documents are kept
-apart and shown to nobody else.
+apart and shown to nobody else. The results that ship with the sample are shown to who has none, and only
+while each of their documents is among those that the visitor sees: what was forgotten is quoted nowhere.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from backends.evaluation.judging import judge_run
 from backends.evaluation.proposed import proposed
 from backends.evaluation.runner import Subject, carry_out, plain_arms, plan, sweep_arms
 from backends.settings import Settings
+from backends.system.files import SAMPLE_RESULTS
 from backends.system.jobs import JobContext
 from backends.system.viewers import person_and_role, viewer_folder
 from backends.training.row_building import Writer
@@ -57,11 +59,25 @@ class Evaluator:
     own: Archive
     private: bool  # the documents are the visitor's own
     writer: Callable[[], Writer | None]  # the language model, for proposed questions
+    names: frozenset[str] = frozenset()  # of the documents that the visitor sees
+    shipped: Archive = field(default_factory=partial(Archive, SAMPLE_RESULTS))
 
     def runs(self) -> list[RunRecord]:
         """All that this visitor may see, newest first."""
         found = {r.run: r for archive in (self.shared, self.own) for r in archive.records()}
         return sorted(found.values(), key=lambda record: record.run, reverse=True)
+
+    def example(self, *, exactly: bool = False) -> RunRecord | None:
+        """The run that ships with the sample; with `exactly` only to who has its documents and no others."""
+        record = next(iter(self.shipped.records()), None)
+        if record is None:
+            return None
+        about = set(record.setting.documents)
+        fits = about == self.names if exactly else about <= self.names
+        return record if fits else None
+
+    def is_example(self, run: str) -> bool:
+        return (self.shipped.folder / run).is_dir()
 
     def board(self, run: str) -> Board:
         """The run's numbers, computed once for as long as the run does not change."""
@@ -138,6 +154,8 @@ class Evaluator:
         return record.run
 
     def _archive_with(self, run: str) -> Archive:
+        if self.is_example(run):
+            return self.shipped
         return self.own if self.is_own(run) else self.shared
 
 

@@ -7,15 +7,17 @@ The only module with `st.cache_resource`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import streamlit as st
 
 from backends.system.hardware import bound_threads
 from backends.system.jobs import Job, JobContext, Jobs
 from backends.system.reporting import Report
-from pages.ui.service import Service
 from pages.ui.tour_steps import Tour
+
+if TYPE_CHECKING:  # a service knows models: the start screen must not wait for them
+    from pages.ui.service import Service
 
 SERVER = "server"  # owner of the jobs that are nobody's
 KEPT_JOBS = 80

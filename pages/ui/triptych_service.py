@@ -324,7 +324,8 @@ class TriptychService:
         own = visitors_archive(triptych.library.workspace.path, visitor)
         # What a role may not read must not reach it through the runs of others.
         shared = own if self.role is not None else Archive(self._shared.workspace)
-        return Evaluator(TriptychSubject(triptych), shared, own, apart, triptych.model)
+        names = frozenset(document.name for document in self.documents())
+        return Evaluator(TriptychSubject(triptych), shared, own, apart, triptych.model, names)
 
     def stress(
         self,

@@ -15,6 +15,7 @@ from backends.advice.advisor import (
     CRITERIA,
     GUIDES,
     LEVEL_MARKS,
+    NAMES,
     Advice,
     Answers,
     Finding,
@@ -186,7 +187,7 @@ def test_every_sentence_names_an_answer_a_stored_run_or_a_guide(
 ) -> None:
     advice = advise(answers, evidence, weights)
     runs = {finding.run for finding in evidence.findings}
-    for reason in (*advice.reasons, advice.gap):
+    for reason in (*advice.reasons, *advice.against, advice.gap):
         assert reason.bases
         for basis in reason.bases:
             if basis.kind == "input":
@@ -195,6 +196,32 @@ def test_every_sentence_names_an_answer_a_stored_run_or_a_guide(
                 assert basis.reference in runs
             else:
                 assert set(basis.reference) <= set(GUIDES)
+
+
+@settings(max_examples=30, deadline=None)
+@given(answers=answered(), weights=weightings, evidence=evidences)
+def test_no_reason_contradicts_the_recommendation(
+    answers: Answers, weights: dict[str, float], evidence: MeasuredFindings
+) -> None:
+    advice = advise(answers, evidence, weights)
+    name, second = NAMES[advice.recommended], NAMES[advice.runner_up]
+    assert name != second and advice.headline.startswith(f"Use {name}: ")
+    compared = [reason.text for reason in advice.reasons if " favours " in reason.text]
+    assert all(f" favours {name} over {second}: " in text for text in compared)
+    assert all(f" favours {second} over {name}: " in reason.text for reason in advice.against)
+    out = {each.approach for each in advice.excluded}
+    assert advice.recommended not in out
+    assert advice.runner_up not in out or len(out) == 2 or out | {advice.recommended} == set(APPROACHES)
+
+
+def test_a_hybrid_is_recommended_for_what_favours_it() -> None:
+    both = replace(TUNE, missing=1, attribution=2)
+    advice = advise(both, MEASURED)
+    assert advice.recommended == "hybrid" and advice.runner_up == "rag"
+    assert any(
+        text.text.startswith("Facts or behaviour favours Hybrid over RAG: ") for text in advice.reasons
+    )
+    assert "both facts and a way of answering are missing" in advice.headline
 
 
 def test_what_is_not_measured_is_named_and_not_marked() -> None:
@@ -224,9 +251,10 @@ def test_each_flip_flips(answers: Answers, weights: dict[str, float]) -> None:
 def test_flips_in_words() -> None:
     advice = advise(TUNE, MEASURED)
     said = {flip.ask: flip_words(flip, TUNE) for flip in advice.flips}
-    assert said["attribution"].startswith("Must an answer show where it comes from? With “")
-    assert said["rows"].startswith("How many labelled examples are there? With ")
-    assert "or fewer" in said["rows"]
+    assert said["attribution"].endswith(
+        " instead of “Not needed” (Must an answer show where it comes from?): Hybrid."
+    ) or said["attribution"].endswith(": RAG.")
+    assert " or fewer examples instead of 5,000: " in said["rows"]
 
 
 # --- robustness --------------------------------------------------------------------------------------

@@ -18,9 +18,19 @@ sys.path.insert(0, str(ROOT))
 
 from tests.browser.serving import chromium, served  # noqa: E402
 
-SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+SIZES = {"desktop": (1440, 900), "laptop": (1024, 800), "phone": (390, 844)}
 THEMES = ("light", "dark")
 PATIENCE = 300_000  # milliseconds: a first start reads and indexes the documents
+# Pages that open with their conclusion: path to the first heading.
+OPENINGS = {
+    "health": "Library health",
+    "fine_tune": "Fine-tune",
+    "evaluate": "Evaluate",
+    "stress": "Stress tests",
+    "costs": "Costs",
+    "advise": "Advise",
+    "about": "About",
+}
 TABS = {
     "sources": "Sources",
     "time": "Where the time went",
@@ -41,6 +51,7 @@ def main() -> None:
             for size in SIZES:
                 compare(browser, url, given.out, size, theme)
         documents(browser, url, given.out)
+        openings(browser, url, given.out)
 
 
 @contextmanager
@@ -79,6 +90,19 @@ def documents(browser: Browser, url: str, out: Path) -> None:
             page.get_by_text("Choose a row to open it").wait_for()
             settle(page)
             page.screenshot(path=out / f"documents-{size}-{theme}.png")
+            page.context.close()
+
+
+def openings(browser: Browser, url: str, out: Path) -> None:
+    """The first screen of every other page, with whatever the workspace holds or the example that ships."""
+    for theme in THEMES:
+        for size in SIZES:
+            page = open_page(browser, url, size, theme)
+            for path, heading in OPENINGS.items():
+                page.goto(f"{url}/{path}")
+                page.get_by_role("heading", level=1, name=heading).wait_for()
+                settle(page)
+                page.screenshot(path=out / f"{path}-{size}-{theme}.png")
             page.context.close()
 
 

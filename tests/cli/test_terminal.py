@@ -18,7 +18,7 @@ from backends.system.wording import money
         (0.0099, "$0.0099"),
         (0.01, "$0.01"),
         (3.14159, "$3.14"),
-        (1234.5, "$1234.50"),
+        (1234.5, "$1,234"),
     ],
 )
 def test_money_has_two_significant_digits_below_a_cent(amount: float, shown: str) -> None:

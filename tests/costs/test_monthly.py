@@ -15,15 +15,21 @@ from backends.costs.monthly import (
     Measured,
     OperatingPlan,
     answer_parts,
+    capacity,
+    change_cost,
+    cheapest_words,
     crossover,
     fixed,
     fixed_parts,
     in_words,
     line,
+    machines,
     measured_of,
+    monthly_total,
     per_answer,
     rounded,
     tornado,
+    training_run,
 )
 from backends.costs.price_book import PriceBook
 from backends.costs.prices import FIELDS, Book, Price, as_toml, hosted_tables, load_book
@@ -63,6 +69,27 @@ def test_an_answer_by_the_hour_by_hand() -> None:
     # 2 s at 1.80 an hour, half of it idle: 2 / 3600 * 3.60
     assert per_answer(hosted_here, "rag") == pytest.approx([0.002, 0.002])
     assert set(answer_parts(hosted_here, "rag")) == {"Machine time", "Embedding of questions"}
+
+
+def test_a_rented_machine_by_hand() -> None:
+    rented = case(replace(PLAN, serving="rented", busy_share=0.5, volume=1_000), machine_hour=1.8)
+    assert capacity(rented, "rag") == pytest.approx(730 * 3600 * 0.5 / 2)
+    assert (machines(rented, "rag"), machines(rented, "fine_tuned")) == (1, 1)
+    assert fixed(rented, "rag") == fixed(rented, "fine_tuned") == 730 * 1.8  # however little is asked
+    assert per_answer(rented, "rag") == pytest.approx([0, 0])
+    many = replace(rented, plan=replace(rented.plan, volume=1_000_000))
+    assert (machines(many, "rag"), machines(many, "fine_tuned")) == (2, 1)
+    assert monthly_total(many, "rag") == 2 * 730 * 1.8
+
+
+def test_a_change_and_a_training_by_hand() -> None:
+    plan = replace(PLAN, changes_per_retraining=4, people_per_retraining=2)
+    prices = book(embedding=3, training_hour=2, labour_hour=50)
+    assert training_run(prices, plan) == 10
+    assert change_cost(prices, plan, "rag", 1e6) == 3
+    assert change_cost(prices, plan, "fine_tuned", 1e6) == (10 + 100) / 4
+    assert change_cost(prices, plan, "hybrid", 1e6) == 3 + (10 + 100) / 4
+    assert change_cost(prices, plan, "base", 1e6) == 0
 
 
 def test_a_month_by_hand() -> None:
@@ -260,6 +287,12 @@ def test_the_crossover_in_words() -> None:
     assert in_words(crossover(case(training_hour=2))) == (
         "Fine-tuned is cheaper than RAG above 1,100 questions a month (95 % interval 1,000 to 1,200)."
     )
+    one = Measured(("a",), (1000,), (100,), (1.0,))
+    alone = CostCase({"rag": one, "fine_tuned": TUNED.at(["a"])}, book(training_hour=2), PLAN)
+    assert in_words(crossover(alone)).endswith("as one question has it: too few for an interval.")
+    level = Measured(IDS, (1000, 1000), (100, 100), (1.0, 1.0))
+    same = in_words(crossover(CostCase({"rag": level, "fine_tuned": TUNED}, book(training_hour=2), PLAN)))
+    assert same == "Fine-tuned is cheaper than RAG above 1,100 questions a month."  # not "1,100 to 1,100"
     never = "Fine-tuned is never cheaper than RAG at these prices."
     assert in_words(crossover(case(training_hour=2, tuned_prompt=20))) == never
     assert "cheaper than RAG at every volume" in in_words(crossover(case(store_minimum=50)))
@@ -268,3 +301,13 @@ def test_the_crossover_in_words() -> None:
 def test_volumes_keep_two_digits() -> None:
     said = [rounded(v) for v in (0.2, 7, 38_412, 1_249_000, 9.96e8, math.inf)]
     assert said == ["1", "7", "38,000", "1.2 million", "1 billion", "never"]
+
+
+def test_who_costs_least_in_words() -> None:
+    made = case(replace(PLAN, volume=500), training_hour=2)
+    assert cheapest_words(made, [crossover(made)]) == (
+        "At 500 questions a month RAG costs 0.60 EUR a month, the least; Fine-tuned 1.15 EUR a month. "
+        "Fine-tuned is cheaper than RAG above about 1,100 questions a month."
+    )
+    dear = case(replace(PLAN, volume=500), training_hour=2, tuned_prompt=20)
+    assert cheapest_words(dear, [crossover(dear)]).endswith("No volume changes that.")

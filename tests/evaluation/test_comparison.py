@@ -63,7 +63,10 @@ def test_scores_by_hand(tmp_path: Path) -> None:
 
 def test_plain_words_come_first(before: Board) -> None:
     words = before.verdicts()
-    assert "unlikely to be chance" in words[0]
+    assert words[0].startswith("RAG answers ") and " than Fine-tuned; " in words[0]  # always told, and first
+    assert "unlikely to be chance" in words[1] and " than Base" in words[-1]
+    first = before.conclusion()
+    assert first.startswith("Hybrid answers ") and " of 100 questions right, RAG " in first
     hybrid_rag = next(
         d for d in before.differences if (d.measure, d.first, d.second) == ("right", "hybrid", "rag")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.datatypes import Document
+from backends.datatypes import Document, Question
 from backends.evaluation.probes import chosen, made_questions, questions_for, sample_questions
 
 
@@ -44,3 +44,17 @@ def test_the_seed_chooses_and_the_order_stays() -> None:
     assert first == again != other
     assert first == [question for question in pool if question in first]
     assert chosen(pool, 10_000, 1) == pool
+
+
+def test_a_draw_takes_of_each_category_its_share_and_grows_by_adding() -> None:
+    sizes = {"lookup": 40, "table": 20, "condition": 12}
+    pool = [
+        Question(f"{c}-{n}", f"{c} {n}?", ("x",), (), c) for c, size in sizes.items() for n in range(size)
+    ]
+    drawn = {number: chosen(pool, number, 3) for number in range(1, 73)}
+    for number, questions in drawn.items():
+        assert len(questions) == number
+        for category, size in sizes.items():
+            share = number * size / len(pool)
+            assert abs(sum(q.category == category for q in questions) - share) < 2
+        assert set(questions) <= set(drawn.get(number + 1, pool))

@@ -11,22 +11,35 @@ Visit = Callable[[], AppTest]
 
 
 def words(app: AppTest) -> str:
-    return "\n".join(e.value.replace("\\", "") for e in [*app.markdown, *app.caption, *app.info])
+    found = [*app.header, *app.subheader, *app.markdown, *app.caption, *app.info]
+    return "\n".join(e.value.replace("\\", "") for e in found)
 
 
 def test_the_advice_follows_the_answers(visit: Visit) -> None:
     app = visit().switch_page(PAGE).run()
     assert not app.exception
-    assert "### :blue[● RAG]" in words(app) and "RAG comes first" in words(app)
+    assert words(app).startswith("Use RAG: ") and "RAG comes first" in words(app)
     assert "Not known yet: answers right" in words(app)
-    assert app.button(key="measure-all").label == "Measure with 30 questions"
+    assert app.button(key="measure").label == "Measure with 30 questions"
     for key, value in {"missing": 2, "attribution": 0, "strictness": 2, "expertise": 2}.items():
         app.segmented_control(key=f"ask-{key}").set_value(value)
     app.number_input(key="ask-rows").set_value(5_000.0)
     app.number_input(key="ask-weeks").set_value(30.0)
-    app.number_input(key="ask-changes").set_value(0.0)
+    app.number_input(key="changes").set_value(0.0)
     app.run()
-    assert "### :green[■ Hybrid]" in words(app) or "### :orange[▲ Fine-tuning]" in words(app)
+    assert words(app).startswith(("Use Hybrid: ", "Use Fine-tuning: "))
     app.number_input(key="ask-rows").set_value(50.0).run()
-    assert "### :blue[● RAG]" in words(app)
+    assert words(app).startswith("Use RAG: 50 labelled examples are fewer than 200")
     assert "50 labelled examples are fewer than 200" in words(app)
+
+
+def test_what_is_assumed_on_the_costs_page_is_what_the_advice_reckons_with(visit: Visit) -> None:
+    app = visit().switch_page("pages/costs/costs_page.py").run()
+    app.number_input(key="changes").set_value(33.0)
+    app.number_input(key="volume").set_value(77_000.0).run()
+    app.switch_page(PAGE).run()
+    assert app.number_input(key="changes").value == 33 and app.number_input(key="volume").value == 77_000
+    app.number_input(key="volume").set_value(88_000.0).run()
+    app.switch_page("pages/stress/stress_page.py").run()
+    labels = [expander.label.replace("\\", "") for expander in app.expander]
+    assert any(label.startswith("Assumptions: 88,000 questions and 33 changes a month") for label in labels)

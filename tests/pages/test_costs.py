@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from backends.training.adapters import AdapterCard, write_card
@@ -22,7 +23,13 @@ def costs(visit: Visit) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    return "\n".join(element.value.replace("\\", "") for element in [*app.markdown, *app.caption])
+    found = [*app.header, *app.markdown, *app.caption]
+    return "\n".join(element.value.replace("\\", "") for element in found)
+
+
+def parts(app: AppTest) -> pd.DataFrame:
+    frame = next(found.value for found in app.dataframe if "Part of a month" in found.value)
+    return frame.set_index("Part of a month")
 
 
 def test_the_example_of_the_home_page_is_already_counted(visit: Visit) -> None:
@@ -31,12 +38,34 @@ def test_the_example_of_the_home_page_is_already_counted(visit: Visit) -> None:
     assert "Fine-tuned is cheaper than RAG above" in words(app)
 
 
-def test_measuring_asks_every_backend_the_same_questions(visit: Visit) -> None:
+def test_measuring_stores_an_evaluation_that_counts_everywhere(visit: Visit) -> None:
     app = costs(visit)
     app.button(key="measure").click()
     settle(app)
-    assert "RAG 1, Fine-tuned 1" not in words(app)
+    assert "From the evaluation “For costs and advice”, measured by somebody on this server" in words(app)
     assert "At 100,000 questions a month" in words(app)
+    cell = parts(app).loc["1,000 answers", "RAG"]
+    app.switch_page("pages/advise/advise_page.py").run()
+    table = next(f.value for f in app.dataframe if "Run" in f.value)
+    each = table[(table["What"] == "cost of an answer") & (table["Of"] == "RAG")]["Value"].item()
+    assert each == f"{cell} for 1,000"
+
+
+def test_the_page_opens_with_who_costs_least(visit: Visit) -> None:
+    app = costs(visit)
+    assert len(app.header) == 1
+    assert words(app).startswith("At 10,000 questions a month RAG costs $") and ", the least; " in words(app)
+    assert "95 % interval" not in words(app)  # one question has none
+    app.number_input(key="volume").set_value(250_000.0).run()
+    assert words(app).startswith("At 250,000 questions a month ")
+
+
+def test_a_rented_machine_is_paid_whatever_is_asked(visit: Visit) -> None:
+    app = costs(visit)
+    app.segmented_control(key="serving").set_value("rented").run()
+    table = parts(app)
+    assert table.loc["Rented machines, idle hours included", "RAG"] == "$146.00"
+    assert "Rented day and night: RAG 1 machine" in words(app)
 
 
 def crossing(app: AppTest) -> str:

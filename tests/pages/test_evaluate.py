@@ -18,6 +18,7 @@ from backends.datatypes import BACKEND_NAMES
 from backends.evaluation import subject as subject_module
 from backends.evaluation.archive import Archive, RunRecord
 from backends.evaluation.comparison import Board
+from backends.evaluation.probes import sample_questions
 from backends.evaluation.reports import rows
 from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.settings import Settings
@@ -55,13 +56,13 @@ def stored(archive: Archive, subject: ScriptedSubject | None = None, **settings:
 
 
 def words(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.success)
+    kinds = (app.header, app.markdown, app.caption, app.info, app.warning, app.error, app.success)
     return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
 
 
 def test_an_empty_page_says_what_to_do(open_page: Visit) -> None:
     app = open_page()
-    assert "No run yet" in words(app)
+    assert app.header[0].value == "Nothing has been evaluated yet\\."
     assert [b.label for b in app.button if b.key == "run"] == ["Run"]
 
 
@@ -88,6 +89,8 @@ def test_the_page_shows_the_figures_of_the_command_line(open_page: Visit, archiv
     cell = table.loc[table["measure"] == "Answered right", "Hybrid"].item()
     assert cell == f"{100 * right['value']:.0f} % ({100 * low:.0f}-{100 * high:.0f})"
     assert all(line in words(app) for line in board.verdicts()[:3])
+    assert {"RAG", "Fine-tuned"} <= set(board.verdicts()[0].replace(";", " ").split())
+    assert app.header[0].value.replace("\\", "") == board.conclusion()
 
 
 def test_questions_that_differ_side_by_side(open_page: Visit, archive: Archive) -> None:
@@ -97,7 +100,38 @@ def test_questions_that_differ_side_by_side(open_page: Visit, archive: Archive) 
     run = archive.load(record.run)
     right = {q.id: {run.entries_of(arm)[q.id].scores["right"] for arm in BACKEND_NAMES} for q in QUESTIONS}
     assert list(table["question"]) == [q.question for q in QUESTIONS if len(right[q.id]) > 1]
+    assert set(table["RAG"]) <= {"✓ right", "✓ right, declined", "✗ wrong", "– declined"}
     assert "Gold answer:" in words(app)
+
+
+def test_a_part_of_the_questions_is_drawn_from_every_kind(open_page: Visit, archive: Archive) -> None:
+    app = open_page()
+    app.slider(key="many-test").set_value(12)
+    settle(app)
+    app.button(key="run").click()
+    settle(app)
+    (record,) = archive.records()
+    assert {q.category for q in sample_questions("test")} == {q.category for q in record.questions}
+    assert record.question_set == "Sample questions, test, 12 drawn from every kind"
+
+
+def test_the_example_that_ships_gives_way_and_quotes_no_forgotten_document(archive: Archive) -> None:
+    example = stored(Archive(archive.workspace / "shipped"))
+    names = frozenset(example.setting.documents)
+    seen = Evaluator(
+        ScriptedSubject(),
+        archive,
+        archive,
+        False,
+        lambda: None,
+        names,
+        Archive(archive.workspace / "shipped"),
+    )
+    assert seen.runs() == [] and seen.example() == seen.example(exactly=True) == example
+    assert seen.board(example.run).run.record == example and not seen.is_own(example.run)
+    more = replace(seen, names=names | {"mine.md"})
+    assert more.example() == example and more.example(exactly=True) is None
+    assert replace(seen, names=names - {next(iter(names))}).example() is None
 
 
 def test_a_regression_is_said_in_words_first(open_page: Visit, archive: Archive) -> None:
@@ -106,7 +140,7 @@ def test_a_regression_is_said_in_words_first(open_page: Visit, archive: Archive)
     app = open_page()
     app.selectbox(key="baseline").set_value(good.run)
     settle(app)
-    assert "Recall at k" in "\n".join(e.value for e in app.error)
+    assert "Recall at k" in "\n".join(e.value for e in app.warning) and not app.error
     assert "Settings changed: top k 4 -> 1." in words(app)
 
 
@@ -163,7 +197,7 @@ def test_own_questions_stay_with_their_visitor(open_page: Visit, archive: Archiv
     settle(ada)
     assert "Scoreboard" in [s.value for s in ada.subheader]
     assert archive.records() == []
-    assert "No run yet" in words(settle(open_page()))
+    assert "Nothing has been evaluated yet" in words(settle(open_page()))
 
 
 def test_a_bad_file_is_explained(open_page: Visit) -> None:
@@ -182,6 +216,7 @@ def test_proposed_questions_are_reviewed_before_they_are_asked(open_page: Visit)
     app.button(key="propose").click()
     settle(app)
     table = next(d.value for d in app.dataframe if "made from" in d.value)
+    assert set(table["document"]) <= set(app.multiselect(key="propose-from").value)
     assert "What is the price of Lark Pro?" in table["question"].tolist()
     assert table.loc[table["question"] == "What is the price of Lark Pro?", "answers"].item() == "$189"
 

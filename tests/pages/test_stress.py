@@ -17,7 +17,9 @@ Visit = Callable[[], AppTest]
 
 
 def words(app: AppTest) -> str:
-    return "\n".join(e.value.replace("\\", "") for e in [*app.markdown, *app.caption, *app.error])
+    return "\n".join(
+        e.value.replace("\\", "") for e in [*app.header, *app.markdown, *app.caption, *app.error]
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,13 +39,29 @@ def test_a_run_ends_in_a_sentence(visit: Visit, test: str, sentence: str) -> Non
     app.button(key=f"run-{test}").click()
     settle(app)
     assert sentence in words(app)
-    assert len(app.dataframe) >= 2  # what else was measured, and every answer
+    assert len(app.dataframe) >= 2  # what was measured, and every answer
+    if test == "freshness":
+        table = app.dataframe[0].value
+        assert table.index[0] == "Answers that give the new fact after the edit"
+        assert table.loc["Cost of a change", "RAG"].startswith("$0.0000")
+    if test != "latency":
+        assert " of Fine-tuned" in app.header[0].value or " of RAG" in app.header[0].value
     if test == "format":
         table = app.dataframe[0].value
         assert set(table["Asked with"]) >= {"prompt only", "tuned, prompt only", "constrained decoding"}
         assert table["Valid by the schema"].str.startswith("0% (0%-").all()
     if test == "latency":
         assert app.dataframe[0].value.loc["Search alone", "RAG"].endswith("100 ms among 10,000")
+
+
+def test_a_finished_test_is_there_after_the_server_was_started_again(visit: Visit) -> None:
+    app = visit().switch_page(PAGE).run()
+    app.button(key="run-freshness").click()
+    settle(app)
+    resources.jobs.clear()
+    app = visit().switch_page(PAGE).run()
+    assert "the new fact was given by RAG in 3 of 3, Fine-tuned in 0 of 3" in words(app)
+    assert "Measured by you or another visitor of this server on " in words(app)
 
 
 def test_a_test_that_waits_for_another_visitor_is_seen_to_wait(visit: Visit) -> None:
@@ -69,7 +87,7 @@ def test_the_advice_rests_on_the_stored_run(visit: Visit) -> None:
     table = next(f.value for f in app.dataframe if "Run" in f.value)
     assert set(table["Run"]) == {run}
     assert dict(zip(table["Of"], table["Value"], strict=True)) == {
-        "RAG": 1.0, "Hybrid": 1.0, "Fine-tuning": 0.0,
+        "RAG": "100 %", "Hybrid": "100 %", "Fine-tuning": "0 %",
     }  # fmt: skip
     assert "new facts given after an edit" not in app.info[0].value
 

@@ -109,7 +109,7 @@ class FakeSubject:
         return 60.0
 
     def change_cost(self, backend: BackendName, characters: int) -> dict[str, object]:
-        return {"amount": characters * 1e-6, "currency": "USD", "basis": "test"}
+        return {"amount": characters * 1e-6, "currency": "USD", "tokens": characters // 4, "basis": "test"}
 
 
 def made(question: str, backend: BackendName, text: str, seconds: float = 0.25) -> Answer:

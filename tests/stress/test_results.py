@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from backends.advice.advisor import APPROACHES, Finding
@@ -22,7 +23,8 @@ def test_the_newest_run_of_every_approach_counts(tmp_path: Path) -> None:
     last = keep(own, result(1))
     keep(shared, result(2, ("rag", "base")))  # newer, but not of every approach
     found = newest([shared, own], "freshness", APPROACHES)
-    assert found is not None and found.run == last and {row.count for row in found.rows} == {2}
+    assert found is not None and found.run == last and {row.count for row in found.result.rows} == {2}
+    assert found.result == replace(result(1), probes=(), notes=())
     assert newest([shared, own], "erasure", APPROACHES) is None
     assert newest([tmp_path / "nowhere"], "freshness", APPROACHES) is None
 
