@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contrasts import draw_contrast, draw_grid
 from families import VALUES, Paper, Statement, Writer, capital, load_families
-from tables import Table, draw_table, load_tables
+from tables import draw_table, load_tables
 
 from backends.language.prompts import (
     NOT_IN_DOCUMENTS,
@@ -159,13 +158,11 @@ class Lessons:
         for group in self.paragraphs:
             self.by_title[group[0]["title"]].append(group)
         kinds: list[tuple[Callable[[], Lesson | None], float]] = [
-            (self.paper, 0.26),
+            (self.paper, 0.28),
             (self.editions, 0.06),
             (self.tiers, 0.05),
-            (self.table, 0.12),
-            (self.like_columns, 0.08),
-            (self.contrast, 0.1),
-            (self.question_writing, 0.08),
+            (self.table, 0.16),
+            (self.question_writing, 0.12),
             (self.standalone, 0.02),
             (self.json_of_row, 0.03),
         ]
@@ -404,14 +401,8 @@ class Lessons:
 
     def table(self) -> Lesson | None:
         """Rows of a table; every question asks for one cell, and other rows hold the same kind of value."""
-        return self._of_table("table", draw_table(self.rng.choice(self.tables), self.rng))
-
-    def like_columns(self) -> Lesson | None:
-        """Rows whose cells hold the same kind of value; the question says which period or class."""
-        return self._of_table("like columns", draw_grid(self.rng))
-
-    def _of_table(self, kind: str, shown: Table) -> Lesson:
         rng = self.rng
+        shown = draw_table(rng.choice(self.tables), rng)
         rows = list(shown.rows)
         missing = rows.pop(rng.randrange(len(rows))) if rng.random() < 0.5 and len(rows) > 3 else None
         asked = [
@@ -426,21 +417,7 @@ class Lessons:
         if rng.random() < 0.5:
             paper = Writer(rng.choice(self.families), rng).paper(2)
             bodies.append((paper.title, self._body(paper)))
-        return self._lesson(kind, bodies, asked)
-
-    def contrast(self) -> Lesson | None:
-        """Values of two cases in one sentence or in two that follow each other; strangers beside them."""
-        rng = self.rng
-        drawn, beside = draw_contrast(rng), draw_contrast(rng)
-        asked = [Asked(*each) for each in drawn.asked]
-        paper = Writer(rng.choice(self.families), rng).paper(2)
-        bodies: list[tuple[str, Sequence[str]]] = [
-            (drawn.title, drawn.body),
-            (paper.title, self._body(paper)),
-        ]
-        if rng.random() < 0.4:
-            bodies.append((beside.title, beside.body))
-        return self._lesson("contrast", bodies, asked)
+        return self._lesson("table", bodies, asked)
 
     def json_of_row(self) -> Lesson | None:
         """Cells of a row as JSON under given keys."""
