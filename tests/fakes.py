@@ -12,7 +12,9 @@ CHAT_TEMPLATE = (
 SPECIAL_TOKENS = ["<|pad|>", "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 
 
-def tiny_language_model(folder, *, seed: int = 0, hidden: int = 32, layers: int = 2, context: int = 512):
+def tiny_language_model(
+    folder, *, seed: int = 0, hidden: int = 32, layers: int = 2, context: int = 512, key_heads: int = 2
+):
     """Save a random Llama whose tokens are single bytes, with a chat template; returns the folder."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -39,7 +41,7 @@ def tiny_language_model(folder, *, seed: int = 0, hidden: int = 32, layers: int 
         intermediate_size=2 * hidden,
         num_hidden_layers=layers,
         num_attention_heads=2,
-        num_key_value_heads=2,
+        num_key_value_heads=key_heads,
         max_position_embeddings=context,
         tie_word_embeddings=True,
         pad_token_id=0,

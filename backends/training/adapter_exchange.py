@@ -1,7 +1,7 @@
 """Finished adapters on their way out and in: packs one as a zip, takes one in.
 
-Enters: adapter folders, zip files. Leaves: zip bytes, a new registered adapter. An import is safetensors only
-and must fit the base model layer by layer; nothing of it is ever unpickled or run.
+Enters: adapter folders, zip files, GGUF files. Leaves: zip bytes, a new registered adapter. An import is
+safetensors or GGUF only and must fit the base model layer by layer; nothing of it is ever unpickled or run.
 """
 
 from __future__ import annotations
@@ -21,12 +21,21 @@ from typing import Any, Protocol
 from safetensors import SafetensorError, safe_open
 
 from backends.datatypes import UserError
-from backends.training.adapters import Adapter, AdapterCard, AdapterKind, Adapters, read_card, write_card
+from backends.training.adapter_gguf import LORA_WEIGHT, unpack_gguf
+from backends.training.adapters import (
+    CARD,
+    CONFIG,
+    WEIGHTS,
+    Adapter,
+    AdapterCard,
+    AdapterKind,
+    Adapters,
+    read_card,
+    write_card,
+)
 
-WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "card.json"
 MOST_BYTES = 4 << 30
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-_LORA = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight")
 
 
 class BaseModel(Protocol):
@@ -54,7 +63,7 @@ def pack(adapter: Adapter) -> bytes:
 def import_adapter(
     adapters: Adapters, source: Path, name: str, kind: AdapterKind, base: BaseModel
 ) -> Adapter:
-    """Take in a PEFT folder or a zip of one, under `name`; it is registered, not activated.
+    """Take in a PEFT folder, a zip of one or a GGUF file, under `name`; it is registered, not activated.
 
     Raises UserError, and leaves nothing behind, when the weights are pickled, of another base model, or no
     LoRA, and when the name is taken.
@@ -66,7 +75,10 @@ def import_adapter(
     partial = adapters.folder / f".{name}.{uuid.uuid4().hex}.partial"
     partial.mkdir()
     try:
-        _fetch(source, partial)
+        if source.suffix.lower() == ".gguf":
+            unpack_gguf(source, Path(base.folder), base.layers(), partial)
+        else:
+            _fetch(source, partial)
         card = _checked(partial, source.name, name, kind, base)
         write_card(partial, card)
         base.prepare(partial)  # the last word: it merges
@@ -150,13 +162,21 @@ def _checked(folder: Path, source: str, name: str, kind: AdapterKind, base: Base
 def _same_base(config: Mapping[str, Any], source: str, base: BaseModel) -> None:
     """Layers that fit do not make it the same model: a model's instruct version has the same ones."""
     named = str(config.get("base_model_name_or_path") or "").rstrip("/\\")
-    last = re.split(r"[/\\]", named)[-1].casefold()
-    known = {base.name.casefold(), Path(base.folder).name.casefold()}
+    last = _plain(re.split(r"[/\\]", named)[-1])
+    known = {_plain(base.name), _plain(Path(base.folder).name)}
     if named and last not in known and named != base.folder:
+        mend = f'set "base_model_name_or_path" of its {CONFIG} to {base.name}'
+        if source.lower().endswith(".gguf"):
+            mend = "import it as a PEFT folder that says so"
         raise UserError(
             f"{source} names another base model, {named}, and not {base.name}. If it is the same under "
-            f'another name, set "base_model_name_or_path" of its {CONFIG} to {base.name}.'
+            f"another name, {mend}."
         )
+
+
+def _plain(name: str) -> str:
+    """GGUF files write the name of a model with spaces."""
+    return re.sub(r"[\s_-]+", "-", name.casefold())
 
 
 def _fit(weights: Path, source: str, base: BaseModel) -> None:
@@ -173,7 +193,7 @@ def _fit(weights: Path, source: str, base: BaseModel) -> None:
     if not shapes:
         raise UserError(f"{WEIGHTS} of {source} is empty.")
     for key, shape in shapes.items():
-        match = _LORA.fullmatch(key)
+        match = LORA_WEIGHT.fullmatch(key)
         if match is None:
             raise UserError(f"{source} holds weights that are not plain LoRA: {key}.")
         layer, side = match[1], match[2]

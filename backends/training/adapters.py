@@ -26,6 +26,7 @@ AdapterKind = Literal["fine_tuned", "hybrid", "embedder"]
 ADAPTER_KINDS: tuple[AdapterKind, ...] = get_args(AdapterKind)
 ANSWERING: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")  # these write answers, the embedder finds
 SHIPPED = MODELS / "adapters"
+WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "card.json"
 ACTIVE_FILE = "active.json"
 LOCK_FILE = ".active.lock"
 EARLIER_KEPT = 20
@@ -221,7 +222,7 @@ class Adapters:
             return []
         return [
             Adapter(path.parent, read_card(path.parent), shipped)
-            for path in sorted(folder.glob("*/card.json"))
+            for path in sorted(folder.glob(f"*/{CARD}"))
             if not path.parent.name.startswith(".")  # a save that is still under way
         ]
 
@@ -267,7 +268,7 @@ def learned_from(adapters: Iterable[Adapter], document: str) -> list[str]:
 def read_card(folder: Path) -> AdapterCard:
     """The card of an adapter folder; raises UserError when it is not one."""
     try:
-        raw = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        raw = json.loads((folder / CARD).read_text(encoding="utf-8"))
         documents = tuple(LearnedDocument(**document) for document in raw.pop("documents", ()))
         card = AdapterCard(**raw, documents=documents)
     except (OSError, ValueError, TypeError) as error:
@@ -278,7 +279,7 @@ def read_card(folder: Path) -> AdapterCard:
 
 
 def write_card(folder: Path, card: AdapterCard) -> None:
-    _write_json(folder / "card.json", asdict(card))
+    _write_json(folder / CARD, asdict(card))
 
 
 def _write_json(path: Path, value: Any) -> None:

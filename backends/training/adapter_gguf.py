@@ -1,0 +1,110 @@
+"""Adapters as GGUF: a PEFT folder becomes the file that llama.cpp and Ollama load, and such a file a PEFT folder.
+
+Enters: an adapter's folder, the folder of its base model. Leaves: a `.gguf` file that carries the adapter's
+card too, or the files of a PEFT folder. It registers nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from backends.datatypes import UserError
+from backends.language.gguf_files import (
+    Lora,
+    LoraLayer,
+    NumberFormat,
+    read_lora,
+    read_safetensors,
+    shape_of,
+    write_lora,
+)
+from backends.training.adapters import CARD, CONFIG, WEIGHTS, Adapter
+from backends.system.files import write_whole
+
+LORA_WEIGHT = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight")
+CARD_KEY = "triptych.card"
+
+
+def write_adapter(adapter: Adapter, base: Path, out: Path) -> None:
+    """Write the adapter as GGUF; `base` is the folder of the model it was trained on.
+
+    Raises UserError when it is no plain LoRA of a model of the Llama family.
+    """
+    notes = {"general.base_model.0.name": adapter.card.base_model, CARD_KEY: json.dumps(asdict(adapter.card))}
+    write_lora(_of_folder(adapter.folder), shape_of(base), out, adapter.name, notes)
+
+
+def unpack_gguf(file: Path, base: Path, layers: Mapping[str, tuple[int, ...]], folder: Path) -> None:
+    """Put the adapter of a GGUF file into `folder` as PEFT files, its card too where it carries one.
+
+    Raises UserError when the file is damaged or its adapter does not fit the model of folder `base`.
+    """
+    lora, texts = read_lora(file, shape_of(base), layers)
+    weights = {}
+    for layer, matrices in lora.layers.items():
+        for side, values in (("A", matrices.a), ("B", matrices.b)):
+            weights[f"base_model.model.{layer}.lora_{side}.weight"] = torch.from_numpy(values).contiguous()
+    save_file(weights, folder / WEIGHTS)
+    write_whole(folder / CONFIG, json.dumps(_config_of(lora, texts.get("general.base_model.0.name", ""))))
+    if CARD_KEY in texts:
+        write_whole(folder / CARD, texts[CARD_KEY])
+
+
+def _of_folder(folder: Path) -> Lora:
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    if config.get("use_dora") or config.get("bias", "none") != "none":
+        raise UserError(f"The adapter {folder.name} is no plain LoRA: GGUF cannot hold it.")
+    sides: dict[str, dict[str, Any]] = {}
+    formats: Counter[NumberFormat] = Counter()
+    for key, values, number_format in read_safetensors(folder / WEIGHTS):
+        if (match := LORA_WEIGHT.fullmatch(key)) is None:
+            raise UserError(f"The adapter {folder.name} holds weights that are not plain LoRA: {key}.")
+        sides.setdefault(match[1], {})[match[2]] = values
+        formats[number_format] += 1
+    alpha = float(config["lora_alpha"])
+    factors = {layer: _factor(config, layer, len(both["A"])) * len(both["A"]) / alpha for layer, both in sides.items()}
+    even = all(math.isclose(factor, 1) for factor in factors.values())
+    layers = {
+        layer: LoraLayer(both["A"], both["B"] if even else both["B"] * factors[layer])
+        for layer, both in sides.items()
+    }
+    # A file has one alpha: where layers differ in theirs, what they differ by goes into B, in full precision.
+    return Lora(layers, alpha, formats.most_common(1)[0][0] if even and len(formats) == 1 else "F32")
+
+
+def _factor(config: Mapping[str, Any], layer: str, rank: int) -> float:
+    """What PEFT multiplies B A of this layer with."""
+    alpha = config["lora_alpha"]
+    for pattern, own in (config.get("alpha_pattern") or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", layer):
+            alpha = own
+    return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
+def _config_of(lora: Lora, base_model: str) -> dict[str, Any]:
+    """The configuration by which PEFT reads these matrices as llama.cpp does: without alpha, the factor is 1."""
+    ranks = {layer: len(matrices.a) for layer, matrices in lora.layers.items()}
+    rank = max(ranks.values())
+    others = {layer: own for layer, own in ranks.items() if own != rank}
+    return {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_model,
+        "r": rank,
+        "lora_alpha": lora.alpha or rank,
+        "rank_pattern": {re.escape(layer): own for layer, own in others.items()},
+        "alpha_pattern": {} if lora.alpha else {re.escape(layer): own for layer, own in others.items()},
+        "target_modules": sorted(ranks),
+        "lora_dropout": 0.0,
+        "bias": "none",
+    }
