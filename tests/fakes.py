@@ -13,16 +13,20 @@ SPECIAL_TOKENS = ["<|pad|>", "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "
 
 
 def tiny_language_model(
-    folder, *, seed: int = 0, hidden: int = 32, layers: int = 2, context: int = 512, key_heads: int = 2
+    folder, *, seed=0, hidden=32, layers=2, context: int = 512, key_heads=2, merges=(), alphabet=None
 ):
-    """Save a random Llama whose tokens are single bytes, with a chat template; returns the folder."""
+    """Save a random Llama whose tokens are single bytes, with a chat template; returns the folder.
+
+    `merges` are pairs of bytes that are one token together, `alphabet` the bytes it knows (all by default).
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: number for number, token in enumerate([*SPECIAL_TOKENS, *alphabet])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    alphabet = alphabet or sorted(pre_tokenizers.ByteLevel.alphabet())
+    known = [*SPECIAL_TOKENS, *alphabet, *("".join(pair) for pair in merges)]
+    vocabulary = {token: number for number, token in enumerate(known)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges)))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(

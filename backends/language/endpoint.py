@@ -10,6 +10,7 @@ message, no record and no log: it is read from the environment for each request 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -32,6 +33,8 @@ LONGEST_PAUSE = 30.0  # a server that asks for more is given up
 SLACK = 64  # pieces that may come beyond the limit asked for, before an answer counts as endless
 CHARACTERS_PER_TOKEN = 4  # English text under the usual vocabularies; only where the server counts nothing
 OPTIONAL = ("stream_options", "seed", "max_tokens")  # fields without which some servers must be asked
+# What opens and closes turns in the templates of today's models: <|im_start|>, <end_of_turn>, [INST], </s>.
+MARKER = re.compile(r"<\|[\w.-]{1,40}\|>|<\|?(?:start|end)_of_turn\|?>|</?s>|\[/?INST\]")
 
 ESTIMATED = "Token counts are estimated: the server sent none."
 NOT_STREAMED = "The server sent the answer in one piece: the time to the first word is that of the whole."
@@ -40,6 +43,14 @@ NOT_STREAMED = "The server sent the answer in one piece: the time to the first w
 def estimate_tokens(text: str) -> int:
     """Tokens of a text whose tokenizer is not here: a quarter of its characters, at least its words."""
     return max(ceil(len(text) / CHARACTERS_PER_TOKEN), len(text.split()))
+
+
+def without_markers(text: str) -> str:
+    """A text in which nothing reads as a marker of a chat: the server's tokenizer would take it for one.
+
+    A question or a document must not be able to open a turn of its own.
+    """
+    return MARKER.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
 
 @dataclass
@@ -117,7 +128,7 @@ class EndpointModel:
         reply = _Reply()
         request = {
             "model": self.served.model,
-            "messages": list(messages),
+            "messages": [{**message, "content": without_markers(message["content"])} for message in messages],
             "temperature": temperature,
             "seed": seed,
             self.served.limit_field: max_tokens,

@@ -1,8 +1,8 @@
 """Models and LoRA weights as GGUF, the files of llama.cpp and Ollama: written from folders, LoRA read back.
 
 Enters: a Hugging Face folder of the Llama family, matrices of a LoRA adapter. Leaves: `.gguf` files, and the
-matrices of one. Nothing is lost: weights keep their number format. It knows no registry of adapters. Layout and
-names are those of llama.cpp's own converters (convert_hf_to_gguf.py, convert_lora_to_gguf.py).
+matrices of one. Nothing is lost: weights keep their number format. It knows no registry of adapters. Layout
+and names are those of llama.cpp's own converters (convert_hf_to_gguf.py, convert_lora_to_gguf.py).
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
 from gguf import (
     MODEL_ARCH,
@@ -22,19 +21,16 @@ from gguf import (
     GGUFReader,
     GGUFType,
     GGUFWriter,
+    ReaderTensor,
     TokenType,
     get_tensor_name_map,
 )
 from gguf.quants import dequantize
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from backends.datatypes import UserError
 
-Floats = NDArray[np.float32]
-NumberFormat = Literal["BF16", "F16", "F32"]
 ARCHITECTURE = "llama"
-_FORMATS: dict[torch.dtype, NumberFormat] = {torch.bfloat16: "BF16", torch.float16: "F16"}
 CONVERTERS = "llama.cpp's own converters (convert_hf_to_gguf.py, convert_lora_to_gguf.py) know more"
 
 
@@ -64,8 +60,8 @@ class Shape:
 class LoraLayer:
     """The two matrices of one adapted layer: A (rank, in), B (out, rank), as PEFT holds them."""
 
-    a: Floats
-    b: Floats
+    a: torch.Tensor
+    b: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,6 @@ class Lora:
 
     layers: Mapping[str, LoraLayer]  # by the layer's name in the model, such as model.layers.0.mlp.up_proj
     alpha: float
-    number_format: NumberFormat = "F32"
 
 
 def shape_of(folder: Path) -> Shape:
@@ -110,10 +105,10 @@ def write_model(folder: Path, out: Path, name: str) -> None:
         writer.add_name(name)
         _add_shape(writer, _config(folder), shape)
         _add_tokenizer(writer, folder)
-        for key, weight, number_format in _weights(folder):
+        for key, weight in _weights(folder):
             if not (shape.tied and key.startswith("lm_head")):
                 tensor = f"{shape.gguf_name(key.removesuffix('.weight'))}.weight"
-                _add(writer, tensor, _turned(weight, shape.turns_of(tensor)), number_format)
+                _add(writer, tensor, _turned(weight, shape.turns_of(tensor)))
 
     _write(out, fill)
 
@@ -142,9 +137,9 @@ def _add_tokenizer(writer: GGUFWriter, folder: Path) -> None:
     for added in tokenizer["added_tokens"]:
         kind = TokenType.CONTROL if added["special"] else TokenType.USER_DEFINED
         tokens[added["id"]] = (added["content"], kind)
-    unused = ("[unused{}]", TokenType.UNUSED)
-    rows = [tokens.get(n, unused) for n in range(int(_config(folder)["vocab_size"]))]
-    writer.add_token_list([token.format(n) if kind is TokenType.UNUSED else token for n, (token, kind) in enumerate(rows)])
+    size = int(_config(folder)["vocab_size"])
+    rows = [tokens.get(number, (f"[unused{number}]", TokenType.UNUSED)) for number in range(size)]
+    writer.add_token_list([token for token, _ in rows])
     writer.add_token_types([kind for _, kind in rows])
     writer.add_token_merges([each if isinstance(each, str) else " ".join(each) for each in model["merges"]])
     numbers = {token: number for number, (token, _) in tokens.items()}
@@ -181,8 +176,8 @@ def _token_text(given: Any) -> str:
     return str(given.get("content", "")) if isinstance(given, dict) else str(given or "")
 
 
-def _weights(folder: Path) -> Iterator[tuple[str, Floats, NumberFormat]]:
-    """Name, values and number format of every weight of a folder's safetensors files."""
+def _weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Name and values of every weight of a folder's safetensors files."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise UserError(f"The folder {folder.name} holds no *.safetensors files to write as GGUF.")
@@ -190,13 +185,12 @@ def _weights(folder: Path) -> Iterator[tuple[str, Floats, NumberFormat]]:
         yield from read_safetensors(file)
 
 
-def read_safetensors(file: Path) -> Iterator[tuple[str, Floats, NumberFormat]]:
-    """Name, values as float32 and number format of each tensor. Raises UserError for what is no such file."""
+def read_safetensors(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Name and values of each tensor. Raises UserError for what is no such file."""
     try:
         with safe_open(file, framework="pt") as opened:
             for name in opened.keys():  # noqa: SIM118
-                tensor = opened.get_tensor(name)
-                yield name, tensor.float().numpy(), _FORMATS.get(tensor.dtype, "F32")
+                yield name, opened.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file.name} cannot be read: {error}.") from error
 
@@ -221,9 +215,8 @@ def write_lora(lora: Lora, shape: Shape, out: Path, name: str, notes: Mapping[st
             tensor = f"{shape.gguf_name(layer)}.weight"
             if tensor.startswith("token_embd") or (tensor.startswith("output.") and shape.tied):
                 raise UserError(f"The adapter {name} changes {layer}, which llama.cpp does not adapt here.")
-            _add(writer, f"{tensor}.lora_a", matrices.a, lora.number_format)
-            turned = _turned(matrices.b, shape.turns_of(tensor))
-            _add(writer, f"{tensor}.lora_b", turned, lora.number_format)
+            _add(writer, f"{tensor}.lora_a", matrices.a)
+            _add(writer, f"{tensor}.lora_b", _turned(matrices.b, shape.turns_of(tensor)))
 
     _write(out, fill)
 
@@ -234,28 +227,26 @@ def read_lora(file: Path, shape: Shape, layers: Mapping[str, tuple[int, ...]]) -
     Raises UserError when the file is damaged, holds something else, or adapts a layer the model has not.
     """
     reader = _reader(file)
-    texts = {
-        key: str(field.contents()) for key, field in reader.fields.items() if isinstance(field.contents(), str)
-    }
+    said = {key: field.contents() for key, field in reader.fields.items()}
+    texts = {key: value for key, value in said.items() if isinstance(value, str)}
     if texts.get("general.type") != "adapter" or texts.get("adapter.type") != "lora":
         raise UserError(f"{file.name} is no LoRA adapter (its type is {texts.get('general.type')!r}).")
     if texts.get("general.architecture") != ARCHITECTURE:
         raise UserError(f"{file.name} is for a model of the family {texts.get('general.architecture')}.")
     names = {f"{shape.gguf_name(layer)}.weight": layer for layer in layers if layer != "lm_head"}
-    found: dict[str, dict[str, Floats]] = {}
+    found: dict[str, dict[str, torch.Tensor]] = {}
     for tensor in reader.tensors:
         base, _, side = tensor.name.rpartition(".")
         if side not in ("lora_a", "lora_b") or base not in names:
             raise UserError(f"{file.name} does not fit the model: it has no layer for {tensor.name[:80]}.")
-        values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        values = _values(tensor)
         if side == "lora_b":
             values = _turned(values, shape.turns_of(base), back=True)
         found.setdefault(names[base], {})[side] = values
     if not found or any(len(sides) != 2 for sides in found.values()):
         raise UserError(f"{file.name} is damaged: it does not hold both matrices of every layer it adapts.")
-    alpha = reader.fields.get("adapter.lora.alpha")
     matrices = {layer: LoraLayer(sides["lora_a"], sides["lora_b"]) for layer, sides in found.items()}
-    return Lora(matrices, float(alpha.contents()) if alpha else 0.0), texts
+    return Lora(matrices, float(said.get("adapter.lora.alpha", 0))), texts
 
 
 def _reader(file: Path) -> GGUFReader:
@@ -268,7 +259,7 @@ def _reader(file: Path) -> GGUFReader:
 # --- both ----------------------------------------------------------------------------------------
 
 
-def _turned(weight: Floats, heads: int | None, back: bool = False) -> Floats:
+def _turned(weight: torch.Tensor, heads: int | None, back: bool = False) -> torch.Tensor:
     """Rows (out, ...) from the order of Hugging Face to that of llama.cpp, within each head, or back.
 
     There the pairs that are rotated together are i and i + width/2, here 2i and 2i + 1.
@@ -277,19 +268,27 @@ def _turned(weight: Floats, heads: int | None, back: bool = False) -> Floats:
         return weight
     half = weight.shape[0] // heads // 2
     parts = (half, 2) if back else (2, half)
-    turned: Floats = weight.reshape(heads, *parts, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
-    return np.ascontiguousarray(turned)
+    return weight.reshape(heads, *parts, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
 
 
-def _add(writer: GGUFWriter, name: str, weight: Floats, number_format: NumberFormat) -> None:
+def _add(writer: GGUFWriter, name: str, weight: torch.Tensor) -> None:
     """Vectors are always float32: llama.cpp adds them to states of that kind."""
-    if weight.ndim == 1 or number_format == "F32":
-        writer.add_tensor(name, weight)
-    elif number_format == "F16":
-        writer.add_tensor(name, weight.astype(np.float16))
+    if weight.ndim == 1 or weight.dtype not in (torch.bfloat16, torch.float16):
+        writer.add_tensor(name, weight.float().contiguous().numpy())
+    elif weight.dtype == torch.float16:
+        writer.add_tensor(name, weight.contiguous().numpy())
     else:  # numpy has no bfloat16: its bytes are handed over
-        data = torch.from_numpy(weight).to(torch.bfloat16).view(torch.uint8).numpy()
+        data = weight.contiguous().view(torch.uint8).numpy()
         writer.add_tensor(name, data, raw_dtype=GGMLQuantizationType.BF16)
+
+
+def _values(tensor: ReaderTensor) -> torch.Tensor:
+    """In the number format of the file; what is quantized as float32. The file's memory is left."""
+    if tensor.tensor_type == GGMLQuantizationType.BF16:
+        return torch.from_numpy(tensor.data.copy()).view(torch.bfloat16)
+    if tensor.tensor_type in (GGMLQuantizationType.F16, GGMLQuantizationType.F32):
+        return torch.from_numpy(tensor.data.copy())
+    return torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy())
 
 
 def _write(out: Path, fill: Callable[[GGUFWriter], None]) -> None:
@@ -318,4 +317,4 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise UserError(f"{file.name} of {file.parent.name} cannot be read: a model folder needs it.") from error
+        raise UserError(f"{file.name} of {file.parent.name} cannot be read, and is needed.") from error

@@ -1,4 +1,4 @@
-"""Adapters as GGUF: a PEFT folder becomes the file that llama.cpp and Ollama load, and such a file a PEFT folder.
+"""Adapters as GGUF: a PEFT folder becomes the file that llama.cpp and Ollama load, and the other way round.
 
 Enters: an adapter's folder, the folder of its base model. Leaves: a `.gguf` file that carries the adapter's
 card too, or the files of a PEFT folder. It registers nothing.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -22,14 +21,13 @@ from backends.datatypes import UserError
 from backends.language.gguf_files import (
     Lora,
     LoraLayer,
-    NumberFormat,
     read_lora,
     read_safetensors,
     shape_of,
     write_lora,
 )
-from backends.training.adapters import CARD, CONFIG, WEIGHTS, Adapter
 from backends.system.files import write_whole
+from backends.training.adapters import CARD, CONFIG, WEIGHTS, Adapter
 
 LORA_WEIGHT = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight")
 CARD_KEY = "triptych.card"
@@ -53,7 +51,7 @@ def unpack_gguf(file: Path, base: Path, layers: Mapping[str, tuple[int, ...]], f
     weights = {}
     for layer, matrices in lora.layers.items():
         for side, values in (("A", matrices.a), ("B", matrices.b)):
-            weights[f"base_model.model.{layer}.lora_{side}.weight"] = torch.from_numpy(values).contiguous()
+            weights[f"base_model.model.{layer}.lora_{side}.weight"] = values.contiguous()
     save_file(weights, folder / WEIGHTS)
     write_whole(folder / CONFIG, json.dumps(_config_of(lora, texts.get("general.base_model.0.name", ""))))
     if CARD_KEY in texts:
@@ -64,22 +62,20 @@ def _of_folder(folder: Path) -> Lora:
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     if config.get("use_dora") or config.get("bias", "none") != "none":
         raise UserError(f"The adapter {folder.name} is no plain LoRA: GGUF cannot hold it.")
-    sides: dict[str, dict[str, Any]] = {}
-    formats: Counter[NumberFormat] = Counter()
-    for key, values, number_format in read_safetensors(folder / WEIGHTS):
+    sides: dict[str, dict[str, torch.Tensor]] = {}
+    for key, values in read_safetensors(folder / WEIGHTS):
         if (match := LORA_WEIGHT.fullmatch(key)) is None:
             raise UserError(f"The adapter {folder.name} holds weights that are not plain LoRA: {key}.")
         sides.setdefault(match[1], {})[match[2]] = values
-        formats[number_format] += 1
     alpha = float(config["lora_alpha"])
-    factors = {layer: _factor(config, layer, len(both["A"])) * len(both["A"]) / alpha for layer, both in sides.items()}
-    even = all(math.isclose(factor, 1) for factor in factors.values())
-    layers = {
-        layer: LoraLayer(both["A"], both["B"] if even else both["B"] * factors[layer])
-        for layer, both in sides.items()
-    }
-    # A file has one alpha: where layers differ in theirs, what they differ by goes into B, in full precision.
-    return Lora(layers, alpha, formats.most_common(1)[0][0] if even and len(formats) == 1 else "F32")
+    layers = {}
+    for layer, both in sides.items():
+        rank = len(both["A"])
+        # A file has one alpha; what a layer differs by goes into its B, in full precision.
+        factor = _factor(config, layer, rank) / (alpha / rank)
+        b = both["B"] if math.isclose(factor, 1) else both["B"].float() * factor
+        layers[layer] = LoraLayer(both["A"], b)
+    return Lora(layers, alpha)
 
 
 def _factor(config: Mapping[str, Any], layer: str, rank: int) -> float:
@@ -92,7 +88,7 @@ def _factor(config: Mapping[str, Any], layer: str, rank: int) -> float:
 
 
 def _config_of(lora: Lora, base_model: str) -> dict[str, Any]:
-    """The configuration by which PEFT reads these matrices as llama.cpp does: without alpha, the factor is 1."""
+    """The configuration by which PEFT reads them as llama.cpp does; the factor is 1 without an alpha."""
     ranks = {layer: len(matrices.a) for layer, matrices in lora.layers.items()}
     rank = max(ranks.values())
     others = {layer: own for layer, own in ranks.items() if own != rank}

@@ -1,4 +1,4 @@
-"""What a server elsewhere needs to answer as Triptych does: GGUF files, a Modelfile each, lines for models.toml.
+"""What a server elsewhere needs to answer as Triptych does: GGUF files, Modelfiles, lines for models.toml.
 
 Enters: the folder of a base model, adapters, a folder to write into. Leaves: files for llama.cpp's server and
 for Ollama, and how to start them. It starts no server.
@@ -16,9 +16,9 @@ from pathlib import Path
 from backends.datatypes import UserError
 from backends.language.gguf_files import write_model
 from backends.language.prompts import INSTRUCTION
+from backends.system.files import write_whole
 from backends.training.adapter_gguf import write_adapter
 from backends.training.adapters import Adapter
-from backends.system.files import write_whole
 
 MODELFILE, MODELS_FILE = "Modelfile", "models.toml"
 LLAMA_PORT = 8080

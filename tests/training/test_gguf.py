@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from backends.datatypes import UserError
 from backends.language.generation import LanguageModel
@@ -31,7 +31,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 @pytest.fixture
 def adapter(model: LanguageModel, tmp_path: Path) -> Adapter:
     folder = random_adapter(model.folder, tmp_path / "theirs")
-    card = AdapterCard("theirs", "hybrid", model.name, model.fingerprint, (LearnedDocument("a.md", 1, "f"),), 3)
+    learned = (LearnedDocument("a.md", 1, "f"),)
+    card = AdapterCard("theirs", "hybrid", model.name, model.fingerprint, learned, 3)
     write_card(folder, card)
     return Adapter(folder, card)
 
@@ -41,18 +42,27 @@ def base(model: LanguageModel) -> Base:
     return Base(model.name, Path(model.folder), model.context, model.fingerprint)
 
 
+def taken_in(folder: Path, model: LanguageModel) -> Adapter:
+    adapters = Adapters(folder / "own", folder / "none")
+    return import_adapter(adapters, folder / "out.gguf", "x", "hybrid", model)
+
+
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "adapter_model.safetensors")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_an_adapter_goes_out_as_gguf_and_comes_back_as_it_was(
-    model: LanguageModel, adapter: Adapter, tmp_path: Path
+    model: LanguageModel, adapter: Adapter, tmp_path: Path, dtype: torch.dtype
 ) -> None:
+    held = {key: values.to(dtype) for key, values in weights(adapter.folder).items()}
+    save_file(held, adapter.folder / "adapter_model.safetensors")
     write_adapter(adapter, Path(model.folder), tmp_path / "out.gguf")
-    taken = import_adapter(Adapters(tmp_path / "own", tmp_path / "none"), tmp_path / "out.gguf", "x", "hybrid", model)
+    taken = taken_in(tmp_path, model)
     before, after = weights(adapter.folder), weights(taken.folder)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)
+    assert {values.dtype for values in after.values()} == {dtype}
     assert (taken.card.documents, taken.card.rows) == (adapter.card.documents, 3)
 
 
@@ -64,7 +74,7 @@ def test_layers_with_factors_of_their_own_keep_them(
     config = json.loads(path.read_text()) | {"use_rslora": True, "alpha_pattern": {"v_proj": 3}}
     path.write_text(json.dumps(config))
     write_adapter(adapter, Path(model.folder), tmp_path / "out.gguf")
-    taken = import_adapter(Adapters(tmp_path / "own", tmp_path / "none"), tmp_path / "out.gguf", "x", "hybrid", model)
+    taken = taken_in(tmp_path, model)
     rank, alpha = config["r"], config["lora_alpha"]
     before, after = weights(adapter.folder), weights(taken.folder)
     for key, values in before.items():
@@ -73,7 +83,9 @@ def test_layers_with_factors_of_their_own_keep_them(
         torch.testing.assert_close(after[key], values * factor)
 
 
-def test_rows_that_are_rotated_in_pairs_lie_as_llama_cpp_wants_them(model: LanguageModel, tmp_path: Path) -> None:
+def test_rows_that_are_rotated_in_pairs_lie_as_llama_cpp_wants_them(
+    model: LanguageModel, tmp_path: Path
+) -> None:
     from gguf import GGUFReader
 
     write_model(Path(model.folder), tmp_path / "model.gguf", "tiny")
@@ -87,7 +99,9 @@ def test_rows_that_are_rotated_in_pairs_lie_as_llama_cpp_wants_them(model: Langu
             for pair in range(width // 2):
                 for side in (0, 1):
                     wanted = theirs[head * width + side * (width // 2) + pair]
-                    assert np.array_equal(tensors[f"blk.1.attn_{name}.weight"][head * width + 2 * pair + side], wanted)
+                    assert np.array_equal(
+                        tensors[f"blk.1.attn_{name}.weight"][head * width + 2 * pair + side], wanted
+                    )
     assert np.array_equal(
         tensors["blk.0.ffn_down.weight"], given["model.layers.0.mlp.down_proj.weight"].numpy()
     )
@@ -126,7 +140,7 @@ def test_what_gguf_cannot_hold_is_said(
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "config.json").write_text('{"model_type": "gemma"}')
-    with pytest.raises(UserError, match="plain Llama family.*gemma"):
+    with pytest.raises(UserError, match=r"plain Llama family.*gemma"):
         write_model(foreign, tmp_path / "x.gguf", "x")
     assert not list(tmp_path.glob("*.gguf"))
 
