@@ -75,8 +75,7 @@ def served(
     tiny: LanguageModel, tuned: dict[str, Adapter], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Arms]:
     folder = tmp_path_factory.mktemp("served")
-    base = Base(tiny.name, Path(tiny.folder), tiny.context, tiny.fingerprint)
-    write_files(folder, base, list(tuned.values()))
+    write_files(folder, Base.of(tiny), list(tuned.values()))
     loras = [folder / f"{kind}.gguf" for kind in tuned]
     with serving(folder / "tiny.gguf", loras, context=3 * tiny.context, slots=3) as address:
         yield arms_of(folder, address)

@@ -1,4 +1,4 @@
-"""The verbs `triptych adapters`: list, activate, back, compare, delete, export, import.
+"""The verbs `triptych adapters`: list, activate, back, compare, delete, export, gguf, import.
 
 Enters: arguments. Leaves: rows or lines on stdout, and a changed registry.
 """
@@ -25,7 +25,7 @@ from backends.system.json_values import plain
 if TYPE_CHECKING:
     from backends.training.adapters import Adapters
 
-adapters_app = typer.Typer(help="The adapters: list, activate, back, compare, delete, export, import.")
+adapters_app = typer.Typer(help="The adapters: list, activate, back, compare, delete, export, gguf, import.")
 
 
 @adapters_app.callback(invoke_without_command=True)
@@ -149,10 +149,39 @@ def export(
     typer.echo(str(path))
 
 
+@adapters_app.command("gguf")
+@takes_settings("model")
+def gguf(
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files are to lie.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Adapters; those that answer now by default.")
+    ] = None,
+    *,
+    given: Given,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Write the model and adapters as GGUF for llama.cpp and Ollama, with Modelfiles and a models.toml."""
+    from backends.language.generation import LanguageModel
+    from backends.training.serving_files import Base, write_files
+
+    known = _known(workspace)
+    model = LanguageModel.load(settings_of(**given).model)
+    active = [known.active(kind, model.fingerprint) for kind in ("fine_tuned", "hybrid")]
+    chosen = [known.get(name) for name in names] if names else [each for each in active if each]
+    served = write_files(to, Base.of(model), chosen)
+    for path in served.files:
+        typer.echo(str(path))
+    typer.echo(f"\nllama.cpp:  {served.command}")
+    typer.echo(f"Ollama:     cd {to} && ollama create {model.name} -f Modelfile")
+    for adapter in chosen:
+        typer.echo(f"            ollama create {adapter.name} -f Modelfile.{adapter.name}")
+    typer.echo(f"Triptych:   append {to / 'models.toml'} to that of the workspace, then --model served")
+
+
 @adapters_app.command("import")
 @takes_settings("model")
 def take_in(
-    source: Annotated[Path, typer.Argument(metavar="FOLDER_OR_ZIP", help="A PEFT LoRA with safetensors.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A PEFT LoRA with safetensors, as folder or zip, or a GGUF file.")],
     name: Annotated[str, typer.Option(metavar="NAME", help="What to call it.")],
     hybrid: Annotated[bool, typer.Option("--hybrid", help="It answers from passages.")] = False,
     *,

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from backends.datatypes import UserError
 from backends.language.gguf_files import write_model
@@ -29,6 +30,15 @@ CHATML = '''TEMPLATE """{{ range .Messages }}<|im_start|>{{ .Role }}
 '''
 
 
+class Model(Protocol):
+    """What is asked of `generation.LanguageModel`."""
+
+    name: str
+    folder: str
+    context: int
+    fingerprint: str
+
+
 @dataclass(frozen=True)
 class Base:
     """The model that adapters belong to."""
@@ -37,6 +47,10 @@ class Base:
     folder: Path
     context: int
     fingerprint: str
+
+    @classmethod
+    def of(cls, model: Model) -> Base:
+        return cls(model.name, Path(model.folder), model.context, model.fingerprint)
 
 
 @dataclass(frozen=True)

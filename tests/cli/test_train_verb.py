@@ -86,6 +86,17 @@ def test_train_prints_one_row_and_the_adapters_can_be_looked_after(home: Path, t
     assert run(home, "adapters", "export", "two", "--to", zipped)[0] == 0
     code, out, _ = run(home, "adapters", "import", zipped, "--name", "three", "--model", home / "base")
     assert (code, "three fits" in out) == (0, True)
+    served = tmp_path / "served"
+    code, out, err = run(home, "adapters", "gguf", served, "--model", home / "base")
+    assert code == 0, err
+    assert {path.name for path in served.iterdir()} == {
+        "base.gguf", "two.gguf", "Modelfile", "Modelfile.two", "models.toml",
+    }  # fmt: skip
+    assert f"--lora {served / 'two.gguf'}" in out
+    code, out, _ = run(
+        home, "adapters", "import", served / "two.gguf", "--name", "four", "--model", home / "base"
+    )
+    assert (code, "four fits" in out) == (0, True)
     _, out, _ = run(home, "adapters", "compare", "one", "three", "--json")
     assert "Data fingerprint" not in {json.loads(line)["what"] for line in out.splitlines()}
     assert run(home, "adapters", "delete", "three")[0] == 0

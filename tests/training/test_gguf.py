@@ -39,7 +39,7 @@ def adapter(model: LanguageModel, tmp_path: Path) -> Adapter:
 
 @pytest.fixture
 def base(model: LanguageModel) -> Base:
-    return Base(model.name, Path(model.folder), model.context, model.fingerprint)
+    return Base.of(model)
 
 
 def taken_in(folder: Path, model: LanguageModel) -> Adapter:
