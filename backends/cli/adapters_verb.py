@@ -181,7 +181,12 @@ def gguf(
 @adapters_app.command("import")
 @takes_settings("model")
 def take_in(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A PEFT LoRA with safetensors, as folder or zip, or a GGUF file.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE", help="A PEFT LoRA with safetensors, as folder or zip, or a GGUF file."
+        ),
+    ],
     name: Annotated[str, typer.Option(metavar="NAME", help="What to call it.")],
     hybrid: Annotated[bool, typer.Option("--hybrid", help="It answers from passages.")] = False,
     *,
