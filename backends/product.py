@@ -28,6 +28,7 @@ from backends.answering.whole_documents import WholeDocuments
 from backends.base import Base
 from backends.costs.price_book import SAMPLE_PRICES, PriceBook
 from backends.datatypes import (
+    BACKEND_NAMES,
     Answer,
     Backend,
     BackendName,
@@ -52,6 +53,7 @@ from backends.retrieval.embedding import ADAPTER_WEIGHTS, MODEL_SHA256, Embedder
 from backends.retrieval.follow_ups import standalone
 from backends.retrieval.retriever import Retriever
 from backends.settings import Settings
+from backends.system import traces
 from backends.system.viewers import session_folder
 from backends.system.wording import UNDER_LOAD
 from backends.training.adapters import Adapter, AdapterKind, Adapters, stale_documents, tuned_embedder
@@ -138,6 +140,7 @@ class Triptych:
         Prices are the workspace's in every case, and so are adapters, but for those a visitor has trained on
         the private copy. The language model is loaded at first need.
         """
+        traces.check()
         adapters = Adapters(workspace / "adapters")
         if session is not None:  # what is learned from private documents stays private
             adapters = Adapters(session_folder(workspace, session) / "adapters", parent=adapters)
@@ -188,6 +191,14 @@ class Triptych:
                 "looked into. Choose a model that lies on this machine."
             )
         return self._model or shared_model(name)
+
+    def models(self) -> list[str]:
+        """What `Settings.model` may be here: the usual one, then the names of models.toml."""
+        try:
+            named = models_file.names(self.workspace)
+        except UserError:  # a file that cannot be read is said where one of its models is asked
+            named = []
+        return list(dict.fromkeys([self.settings.model, *named]))
 
     def asked(self, name: BackendName, settings: Settings | None = None) -> Model:
         """The model that this backend asks: of this process, or behind an address of models.toml.
@@ -381,8 +392,10 @@ class Triptych:
         for event in stream(backend, question, settings, context=context, notes=notes, stop=stop):
             if isinstance(event, Evidence):
                 evidence = event
-            elif isinstance(event, Answer) and self.log is not None:
-                self.log(event, evidence)
+            elif isinstance(event, Answer):
+                traces.answered(event)
+                if self.log is not None:
+                    self.log(event, evidence)
             yield event
 
     def _warm(self, name: BackendName, settings: Settings, stop: threading.Event | None = None) -> None:
@@ -504,6 +517,18 @@ class Triptych:
             served.currency,
             served.price_date,
         )
+
+    def endpoint_prices(self, model: str) -> dict[BackendName, PriceBook]:
+        """The price book of each backend whose model of this name has a price in models.toml."""
+        found: dict[BackendName, PriceBook] = {}
+        for name in BACKEND_NAMES:
+            try:
+                served = self.served(name, self.settings.model_copy(update={"model": model}))
+            except UserError:  # it has no model of this name, and answers nothing
+                continue
+            if served is not None and served.prompt_per_million_tokens is not None:
+                found[name] = self._prices(served)
+        return found
 
     @property
     def price_file(self) -> Path:

@@ -22,6 +22,7 @@ from backends.datatypes import Answer, BackendName, Question, UserError
 from backends.evaluation.archive import Archive, Arm, Entry, Run, RunRecord, Setting
 from backends.evaluation.scoring import SCORES_VERSION, Judged, Passage, scores_of
 from backends.settings import Settings, make_settings
+from backends.system import traces
 from backends.system.reporting import Report
 
 INDEXED_BY = ("chunk_size", "chunk_overlap", "chunking")  # a change of these cuts all documents anew
@@ -83,6 +84,12 @@ def sweep_arms(
     return tuple(arms)
 
 
+def is_sweep(arms: Sequence[Arm]) -> bool:
+    """Whether settings are tried; the same settings with several models are compared as backends are."""
+    tried = [{name: value for name, value in arm.settings.items() if name != "model"} for arm in arms]
+    return any(settings != tried[0] for settings in tried)
+
+
 def plan(
     subject: Subject,
     questions: Sequence[Question],
@@ -90,7 +97,6 @@ def plan(
     *,
     question_set: str,
     name: str = "",
-    sweep: bool = False,
 ) -> RunRecord:
     """A run that has not begun. Raises UserError when there is nothing to ask or nobody to answer."""
     if not questions or not arms:
@@ -99,8 +105,29 @@ def plan(
         raise UserError(
             'No question has an "answers" list: gold answers are what right and wrong are judged by.'
         )
-    setting = replace(subject.describe(make_settings(**arms[0].settings)), scores_version=SCORES_VERSION)
-    return RunRecord("", name, "", question_set, tuple(questions), tuple(arms), setting, sweep=sweep)
+    setting = _setting_of(subject, arms)
+    return RunRecord("", name, "", question_set, tuple(questions), tuple(arms), setting, sweep=is_sweep(arms))
+
+
+def _setting_of(subject: Subject, arms: Sequence[Arm]) -> Setting:
+    """Where a run happens; where several models are asked, all of them are named."""
+    firsts: dict[str, Arm] = {}
+    for arm in arms:
+        firsts.setdefault(str(arm.settings.get("model")), arm)
+    found = {name: subject.describe(make_settings(**arm.settings)) for name, arm in firsts.items()}
+    setting = replace(next(iter(found.values())), scores_version=SCORES_VERSION)
+    if len(found) == 1:
+        return setting
+    return replace(
+        setting,
+        model=", ".join(each.model for each in found.values()),
+        model_fingerprint=", ".join(each.model_fingerprint for each in found.values()),
+        adapters={
+            f"{kind}, model {name}": adapter
+            for name, each in found.items()
+            for kind, adapter in each.adapters.items()
+        },
+    )
 
 
 def carry_out(
@@ -120,13 +147,14 @@ def carry_out(
     subject = subject.as_now()
     first = make_settings(**record.arms[0].settings)
     state = subject.fingerprint(first)
-    now = replace(subject.describe(first), scores_version=SCORES_VERSION)
+    now = _setting_of(subject, record.arms)
     if replace(now, machine={}) != replace(record.setting, machine={}):
         raise UserError(
             f"The run {record.run} cannot go on: its documents, model or adapters have changed since. "
             "Begin a new one."
         )
-    with archive.alone(record.run):
+    told = {"run": record.run, "questions": len(record.questions), "arms": len(record.arms)}
+    with archive.alone(record.run), traces.work("evaluate", **told):
         run = archive.load(record.run)
         done = {(entry.question, entry.arm) for entry in run.entries}
         total = len(record.questions) * len(record.arms)

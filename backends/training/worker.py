@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import UserError
+from backends.system import traces
 from backends.system.files import append_line
 from backends.training.adapters import Adapters
 from backends.training.gain import gain_of
@@ -53,7 +54,8 @@ def work(run: TrainingRun, parent: int) -> None:
             pause.set()
 
     try:
-        _train(run, cancel, pause, look)
+        with traces.work("train", adapter=run.plan.name, kind=run.plan.kind, model=run.plan.model):
+            _train(run, cancel, pause, look)
     except TrainingPaused as error:
         run.set_state("interrupted", str(error))
     except UserError as error:
