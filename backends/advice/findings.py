@@ -6,12 +6,14 @@ findings name the run. What only some approaches were asked does not count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from backends.advice.advisor import APPROACHES, Finding, MeasuredFindings, Prefilled
 from backends.costs.monthly import CostCase, OperatingPlan, fixed, measured_of, per_answer
-from backends.costs.prices import Book
+from backends.costs.price_book import PriceBook
+from backends.costs.prices import Book, with_model
+from backends.datatypes import BackendName
 from backends.documents.store import HistoryEntry
 from backends.evaluation.archive import RunRecord
 from backends.evaluation.comparison import Board
@@ -23,17 +25,29 @@ SCORED = {"right": "right", "format": "json_valid"}  # finding -> measure of the
 
 
 def fitting(records: Sequence[RunRecord]) -> RunRecord | None:
-    """The newest finished run, no sweep, that asked every approach."""
+    """The newest finished run that asked every approach with the usual model: no sweep, no grid of models."""
     for record in records:
-        asked = {arm.backend for arm in record.arms}
+        asked = {arm.name for arm in record.arms}
         if record.complete and not record.sweep and set(APPROACHES) <= asked:
             return record
     return None
 
 
-def evidence_of(board: Board, book: Book, plan: OperatingPlan) -> MeasuredFindings:
-    """What one run says about every approach: right answers, form, time, cost."""
-    return MeasuredFindings((*_scored(board), *_priced(board, book, plan)), book.currency)
+def evidence_of(board: Board, books: Mapping[BackendName, Book], plan: OperatingPlan) -> MeasuredFindings:
+    """What one run says about every approach: right answers, form, time, and cost by the book of each."""
+    currency = next((book.currency for book in books.values()), "")  # the same for all
+    return MeasuredFindings((*_scored(board), *_priced(board, books, plan)), currency)
+
+
+def books_of(
+    book: Book, models: Mapping[BackendName, PriceBook], names: Sequence[BackendName]
+) -> dict[BackendName, Book]:
+    """The price book of each of these backends, with the prices of the model behind an address that it asks.
+
+    Left out is one whose model is priced in another currency than everything else.
+    """
+    found = {name: with_model(book, models[name]) if name in models else book for name in names}
+    return {name: own for name, own in found.items() if own is not None}
 
 
 def _scored(board: Board) -> Iterator[Finding]:
@@ -50,11 +64,12 @@ def _scored(board: Board) -> Iterator[Finding]:
             yield Finding("seconds", name, total[90] / 1000, None, None, run)
 
 
-def _priced(board: Board, book: Book, plan: OperatingPlan) -> Iterator[Finding]:
+def _priced(board: Board, books: Mapping[BackendName, Book], plan: OperatingPlan) -> Iterator[Finding]:
     record = board.run.record
-    case = CostCase(measured_of(e.answer for e in board.run.entries if e.answer is not None), book, plan)
+    measured = measured_of(e.answer for e in board.run.entries if e.answer is not None)
     for name in APPROACHES:
-        if name in case.measured:
+        if name in measured and name in books:
+            case = CostCase(measured, books[name], plan)
             each = per_answer(case, name)
             yield Finding("cost_fixed", name, fixed(case, name), None, None, record.run)
             yield Finding(

@@ -77,6 +77,23 @@ class Book:
         return replace(self, prices={**self.prices, key: price})
 
 
+def with_model(book: Book, model: PriceBook) -> Book | None:
+    """The book with the token prices of one model, whatever backend asks it.
+
+    None where they are in another currency: the two cannot be added up.
+    """
+    if model.currency != book.currency:
+        return None
+    price = model.hosted
+    prices = {
+        "prompt": Price(price.prompt, price.date, price.source),
+        "completion": Price(price.completion, price.date, price.source),
+        "tuned_prompt": Price(model.tuned_prompt_factor, price.date, price.source),
+        "tuned_completion": Price(model.tuned_completion_factor, price.date, price.source),
+    }
+    return replace(book, prices={**book.prices, **prices}, label=price.label)
+
+
 def _checked(key: str, value: float) -> float:
     field = FIELDS[key]
     return price_number({field.name: value}, field.table, field.name)

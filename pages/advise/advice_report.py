@@ -5,7 +5,7 @@ Enters: answers, an `Advice` and its evidence. Leaves: text. Every sentence name
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from backends.advice.advisor import (
@@ -23,6 +23,9 @@ from backends.advice.advisor import (
     flip_words,
     value_words,
 )
+from backends.costs.monthly import TUNED
+from backends.costs.prices import Book
+from backends.datatypes import BackendName
 from pages.ui.text import plain_html
 
 _STYLE = """
@@ -40,8 +43,14 @@ td.n, th.n { text-align: right; } ul { margin: .2rem 0; padding-left: 1.1rem; }
 """
 
 
-def as_html(answers: Answers, advice: Advice, evidence: MeasuredFindings, at: datetime) -> str:
-    """The whole page."""
+def as_html(
+    answers: Answers,
+    advice: Advice,
+    evidence: MeasuredFindings,
+    at: datetime,
+    books: Mapping[BackendName, Book],
+) -> str:
+    """The whole page; `books` are what the answers of each approach were priced with."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -56,6 +65,7 @@ def as_html(answers: Answers, advice: Advice, evidence: MeasuredFindings, at: da
         f"<h2>How sure</h2><p>{robust_words(advice)}</p>"
         f"<h2>Answers given</h2>{_answers(answers)}"
         f"<h2>Measured</h2>{_findings(evidence)}{_unknown(advice)}"
+        f"{_prices(books)}"
         f"<h2>Guides</h2><p class='soft'>{'; '.join(f'{k}: {plain_html(v)}' for k, v in GUIDES.items())}</p>"
         "</body></html>"
     )
@@ -139,6 +149,29 @@ def _findings(evidence: MeasuredFindings) -> str:
     )
     head = '<tr><th>What</th><th>Of</th><th class="n">Value</th><th class="n">95 %</th><th>Run</th></tr>'
     return f"<table>{head}{rows}</table>" if rows else "<p>Nothing has been measured yet.</p>"
+
+
+def _prices(books: Mapping[BackendName, Book]) -> str:
+    """What a million tokens of each approach cost: inputs, with where they are from."""
+    rows = ""
+    for name, book in books.items():
+        tuned = name in TUNED
+        each = [
+            book["prompt"] * (book["tuned_prompt"] if tuned else 1),
+            book["completion"] * (book["tuned_completion"] if tuned else 1),
+        ]
+        price = book.prices["prompt"]
+        cells = "".join(f'<td class="n">{value:g} {plain_html(book.currency)}</td>' for value in each)
+        source = ", ".join(filter(None, (price.source, price.date)))
+        rows += (
+            f"<tr><td>{NAMES[name]}</td><td>{plain_html(book.label)}</td>{cells}"
+            f"<td>{plain_html(source)}</td></tr>"
+        )
+    head = (
+        '<tr><th>Of</th><th>Model</th><th class="n">Million prompt tokens</th>'
+        '<th class="n">Million answer tokens</th><th>Source</th></tr>'
+    )
+    return f"<h2>Prices</h2><table>{head}{rows}</table>" if rows else ""
 
 
 def _interval(finding: Finding, currency: str) -> str:

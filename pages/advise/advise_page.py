@@ -29,11 +29,14 @@ from backends.advice.advisor import (
     prefill,
     value_words,
 )
-from backends.advice.findings import STRESSED, evidence_of, stress_findings
+from backends.advice.findings import STRESSED, books_of, evidence_of, stress_findings
+from backends.costs.prices import Book
+from backends.datatypes import BackendName
 from backends.stress import results
 from pages.advise import advice_report
 from pages.ui import assumptions, measured, resources, session
 from pages.ui.conclusion import conclusion
+from pages.ui.measured import Basis
 from pages.ui.own_prices import own_book
 from pages.ui.service import Service
 from pages.ui.text import listing, markdown
@@ -72,7 +75,7 @@ def evidence_for(service: Service, now: session.Session) -> tuple[MeasuredFindin
         return MeasuredFindings(stressed), by
     run = found.board.run.record.run
     by[run] = COMES_WITH if found.shipped else measured.whose(evaluator, run)
-    scored = evidence_of(found.board, own_book(now, service), assumptions.own_plan(now, service))
+    scored = evidence_of(found.board, prices_of(found, now, service), assumptions.own_plan(now, service))
     return replace(scored, findings=(*scored.findings, *stressed)), by
 
 
@@ -80,6 +83,13 @@ def _by(own: Path, run: str) -> str:
     """Who measured a stress test."""
     mine = (own / results.FOLDER / f"{run}.json").is_file()
     return "measured by you" if mine else "measured by somebody on this server"
+
+
+def prices_of(found: Basis, now: session.Session, service: Service) -> dict[BackendName, Book]:
+    """Of each approach in a run: the visitor's book, or the prices of the endpoint it asked."""
+    arms = found.board.run.record.arms if found.board is not None else ()
+    model = str(arms[0].settings.get("model")) if arms else ""
+    return books_of(own_book(now, service), service.endpoint_prices(model), APPROACHES)
 
 
 # --- questions -------------------------------------------------------------------------------------
@@ -251,7 +261,13 @@ def page() -> None:
         findings_table(evidence, by)
         st.download_button(
             "One-page report",
-            advice_report.as_html(answers, advice, evidence, datetime.now().astimezone()),
+            advice_report.as_html(
+                answers,
+                advice,
+                evidence,
+                datetime.now().astimezone(),
+                prices_of(measured.basis(now, service), now, service),
+            ),
             file_name="triptych-advice.html",
             mime="text/html",
             key="advice-report",

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from backends.costs.price_book import PriceBook
 from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, Token
 from backends.documents.store import HistoryEntry
 from backends.feedback.judged_answers import JudgedAnswers
@@ -169,7 +170,15 @@ class Service(Protocol):
         """The adapters that answer for this visitor."""
         ...
 
-    def status(self, backend: BackendName) -> BackendReadiness: ...
+    def status(self, backend: BackendName, settings: Settings | None = None) -> BackendReadiness: ...
+
+    def endpoint_prices(self, model: str) -> Mapping[BackendName, PriceBook]:
+        """The prices that models.toml has for this model, by backend."""
+        ...
+
+    def models(self) -> Sequence[str]:
+        """Models that can be asked: that of the settings, and the names of models.toml."""
+        ...
 
     def ask(
         self,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from backends import removal
+from backends.costs.price_book import PriceBook
 from backends.datatypes import (
     Answer,
     Backend,
@@ -229,8 +230,14 @@ class TriptychService:
     def adapters(self) -> Adapters:
         return self._triptych.adapters
 
-    def status(self, backend: BackendName) -> BackendReadiness:
-        status = self._triptych.status(backend)
+    def endpoint_prices(self, model: str) -> Mapping[BackendName, PriceBook]:
+        return self._triptych.endpoint_prices(model)
+
+    def models(self) -> Sequence[str]:
+        return self._triptych.models()
+
+    def status(self, backend: BackendName, settings: Settings | None = None) -> BackendReadiness:
+        status = self._triptych.status(backend, settings)
         return BackendReadiness("untrained" if status.state == "withheld" else status.state, status.reason)
 
     def ask(

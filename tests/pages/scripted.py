@@ -56,7 +56,7 @@ from pages.ui.service import (
 
 if TYPE_CHECKING:
     from backends.training.trainer import Trainer
-from backends.costs.price_book import SAMPLE_PRICES
+from backends.costs.price_book import SAMPLE_PRICES, PriceBook
 from backends.training.adapters import Adapters
 from pages.ui.evaluator import Evaluator, visitors_archive
 from tests.evaluation.subjects import ScriptedSubject
@@ -114,6 +114,7 @@ class ScriptedService:
     private: bool = False
     files_gate: threading.Event | None = None  # holds every file of an upload before it is read
     model_name: str = "scripted"
+    served: tuple[str, ...] = ()  # names of models.toml
     asked: list[tuple[str, BackendName]] = field(default_factory=list)
     subject: ScriptedSubject = field(default_factory=ScriptedSubject)
     prepared: list[tuple[int, int]] = field(default_factory=list)
@@ -206,7 +207,13 @@ class ScriptedService:
     def adapters(self) -> Adapters:
         return Adapters(default_workspace() / "sessions" / self.visitor / "adapters")
 
-    def status(self, backend: BackendName) -> BackendReadiness:
+    def endpoint_prices(self, model: str) -> Mapping[BackendName, PriceBook]:
+        return {}
+
+    def models(self) -> Sequence[str]:
+        return ["embedded", *self.served]
+
+    def status(self, backend: BackendName, settings: Settings | None = None) -> BackendReadiness:
         if backend == "fine_tuned":
             return BackendReadiness(
                 "stale", "Learned version 1 of price-list-2026.csv; it has changed since."

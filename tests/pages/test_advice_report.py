@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from backends.advice.advisor import APPROACHES, Answers, MeasuredFindings, advise
-from backends.advice.findings import change_rate, evidence_of, fitting
+from backends.advice.findings import books_of, change_rate, evidence_of, fitting
 from backends.costs.monthly import OperatingPlan
+from backends.costs.price_book import PriceBook
 from backends.costs.prices import load_book
 from backends.datatypes import Question
 from backends.documents.store import HistoryEntry
@@ -39,7 +41,7 @@ def board() -> Board:
 
 
 def test_findings_name_their_run_and_their_interval() -> None:
-    evidence = evidence_of(board(), load_book(), OperatingPlan())
+    evidence = evidence_of(board(), dict.fromkeys(APPROACHES, load_book()), OperatingPlan())
     right = evidence.all_of("right")
     assert right is not None and {n: f.value for n, f in right.items()} == {
         "rag": 0.25, "hybrid": 0.5, "fine_tuned": 0.25,
@@ -69,10 +71,25 @@ def test_the_change_rate_counts_replacements() -> None:
     assert change_rate([[entry("indexed")]], 4.0) is None
 
 
+def test_an_endpoint_is_priced_as_models_toml_says() -> None:
+    """Its price takes the place of the book's, without the premium of a hosted tuned model."""
+    euros = PriceBook.load().of_model("org/tuned at gpu:8000", 2.0, 10.0, "EUR", "2026-10-01")
+    dollars = replace(euros, currency="USD")
+    books = books_of(load_book(), {"hybrid": dollars, "fine_tuned": euros}, APPROACHES)
+    assert set(books) == {"rag", "hybrid"}  # euros cannot be added to the dollars of everything else
+    evidence = evidence_of(board(), books, OperatingPlan())
+    # 100 prompt and 10 answer tokens at 2 and 10 a million, and 16 tokens embedded at 0.02.
+    assert evidence.get("cost_answer", "hybrid").value == pytest.approx((200 + 100 + 0.32) / 1e6)  # type: ignore[union-attr]
+    page = as_html(TUNE, advise(TUNE, evidence), evidence, datetime(2026, 11, 21, tzinfo=UTC), books)
+    assert "org/tuned at gpu:8000" in page
+    assert '<td class="n">2 USD</td><td class="n">10 USD</td>' in page
+    assert "models.toml, your input, 2026-10-01" in page
+
+
 @pytest.mark.parametrize("evidence", [MeasuredFindings(), MEASURED])
 def test_the_report_stands_alone_and_shows_every_basis(evidence: MeasuredFindings) -> None:
     advice = advise(TUNE, evidence)
-    page = as_html(TUNE, advice, evidence, datetime(2026, 11, 21, tzinfo=UTC))
+    page = as_html(TUNE, advice, evidence, datetime(2026, 11, 21, tzinfo=UTC), {})
     assert "http" not in page and "<script" not in page and "@media print" in page
     for reason in (*advice.reasons, advice.gap):
         assert basis_words(reason)
@@ -80,5 +97,5 @@ def test_the_report_stands_alone_and_shows_every_basis(evidence: MeasuredFinding
         assert f"<td>{run}</td>" in page
     assert ("Nothing has been measured yet." in page) == (not evidence.findings)
     assert "Answers(" not in page and as_html(
-        Answers(), advise(Answers(), evidence), evidence, datetime.now()
+        Answers(), advise(Answers(), evidence), evidence, datetime.now(), {}
     )
