@@ -9,7 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from backends.cli import main
 from backends.datatypes import BACKEND_NAMES, Answer, BackendName, Question, UserError
 from backends.documents.opening import open_folder
 from backends.evaluation.archive import Archive, answer_of
@@ -21,6 +23,7 @@ from backends.language.generation import LanguageModel
 from backends.product import Failure, Triptych
 from backends.settings import make_settings
 from backends.system.environment import environment_without_secrets
+from backends.system.files import ROOT
 from backends.system.json_values import plain
 from tests.fakes import HashingEmbedder, tiny_language_model
 from tests.language.fake_server import FakeServer, dies_after, pieces, refuses, serving
@@ -179,8 +182,11 @@ def test_a_grid_of_models_is_evaluated_and_a_dead_server_fails_only_its_arm(
     subject = TriptychSubject(triptych)
     subject.likeness = lambda one, other: 0.5  # type: ignore[method-assign]
     archive = Archive(tmp_path / "runs")
-    planned = plan_run(subject, questions, arms, question_set="test", sweep=True)
-    assert planned.setting.adapters["hybrid"]["name"] == "org/reads"
+    planned = plan_run(subject, questions, arms, question_set="test")
+    assert not planned.sweep  # models are compared with each other as backends are
+    assert planned.setting.model == "org/large, small"  # what each address calls it
+    assert len(set(planned.setting.model_fingerprint.split(", "))) == 2
+    assert planned.setting.adapters["hybrid, model company"]["name"] == "org/reads"
     run = carry_out(archive, archive.begin(planned), subject)
     answered = {
         arm.name: sum(e.answer is not None for e in run.entries_of(arm.name).values()) for arm in arms
@@ -189,6 +195,30 @@ def test_a_grid_of_models_is_evaluated_and_a_dead_server_fails_only_its_arm(
         "base, model company": 3, "rag, model company": 3, "base, model gone": 0, "rag, model gone": 0,
     }  # fmt: skip
     assert "cannot be reached" in str(run.entries_of("base, model gone")["q0"].failure)
+
+
+def test_the_readme_works_as_written(
+    triptych: Triptych, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = (ROOT / "README.md").read_text().partition("## Use your own models")[2]
+    written = section.partition("```toml\n")[2].partition("```")[0]
+    assert '"http://localhost:8000/v1"' in written
+    table = written.replace("http://localhost:8000/v1", server.address)
+    (triptych.workspace / "models.toml").write_text(table)
+    monkeypatch.setenv("COMPANY_KEY", SECRET)
+    asked = {}
+    for name in BACKEND_NAMES:
+        answer = triptych.answer(QUESTION, name)
+        asked[name] = (server.asked[-1]["model"], server.asked[-1]["headers"]["authorization"])
+        assert answer.cost.amount == pytest.approx((21 * 0.40 + 4 * 1.20) / 1e6)
+    models = {"rag": "org/large", "fine_tuned": "tuned", "hybrid": "reads", "base": "org/large"}
+    assert asked == {name: (model, f"Bearer {SECRET}") for name, model in models.items()}
+    for line in section.partition("## Formats")[0].splitlines():
+        if line.startswith("triptych "):
+            verb = line.split()[1]
+            options = [word for word in line.partition("#")[0].split() if word.startswith("--")]
+            told = CliRunner().invoke(main.app, [verb, "--help"], env={"COLUMNS": "200"}).stdout
+            assert all(option in told for option in options), line
 
 
 def test_local_models_are_as_before(triptych: Triptych, tmp_path: Path) -> None:
