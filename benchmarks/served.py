@@ -1,4 +1,4 @@
-"""The embedded model behind llama.cpp's server and here: who says the same? `python -m benchmarks.served [COUNT]`
+"""The embedded model behind llama.cpp's server and here, who says the same: `python -m benchmarks.served`.
 
 Needs the wheel `xllamacpp`. Writes model and adapters as GGUF into a temporary folder, serves them, and asks
 questions of the sample corpus of base, fine-tuned and hybrid both ways, greedily. Prints a JSON
@@ -18,7 +18,7 @@ from backends.evaluation.questions import load_questions
 from backends.product import Triptych
 from backends.settings import make_settings
 from backends.system.files import SAMPLE_CORPUS
-from backends.training.serving_files import Base, write_files
+from backends.training.serving_files import ServedBase, write_files
 from tests.language.llama_server import serving
 
 BACKENDS: tuple[BackendName, ...] = ("base", "fine_tuned", "hybrid")
@@ -60,7 +60,7 @@ def main() -> None:
         model, folder = triptych.model(), Path(place) / "served"
         active = [triptych.adapters.active(kind, model.fingerprint) for kind in ("fine_tuned", "hybrid")]
         adapters = [adapter for adapter in active if adapter is not None]
-        write_files(folder, Base.of(model), adapters)
+        write_files(folder, ServedBase.of(model), adapters)
         loras = [folder / f"{adapter.name}.gguf" for adapter in adapters]
         with serving(folder / f"{model.name}.gguf", loras, context=CONTEXT) as address:
             table = (folder / "models.toml").read_text().replace("http://localhost:8080/v1", address)

@@ -20,7 +20,7 @@ from backends.language.network import reading
 from backends.language.prompts import build_messages
 from backends.language.protocol import Messages, Model
 from backends.training.adapters import Adapter, AdapterCard, Adapters
-from backends.training.serving_files import Base, write_files
+from backends.training.serving_files import ServedBase, write_files
 from tests.fakes import random_adapter, tiny_language_model
 from tests.language.llama_server import serving
 
@@ -75,7 +75,7 @@ def served(
     tiny: LanguageModel, tuned: dict[str, Adapter], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Arms]:
     folder = tmp_path_factory.mktemp("served")
-    write_files(folder, Base.of(tiny), list(tuned.values()))
+    write_files(folder, ServedBase.of(tiny), list(tuned.values()))
     loras = [folder / f"{kind}.gguf" for kind in tuned]
     with serving(folder / "tiny.gguf", loras, context=3 * tiny.context, slots=3) as address:
         yield arms_of(folder, address)
@@ -118,7 +118,7 @@ def test_the_embedded_model_and_its_adapters_answer_as_in_process(tmp_path: Path
     adapters = [Adapters(tmp_path / "none").active(kind, model.fingerprint) for kind in KINDS[1:]]
     known = [adapter for adapter in adapters if adapter is not None]
     assert len(known) == 2
-    base = Base(READER_NAME, Path(model.folder), 1024, model.fingerprint)
+    base = ServedBase(READER_NAME, Path(model.folder), 1024, model.fingerprint)
     write_files(tmp_path, base, known)
     loras = [tmp_path / f"{adapter.name}.gguf" for adapter in known]
     with serving(tmp_path / f"{READER_NAME}.gguf", loras, context=1024) as address:

@@ -162,13 +162,13 @@ def gguf(
 ) -> None:
     """Write the model and adapters as GGUF for llama.cpp and Ollama, with Modelfiles and a models.toml."""
     from backends.language.generation import LanguageModel
-    from backends.training.serving_files import Base, write_files
+    from backends.training.serving_files import ServedBase, write_files
 
     known = _known(workspace)
     model = LanguageModel.load(settings_of(**given).model)
     active = [known.active(kind, model.fingerprint) for kind in ("fine_tuned", "hybrid")]
     chosen = [known.get(name) for name in names] if names else [each for each in active if each]
-    served = write_files(to, Base.of(model), chosen)
+    served = write_files(to, ServedBase.of(model), chosen)
     for path in served.files:
         typer.echo(str(path))
     typer.echo(f"\nllama.cpp:  {served.command}")

@@ -63,7 +63,10 @@ def evaluate(
     name: Annotated[str, typer.Option(help="A name to find this run by.")] = "",
     sweep: Annotated[
         list[str] | None,
-        typer.Option(metavar="SETTING=A,B", help="Try each value; several sweeps make a grid."),
+        typer.Option(
+            metavar="SETTING=A,B",
+            help="Try each value, such as model=embedded,company; several sweeps make a grid.",
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
     report: Annotated[
@@ -223,8 +226,7 @@ class Evaluating:
     ) -> Run:
         from backends.evaluation.runner import carry_out, plan
 
-        sweep = len({arm.backend for arm in arms}) < len(arms)
-        planned = plan(subject, questions, arms, question_set=question_set, name=name, sweep=sweep)
+        planned = plan(subject, questions, arms, question_set=question_set, name=name)
         begun = None if fresh else archive.unfinished(planned)
         if begun is not None:
             self._progress.clear()

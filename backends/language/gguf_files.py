@@ -65,7 +65,7 @@ class LoraLayer:
 
 
 @dataclass(frozen=True)
-class Lora:
+class LoraWeights:
     """A LoRA adapter: what is added to a layer's weights is `alpha / rank` times B A."""
 
     layers: Mapping[str, LoraLayer]  # by the layer's name in the model, such as model.layers.0.mlp.up_proj
@@ -198,7 +198,7 @@ def read_safetensors(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
 # --- adapters ------------------------------------------------------------------------------------
 
 
-def write_lora(lora: Lora, shape: Shape, out: Path, name: str, notes: Mapping[str, str]) -> None:
+def write_lora(lora: LoraWeights, shape: Shape, out: Path, name: str, notes: Mapping[str, str]) -> None:
     """Write a LoRA adapter as one GGUF file; `notes` are further texts, by keys of their own.
 
     Raises UserError, and leaves no file, when a layer is none that llama.cpp adapts.
@@ -221,7 +221,9 @@ def write_lora(lora: Lora, shape: Shape, out: Path, name: str, notes: Mapping[st
     _write(out, fill)
 
 
-def read_lora(file: Path, shape: Shape, layers: Mapping[str, tuple[int, ...]]) -> tuple[Lora, dict[str, str]]:
+def read_lora(
+    file: Path, shape: Shape, layers: Mapping[str, tuple[int, ...]]
+) -> tuple[LoraWeights, dict[str, str]]:
     """The LoRA adapter of a GGUF file and its texts; `layers` are those of the model it is for.
 
     Raises UserError when the file is damaged, holds something else, or adapts a layer the model has not.
@@ -246,7 +248,7 @@ def read_lora(file: Path, shape: Shape, layers: Mapping[str, tuple[int, ...]]) -
     if not found or any(len(sides) != 2 for sides in found.values()):
         raise UserError(f"{file.name} is damaged: it does not hold both matrices of every layer it adapts.")
     matrices = {layer: LoraLayer(sides["lora_a"], sides["lora_b"]) for layer, sides in found.items()}
-    return Lora(matrices, float(said.get("adapter.lora.alpha", 0))), texts
+    return LoraWeights(matrices, float(said.get("adapter.lora.alpha", 0))), texts
 
 
 def _reader(file: Path) -> GGUFReader:

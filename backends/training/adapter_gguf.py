@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 
 from backends.datatypes import UserError
 from backends.language.gguf_files import (
-    Lora,
     LoraLayer,
+    LoraWeights,
     read_lora,
     read_safetensors,
     shape_of,
@@ -58,7 +58,7 @@ def unpack_gguf(file: Path, base: Path, layers: Mapping[str, tuple[int, ...]], f
         write_whole(folder / CARD, texts[CARD_KEY])
 
 
-def _of_folder(folder: Path) -> Lora:
+def _of_folder(folder: Path) -> LoraWeights:
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     if config.get("use_dora") or config.get("bias", "none") != "none":
         raise UserError(f"The adapter {folder.name} is no plain LoRA: GGUF cannot hold it.")
@@ -75,7 +75,7 @@ def _of_folder(folder: Path) -> Lora:
         factor = _factor(config, layer, rank) / (alpha / rank)
         b = both["B"] if math.isclose(factor, 1) else both["B"].float() * factor
         layers[layer] = LoraLayer(both["A"], b)
-    return Lora(layers, alpha)
+    return LoraWeights(layers, alpha)
 
 
 def _factor(config: Mapping[str, Any], layer: str, rank: int) -> float:
@@ -87,7 +87,7 @@ def _factor(config: Mapping[str, Any], layer: str, rank: int) -> float:
     return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
-def _config_of(lora: Lora, base_model: str) -> dict[str, Any]:
+def _config_of(lora: LoraWeights, base_model: str) -> dict[str, Any]:
     """The configuration by which PEFT reads them as llama.cpp does; the factor is 1 without an alpha."""
     ranks = {layer: len(matrices.a) for layer, matrices in lora.layers.items()}
     rank = max(ranks.values())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backends.datatypes import UserError
-from backends.language.gguf_files import write_model
+from backends.language.gguf_files import shape_of, write_model
 from backends.language.prompts import INSTRUCTION
 from backends.system.files import write_whole
 from backends.training.adapter_gguf import write_adapter
@@ -30,7 +30,7 @@ CHATML = '''TEMPLATE """{{ range .Messages }}<|im_start|>{{ .Role }}
 '''
 
 
-class Model(Protocol):
+class LoadedModel(Protocol):
     """What is asked of `generation.LanguageModel`."""
 
     name: str
@@ -40,7 +40,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True)
-class Base:
+class ServedBase:
     """The model that adapters belong to."""
 
     name: str
@@ -49,7 +49,7 @@ class Base:
     fingerprint: str
 
     @classmethod
-    def of(cls, model: Model) -> Base:
+    def of(cls, model: LoadedModel) -> ServedBase:
         return cls(model.name, Path(model.folder), model.context, model.fingerprint)
 
 
@@ -61,7 +61,7 @@ class Served:
     command: str
 
 
-def write_files(to: Path, base: Base, adapters: Sequence[Adapter]) -> Served:
+def write_files(to: Path, base: ServedBase, adapters: Sequence[Adapter]) -> Served:
     """Write model and adapters as GGUF into the folder `to`, with Modelfiles and a models.toml.
 
     A model that is there already is left as it is. Raises UserError for an adapter of another base model, and
@@ -92,7 +92,7 @@ def write_files(to: Path, base: Base, adapters: Sequence[Adapter]) -> Served:
     return Served(tuple(written), command)
 
 
-def pack_gguf(adapter: Adapter, base: Base) -> bytes:
+def pack_gguf(adapter: Adapter, base: ServedBase) -> bytes:
     """One adapter as a zip: its GGUF file and a Modelfile. Raises UserError as `write_files`."""
     _check(base, [adapter])
     out = io.BytesIO()
@@ -104,7 +104,16 @@ def pack_gguf(adapter: Adapter, base: Base) -> bytes:
     return out.getvalue()
 
 
-def modelfile(base: Base, adapter: Adapter | None = None) -> str:
+def writable(base: ServedBase) -> bool:
+    """Whether adapters of this model can be written as GGUF here."""
+    try:
+        shape_of(base.folder)
+    except UserError:
+        return False
+    return True
+
+
+def modelfile(base: ServedBase, adapter: Adapter | None = None) -> str:
     """Ollama's recipe of the model, or of the model with this adapter; the files lie beside it."""
     template = base.folder / "chat_template.jinja"
     chatml = template.is_file() and "<|im_start|>" in template.read_text(encoding="utf-8")
@@ -114,7 +123,7 @@ def modelfile(base: Base, adapter: Adapter | None = None) -> str:
     return "\n".join(lines) + "\n" + (CHATML if chatml else "")
 
 
-def models_lines(base: Base, adapters: Sequence[Adapter]) -> str:
+def models_lines(base: ServedBase, adapters: Sequence[Adapter]) -> str:
     """A table for models.toml: llama.cpp's server with these adapters, by their numbers in its command."""
     off = ", ".join(f"{{ id = {number}, scale = 0 }}" for number in range(len(adapters)))
     lines = [
@@ -133,7 +142,7 @@ def models_lines(base: Base, adapters: Sequence[Adapter]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _check(base: Base, adapters: Sequence[Adapter]) -> None:
+def _check(base: ServedBase, adapters: Sequence[Adapter]) -> None:
     for adapter in adapters:
         if adapter.card.base_fingerprint not in ("", base.fingerprint):
             raise UserError(

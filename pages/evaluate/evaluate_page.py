@@ -47,7 +47,7 @@ from pages.ui.answer_card import card
 from pages.ui.asking import Asked, Column, Round
 from pages.ui.conclusion import conclusion
 from pages.ui.evaluator import JUDGE, KIND, PROPOSE, Evaluator, Order, grid_of
-from pages.ui.look import LOOKS
+from pages.ui.look import CONTROL, LOOKS
 from pages.ui.own_prices import own_book
 from pages.ui.service import BackendReadiness, Service
 from pages.ui.text import markdown, plural, seconds
@@ -126,9 +126,10 @@ def new_run(now: session.Session, service: Service, evaluator: Evaluator, opened
             )  # fmt: skip
             grid = sweep_grid() if sweep else ()
             backends = answering(sweep)
+            models = asked_models(service.models(), now)
         with right:
             st.text_input("Name of the run (optional)", key="run_name", placeholder="after new chunking")
-            answers = number * len(backends) * max(1, len(grid))
+            answers = number * len(backends) * max(1, len(grid)) * len(models)
             st.caption(
                 f"{plural(answers, 'answer')}, about {_minutes(answers * SECONDS_PER_ANSWER)} on two cores. "
                 "Settings are those of the sidebar."
@@ -136,11 +137,11 @@ def new_run(now: session.Session, service: Service, evaluator: Evaluator, opened
             drawn = "all" if number == len(questions) else f"{number} drawn from every kind"
             order = Order(
                 tuple(draw(questions, number, SEED)), f"{SETS[chosen]}, {drawn}", backends, now.settings,
-                own=chosen in ("own", "made", "cases"), grid=grid,
+                own=chosen in ("own", "made", "cases"), grid=grid, models=models,
             )  # fmt: skip
             st.button(
                 "Run", type="primary", key="run", icon=":material/play_arrow:", on_click=start,
-                args=(evaluator, order, now), disabled=not backends or len(grid) > MOST_POINTS,
+                args=(evaluator, order, now), disabled=not backends or len(grid) * len(models) > MOST_POINTS,
             )  # fmt: skip
 
 
@@ -159,6 +160,18 @@ def answering(sweep: bool) -> tuple[BackendName, ...]:
         format_func=lambda name: f"{LOOKS[name].mark} {LOOKS[name].label}", key=f"answering-{sweep}",
     )  # fmt: skip
     return tuple(name for name in BACKEND_NAMES if name in chosen)
+
+
+def asked_models(known: Sequence[str], now: session.Session) -> tuple[str, ...]:
+    """The models of a run: the usual one, unless models.toml names others and they are chosen."""
+    if len(known) < 2:
+        return (now.settings.model,)
+    chosen = st.pills(
+        "With which models", list(known), selection_mode="multi", default=[known[0]],
+        format_func=markdown, key="run-models",
+        help="Those of models.toml. Every backend answers with each of them.",
+    )  # fmt: skip
+    return tuple(model for model in known if model in chosen) or (now.settings.model,)
 
 
 def sweep_grid() -> tuple[Any, ...]:
@@ -216,7 +229,8 @@ def saved_cases(service: Service) -> Sequence[Question]:
 def own_file() -> Sequence[Question]:
     """The visitor's file, read anew at every run of the page: nothing of it is kept before a run begins."""
     file = st.file_uploader(
-        "Questions as JSONL or CSV", type=["jsonl", "csv"], key="own_questions",
+        "Questions as JSONL, CSV or a promptfooconfig.yaml", type=["jsonl", "csv", "json", "yaml", "yml"],
+        key="own_questions",
         help='One question a line: {"id", "question", "answers": [...], "documents": [...], "category"}; '
         "in CSV the same columns, several answers in one cell parted by |. No answers: not answerable.",
     )  # fmt: skip
@@ -562,17 +576,17 @@ def side_by_side(question: Question, entries: dict[str, Entry], board: Board, se
             arm,
             "done" if entry.answer else "failed",
             entry.answer.text if entry.answer else "",
-            answer=entry.answer,
+            answer=replace(entry.answer, backend=arm) if entry.answer else None,
             failure=entry.failure,
         )
         for arm, entry in entries.items()
-        if arm in LOOKS
     }
     names = list(columns)
     for first in range(0, len(names), 2):  # two in a row: four are too narrow for their numbers
         for cell, arm in zip(st.columns(2), names[first : first + 2], strict=False):
             with cell:
-                others = [o.text for name, o in columns.items() if name not in (arm, "base") and o.text]
+                rivals = [name for name in names if name != arm and not name.startswith(CONTROL)]
+                others = [columns[name].text for name in rivals if columns[name].text]
                 card(columns[arm], others, BackendReadiness("ready"))
                 st.caption(markdown(f"{_mark(entries[arm])}: {_scores_line(entries[arm])}"))
     record = board.run.record

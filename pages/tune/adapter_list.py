@@ -21,6 +21,7 @@ from backends.training.adapter_comparison import compare, same_rows, size_of, tr
 from backends.training.adapter_exchange import import_adapter, pack
 from backends.training.adapters import ADAPTER_KINDS, ANSWERING, Adapter, AdapterKind
 from backends.training.embedder_training import FOUND_AMONG
+from backends.training.serving_files import ServedBase, pack_gguf, writable
 from backends.training.trainer import SCHEDULES, Staleness, Trainer
 from pages.tune import tuning_charts
 from pages.ui import charts, resources, session, training_jobs
@@ -226,6 +227,13 @@ def _card(
                 key="pack", on_click="ignore", icon=":material/download:",
                 help="A zip of a standard PEFT folder, with its card.",
             )  # fmt: skip
+            if adapter.card.kind != "embedder" and writable(base := ServedBase.of(trainer.triptych.model())):
+                st.download_button(
+                    "GGUF", partial(pack_gguf, adapter, base), file_name=f"{adapter.name}-gguf.zip",
+                    mime="application/zip", key="pack-gguf", on_click="ignore", icon=":material/download:",
+                    help="For llama.cpp and Ollama: the adapter and a Modelfile. The model itself is written "
+                    "by `triptych adapters gguf`.",
+                )  # fmt: skip
             if trainer.adapters.owns(adapter):
                 st.button(
                     "Delete", key="delete", icon=":material/delete:", on_click=_run_action,
@@ -307,8 +315,12 @@ def _comparison(adapter: Adapter, adapters: Sequence[Adapter]) -> None:
 
 def _importer(trainer: Trainer) -> None:
     with st.expander("Take in an adapter from elsewhere"):
-        st.caption("A zip of a PEFT LoRA folder with adapter_model.safetensors. Pickled files are refused.")
-        file = st.file_uploader("Adapter", type=["zip"], key=f"import-{session.read('tune-imports', 0)}")
+        st.caption(
+            "A PEFT LoRA folder as a zip, with safetensors, or a GGUF file. Pickled files are refused."
+        )
+        file = st.file_uploader(
+            "Adapter", type=["zip", "gguf"], key=f"import-{session.read('tune-imports', 0)}"
+        )
         name = st.text_input("Name", key="import-name", placeholder="for example support-style")
         kind: AdapterKind | None = st.segmented_control(
             "It answers", ["fine_tuned", "hybrid"], default="fine_tuned", key="import-kind",
@@ -320,12 +332,12 @@ def _importer(trainer: Trainer) -> None:
 
 def _take_in(trainer: Trainer, file: Any, name: str, kind: AdapterKind) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "adapter.zip"
+        path = Path(folder) / f"adapter{Path(file.name).suffix.lower()}"
         path.write_bytes(file.getvalue())
         try:
             adapter = import_adapter(trainer.adapters, path, name.strip(), kind, trainer.triptych.model())
         except UserError as error:
-            st.error(markdown(str(error).replace("adapter.zip", file.name)))
+            st.error(markdown(str(error).replace(path.name, file.name)))
             return
     session.put("tune-imports", session.read("tune-imports", 0) + 1)
     session.current().notice = f"{adapter.name} fits the model and is in the list; it does not answer yet."

@@ -12,7 +12,7 @@ import streamlit as st
 from backends.datatypes import Answer, Citation
 from backends.system.wording import money
 from pages.ui.asking import Column
-from pages.ui.look import LOOKS, Look
+from pages.ui.look import Look, arm_look
 from pages.ui.places import Place, page_words
 from pages.ui.service import BackendReadiness
 from pages.ui.text import (
@@ -50,7 +50,7 @@ def card(
 
     `place` says where in its document a passage stands; `below` draws what can be done with the answer.
     """
-    look = LOOKS[column.backend]
+    look = arm_look(column.backend)
     with st.container(border=True, height="stretch", key=f"card-{column.backend}", gap="small"):
         st.markdown(f"##### :{look.tint}[{look.mark}] {look.label}", anchors=False)
         st.caption(look.how)

@@ -20,7 +20,7 @@ from typing import Any
 
 from backends.datatypes import BackendName, Document, Question
 from backends.evaluation import subject as subject_module
-from backends.evaluation.archive import FOLDER, Archive, RunRecord
+from backends.evaluation.archive import FOLDER, Archive, Arm, RunRecord
 from backends.evaluation.comparison import Board
 from backends.evaluation.judging import judge_run
 from backends.evaluation.proposed import proposed
@@ -48,6 +48,7 @@ class Order:
     name: str = ""
     own: bool = False  # the questions are the visitor's own
     grid: tuple[Mapping[str, Any], ...] = ()  # settings to try: a sweep
+    models: tuple[str, ...] = ()  # asked beside each other; none: that of the settings
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,9 @@ class Evaluator:
 
         def work(context: JobContext) -> str:
             context.progress(0, 0, "Preparing")
-            arms = (
-                sweep_arms(order.backends, order.settings, order.grid)
-                if order.grid
-                else plain_arms(order.backends, order.settings)
-            )
             planned = plan(
-                self.subject, order.questions, arms,
-                question_set=order.question_set, name=order.name, sweep=bool(order.grid),
-            )  # fmt: skip
+                self.subject, order.questions, _arms(order), question_set=order.question_set, name=order.name
+            )
             archive = self.own if order.own or self.private else self.shared
             record = archive.unfinished(planned) or archive.begin(planned)
             return self._carry_out(archive, record, context)
@@ -183,6 +178,15 @@ def _last_used(folder: Path) -> float:
         with suppress(FileNotFoundError):  # written anew or removed meanwhile
             latest = max(latest, path.stat().st_mtime)
     return latest
+
+
+def _arms(order: Order) -> tuple[Arm, ...]:
+    """Every backend at every point of the grid, with every model."""
+    models = [{"model": model} for model in order.models if order.models != (order.settings.model,)]
+    changes = [{**point, **model} for model in models or [{}] for point in order.grid or [{}]]
+    if changes == [{}]:
+        return plain_arms(order.backends, order.settings)
+    return sweep_arms(order.backends, order.settings, changes)
 
 
 def grid_of(axes: Mapping[str, Sequence[Any]]) -> tuple[Mapping[str, Any], ...]:

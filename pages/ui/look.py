@@ -6,7 +6,7 @@ nothing is told by colour alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from backends.datatypes import BACKEND_NAMES, BackendName
@@ -50,9 +50,16 @@ def look_of(kind: BackendName | Literal["embedder"]) -> Look:
     return EMBEDDER if kind == "embedder" else LOOKS[kind]
 
 
-def label(name: str) -> str:
-    """What people call a backend; an unknown name stays as it is."""
-    return next((look.label for key, look in LOOKS.items() if key == name), name)
+def arm_look(arm: str) -> Look:
+    """How an arm of a run looks: as its backend, with the rest behind the label: `RAG, model company`."""
+    backend, comma, rest = arm.partition(", ")
+    look = next(look for name, look in LOOKS.items() if name == backend)
+    return replace(look, label=f"{look.label}{comma}{rest}")
+
+
+def label(arm: str) -> str:
+    """What people call a backend or an arm of a run; an unknown name stays as it is."""
+    return arm_look(arm).label if arm.partition(", ")[0] in LOOKS else arm
 
 
 def in_order(names: list[BackendName] | tuple[BackendName, ...]) -> tuple[BackendName, ...]:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from backends.datatypes import Citation, SourceRecord
 from pages.ui.asking import Round
-from pages.ui.look import LOOKS, label
+from pages.ui.look import LOOKS, arm_look, label
 from pages.ui.places import Place, places
 from pages.ui.service import Service
 from pages.ui.text import StyledSpan, block, emphasised, highlight, listing, markdown, marked_html, plain_html
@@ -163,7 +163,7 @@ def _spans(found: UsedPassage) -> list[StyledSpan]:
             spans.append(StyledSpan(position, a, highlight(LOOKS["base"].css, 12)))
         if b > position:
             who = listing([label(n) for n, c in found.citations if (c.start, c.end) == (a, b)])
-            style = highlight(LOOKS[name].css, 28)  # type: ignore[index]
+            style = highlight(arm_look(name).css, 28)
             spans.append(StyledSpan(max(a, position), b, style, f"cited by {who}"))
         position = max(position, b)
     if position < source.end:

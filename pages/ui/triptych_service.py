@@ -236,8 +236,8 @@ class TriptychService:
     def models(self) -> Sequence[str]:
         return self._triptych.models()
 
-    def status(self, backend: BackendName, settings: Settings | None = None) -> BackendReadiness:
-        status = self._triptych.status(backend, settings)
+    def status(self, backend: BackendName) -> BackendReadiness:
+        status = self._triptych.status(backend)
         return BackendReadiness("untrained" if status.state == "withheld" else status.state, status.reason)
 
     def ask(

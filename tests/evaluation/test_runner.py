@@ -192,7 +192,7 @@ def test_a_sweep_works_through_one_index_after_another(archive: Archive) -> None
     assert [arm.name for arm in arms][:2] == ["rag, chunk size 64, top k 2", "rag, chunk size 64, top k 8"]
     assert [[arm.settings["top_k"] for arm in group] for group in groups(arms)] == [[2, 8], [2, 8]]
     subject = ScriptedSubject()
-    record = plan(subject, make_questions(10), arms, question_set="test", sweep=True)
+    record = plan(subject, make_questions(10), arms, question_set="test")
     board = Board(carry_out(archive, archive.begin(record), subject))
     assert len(board.arms) == 4
     assert len(board.differences) == 3  # each against the best

@@ -45,9 +45,7 @@ def test_every_point_is_on_the_front_or_beaten_by_one_that_is(seed: int) -> None
 def test_axes_are_what_was_varied_without_the_overlap_that_follows(tmp_path: Path) -> None:
     subject, archive = ScriptedSubject(), Archive(tmp_path)
     grid = [{"chunk_size": size, "top_k": k} for size in (32, 128) for k in (8, 1)]
-    planned = plan(
-        subject, make_questions(10), sweep_arms(["rag"], Settings(), grid), question_set="t", sweep=True
-    )
+    planned = plan(subject, make_questions(10), sweep_arms(["rag"], Settings(), grid), question_set="t")
     board = Board(carry_out(archive, archive.begin(planned), subject))
     assert axes_of(board) == {"chunk_size": [32, 128], "top_k": [1, 8]}
     points = points_of(board)

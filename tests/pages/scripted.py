@@ -213,7 +213,7 @@ class ScriptedService:
     def models(self) -> Sequence[str]:
         return ["embedded", *self.served]
 
-    def status(self, backend: BackendName, settings: Settings | None = None) -> BackendReadiness:
+    def status(self, backend: BackendName) -> BackendReadiness:
         if backend == "fine_tuned":
             return BackendReadiness(
                 "stale", "Learned version 1 of price-list-2026.csv; it has changed since."

@@ -235,6 +235,25 @@ def test_a_sweep_draws_what_pays(open_page: Visit, archive: Archive) -> None:
     assert "combinations are worth having" in words(app)
 
 
+def test_two_models_are_compared_as_backends_are(
+    open_page: Visit, archive: Archive, services: ScriptedServices
+) -> None:
+    app = open_page()
+    services.by_visitor[app.session_state["triptych"].visitor].served = ("company",)
+    app.run()
+    app.slider(key="many-test").set_value(4)
+    app.pills(key="answering-False").set_value(["rag", "hybrid"])
+    app.pills(key="run-models").set_value(["embedded", "company"])
+    settle(app)
+    app.button(key="run").click()
+    settle(app)
+    (record,) = archive.records()
+    names = ["rag, model embedded", "hybrid, model embedded", "rag, model company", "hybrid, model company"]
+    assert [arm.name for arm in record.arms] == names
+    assert not record.sweep
+    assert "RAG, model company" in words(app)
+
+
 def test_an_interrupted_run_goes_on(open_page: Visit, archive: Archive) -> None:
     subject = ScriptedSubject()
     planned = plan(subject, QUESTIONS, plain_arms(BACKEND_NAMES, Settings()), question_set="test")

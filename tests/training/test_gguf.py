@@ -19,7 +19,7 @@ from backends.language.gguf_files import shape_of, write_model
 from backends.training.adapter_exchange import import_adapter
 from backends.training.adapter_gguf import write_adapter
 from backends.training.adapters import Adapter, AdapterCard, Adapters, LearnedDocument, write_card
-from backends.training.serving_files import Base, models_lines, pack_gguf, write_files
+from backends.training.serving_files import ServedBase, models_lines, pack_gguf, write_files
 from tests.fakes import random_adapter, tiny_language_model
 
 
@@ -38,8 +38,8 @@ def adapter(model: LanguageModel, tmp_path: Path) -> Adapter:
 
 
 @pytest.fixture
-def base(model: LanguageModel) -> Base:
-    return Base.of(model)
+def base(model: LanguageModel) -> ServedBase:
+    return ServedBase.of(model)
 
 
 def taken_in(folder: Path, model: LanguageModel) -> Adapter:
@@ -108,7 +108,7 @@ def test_rows_that_are_rotated_in_pairs_lie_as_llama_cpp_wants_them(
     assert "output.weight" not in tensors  # the embeddings are tied
 
 
-def test_files_for_a_server(model: LanguageModel, adapter: Adapter, base: Base, tmp_path: Path) -> None:
+def test_files_for_a_server(model: LanguageModel, adapter: Adapter, base: ServedBase, tmp_path: Path) -> None:
     served = write_files(tmp_path / "served", base, [adapter])
     names = {path.name for path in served.files}
     assert names == {"tiny.gguf", "theirs.gguf", "Modelfile", "Modelfile.theirs", "models.toml"}
@@ -123,7 +123,9 @@ def test_files_for_a_server(model: LanguageModel, adapter: Adapter, base: Base, 
         assert sorted(archive.namelist()) == ["Modelfile", "theirs.gguf"]
 
 
-def test_an_adapter_of_another_model_is_not_written(adapter: Adapter, base: Base, tmp_path: Path) -> None:
+def test_an_adapter_of_another_model_is_not_written(
+    adapter: Adapter, base: ServedBase, tmp_path: Path
+) -> None:
     other = replace(base, fingerprint="another")
     with pytest.raises(UserError, match="trained on another base model"):
         write_files(tmp_path / "served", other, [adapter])
@@ -131,7 +133,7 @@ def test_an_adapter_of_another_model_is_not_written(adapter: Adapter, base: Base
 
 
 def test_what_gguf_cannot_hold_is_said(
-    model: LanguageModel, adapter: Adapter, base: Base, tmp_path: Path
+    model: LanguageModel, adapter: Adapter, base: ServedBase, tmp_path: Path
 ) -> None:
     path = adapter.folder / "adapter_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"use_dora": True}))
