@@ -177,7 +177,7 @@ class Fitted:
 
 def fit(found: Sequence[Outcome], reader: Reader) -> Fitted:
     """Coefficients, and the highest threshold that keeps false declines, the models' own included, within
-    FALSE_DECLINES. A sign that would count against an answer, being said by the others already, is left out."""
+    FALSE_DECLINES. A sign that would count against an answer, as the others say it already, is left out."""
     said = np.array([each.answerable for each in found])
     signs = np.array([each.signs(reader) for each in found])
     columns = _counting_for(signs, said)
