@@ -30,6 +30,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from backends.answering.answerability import (
     RULE,
     AbstentionRule,
+    Reader,
     best_score,
     log_odds,
     passage_of,
@@ -72,7 +73,7 @@ class Outcome:
     confidence: float
     declined: bool  # by the model itself
 
-    def signs(self, reader: SpanReader) -> list[float]:
+    def signs(self, reader: Reader) -> list[float]:
         """In the order of the rule's coefficients."""
         best = best_score(reader, self.question, self.passages)
         return [best, self.cross_encoder, log_odds(self.confidence)]
@@ -174,25 +175,42 @@ class Fitted:
     probabilities: np.ndarray  # cross-validated, (outcomes,)
 
 
-def fit(found: Sequence[Outcome], reader: SpanReader) -> Fitted:
-    """Coefficients, no sign counting against an answer; the threshold is the highest that keeps false
-    declines, the models' own included, within FALSE_DECLINES."""
+def fit(found: Sequence[Outcome], reader: Reader) -> Fitted:
+    """Coefficients, and the highest threshold that keeps false declines, the models' own included, within
+    FALSE_DECLINES. A sign that would count against an answer, as the others say it already, is left out."""
     said = np.array([each.answerable for each in found])
     signs = np.array([each.signs(reader) for each in found])
+    columns = _counting_for(signs, said)
+    model, folds = LogisticRegression(), GroupKFold(FOLDS)
     groups = [each.question for each in found]
-    model = LogisticRegression(C=1.0, class_weight="balanced")
-    folds = GroupKFold(FOLDS)
-    probabilities = cross_val_predict(model, signs, said, groups=groups, cv=folds, method="predict_proba")[
-        :, 1
-    ]
-    model.fit(signs, said)
-    weights = [round(float(each), 4) for each in (*model.coef_[0], model.intercept_[0])]
+    given = signs[:, columns]
+    probabilities = cross_val_predict(model, given, said, groups=groups, cv=folds, method="predict_proba")
+    model.fit(given, said)
+    weights = np.zeros(3)
+    weights[columns] = model.coef_[0]
     own = np.array([each.declined for each in found])
+    promised = max(FALSE_DECLINES, float(own[said].mean()))
     threshold = next(
-        t for t in np.arange(0.95, 0.0, -0.01)
-        if np.mean((own | (probabilities < t))[said]) <= max(FALSE_DECLINES, float(np.mean(own[said])))
-    )  # fmt: skip
-    return Fitted(AbstentionRule(*weights, threshold=round(float(threshold), 2)), probabilities)
+        (
+            t
+            for t in np.arange(0.95, 0.0, -0.01)
+            if (own | (probabilities[:, 1] < t))[said].mean() <= promised
+        ),
+        0.0,
+    )
+    numbers = [round(float(each), 4) for each in (*weights, model.intercept_[0], threshold)]
+    return Fitted(AbstentionRule(*numbers), probabilities[:, 1])
+
+
+def _counting_for(signs: np.ndarray, said: np.ndarray) -> list[int]:
+    """The columns of `signs` whose coefficients together are not negative."""
+    columns = list(range(signs.shape[1]))
+    while len(columns) > 1:
+        weights = LogisticRegression().fit(signs[:, columns], said).coef_[0]
+        if weights.min() >= 0:
+            break
+        del columns[int(weights.argmin())]
+    return columns
 
 
 def curve(found: Sequence[Outcome], fitted: Fitted) -> str:
