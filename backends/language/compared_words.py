@@ -19,7 +19,8 @@ from backends.language.spelled_numbers import with_figures
 
 Reading = Literal["plain", "joined", "written", "figures"]
 # plain: "two-factor" is two words and 3.50 is 3.5; joined: "two-factor" is one word, as "e-mail" is "email";
-# written: 3.50 stays 3.50, as versions and section numbers need it; figures: number words and dates are figures.
+# written: 3.50 stays 3.50, as versions and section numbers need it; figures: number words and dates are
+# figures.
 READINGS: tuple[Reading, ...] = ("plain", "joined", "written", "figures")
 
 _CURRENCIES = {

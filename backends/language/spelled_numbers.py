@@ -1,8 +1,8 @@
 """Numbers and dates written out in English as figures: "twenty-five days" is "25 days", "12 March 2026" is
 "2026-03-12".
 
-Enters: text. Leaves: the same text with figures in their place; what is not certainly a number or a date stays
-as it is ("Lark One", "12/03/2026", which is read in two ways). It knows no other language.
+Enters: text. Leaves: the same text with figures in their place; what is not certainly a number or a date
+stays as it is ("Lark One", "12/03/2026", which is read in two ways). It knows no other language.
 """
 
 from __future__ import annotations
@@ -11,29 +11,20 @@ import re
 from collections.abc import Iterator
 
 _SMALL = {
-    word: number
-    for number, word in enumerate(
-        (
-            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-            "sixteen seventeen eighteen nineteen"
-        ).split()  # noqa: SIM905
-    )
-}
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15,
+    "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
+}  # fmt: skip
 _TENS = {
-    word: 10 * number
-    for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)  # noqa: SIM905
-}
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
+    "ninety": 90,
+}  # fmt: skip
 _SCALES = {"thousand": 1000, "million": 1_000_000}
-_MONTHS = {
-    form: number
-    for number, month in enumerate(
-        (
-            "January February March April May June July August September October November December"
-        ).split(),  # noqa: SIM905
-        1,
-    )
-    for form in (month, month[:3])
-}
+_NAMES = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip
+_MONTHS = {form: place for place, name in enumerate(_NAMES, 1) for form in (name, name[:3])}
 _MONTHS["Sept"] = 9
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
@@ -73,7 +64,7 @@ def _figures(match: re.Match[str]) -> str:
 
 
 def _values(words: list[str]) -> Iterator[int]:
-    """The numbers that these words say one after another: "two three" are two numbers, "two hundred" is one."""
+    """The numbers that these words say in turn: "two three" are two numbers, "two hundred" is one."""
     total, current, room = 0, None, 0  # `room`: below which a further word still belongs to the number
     for word in words:
         if word == "and":

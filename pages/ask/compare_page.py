@@ -8,7 +8,7 @@ from functools import partial
 
 import streamlit as st
 
-from backends.answering.asked_question import check_question
+from backends.answering.asked_question import asks_nothing, check_question, what_can_be_asked
 from backends.datatypes import BackendName, UserError
 from backends.system.jobs import Job
 from pages.ask import answer_actions, details, link, own_documents, scenario_choices, voting
@@ -38,6 +38,9 @@ def ask(question: str) -> None:
     now = session.current()
     try:
         question = check_question(question)
+        if asks_nothing(question):
+            titles = [each.title for each in resources.desk(now.visitor).documents()]
+            raise UserError(what_can_be_asked(titles))
     except UserError as error:
         now.question_problem = str(error)
         return
