@@ -208,7 +208,7 @@ def warning_of(draft: WrittenAnswer, found: AnswerFindings, rule: LabelRule) -> 
 def findings(
     draft: WrittenAnswer, library: Searcher, mode: RetrievalMode, read: Read | None = None
 ) -> AnswerFindings:
-    """Searches with the question, and with it and the answer; for one that declines with the question only."""
+    """Searches with the question, and with it and the answer; for one that declines with the question."""
     hits = library.search(draft.question, top_k=SEARCHED, mode=mode)
     ranked, _ = library.best_sentences(draft.question, hits)
     spans = _spans(draft.question, ranked, read)

@@ -361,8 +361,8 @@ class Retriever:
         if self._judgements is None or not found:
             return list(found)
         pairs = self._acronyms.used_in(question)
-        texts = [expanded(sentence_text(hit.chunk, s), pairs) for hit, s in found]
-        logits = self._judgements.score(expanded(question, pairs), texts)
+        texts = [with_other_forms(sentence_text(hit.chunk, s), pairs) for hit, s in found]
+        logits = self._judgements.score(with_other_forms(question, pairs), texts)
         return [(hit, replace(s, logit=float(own))) for own, (hit, s) in zip(logits, found, strict=True)]
 
     def _newest_first(
