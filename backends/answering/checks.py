@@ -38,6 +38,7 @@ RULE = MODELS / "checks" / "rule.json"
 SEARCHED = 8  # passages of each of the two searches
 FURTHER = 8  # sentences that state the answer, or hold figures of its units, judged beside the best
 MOST_SEARCHED = 500  # characters of question and answer that are searched with
+PHRASE = 3  # content words from which an answer is hardly found by chance
 READ = 4  # of the sentences that answer the question best, those that the reader reads
 LEAST, MOST = -6.0, 6.0  # log-odds beyond these tell nothing more
 
@@ -360,11 +361,18 @@ def supported(
     if _bare(draft):
         return _support_of_verdict(draft, found, rule)
     rival, backing = found.rival, odds(found.holder)
-    if backing >= rule.backed_from and odds(rival) - backing <= rule.behind_at_most:
+    behind = rule.behind_at_most * (2 if _is_phrase(draft) else 1)
+    if backing >= rule.backed_from and odds(rival) - backing <= behind:
         return "backed", found.cited or found.holder
     if odds(rival) >= rule.contradicted_from:
         return "contradicted", rival
     return "not mentioned", None
+
+
+def _is_phrase(draft: WrittenAnswer) -> bool:
+    """Whether the answer says several words: a sentence that holds them all does so hardly by chance."""
+    said = said_in(short_answer(draft.text), draft.question)
+    return len(said.words) >= PHRASE and not said.numbers
 
 
 def _bare(draft: WrittenAnswer) -> bool:

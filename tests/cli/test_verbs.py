@@ -230,6 +230,7 @@ def test_line_separators_inside_a_text_do_not_split_a_row(
     ("arguments", "sentence"),
     [
         (["ask", "  "], "The question is empty"),
+        (["ask", "hello"], "That asks nothing"),
         (
             ["ask", "x" * 10_000],
             f"10,000 characters; the longest that can be asked has {LONGEST}",
