@@ -199,6 +199,31 @@ class SourceRecord:
     text: str
 
 
+Support = Literal["backed", "contradicted", "not mentioned"]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """An exact piece of a document; `text` is the slice from `start` to `end` of its text."""
+
+    document: str
+    version: int
+    page: int | None
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What was found about an answer after it was written. None: not judged, or nothing to say."""
+
+    answers: float | None = None  # probability, 0 to 1, that it answers the question rightly
+    support: Support | None = None  # what the documents say of it
+    passage: Excerpt | None = None  # the words that back or contradict it, or seem to answer instead
+    warning: str | None = None  # one sentence, where the answer should not be trusted
+
+
 @dataclass(frozen=True)
 class Usage:
     prompt_tokens: int
@@ -231,6 +256,7 @@ class Answer:
     groundedness: float | None  # 0 to 1; None when the answer asserts nothing to check
     warnings: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    checks: Checks = Checks()
 
 
 # --- what a backend yields while it answers ----------------------------------------------------

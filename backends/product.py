@@ -18,10 +18,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from backends import removal
 from backends.answering import answerability
 from backends.answering.answerability import Abstainer
-from backends.answering.asked_question import as_question, check_question
+from backends.answering.asked_question import (
+    as_question,
+    asks_nothing,
+    check_question,
+    what_can_be_asked,
+)
+from backends.answering.checks import WrittenAnswer, check
 from backends.answering.evidence import PassageSearch as Finder
 from backends.answering.evidence import evidence_for
 from backends.answering.follow_up import FollowUp
+from backends.answering.part_by_part import PartByPart
 from backends.answering.schemas import asked_schema
 from backends.answering.stopwatch import WARM_UP_QUESTION, AnswerContext, stream, warm_up
 from backends.answering.whole_documents import WholeDocuments
@@ -32,6 +39,7 @@ from backends.datatypes import (
     Answer,
     Backend,
     BackendName,
+    Checks,
     Evidence,
     Filters,
     Question,
@@ -55,7 +63,7 @@ from backends.retrieval.retriever import Retriever
 from backends.settings import Settings
 from backends.system import traces
 from backends.system.viewers import session_folder
-from backends.system.wording import UNDER_LOAD
+from backends.system.wording import NEVER_LEARNED, UNDER_LOAD
 from backends.training.adapters import Adapter, AdapterKind, Adapters, stale_documents, tuned_embedder
 from backends.training.runs import somebody_trains
 
@@ -69,6 +77,7 @@ TRAINED_MEANWHILE = f"{UNDER_LOAD} an adapter was being trained on this machine 
 MAX_LIBRARIES = 32
 JUDGE_PASSAGES = 10  # what groundedness is read against, for every backend alike
 MAX_WARMED = 128
+ABOUT = 3  # passages whose documents a question is taken to be about
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -320,6 +329,8 @@ class Triptych:
         settings = settings or self.settings
         asked = as_question(question)
         check_question(asked.question)
+        if asks_nothing(asked.question):
+            raise UserError(what_can_be_asked([each.title for each in self.library.documents(self.role)]))
         return self._ask(asked, backends, settings, stop, earlier if settings.follow_ups else ())
 
     def _ask(
@@ -383,6 +394,9 @@ class Triptych:
         self._warm(name, settings)
         status = self.status(name, settings)
         notes = [status.reason] if status.state == "stale" else []
+        notes += self._new_to(name, question.question, settings)
+        if schema is None:
+            backend = PartByPart(backend)
         if earlier:
             backend = FollowUp(backend, earlier)
             if (meant := standalone(question.question, earlier)) != question.question:
@@ -415,6 +429,22 @@ class Triptych:
                 elif name in ("rag", "hybrid"):  # the server is not ours to warm; what runs here is
                     evidence_for(WARM_UP_QUESTION, self._finder(settings, stop), model, settings)
                 _keep(_warmed, key, None, MAX_WARMED)
+
+    def _new_to(self, name: BackendName, question: str, settings: Settings) -> list[str]:
+        """What to say where a backend answers from weights about documents that these never learned."""
+        if name != "fine_tuned" or self.served(name, settings) is not None:
+            return []
+        adapter = self._adapter(name, self.asked(name, settings))
+        found = (
+            self.retriever(settings).within(settings.only).search(question, top_k=ABOUT, mode=settings.mode)
+        )
+        about = list(dict.fromkeys(hit.chunk.document for hit in found))
+        learned = {seen.name for seen in adapter.card.documents} if adapter is not None else set()
+        if not about or not learned or learned & set(about):  # rows of the visitor's own name no documents
+            return []
+        return [
+            f"{NEVER_LEARNED} {about[0]}, which the question seems to be about: this can only be a guess."
+        ]
 
     def _adapter(self, kind: AdapterKind, model: Model) -> Adapter | None:
         return self.adapters.active(kind, model.fingerprint)
@@ -486,6 +516,7 @@ class Triptych:
         return AnswerContext(
             judge=lambda question, text: self._passages(f"{question} {text}", settings),
             prices=self._prices(self.served(name, settings)),
+            check=lambda draft: self._checked(draft, settings),
             page_of=self._page_of,
             corpus=self._fingerprint,
             load=self._load,
@@ -498,6 +529,18 @@ class Triptych:
     @property
     def _fingerprint(self) -> str:
         return self.library.fingerprint_for(self.role)
+
+    def _checked(self, draft: WrittenAnswer, settings: Settings) -> Checks:
+        """The labels of an answer, by what this reader may see."""
+        read = found.reader.read if (found := self._abstainer) is not None else None
+        library = self.retriever(settings).within(settings.only)
+        return check(draft, library, settings.mode, self._page_at, read)
+
+    def _page_at(self, name: str, version: int, offset: int, otherwise: int | None = None) -> int | None:
+        try:
+            return self.library.get(name, version, self.role).page_at(offset)
+        except UserError:  # forgotten while the answer was being written
+            return otherwise
 
     def _passages(self, text: str, settings: Settings) -> list[str]:
         """What the library finds for these words: the same yardstick whether a backend retrieves or not."""
@@ -538,10 +581,7 @@ class Triptych:
 
     def _page_of(self, source: Source, offset: int) -> int | None:
         chunk = source.hit.chunk
-        try:
-            return self.library.get(chunk.document, chunk.version, self.role).page_at(offset)
-        except UserError:  # forgotten while the answer was being written
-            return chunk.page
+        return self._page_at(chunk.document, chunk.version, offset, chunk.page)
 
 
 def _since(learned: int, now: int | None) -> str:

@@ -6,9 +6,31 @@ Enters: text. Leaves: a `Question`, or a UserError in one sentence.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Sequence
 
 from backends.datatypes import Question, UserError
 from backends.settings import MAX_QUESTION_CHARACTERS
+
+_SMALL_TALK = frozenset(
+    """
+    hello hi hey hiya yo greetings good morning afternoon evening day night moin servus hallo bonjour hola
+    ciao thanks thank you thx ty please cheers welcome ok okay yes no bye goodbye test testing ping there all
+    everyone everybody team how are doing it is going whats what's up nice to meet very much so
+    """.split()  # noqa: SIM905
+)
+
+
+def asks_nothing(text: str) -> bool:
+    """Whether a text is a greeting, thanks or marks alone: no document can answer it."""
+    words = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", text.casefold().replace("’", "'"))
+    return all(word in _SMALL_TALK for word in words)
+
+
+def what_can_be_asked(titles: Sequence[str]) -> str:
+    """What to say to a text that asks nothing: a sentence with documents that can be asked about."""
+    about = " or ".join(f"“{title}”" for title in titles[:2])
+    return f"That asks nothing. Ask what the documents say{f', for example in {about}' if about else ''}."
 
 
 def check_question(text: str) -> str:

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backends.answering.asked_question import as_question
+from backends.answering.checks import WrittenAnswer
 from backends.answering.citations import PageOf, resolve_citations, source_record
 from backends.answering.groundedness import UNGROUNDED, groundedness
 from backends.costs.price_book import PriceBook
 from backends.datatypes import (
     Answer,
     Backend,
+    Checks,
     Citation,
     Event,
     Evidence,
@@ -55,6 +57,9 @@ class AnswerContext:
     """What measuring needs besides the backend: the same for every backend of one comparison."""
 
     judge: Judge | None = None
+    check: Callable[[WrittenAnswer], Checks] | None = (
+        None  # gives an answer its labels, after the clock has stopped
+    )
     prices: PriceBook | None = None
     page_of: PageOf | None = None
     corpus: str = ""  # fingerprint of the documents, kept in the record's settings
@@ -211,6 +216,7 @@ def _record(
         warnings += run.evidence.warnings
     warnings += _citation_warnings(text, sources, citations, abstained)
     prices = context.prices or PriceBook.load()
+    draft = WrittenAnswer(question.question, text, citations, run.evidence is not None, finished.confidence)
     return Answer(
         id=question.id,
         question=question.question,
@@ -227,6 +233,7 @@ def _record(
         groundedness=None if grounded is None else round(grounded, 4),
         warnings=tuple(dict.fromkeys(warnings)),
         settings=_settings_record(settings, context.corpus),
+        checks=context.check(draft) if context.check is not None else Checks(),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backends.answering.asked_question import asks_nothing, what_can_be_asked
 from backends.cli import opener
 from backends.cli.arguments import (
     Backends,
@@ -68,6 +69,8 @@ def ask(
     folder = use_workspace(workspace)
     settings = settings_of(**given)
     asked = questions_of(question, questions, option="--questions")
+    if question is not None and asks_nothing(question):
+        raise UserError(what_can_be_asked(()))
     if schema is not None:
         asked = with_schema(schema, asked, settings)
     check_folder(documents)

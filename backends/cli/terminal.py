@@ -149,17 +149,25 @@ def show_answer(out: Output, answer: Answer) -> None:
     for citation in answer.citations:
         page = f", version {citation.version}" if citation.version > 1 else ""
         page += f", page {citation.page}" if citation.page is not None else ""
-        quote = " ".join(citation.text.split())
-        quote = quote if len(quote) <= 160 else quote[:157] + "..."
+        quote = _quoted(citation.text)
         out.text(Text(f"  [{citation.marker}] {citation.document}{page}: {quote}", style="dim"))
+    if answer.checks.warning is not None:
+        out.text(Text(f"  warning: {answer.checks.warning}", style="yellow"))
+    if (passage := answer.checks.passage) is not None and answer.checks.warning is not None:
+        out.text(Text(f"  see {passage.document}: {_quoted(passage.text)}", style="dim"))
     for warning in answer.warnings:
         out.text(Text(f"  note: {warning}", style="dim"))
     out.text("")
 
 
+def _quoted(text: str) -> str:
+    quote = " ".join(text.split())
+    return quote if len(quote) <= 160 else quote[:157] + "..."
+
+
 def answers_table(answers: Sequence[Answer]) -> Table:
     """The measurements of several answers, one row each."""
-    names = ("backend", "seconds", "first token", "prompt", "answer", "cost", "grounded", "cites")
+    names = ("backend", "seconds", "first token", "prompt", "answer", "cost", "documents say", "cites")
     rows = [
         (
             answer.backend,
@@ -168,7 +176,7 @@ def answers_table(answers: Sequence[Answer]) -> Table:
             f"{answer.usage.prompt_tokens} tokens",
             f"{answer.usage.completion_tokens} tokens",
             money(answer.cost.amount, answer.cost.currency),
-            "-" if answer.groundedness is None else f"{answer.groundedness:.2f}",
+            answer.checks.support or "-",
             len(answer.citations),
         )
         for answer in answers

@@ -102,6 +102,9 @@ class Traces:
             if answered_from and key in ANSWER_KEYS and isinstance(item, str):
                 result[key] = REMOVED
                 count += item != REMOVED
+            elif key == "passage" and self._is_source(item):
+                result[key] = None
+                count += 1
             else:
                 result[key], changes = self.redacted(item)
                 count += changes

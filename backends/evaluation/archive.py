@@ -19,7 +19,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, Usage, UserError
+from backends.datatypes import (
+    Answer,
+    Checks,
+    Citation,
+    Cost,
+    Excerpt,
+    Question,
+    SourceRecord,
+    Usage,
+    UserError,
+)
 from backends.system.files import append_line, rewrite, write_whole
 
 FOLDER = "evaluations"
@@ -257,8 +267,14 @@ def answer_of(row: Mapping[str, Any]) -> Answer:
             "usage": Usage(**row["usage"]),
             "cost": Cost(**row["cost"]),
             "warnings": tuple(row["warnings"]),
+            "checks": _checks_of(row.get("checks") or {}),  # runs of before there were any have none
         }
     )
+
+
+def _checks_of(row: Mapping[str, Any]) -> Checks:
+    passage = row.get("passage")
+    return Checks(**{**row, "passage": Excerpt(**passage) if passage else None})
 
 
 def slug(name: str) -> str:

@@ -3,8 +3,8 @@
 Enters: an answer or a gold answer. Leaves: its words in order. After SQuAD 1.1 (Rajpurkar et al. 2016: lower
 case, no punctuation, no articles), but what a number says stays: sign, decimals, times, percent, currency,
 comparison and the case of units such as mW and MW. Quotes, dashes, kinds of space, thousands separators and
-the place of a currency sign do not count; scripts without spaces are compared letter by letter. It knows no
-language model and no document.
+the place of a currency sign do not count, nor whether an English number or date is written out; scripts
+without spaces are compared letter by letter. It knows no language model and no document.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
 
-Reading = Literal["plain", "joined", "written"]
+from backends.language.spelled_numbers import with_figures
+
+Reading = Literal["plain", "joined", "written", "figures"]
 # plain: "two-factor" is two words and 3.50 is 3.5; joined: "two-factor" is one word, as "e-mail" is "email";
-# written: 3.50 stays 3.50, as versions and section numbers need it.
-READINGS: tuple[Reading, ...] = ("plain", "joined", "written")
+# written: 3.50 stays 3.50, as versions and section numbers need it; figures: number words and dates are
+# figures.
+READINGS: tuple[Reading, ...] = ("plain", "joined", "written", "figures")
 
 _CURRENCIES = {
     "usd": "USD US$ $", "eur": "EUR €", "gbp": "GBP £", "inr": "INR ₹", "jpy": "JPY ¥", "cny": "CNY RMB",
@@ -89,6 +92,8 @@ def compared_words(text: str, reading: Reading = "plain") -> list[str]:
 @lru_cache(maxsize=4096)
 def _words(text: str, reading: Reading) -> tuple[str, ...]:
     plain = _plain(text)
+    if reading == "figures":
+        plain = with_figures(plain)
     words = tuple(_with_currencies(_pieces(plain, reading, articles=False)))
     return words or tuple(_pieces(plain, reading, articles=True))
 

@@ -356,6 +356,15 @@ class Retriever:
             ranked = self._mark_likely(ranked, MOST_LIKELY if logit >= ANSWERS else 1)
         return ranked, Fit(closest, logit)
 
+    def judged(self, question: str, found: Sequence[tuple[Hit, Sentence]]) -> list[tuple[Hit, Sentence]]:
+        """These sentences with the cross-encoder's logit; as they are where there is no cross-encoder."""
+        if self._judgements is None or not found:
+            return list(found)
+        pairs = self._acronyms.used_in(question)
+        texts = [with_other_forms(sentence_text(hit.chunk, s), pairs) for hit, s in found]
+        logits = self._judgements.score(with_other_forms(question, pairs), texts)
+        return [(hit, replace(s, logit=float(own))) for own, (hit, s) in zip(logits, found, strict=True)]
+
     def _newest_first(
         self, question: str, ranked: Sequence[tuple[Hit, Sentence]]
     ) -> list[tuple[Hit, Sentence]]:

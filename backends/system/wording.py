@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 FIRST_USE = "First answer of this backend since the program started: its times include warming up."
+NEVER_LEARNED = "Its weights never learned"  # how a warning about documents new to an adapter begins
 STOPPED = "Stopped on request: the answer is incomplete."
 UNDER_LOAD = "Timed under load:"  # how each warning of this kind begins
 

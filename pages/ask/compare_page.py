@@ -8,8 +8,9 @@ from functools import partial
 
 import streamlit as st
 
-from backends.answering.asked_question import check_question
+from backends.answering.asked_question import asks_nothing, check_question, what_can_be_asked
 from backends.datatypes import BackendName, UserError
+from backends.evaluation import first_minutes
 from backends.system.jobs import Job
 from pages.ask import answer_actions, details, link, own_documents, scenario_choices, voting
 from pages.ask.verdict import verdict
@@ -25,12 +26,6 @@ from pages.ui.text import markdown
 
 POLL = 0.35  # seconds; drawing takes processor time from the model that is being timed
 Statuses = Mapping[BackendName, BackendReadiness]
-EXAMPLES = (
-    "What may a customer gift cost?",
-    "Who is the landlord in Leipzig?",
-    "What does a set of three Lark One cost?",
-    "How deep can a Lark One dive?",
-)
 
 
 def ask(question: str) -> None:
@@ -38,6 +33,9 @@ def ask(question: str) -> None:
     now = session.current()
     try:
         question = check_question(question)
+        if asks_nothing(question):
+            titles = [each.title for each in resources.service(now.visitor).documents()]
+            raise UserError(what_can_be_asked(titles))
     except UserError as error:
         now.question_problem = str(error)
         return
@@ -107,13 +105,13 @@ def examples_of(now: session.Session, service: Service) -> Sequence[str]:
     documents = service.documents()
     wanted = set(scope.names(now, documents))
     if not any(scope.is_own(document) for document in documents if document.name in wanted):
-        return EXAMPLES
+        return first_minutes.suggested()
     job = suggestions.job(now, service)
     suggested = suggestions.found(job)
     if job is not None and not job.finished:
         st.fragment(_watch, run_every=1.0)(job)
     own = suggested.questions if suggested else ()
-    return own or (EXAMPLES if scope.chosen(now, documents) != MINE else ())
+    return own or (first_minutes.suggested() if scope.chosen(now, documents) != MINE else ())
 
 
 def _watch(job: Job) -> None:
@@ -256,7 +254,7 @@ def page() -> None:
         ask_example(linked)
     jobs = resources.jobs().owned_by(now.visitor, KIND)
     if not jobs and now.scope != MINE and not scope.own(service):
-        ask_example(EXAMPLES[0])
+        ask_example(first_minutes.suggested()[0])
         jobs = resources.jobs().owned_by(now.visitor, KIND)
     own = [each for each in jobs if not each.about]
     job = next((each for each in own if each.id == now.round_id), own[0] if own else None)

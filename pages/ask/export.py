@@ -15,14 +15,14 @@ from backends.datatypes import Answer
 from backends.system.json_values import plain
 from backends.system.wording import money
 from pages.ask.verdict import verdict
-from pages.ui.answer_card import words_found
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, label
 from pages.ui.text import StyledSpan, highlight, marked_html, plain_html, seconds
 
 COLUMNS = (
-    "question", "backend", "text", "groundedness", "abstained", "cited", "total_ms", "first_token_ms",
-    "prompt_tokens", "completion_tokens", "cost", "currency", "model", "adapter", "warnings",
+    "question", "backend", "text", "answers", "support", "warning", "groundedness", "abstained", "cited",
+    "total_ms", "first_token_ms", "prompt_tokens", "completion_tokens", "cost", "currency", "model",
+    "adapter", "warnings",
 )  # fmt: skip
 
 
@@ -49,6 +49,9 @@ def _row(answer: Answer) -> dict[str, Any]:
         "question": answer.question,
         "backend": answer.backend,
         "text": answer.text,
+        "answers": answer.checks.answers,
+        "support": answer.checks.support,
+        "warning": answer.checks.warning,
         "groundedness": answer.groundedness,
         "abstained": answer.abstained,
         "cited": "; ".join(dict.fromkeys(cited)),
@@ -128,14 +131,20 @@ def _accent(answer: Answer) -> str:
 
 def _card(answer: Answer) -> str:
     notes = "".join(f'<p class="soft">{plain_html(note)}</p>' for note in answer.warnings)
+    if answer.checks.warning is not None:
+        notes = f"<p><strong>{plain_html(answer.checks.warning)}</strong></p>{notes}"
     return (
         f'<div class="card" style="--accent:{_accent(answer)}">'
         f"<strong>{plain_html(label(answer.backend))}</strong>"
-        f'<p class="text">{plain_html(answer.text)}</p><p class="soft">Words found {words_found(answer)}, '
+        f'<p class="text">{plain_html(answer.text)}</p><p class="soft">{_judged(answer)}'
         f"{seconds(answer.latency_ms['total'])}, {answer.usage.prompt_tokens:,} to "
         f"{answer.usage.completion_tokens:,} tokens, "
         f"{plain_html(money(answer.cost.amount, answer.cost.currency))}</p>{notes}</div>"
     )
+
+
+def _judged(answer: Answer) -> str:
+    return "" if answer.checks.support is None else f"{answer.checks.support.capitalize()}. "
 
 
 def _measures(answers: Sequence[Answer]) -> str:

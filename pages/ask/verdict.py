@@ -5,23 +5,21 @@ Enters: answers. Leaves: sentences. A difference too small for one measurement t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from backends.answering.short_answers import same_answer
 from backends.datatypes import Answer
 from backends.system.wording import money
 from pages.ui.look import CONTROL, label
-from pages.ui.text import SMALL_WORDS, listing, seconds
+from pages.ui.text import listing, seconds
 
 TIE = 1.1  # one run of a question varies by about a tenth
-AGREEMENT = 0.5  # share of words two agreeing answers have in common (token F1)
-
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True)
 class Verdict:
+    answered: str = ""
     fastest: str = ""
     cheapest: str = ""
     agreement: str = ""
@@ -29,6 +27,7 @@ class Verdict:
     @property
     def parts(self) -> list[tuple[str, str]]:
         named = [
+            ("Answered", self.answered),
             ("Fastest", self.fastest),
             ("Cheapest", self.cheapest),
             ("Agreement", self.agreement),
@@ -37,16 +36,39 @@ class Verdict:
 
 
 def verdict(answers: Sequence[Answer]) -> Verdict:
-    """Who was fastest and cheapest, who agrees with whom; the control does not compete."""
+    """Who answered, who of those was fastest and cheapest, who says the same; the control does not compete.
+
+    What is no answer, because it declines or carries a warning, is compared with nothing.
+    """
     compared = [answer for answer in answers if answer.backend != CONTROL]
     if len(compared) < 2:
         return Verdict()
+    standing = [answer for answer in compared if stands(answer)]
+    told = Verdict(answered=_answered(compared, standing), agreement=_agreement(compared))
+    if len(standing) < 2:
+        return told
     currency = compared[0].cost.currency
-    return Verdict(
-        fastest=_least(compared, lambda answer: answer.latency_ms["total"], seconds),
-        cheapest=_least(compared, lambda answer: answer.cost.amount, lambda amount: money(amount, currency)),
-        agreement=_agreement(compared),
+    return replace(
+        told,
+        fastest=_least(standing, lambda answer: answer.latency_ms["total"], seconds),
+        cheapest=_least(standing, lambda answer: answer.cost.amount, lambda amount: money(amount, currency)),
     )
+
+
+def stands(answer: Answer) -> bool:
+    """Whether it answers, as far as was found: it does not decline, and nothing warns of it."""
+    return bool(answer.text) and not answer.abstained and answer.checks.warning is None
+
+
+def _answered(compared: Sequence[Answer], standing: Sequence[Answer]) -> str:
+    declined = [label(answer.backend) for answer in compared if answer.abstained]
+    doubted = [label(a.backend) for a in compared if not a.abstained and a not in standing]
+    parts = [listing([label(answer.backend) for answer in standing])] if standing else ["nobody for certain"]
+    if declined:
+        parts.append(f"{listing(declined)} {'declines' if len(declined) == 1 else 'decline'}")
+    if doubted:
+        parts.append(f"{listing(doubted)} {'carries' if len(doubted) == 1 else 'carry'} a warning")
+    return "; ".join(parts)
 
 
 def _least(answers: Sequence[Answer], value: Callable[[Answer], float], show: Callable[[float], str]) -> str:
@@ -61,54 +83,32 @@ def _least(answers: Sequence[Answer], value: Callable[[Answer], float], show: Ca
     )
 
 
-def _agreement(answers: Sequence[Answer]) -> str:
+def _agreement(compared: Sequence[Answer]) -> str:
+    """Who says the same, in groups; that all are wrong alike is no agreement to be pleased with."""
     groups: list[list[Answer]] = []
-    for answer in answers:
+    for answer in compared:
         home = next((group for group in groups if all(agree(answer, other) for other in group)), None)
         if home is None:
             groups.append([answer])
         else:
             home.append(answer)
-    if len(groups) == 1:
-        names = [label(answer.backend) for answer in groups[0]]
-        return f"{listing(names)} agree" if len(names) == 2 else f"all {_count(len(names))} agree"
+    if len(groups) == 1 and len(groups[0]) > 2:
+        return f"all {len(groups[0])} {_do(groups[0])}"
     together = [group for group in groups if len(group) > 1]
     alone = [label(group[0].backend) for group in groups if len(group) == 1]
     if not together:
         return "every answer says something else"
-    sentences = [f"{listing([label(a.backend) for a in group])} agree" for group in together]
+    sentences = [f"{listing([label(a.backend) for a in group])} {_do(group)}" for group in together]
     return "; ".join([*sentences, *[f"{name} differs" for name in alone]])
 
 
-def _count(number: int) -> str:
-    return {2: "two", 3: "three"}.get(number, str(number))
+def _do(group: Sequence[Answer]) -> str:
+    """What several answers with one meaning do together."""
+    if group[0].abstained:
+        return "decline"
+    return "agree" if any(map(stands, group)) else "say the same, with a warning"
 
 
 def agree(first: Answer, second: Answer) -> bool:
-    """Two answers agree when both decline, or when they hold the same numbers and share half their words."""
-    if first.abstained or second.abstained:
-        return first.abstained and second.abstained
-    left, right = _words(first.text), _words(second.text)
-    if not left or not right:
-        return left == right
-    if not _compatible(_numbers(first.text), _numbers(second.text)):
-        return False
-    shared = len(left & right)
-    # The short answer "30 days" agrees with the sentence that holds it: the overlap counts both ways.
-    return 2 * shared / (len(left) + len(right)) >= AGREEMENT or shared == min(len(left), len(right))
-
-
-def _compatible(first: set[str], second: set[str]) -> bool:
-    return not first or not second or first <= second or second <= first
-
-
-def _numbers(text: str) -> set[str]:
-    return set(_NUMBER.findall(_without_markers(text)))
-
-
-def _words(text: str) -> set[str]:
-    return {word for word in re.findall(r"\w+", _without_markers(text).casefold()) if word not in SMALL_WORDS}
-
-
-def _without_markers(text: str) -> str:
-    return re.sub(r"\[\d{1,2}\]", " ", text)
+    """Whether two answers mean the same: short answers, numbers with units, dates, fields of JSON."""
+    return same_answer(first.text, second.text, first.question)

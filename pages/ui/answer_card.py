@@ -11,6 +11,7 @@ import streamlit as st
 
 from backends.datatypes import Answer, Citation
 from backends.system.wording import money
+from pages.ui.answer_labels import labels
 from pages.ui.asking import Column
 from pages.ui.look import Look, arm_look
 from pages.ui.places import Place, page_words
@@ -29,12 +30,7 @@ from pages.ui.text import (
     seconds,
 )
 
-FOUND_HELP = (
-    "Share of the answer's words that stand in one place of the documents. It says where the words come "
-    "from, not whether they answer the question."
-)
 LONGEST_QUOTE = 240  # characters of the cited passage shown under an answer; the chip shows all of it
-WEAK = 0.5
 
 
 def card(
@@ -59,6 +55,7 @@ def card(
             return
         _text(column, look, others, waiting_for, place)
         if column.answer is not None:
+            labels(column.answer, look, place)
             _citations(column.answer, look, place)
             _notes(column.answer, look, status)
             st.space("stretch")
@@ -141,22 +138,14 @@ def passage(citation: Citation, look: Look, place: Place) -> None:
 
 def _measures(answer: Answer) -> None:
     first, second = st.columns(2, gap="small", wrap=False)
-    first.metric("Words found", words_found(answer), help=FOUND_HELP)
-    total = answer.latency_ms["total"]
-    second.metric("Time", seconds(total), help=_stages(answer))
-    usage = answer.usage
-    first.metric(
-        "Tokens",
-        f"{usage.prompt_tokens:,} → {usage.completion_tokens:,}",
-        help="Tokens of the prompt, then tokens of the answer.",
-    )
+    first.metric("Time", seconds(answer.latency_ms["total"]), help=_stages(answer))
     cost = answer.cost
     second.metric("Cost of 1,000", markdown(money(1000 * cost.amount, cost.currency)), help=_basis(answer))
-
-
-def words_found(answer: Answer) -> str:
-    """The measure in words: `94 %`, or that it was not judged."""
-    return "not judged" if answer.groundedness is None else f"{answer.groundedness:.0%}".replace("%", " %")
+    usage = answer.usage
+    st.caption(
+        f"{usage.prompt_tokens:,} tokens read, {usage.completion_tokens:,} written",
+        help="Tokens of the prompt, then tokens of the answer.",
+    )
 
 
 def _stages(answer: Answer) -> str:
@@ -171,10 +160,6 @@ def _basis(answer: Answer) -> str:
 
 def _notes(answer: Answer, look: Look, status: BackendReadiness) -> None:
     notes = list(answer.warnings)
-    if answer.groundedness is not None and answer.groundedness < WEAK and not answer.abstained:
-        notes.append("The passages do not bear out most of this answer.")
-    if answer.abstained:
-        notes.append("It declined to answer.")
     if status.state == "stale" and status.reason:
         notes.append(status.reason)
     if notes:

@@ -147,7 +147,8 @@ def quotes(event: object, document: str) -> bool:
     """Whether an event of a job holds a passage of this document."""
     what = event.what if isinstance(event, BackendEvent) else event
     if isinstance(what, Answer):
-        return document in {*(s.document for s in what.sources), *(c.document for c in what.citations)}
+        shown = [*what.sources, *what.citations, *filter(None, [what.checks.passage])]
+        return document in {each.document for each in shown}
     if isinstance(what, Evidence):
         hits = [*(source.hit for source in what.sources), *what.left_out]
         return document in {chunk.document for hit in hits for chunk in (hit.chunk, *hit.also)}

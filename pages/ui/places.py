@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backends.datatypes import Citation, SourceRecord
+from backends.datatypes import Citation, Excerpt, SourceRecord
 from pages.ui.service import Service
 
-Place = Callable[[Citation | SourceRecord], str]
+Shown = Citation | SourceRecord | Excerpt
+Place = Callable[[Shown], str]
 SLIDES = ("pptx", "ppt", "odp")
 SHEETS = ("xlsx", "xls", "xlsb", "xlsm", "ods")
 
 
-def page_words(at: Citation | SourceRecord) -> str:
+def page_words(at: Shown) -> str:
     """What the record alone tells."""
     return f"{at.document}, page {at.page}" if at.page is not None else at.document
 
@@ -23,7 +24,7 @@ def page_words(at: Citation | SourceRecord) -> str:
 def places(service: Service) -> Place:
     """As `page_words`, but by the document's own names for its parts."""
 
-    def place(at: Citation | SourceRecord) -> str:
+    def place(at: Shown) -> str:
         document = service.document(at.document, at.version) if at.page is not None else None
         page = next((p for p in document.pages if p.number == at.page), None) if document else None
         if document is None or page is None:

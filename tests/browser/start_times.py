@@ -64,7 +64,7 @@ def start(browser: Browser, workspace: Path, out: Path | None) -> list[float]:
         for look in (
             page.get_by_role("heading").first,
             page.get_by_label("Ask a question about the documents"),
-            page.locator(".st-key-card-rag").get_by_text("Words found"),
+            page.locator(".st-key-card-rag").get_by_text("Cost"),
             page.get_by_text("Agreement:"),
         ):
             look.wait_for()

@@ -178,7 +178,7 @@ def test_ask_prints_one_record_per_backend_and_nothing_else(library: FakeLibrary
     first = records[0]
     assert set(first) == {
         "id", "question", "backend", "text", "citations", "sources", "latency_ms", "usage", "cost",
-        "model", "adapter", "abstained", "groundedness", "warnings", "settings",
+        "model", "adapter", "abstained", "groundedness", "warnings", "settings", "checks",
     }  # fmt: skip
     assert first["citations"][0]["text"] == TEXT[0:29]
     assert first["usage"] == {"prompt_tokens": 100, "completion_tokens": 7}
@@ -230,6 +230,7 @@ def test_line_separators_inside_a_text_do_not_split_a_row(
     ("arguments", "sentence"),
     [
         (["ask", "  "], "The question is empty"),
+        (["ask", "hello"], "That asks nothing"),
         (
             ["ask", "x" * 10_000],
             f"10,000 characters; the longest that can be asked has {LONGEST}",

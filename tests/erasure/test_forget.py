@@ -513,3 +513,12 @@ def test_a_mail_that_comes_without_a_file_it_had_says_so(library, tmp_path):
     first = next(iter(library.ingest([mail(path, note="The note.")], settings=SETTINGS)))
     assert first.status == "replaced" and "they stay: a.eml/plan.md" in first.notes[-1]
     assert library.get("a.eml/plan.md")
+
+
+def test_the_passage_that_a_check_shows_goes_with_its_document() -> None:
+    text = "The crane lifts boats of up to fourteen tonnes."
+    shown = {"document": "crane.md", "version": 1, "page": None, "start": 0, "end": len(text), "text": text}
+    record = {"text": "14 tonnes", "sources": [], "checks": {"support": "backed", "passage": shown}}
+    kept, places = Traces.from_texts("crane.md", [text], []).redacted(record)
+    assert kept == {"text": "14 tonnes", "sources": [], "checks": {"support": "backed", "passage": None}}
+    assert places == 1 and Traces.from_texts("other.md", [text], []).redacted(record)[0] != kept

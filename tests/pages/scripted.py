@@ -14,14 +14,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backends.answering.checks import CONTRADICTED
 from backends.datatypes import (
     Answer,
     BackendName,
+    Checks,
     Chunk,
     Citation,
     Cost,
     Document,
     Evidence,
+    Excerpt,
     Filters,
     Hit,
     Page,
@@ -87,6 +90,15 @@ MILLISECONDS: dict[BackendName, dict[str, float]] = {
     "base": {"first_token": 41.0, "generate": 90.0, "total": 90.0},
 }
 GROUNDED: dict[BackendName, float | None] = {"rag": 0.94, "fine_tuned": 0.31, "hybrid": 0.97, "base": None}
+
+_SAYS = "A customer may return a Lark Pro within 30 days of delivery."
+SAYS = Excerpt("returns-policy.md", 1, None, 11, 11 + len(_SAYS), _SAYS)
+CHECKS: dict[BackendName, Checks] = {
+    "rag": Checks(0.93, "backed", SAYS),
+    "fine_tuned": Checks(0.12, "contradicted", SAYS, CONTRADICTED),
+    "hybrid": Checks(0.95, "backed", SAYS),
+    "base": Checks(),
+}
 
 
 def document(name: str, text: str, version: int = 1, source: str = "sample") -> Document:
@@ -290,6 +302,7 @@ class ScriptedService:
             abstained=backend == "base",
             groundedness=GROUNDED[backend],
             settings=settings.model_dump(),
+            checks=CHECKS[backend],
         )
 
     def ingest(

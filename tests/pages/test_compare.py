@@ -11,6 +11,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from backends.answering.checks import CONTRADICTED
 from backends.evaluation.scenarios import scenarios
 from backends.settings import make_settings
 from pages.ask import export
@@ -53,9 +54,11 @@ def test_first_visit_answers_an_example_for_real(visit: Visit, services: Scripte
         (asked(app)[0], name) for name in ("rag", "fine_tuned", "hybrid")
     ]
     assert "45" in shown(app) and "if the sensor" in shown(app).replace("</mark>", "")
-    verdict = next(m.value for m in app.markdown if m.value.startswith("**Fastest:**"))
-    assert "**Fastest:** Fine\\-tuned \\(2\\.4×\\)" in verdict
+    verdict = next(m.value for m in app.markdown if m.value.startswith("**Answered:**"))
+    assert "**Answered:** RAG and Hybrid\\; Fine\\-tuned carries a warning" in verdict
+    assert "**Fastest:** a tie" in verdict  # of those that answer: the quickest of all is wrong
     assert "RAG and Hybrid agree\\; Fine\\-tuned differs" in verdict
+    assert [warning.value for warning in app.warning] == [markdown(CONTRADICTED)]
 
 
 def test_empty_question_says_so_and_asks_nothing(visit: Visit) -> None:

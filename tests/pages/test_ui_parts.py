@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.datatypes import Answer
+from backends.answering.checks import INVENTED
+from backends.datatypes import Answer, Checks
 from backends.settings import make_settings
 from pages.ask.verdict import agree, verdict
 from pages.library.boundaries import boundaries
@@ -29,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def record(backend: str, text: str, **changes: object) -> Answer:
     service = ScriptedService("v")
     made = service._record("rag" if backend == "base" else backend, "q", make_settings(), None)  # type: ignore[arg-type]
-    return replace(made, backend=backend, text=text, abstained=False, **changes)  # type: ignore[arg-type]
+    changes = {"abstained": False, "checks": Checks(0.9), **changes}
+    return replace(made, backend=backend, text=text, **changes)  # type: ignore[arg-type]
 
 
 @given(st.text(max_size=200), st.lists(st.tuples(st.integers(-5, 210), st.integers(-5, 210)), max_size=5))
@@ -87,6 +89,21 @@ def test_verdict_names_ties_and_leaves_the_control_out() -> None:
     assert same.agreement == "RAG and Hybrid agree"
     base = record("base", "No.", latency_ms={"total": 1.0})
     assert verdict([record("rag", "Yes."), base]).parts == []
+
+
+def test_verdict_praises_no_answer_that_does_not_answer() -> None:
+    doubted = {"checks": Checks(0.1, "not mentioned", None, INVENTED)}
+    fast = record("fine_tuned", "40 square metres.", latency_ms={"total": 10.0}, **doubted)
+    declined = record("rag", "The documents do not say.", latency_ms={"total": 20.0}, abstained=True)
+    right = record("hybrid", "10 m.", latency_ms={"total": 900.0})
+    one = verdict([fast, declined, right])
+    assert one.answered == "Hybrid; RAG declines; Fine-tuned carries a warning"
+    assert (one.fastest, one.cheapest) == ("", "")
+    wrong = verdict([fast, replace(fast, backend="hybrid")])
+    assert wrong.answered == "nobody for certain; Fine-tuned and Hybrid carry a warning"
+    assert wrong.agreement == "Fine-tuned and Hybrid say the same, with a warning"
+    nobody = verdict([declined, replace(declined, backend="hybrid")])
+    assert nobody.agreement == "RAG and Hybrid decline"
 
 
 def test_boundaries_cover_each_passage_once_and_mark_hits() -> None:

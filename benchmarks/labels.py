@@ -1,0 +1,272 @@
+"""`python -m benchmarks.labels`: fits the rule behind an answer's labels, and measures how often it is right.
+
+Enters: benchmarks/development_answers.jsonl (made by `benchmarks.development_answers`, of all backends) and
+benchmarks/statements.jsonl. Leaves: models/checks/rule.json with weights, thresholds and the measured
+reliability that the labels show in their help, and the table in docs/results.md. What is measured was not
+fitted on: five folds, all answers to one question in one of them; whether an answer is right is what its gold
+answers say (`evaluation.metrics.is_right`). Support is measured on statements made by hand, their thresholds
+chosen on the other folds.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.answering.checks import (
+    RULE,
+    AnswerFindings,
+    LabelRule,
+    WrittenAnswer,
+    features,
+    findings,
+    odds,
+    supported,
+    warning_of,
+)
+from backends.datatypes import BackendName, Citation, Question
+from backends.evaluation.metrics import is_right
+from backends.language.answer_text import is_abstention
+from backends.retrieval.retriever import Retriever
+from backends.settings import make_settings
+from benchmarks.development_answers import ROOT, STORED, collections, opened
+
+STATEMENTS = ROOT / "benchmarks" / "statements.jsonl"
+RESULTS = ROOT / "docs" / "results.md"
+STARTS, ENDS = "<!-- labels:start -->", "<!-- labels:end -->"
+FOLDS = 5
+STRENGTH = 0.3  # inverse of the penalty on standardised weights
+BACKED = (-4.0, -3.0, -2.0)
+BEHIND = (1.0, 2.0, 3.0, 4.0)
+STRANGE = (0.45, 0.55, 0.65, 1.0)
+CONTRADICTED = (-1.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One answer with what was found about it and whether it is right."""
+
+    group: str  # of the question: its answers are fitted or measured together
+    backend: BackendName
+    draft: WrittenAnswer
+    found: AnswerFindings
+    right: bool
+
+    @property
+    def declines(self) -> bool:
+        return is_abstention(self.draft.text)
+
+
+@dataclass(frozen=True)
+class Statement:
+    draft: WrittenAnswer
+    found: AnswerFindings
+    expected: str
+
+
+class Libraries:
+    """The documents of each collection, opened when they are first needed."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+        self._settings = make_settings()
+        self._collections = {each.name: each for each in collections()}
+        self._opened: dict[str, Retriever] = {}
+
+    def question(self, corpus: str, id_: str) -> Question:
+        return next(each for each in self._collections[corpus].questions if each.id == id_)
+
+    def found(self, corpus: str, draft: WrittenAnswer) -> AnswerFindings:
+        if corpus not in self._opened:
+            made = opened(self._collections[corpus], self._workspace, self._settings)
+            self._opened[corpus] = made.library.retriever(self._settings)
+        return findings(draft, self._opened[corpus], self._settings.mode, None)
+
+
+def labelled(libraries: Libraries) -> Iterator[Labelled]:
+    for row in _rows(STORED):
+        question = libraries.question(row["corpus"], row["question"])
+        draft = WrittenAnswer(
+            question.question,
+            row["text"],
+            tuple(Citation(**each) for each in row["citations"]),
+            row["backend"] in ("rag", "hybrid"),
+            row["confidence"],
+        )
+        found = libraries.found(row["corpus"], draft)
+        right = is_right(question, draft.text)
+        yield Labelled(f"{row['corpus']} {question.id}", row["backend"], draft, found, right)
+
+
+def statements(libraries: Libraries) -> Iterator[Statement]:
+    for row in _rows(STATEMENTS):
+        draft = WrittenAnswer(row["question"], row["answer"])
+        yield Statement(draft, libraries.found(row["corpus"], draft), row["expected"])
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf8").splitlines() if line]
+
+
+# --- support --------------------------------------------------------------------------------------
+
+
+def fitted_support(made: Sequence[Statement]) -> LabelRule:
+    """The thresholds that judge most statements rightly; of equals the ones in the middle."""
+    rules = [
+        LabelRule({}, 0.0, 0.5, 0.0, *cuts, {})
+        for cuts in itertools.product(BACKED, BEHIND, STRANGE, CONTRADICTED)
+    ]
+    scores = [sum(_judged_rightly(each, rule) for each in made) for rule in rules]
+    best = [rule for rule, score in zip(rules, scores, strict=True) if score == max(scores)]
+    return best[len(best) // 2]
+
+
+def _judged_rightly(made: Statement, rule: LabelRule) -> bool:
+    return supported(made.draft, made.found, rule)[0] == made.expected
+
+
+def measured_support(made: Sequence[Statement]) -> int:
+    """How many statements are judged rightly by thresholds that were chosen on the others."""
+    right = 0
+    for fold in range(FOLDS):
+        rule = fitted_support([each for place, each in enumerate(made) if place % FOLDS != fold])
+        right += sum(_judged_rightly(each, rule) for each in made[fold::FOLDS])
+    return right
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
+    """The logistic rule over the features of the answers that assert something, and its thresholds."""
+    from sklearn.linear_model import LogisticRegression
+
+    said = [row for row in rows if not row.declines]
+    table = [features(row.draft, row.found) for row in said]
+    names = list(table[0])
+    values = np.array([[each[name] for name in names] for each in table])
+    middle, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
+    model = LogisticRegression(C=STRENGTH, max_iter=2000)
+    model.fit((values - middle) / spread, [row.right for row in said])
+    weights = model.coef_[0] / spread
+    rule = replace(
+        support,
+        weights={name: round(float(weight), 5) for name, weight in zip(names, weights, strict=True)},
+        intercept=round(float(model.intercept_[0] - weights @ middle), 5),
+        declined_from=_declined_from([row for row in rows if row.declines]),
+    )
+    return replace(rule, answers_from=_answers_from(said, rule))
+
+
+def _answers_from(rows: Sequence[Labelled], rule: LabelRule) -> float:
+    """The probability that parts right answers from wrong ones with the fewest errors of both kinds."""
+    chances = np.array([rule.probability(features(row.draft, row.found)) for row in rows])
+    right = np.array([row.right for row in rows])
+    cuts = np.arange(0.2, 0.81, 0.02)
+    errors = [np.mean(chances[right] < cut) * 2 + np.mean(chances[~right] >= cut) for cut in cuts]
+    return round(float(cuts[int(np.argmin(errors))]), 2)
+
+
+def _declined_from(rows: Sequence[Labelled]) -> float:
+    """The log-odds of the best sentence from which most declining answers are wrong to decline."""
+    if not rows:
+        return 0.0
+    best = np.array([max((odds(each) for each in row.found.ranked), default=-6.0) for row in rows])
+    wrong = np.array([not row.right for row in rows])
+    cuts = np.arange(-5.0, 5.1, 0.25)
+    errors = [np.sum(~wrong & (best >= cut)) + np.sum(wrong & (best < cut)) for cut in cuts]
+    return float(cuts[int(np.argmin(errors))])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    backend: str
+    right: bool
+    warned: bool
+
+
+def measured(rows: Sequence[Labelled], support: LabelRule) -> list[Outcome]:
+    """Whether each answer carries a warning, by a rule fitted on the answers to other questions."""
+    groups = sorted({row.group for row in rows})
+    fold_of = {group: place % FOLDS for place, group in enumerate(groups)}
+    outcomes = []
+    for fold in range(FOLDS):
+        rule = fitted([row for row in rows if fold_of[row.group] != fold], support)
+        for row in rows:
+            if fold_of[row.group] == fold:
+                warned = warning_of(row.draft, row.found, rule) is not None
+                outcomes.append(Outcome(row.backend, row.right, warned))
+    return outcomes
+
+
+def reliability(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """How often warning and gold agree, and shares of wrong answers without a warning, of right with one."""
+    right = [each for each in outcomes if each.right]
+    wrong = [each for each in outcomes if not each.right]
+    return {
+        "answers": len(outcomes),
+        "agree": _share([each.right != each.warned for each in outcomes]),
+        "wrong_unwarned": _share([not each.warned for each in wrong]),
+        "right_warned": _share([each.warned for each in right]),
+    }
+
+
+def _share(values: Sequence[bool]) -> float:
+    return round(sum(values) / len(values), 3) if values else 0.0
+
+
+def table(outcomes: Sequence[Outcome], support: Mapping[str, int]) -> str:
+    lines = [
+        "| answers of | answers | label agrees with gold | wrong without a warning | right with one |",
+        "|---|---|---|---|---|",
+    ]
+    by = {"all": list(outcomes)}
+    for each in outcomes:
+        by.setdefault(each.backend, []).append(each)
+    for name, found in by.items():
+        row = reliability(found)
+        shares = (f"{row[key]:.0%}".replace("%", " %") for key in ("agree", "wrong_unwarned", "right_warned"))
+        lines.append(f"| {name} | {row['answers']} | {' | '.join(shares)} |")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Backed, contradicted, not mentioned: {support['right']} of {support['statements']} right.",
+        ]
+    )
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        libraries = Libraries(Path(folder))
+        made = list(statements(libraries))
+        rows = list(labelled(libraries))
+    told, outcomes = write(made, rows)
+    print(told)
+    print(f"{len(outcomes)} answers; the rule is in {RULE.relative_to(ROOT)}.")
+
+
+def write(made: Sequence[Statement], rows: Sequence[Labelled]) -> tuple[str, list[Outcome]]:
+    """Fit on everything, measure by folds, and put both where they are used."""
+    support = fitted_support(made)
+    outcomes = measured(rows, support)
+    judged = {"statements": len(made), "right": measured_support(made)}
+    rule = replace(fitted(rows, support), reliability={"answers": reliability(outcomes), "support": judged})
+    RULE.write_text(json.dumps(rule.__dict__, indent=1) + "\n", "utf8")
+    told = table(outcomes, judged)
+    text = RESULTS.read_text("utf8")
+    before, after = text.split(STARTS)[0], text.split(ENDS)[1]
+    RESULTS.write_text(f"{before}{STARTS}\n{told}\n{ENDS}{after}", "utf8")
+    return told, outcomes
+
+
+if __name__ == "__main__":
+    main()
