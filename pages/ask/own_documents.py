@@ -34,8 +34,7 @@ DOCUMENTS = PAGES / "library" / "documents_page.py"
 
 def drop_zone(now: session.Session, service: Service) -> None:
     """Where a visitor who wants their own documents has none yet."""
-    st.markdown("##### Start with your own documents", anchors=False)
-    uploading.drop_zone(now, service)
+    uploading.drop_zone(now, service, "Start with your own documents")
 
 
 def unlearned(service: Service) -> list[str]:
@@ -122,7 +121,7 @@ def first_question(suggested: Suggested | None) -> str:
 
 def not_trained(names: Sequence[str], takes: Expected | None) -> str:
     """`Fine-tuned and Hybrid have not learned 3 of your documents ...`, with the time where it is known."""
-    which = names[0] if len(names) == 1 else plural(len(names), "document") + " of yours"
+    which = names[0] if len(names) == 1 else f"your {len(names):,} documents"
     time = ""
     if takes is not None:
         where = (

@@ -46,7 +46,7 @@ from backends.stress.records import Result, Retraining, StressTest
 from backends.system.reporting import Report, no_report
 from backends.system.viewers import person_and_role, session_folder, viewer_folder
 from backends.training.adapters import Adapters
-from backends.training.row_building import Passage, build_rows
+from backends.training.row_building import SourcePassage, build_rows
 from backends.training.trainer import Trainer
 from pages.ui.evaluator import Evaluator, visitors_archive
 from pages.ui.service import (
@@ -298,7 +298,7 @@ class TriptychService:
     def suggest(
         self, documents: Sequence[Document], most: int, report: Report, cancelled: threading.Event
     ) -> Suggested:
-        passages = [Passage(d.name, d.title or d.name, d.text) for d in documents]
+        passages = [SourcePassage(d.name, d.title or d.name, d.text) for d in documents]
         rows = build_rows(passages, ("table", "gap"))
         tables = build_rows(passages, ("table",), most=most // 2)
         found = [each.row.question for each in tables.rows]
