@@ -294,7 +294,9 @@ def nothing_to_ask(now: session.Session, service: Service) -> None:
     """The chosen documents are none: a drop zone for one's own, a sentence for a collection."""
     if scope.chosen(now, service.documents()) != MINE:
         st.info("None of these documents is here any more: choose others above.")
-    elif service.role is None:
+    elif service.role is not None:
+        st.info("Adding documents is for the owner: choose the owner's view first.")
+    else:
         own_documents.drop_zone(now, service)
         uploading.panels(now)
 
