@@ -208,9 +208,9 @@ def page() -> None:
         removing.panels(now, service)
     going = {name for parting in partings.waiting(now.visitor) for name in parting.names}
     documents = [document for document in service.documents() if document.name not in going]
-    own = [document for document in documents if scope.is_own(document)]
+    own = scope.own(documents)
     if own:
-        suggestions.job(now, service)
+        suggestions.job(now, service, own)
         st.page_link(
             COMPARE,
             label="Ask your document" if len(own) == 1 else f"Ask your {len(own):,} documents",
