@@ -373,9 +373,8 @@ class Workspace:
             db.execute("INSERT OR REPLACE INTO originals VALUES (?, ?)", (identifier, data))
 
     def original(self, identifier: int) -> bytes | None:
-        row = self.connection.execute(
-            "SELECT data FROM originals WHERE document = ?", (identifier,)
-        ).fetchone()
+        found = self.connection().execute("SELECT data FROM originals WHERE document = ?", (identifier,))
+        row = found.fetchone()
         return bytes(row[0]) if row is not None else None
 
     def remove_document(self, collection: str, name: str, *, note: bool = True) -> Purged:

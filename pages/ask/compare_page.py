@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from backends.answering.asked_question import asks_nothing, check_question, what_can_be_asked
-from backends.datatypes import BackendName, UserError
+from backends.datatypes import BackendName, Document, UserError
 from backends.evaluation import first_minutes
 from backends.system.jobs import Job
 from pages.ask import answer_actions, details, link, own_documents, scenario_choices, voting
@@ -100,13 +100,12 @@ def question_box(asked: str, examples: Sequence[str]) -> None:
             )
 
 
-def examples_of(now: session.Session, service: Service) -> Sequence[str]:
+def examples_of(now: session.Session, service: Service, documents: Sequence[Document]) -> Sequence[str]:
     """Questions to try: the sample's, or where the visitor's own documents are asked, some made from them."""
-    documents = service.documents()
     wanted = set(scope.names(now, documents))
     if not any(scope.is_own(document) for document in documents if document.name in wanted):
         return first_minutes.suggested()
-    job = suggestions.job(now, service)
+    job = suggestions.job(now, service, scope.own(documents))
     suggested = suggestions.found(job)
     if job is not None and not job.finished:
         st.fragment(_watch, run_every=1.0)(job)
@@ -120,9 +119,8 @@ def _watch(job: Job) -> None:
     st.caption("Questions are being made from your documents.")
 
 
-def which_documents(now: session.Session, service: Service, asked: str) -> None:
+def which_documents(now: session.Session, documents: Sequence[Document], asked: str) -> None:
     """The one choice of the first screen: the sample or one's own documents; how to vote, and the link."""
-    documents = service.documents()
     options = scope.choices(now, documents)
     chosen = scope.chosen(now, documents)
     session.put("scope-here", chosen)
@@ -141,7 +139,7 @@ def which_documents(now: session.Session, service: Service, asked: str) -> None:
         )
         voting.switch()
         if asked:
-            link.popover(asked, now, service)
+            link.popover(asked, now, documents)
 
 
 # --- the answers -----------------------------------------------------------------------------------
@@ -215,9 +213,9 @@ def _draw(column: Column, made: Round, statuses: Statuses, service: Service) -> 
     )
 
 
-def stale_line(made: Round, now: session.Session, service: Service) -> None:
+def stale_line(made: Round, now: session.Session, documents: Sequence[Document]) -> None:
     """Says that the answers below were made with other settings than those chosen now."""
-    found = differences(made.asked.settings, scope.asking(now, service.documents()), "now")
+    found = differences(made.asked.settings, scope.asking(now, documents), "now")
     missing = [label(name) for name in now.backends if name not in made.asked.backends]
     found += [f"without {', '.join(missing)}"] if missing else []
     if found:
@@ -253,7 +251,8 @@ def page() -> None:
     if linked is not None:
         ask_example(linked)
     jobs = resources.jobs().owned_by(now.visitor, KIND)
-    if not jobs and now.scope != MINE and not scope.own(service):
+    documents = service.documents()
+    if not jobs and now.scope != MINE and not scope.own(documents):
         ask_example(first_minutes.suggested()[0])
         jobs = resources.jobs().owned_by(now.visitor, KIND)
     own = [each for each in jobs if not each.about]
@@ -262,19 +261,19 @@ def page() -> None:
     st.title("Ask once, compare every approach", anchor=False)
     begun = round_of(job) if job is not None else None
     asked = begun.asked.question if begun else ""
-    which_documents(now, service, asked)
+    which_documents(now, documents, asked)
     link.notice(now, asked)
     if now.notice:
         st.warning(markdown(now.notice))
         now.notice = None
-    documents = service.documents()
     names = set(scope.names(now, documents))
     if not names:
-        nothing_to_ask(now, service)
+        nothing_to_ask(now, service, documents)
         return
-    question_box(asked, examples_of(now, service))
+    question_box(asked, examples_of(now, service, documents))
     if service.role is None and any(scope.is_own(each) for each in documents if each.name in names):
-        own_documents.steps(now, service, rounds_of(reversed(jobs)), ask_example)
+        earlier = rounds_of(reversed(jobs))
+        own_documents.steps(now, service, scope.own(documents), earlier, ask_example)
         uploading.news(now)
     else:
         scenario_choices.choose(service, asked, ask_example)
@@ -282,17 +281,19 @@ def page() -> None:
         st.caption("Nothing was asked yet: the answers of all backends will stand here side by side.")
         return
     if begun is not None and job.finished:
-        stale_line(begun, now, service)
+        stale_line(begun, now, documents)
     statuses = {name: service.status(name) for name in LOOKS}  # once here, not at every look at the job
     working = any(not each.finished for each in jobs if job.id in (each.id, each.about))
     st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, service)
 
 
-def nothing_to_ask(now: session.Session, service: Service) -> None:
+def nothing_to_ask(now: session.Session, service: Service, documents: Sequence[Document]) -> None:
     """The chosen documents are none: a drop zone for one's own, a sentence for a collection."""
-    if scope.chosen(now, service.documents()) != MINE:
+    if scope.chosen(now, documents) != MINE:
         st.info("None of these documents is here any more: choose others above.")
-    elif service.role is None:
+    elif service.role is not None:
+        st.info("Adding documents is for the owner: choose the owner's view first.")
+    else:
         own_documents.drop_zone(now, service)
         uploading.panels(now)
 

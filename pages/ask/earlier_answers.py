@@ -20,7 +20,7 @@ from pages.ui.text import answer_html, listing, markdown, own_words, plural, sec
 
 
 @dataclass(frozen=True)
-class Pair:
+class AnswerPair:
     """One backend's two answers; None where it did not answer that time."""
 
     backend: str
@@ -40,11 +40,11 @@ def _flat(question: str) -> str:
     return " ".join(question.casefold().split())
 
 
-def pairs(then: Round, now: Round) -> list[Pair]:
+def pairs(then: Round, now: Round) -> list[AnswerPair]:
     """Every backend that answered at least once, in the order of the page."""
     before = {answer.backend: answer for answer in then.answers}
     after = {answer.backend: answer for answer in now.answers}
-    return [Pair(n, before.get(n), after.get(n)) for n in LOOKS if (n in before or n in after)]
+    return [AnswerPair(n, before.get(n), after.get(n)) for n in LOOKS if (n in before or n in after)]
 
 
 def what_differs(then: Round, now: Round) -> str:
@@ -78,7 +78,7 @@ def draw(made: Round, rounds: Sequence[Round]) -> None:
         _row(pair, chosen, made)
 
 
-def _row(pair: Pair, then: Round, now: Round) -> None:
+def _row(pair: AnswerPair, then: Round, now: Round) -> None:
     look = next(look for name, look in LOOKS.items() if name == pair.backend)
     what = " (the control)" if pair.backend == CONTROL else ""
     st.markdown(f"##### :{look.tint}[{look.mark}] {look.label}{what}", anchors=False)

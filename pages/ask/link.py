@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from backends.datatypes import UserError
+from backends.datatypes import Document, UserError
 from backends.settings import make_settings
 from pages.ui import scope, session
 from pages.ui.look import LOOKS, in_order
@@ -23,23 +23,22 @@ MOST_NAMES = 60  # documents in a link; a longer one is cut by some programs
 QUESTION, WHO, NAME, DOCUMENT = "q", "who", "collection", "document"
 
 
-def popover(question: str, now: Session, service: Service) -> None:
+def popover(question: str, now: Session, documents: Sequence[Document]) -> None:
     with st.popover("Link", icon=":material/link:", type="tertiary", key="link"):
         st.caption(
             "Opens this question with these settings and documents. Documents are named and not sent: "
             "whoever opens it needs documents of these names."
         )
-        st.code(address(question, now, service), language=None, wrap_lines=True)
+        st.code(address(question, now, documents), language=None, wrap_lines=True)
 
 
-def address(question: str, now: Session, service: Service) -> str:
+def address(question: str, now: Session, documents: Sequence[Document]) -> str:
     page = (st.context.url or "").split("?")[0]
-    return f"{page}?{urlencode(parameters(question, now, service), doseq=True)}"
+    return f"{page}?{urlencode(parameters(question, now, documents), doseq=True)}"
 
 
-def parameters(question: str, now: Session, service: Service) -> dict[str, list[str]]:
+def parameters(question: str, now: Session, documents: Sequence[Document]) -> dict[str, list[str]]:
     """What a link says: only what is not as by default."""
-    documents = service.documents()
     chosen = scope.chosen(now, documents)
     found = {QUESTION: [question], WHO: [",".join(now.backends)]}
     for name in EDITABLE:

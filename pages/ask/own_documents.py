@@ -13,7 +13,7 @@ from typing import Literal
 
 import streamlit as st
 
-from backends.datatypes import UserError
+from backends.datatypes import Document, UserError
 from backends.system.reporting import Report
 from backends.system.wording import duration
 from backends.training.adapters import ADAPTER_KINDS, AdapterKind
@@ -21,7 +21,7 @@ from backends.training.expected_time import Expected, expected, together
 from backends.training.rows import HybridOptions
 from backends.training.runs import TrainingRun
 from backends.training.trainer import Trainer, default_params, name_for
-from pages.ui import resources, scope, session, suggestions, training_jobs, uploading
+from pages.ui import resources, session, suggestions, training_jobs, uploading
 from pages.ui.asking import Round
 from pages.ui.service import Service, Suggested
 from pages.ui.text import markdown, plural
@@ -34,38 +34,40 @@ DOCUMENTS = PAGES / "library" / "documents_page.py"
 
 def drop_zone(now: session.Session, service: Service) -> None:
     """Where a visitor who wants their own documents has none yet."""
-    st.markdown("##### Start with your own documents", anchors=False)
-    uploading.drop_zone(now, service)
+    uploading.drop_zone(now, service, "Start with your own documents")
 
 
-def unlearned(service: Service) -> list[str]:
+def unlearned(service: Service, own: Sequence[Document]) -> list[str]:
     """The visitor's documents that some active adapter has not learned, by name."""
     learned = []
     for kind in ADAPTER_KINDS:
         adapter = service.adapters().active(kind)
         learned.append({each.name for each in adapter.card.documents} if adapter else set())
     known = set.intersection(*learned)
-    return [document.name for document in scope.own(service) if document.name not in known]
+    return [document.name for document in own if document.name not in known]
 
 
-def asked_about_own(service: Service, rounds: Sequence[Round]) -> list[Round]:
+def asked_about(own: Sequence[Document], rounds: Sequence[Round]) -> list[Round]:
     """The rounds in which a passage of the visitor's own documents was read, the newest last."""
-    own = {document.name for document in scope.own(service)}
+    names = {document.name for document in own}
     return [
         made
         for made in rounds
-        if any(source.document in own for answer in made.answers for source in answer.sources)
+        if any(source.document in names for answer in made.answers for source in answer.sources)
     ]
 
 
 def steps(
-    now: session.Session, service: Service, rounds: Sequence[Round], ask: Callable[[str], None]
+    now: session.Session,
+    service: Service,
+    own: list[Document],
+    rounds: Sequence[Round],
+    ask: Callable[[str], None],
 ) -> None:
     """The four steps; those done carry a check, the next one is the loud button."""
-    own = scope.own(service)
-    suggested = suggestions.found(suggestions.job(now, service))
-    about_own = asked_about_own(service, rounds)
-    left = unlearned(service)
+    suggested = suggestions.found(suggestions.job(now, service, own))
+    about_own = asked_about(own, rounds)
+    left = unlearned(service, own)
     training, working = resources.newest_job(now.visitor, training_jobs.TRAIN)
     done = [bool(own), bool(about_own), not left, False]
     question = about_own[-1].asked.question if about_own else first_question(suggested)
@@ -122,7 +124,7 @@ def first_question(suggested: Suggested | None) -> str:
 
 def not_trained(names: Sequence[str], takes: Expected | None) -> str:
     """`Fine-tuned and Hybrid have not learned 3 of your documents ...`, with the time where it is known."""
-    which = names[0] if len(names) == 1 else plural(len(names), "document") + " of yours"
+    which = names[0] if len(names) == 1 else f"your {len(names):,} documents"
     time = ""
     if takes is not None:
         where = (

@@ -20,6 +20,7 @@ from pages.ui.text import block, markdown, marked_html, plural
 
 NOTHING = "\N{EN DASH}"  # in a cell of the table
 LONGEST = 60_000  # characters of a document drawn at once
+SHORT = 1_200  # characters that need no frame to scroll in
 PAGES = Path(__file__).resolve().parents[1]  # holds wherever the app starts
 VERSIONS = PAGES / "library" / "versions_page.py"
 COMPARE = PAGES / "ask" / "compare_page.py"
@@ -131,7 +132,8 @@ def opened(document: Document, service: Service, now: session.Session, cut: Sett
     elif view == PASSAGES:
         passages(document, service, now, cut)
     elif not page_shown(document, service, now):
-        with st.container(height=560, border=True):
+        tall = 560 if len(document.text) > SHORT else "content"
+        with st.container(height=tall, border=True):  # type: ignore[arg-type]
             st.html(rendered(document, LONGEST))
     if len(document.text) > LONGEST and view != EDIT:
         st.caption(f"The first {LONGEST:,} of {len(document.text):,} characters.")
@@ -150,18 +152,15 @@ def page_shown(document: Document, service: Service, now: session.Session) -> bo
         return False
     found = hits(now, document)
     first = document.page_at(found[0][0]) if found else None
-    number = st.number_input(
-        f"Page of {len(document.pages):,}",
-        1,
-        len(document.pages),
-        first or 1,
-        key=f"page-{document.name}-{document.version}",
-    )
+    key = f"page-{document.name}-{document.version}"
+    session.restore(key, first or 1)
+    number = int(session.read(key))
     page = document.pages[number - 1]
     here = [document.text[start:end] for start, end in found if page.start <= start < page.end]
     picture = service.page_picture(document.name, document.version, number, " ".join(here))
     if picture is None:
         return False
+    st.number_input(f"Page, of {len(document.pages):,}", 1, len(document.pages), key=key)
     st.image(picture, width="stretch", caption=f"{document.name}, page {number}")
     return True
 
@@ -209,11 +208,13 @@ def page() -> None:
         removing.panels(now, service)
     going = {name for parting in partings.waiting(now.visitor) for name in parting.names}
     documents = [document for document in service.documents() if document.name not in going]
-    own = [document for document in documents if scope.is_own(document)]
+    own = scope.own(documents)
     if own:
-        suggestions.job(now, service)
+        suggestions.job(now, service, own)
         st.page_link(
-            COMPARE, label=f"Ask your {plural(len(own), 'document')}", icon=":material/arrow_forward:"
+            COMPARE,
+            label="Ask your document" if len(own) == 1 else f"Ask your {len(own):,} documents",
+            icon=":material/arrow_forward:",
         )
     cut = cutting.draw(now, service) if documents else now.settings
     left, right = st.columns([1, 1], gap="large")

@@ -14,12 +14,12 @@ from backends.datatypes import Document
 from pages.ui import session, uploading
 from pages.ui.uploading import Upload
 
-EDITABLE = {"markdown": (".md", ".markdown"), "text": (".txt", ".text")}  # what is stored is what was written
+EDITABLE = (".md", ".markdown", ".txt", ".text")  # the text that is stored is what was written
 
 
 def possible(document: Document) -> bool:
-    """Whether the text that was read is the file itself; a document within another one has no file."""
-    return document.name.lower().endswith(EDITABLE.get(document.type, ("\0",)))
+    """Whether the text that was read is the file itself."""
+    return document.name.lower().endswith(EDITABLE)
 
 
 def draw(document: Document) -> None:

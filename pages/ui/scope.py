@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from backends.datatypes import Document
 from backends.settings import Settings
 from pages.ui import session
-from pages.ui.service import Service
 from pages.ui.session import ALL, COLLECTION, MINE, SAMPLE, SELECTED, Session
 
 NOTHING = "/"  # no document has this name
@@ -22,8 +21,8 @@ def is_own(document: Document) -> bool:
     return document.source != "sample"
 
 
-def own(service: Service) -> list[Document]:
-    return [document for document in service.documents() if is_own(document)]
+def own(documents: Sequence[Document]) -> list[Document]:
+    return [document for document in documents if is_own(document)]
 
 
 def choices(now: Session, documents: Sequence[Document]) -> list[str]:

@@ -51,6 +51,7 @@ POLL = 0.4
 # What each page uses, by its title; the other pages use none of it.
 USED = {
     "Compare": ("documents", "backends", "settings"),
+    "Documents": ("index",),
     "Evaluate": ("settings",),
     "Stress tests": ("backends", "line"),
     "Costs": ("backends", "line"),
@@ -77,6 +78,8 @@ def draw(service: Service, model: str, page: str) -> None:
         _backends(now)
     if "settings" in used:
         _settings(now, service, job, model)
+    if "index" in used:
+        _indexing(service, job)
     if "line" in used:
         st.caption(f"Settings, chosen on Compare: {_what_differs(now)}")
     _reader(now, service)
@@ -98,9 +101,13 @@ def _settings(now: Session, service: Service, job: Job | None, model: str) -> No
     if now.rejected:
         st.error(markdown(now.rejected))
     if told:
-        working = job is not None and not job.finished
-        st.fragment(_index_effect, run_every=POLL if working else None)(service, job, working)
+        _indexing(service, job)
     st.caption(_what_differs(now))
+
+
+def _indexing(service: Service, job: Job | None) -> None:
+    working = job is not None and not job.finished
+    st.fragment(_index_effect, run_every=POLL if working else None)(service, job, working)
 
 
 def _what_differs(now: Session) -> str:

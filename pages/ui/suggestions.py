@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from backends.datatypes import Document
 from backends.system.jobs import Job, JobContext
-from pages.ui import resources, scope, session
+from pages.ui import resources, session
 from pages.ui.asking import KIND
 from pages.ui.service import Service, Suggested
 
@@ -18,9 +18,8 @@ SUGGEST = "suggest"
 MOST = 4
 
 
-def job(now: session.Session, service: Service) -> Job | None:
-    """The newest job for the documents as they are, begun here where there is none; None without own ones."""
-    own = scope.own(service)
+def job(now: session.Session, service: Service, own: list[Document]) -> Job | None:
+    """The job for these documents as they are, begun here where there is none; None where there are none."""
     if not own or service.role is not None:
         return None
     about = _which(own)

@@ -160,9 +160,9 @@ def unlock(upload: Upload, results: dict[str, FileResult], password: str, now: s
 # --- what the page shows -----------------------------------------------------------------------------
 
 
-def drop_zone(now: session.Session, service: Service) -> None:
+def drop_zone(now: session.Session, service: Service, title: str = "Add documents") -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown("**Add documents**")
+        st.markdown(f"**{title}**")
         choice = st.segmented_control(
             "What to add",
             ["Files", "A whole folder"],

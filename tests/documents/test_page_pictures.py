@@ -63,5 +63,5 @@ def test_the_file_is_kept_with_its_version_and_goes_with_it(tmp_path: Path) -> N
     list(library.ingest([path], settings=make_settings()))
     assert library.original("ferry.pdf") == path.read_bytes()
     library.workspace.remove_document("", "ferry.pdf")
-    rows = library.workspace.connection.execute("SELECT count(*) FROM originals").fetchone()
+    rows = library.workspace.connection().execute("SELECT count(*) FROM originals").fetchone()
     assert rows == (0,)

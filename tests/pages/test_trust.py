@@ -63,9 +63,8 @@ def test_what_is_kept_from_a_role_is_not_counted(visitor: AppTest, services: Scr
     service.library[name] = replace(service.library[name], roles=("hr",))
     settle(visitor)
     see_as(visitor, "hr")
-    assert any("2 documents, 3 passages" in caption.value for caption in visitor.caption) or any(
-        ": 2 documents" in caption.value for caption in visitor.caption
-    )
+    assert "Sample company, 2" in visitor.pills(key="scope-here").options
+    assert any(caption.value.startswith("3 passages of at most") for caption in visitor.caption)
     assert SECRET not in names(go(visitor, "library/documents_page.py"))
     assert "3" not in next(c.value for c in visitor.caption if "Choose a row" in c.value)
 
@@ -91,6 +90,7 @@ def test_removal_takes_the_answers_that_quote_it(visitor: AppTest) -> None:
     visitor.text_input(key="filter").set_value(quoted).run()
     visitor.button(key="remove").click().run()
     visitor.button(key="confirm-remove").click().run()
+    next(button for button in visitor.button if button.label == "Remove now").click()
     settle(visitor)
     assert job not in resources.jobs().owned_by(now.visitor, "ask")
     assert [*visitor.success, *visitor.warning]  # the proof stands until it is dismissed
