@@ -34,7 +34,7 @@ DOCUMENTS = PAGES / "library" / "documents_page.py"
 
 def drop_zone(now: session.Session, service: Service) -> None:
     """Where a visitor who wants their own documents has none yet."""
-    st.markdown("##### Start with your own documents", anchors=False)
+    st.markdown("## Start with your own documents", anchors=False)
     uploading.drop_zone(now, service)
 
 

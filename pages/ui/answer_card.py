@@ -52,7 +52,7 @@ def card(
     """
     look = LOOKS[column.backend]
     with st.container(border=True, height="stretch", key=f"card-{column.backend}", gap="small"):
-        st.markdown(f"##### :{look.tint}[{look.mark}] {look.label}", anchors=False)
+        st.markdown(f"## :{look.tint}[{look.mark}] {look.label}", anchors=False)
         st.caption(look.how)
         if column.state == "failed":
             _problem(column, status)
