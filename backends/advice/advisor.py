@@ -653,7 +653,8 @@ def _gap(
     if right is not None:
         one, other = right[choice], right[second]
         measured = (
-            f" Measured: {NAMES[choice]} answers {one.value:.0%} right, {NAMES[second]} {other.value:.0%}."
+            f" Measured: {NAMES[choice]} answers {100 * one.value:.0f} % right, "
+            f"{NAMES[second]} {100 * other.value:.0f} %."
         )
         bases += [Basis("run", run) for run in dict.fromkeys(f.run for f in right.values())]
     return Reason(f"{marks_said}; {needed}{measured}", tuple(bases))

@@ -416,22 +416,19 @@ def cheapest_words(case: CostCase, found: Sequence[Crossover]) -> str:
     names = [name for name in NAMES if name in case.measured and name != "base"] or list(case.measured)
     totals = {name: monthly_total(case, name) for name in names}  # type: ignore[arg-type]
     first, *rest = sorted(totals, key=totals.__getitem__)
-    said = (
-        f"At {rounded(case.plan.volume)} questions a month {NAMES[first]} costs {_month(totals[first], case)}"
-    )
-    others = [f"{NAMES[name]} {_month(totals[name], case)}" for name in rest]
-    said += f", the least; {' and '.join(others)}." if others else "."
+    cost = {name: money(total, case.book.currency) for name, total in totals.items()}
+    month = f"At {rounded(case.plan.volume)} questions a month"
+    if not rest:
+        return f"{month} {NAMES[first]} costs {cost[first]}."
+    others = ", ".join(f"{NAMES[name]} {cost[name]}" for name in rest)
     turns = [
         f"{NAMES[each.challenger]} is cheaper than {NAMES[each.incumbent]} {each.verdict} about "
         f"{rounded(each.volume)} questions a month."
         for each in found
         if each.verdict in ("above", "below") and each.volume is not None
     ]
-    return " ".join([said, *turns[:1]]) if turns else f"{said} No volume changes that." if rest else said
-
-
-def _month(total: float, case: CostCase) -> str:
-    return f"{money(total, case.book.currency)} a month"
+    said = f"{month} {NAMES[first]} costs least, {cost[first]} in all; {others}."
+    return f"{said} {turns[0]}" if turns else f"{said} No volume changes that." if found else said
 
 
 def in_words(found: Crossover) -> str:

@@ -74,7 +74,7 @@ def as_html(
 def robust_words(advice: Advice) -> str:
     """How often each approach is recommended when the weights are drawn at random."""
     shares = sorted(advice.robustness.items(), key=lambda pair: -pair[1])
-    said = ", ".join(f"{NAMES[name]} in {share:.0%}" for name, share in shares)
+    said = ", ".join(f"{NAMES[name]} in {100 * share:.0f} %" for name, share in shares)
     return f"Under 10,000 random weightings the recommendation is {said}."
 
 

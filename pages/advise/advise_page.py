@@ -178,10 +178,10 @@ def marks_table(advice: Advice) -> None:
     ]
     rows.append({"Point": "Weighted mean", "Weight": "", **{NAMES[n]: advice.totals[n] for n in APPROACHES}})
     columns: dict[str, Any] = {
-        NAMES[n]: st.column_config.ProgressColumn(width=104, min_value=0.0, max_value=1.0, format="%.2f")
+        NAMES[n]: st.column_config.ProgressColumn(width=96, min_value=0.0, max_value=1.0, format="%.2f")
         for n in APPROACHES
     }
-    columns["Point"] = st.column_config.TextColumn(width=170)
+    columns["Point"] = st.column_config.TextColumn(width=205)
     columns["Weight"] = st.column_config.TextColumn(width=56, alignment="right")
     frame = pd.DataFrame(rows)
     st.dataframe(
@@ -258,6 +258,7 @@ def page() -> None:
         reasons(advice, answers)
         not_known(advice)
         measured.more(now, again="right" not in advice.unknown and COMES_WITH not in by.values())
+<<<<<<< HEAD
         findings_table(evidence, by)
         st.download_button(
             "One-page report",
@@ -275,6 +276,19 @@ def page() -> None:
             icon=":material/description:",
             help="HTML that prints on one or two sheets, with every number and the run it comes from.",
         )
+=======
+    findings_table(evidence, by)
+    st.download_button(
+        "One-page report",
+        advice_report.as_html(answers, advice, evidence, datetime.now().astimezone()),
+        file_name="triptych-advice.html",
+        mime="text/html",
+        key="advice-report",
+        on_click="ignore",
+        icon=":material/description:",
+        help="HTML that prints on one or two sheets, with every number and the run it comes from.",
+    )
+>>>>>>> l-pages
     assumptions.expander(now, service, without=[ask.key for ask in ASKS])
 
 

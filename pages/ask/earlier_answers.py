@@ -81,7 +81,7 @@ def draw(made: Round, rounds: Sequence[Round]) -> None:
 def _row(pair: AnswerPair, then: Round, now: Round) -> None:
     look = next(look for name, look in LOOKS.items() if name == pair.backend)
     what = " (the control)" if pair.backend == CONTROL else ""
-    st.markdown(f"##### :{look.tint}[{look.mark}] {look.label}{what}", anchors=False)
+    st.markdown(f"## :{look.tint}[{look.mark}] {look.label}{what}", anchors=False)
     for cell, title, answer, other in zip(
         st.columns(2),
         (f"Then, {then.asked.at:%H:%M:%S}", f"Now, {now.asked.at:%H:%M:%S}"),

@@ -64,7 +64,7 @@ def blind_columns(made: Round) -> None:
         st.columns(len(made.columns)), LETTERS, made.columns.values(), strict=False
     ):
         with cell, st.container(border=True, height="stretch", key=f"card-{letter}", gap="small"):
-            st.markdown(f"##### Answer {letter}", anchors=False)
+            st.markdown(f"## Answer {letter}", anchors=False)
             _blind_text(column, made.finished)
     if not made.finished:
         st.caption("All answers are shown together, so that none gives itself away by its speed.")

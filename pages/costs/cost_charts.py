@@ -50,7 +50,7 @@ def monthly(case: CostCase, found: Crossover | None, theme: Theme) -> Chart:
         _crossing(figure, case, found, ink)
     figure.update_layout(
         height=430,
-        margin={"l": 8, "r": 8, "t": 28, "b": 8},
+        margin={"l": 8, "r": 28, "t": 28, "b": 8},
         legend={"orientation": "h", "y": -0.22, "x": 0},
         dragmode=False,
         hovermode="x unified",
@@ -59,7 +59,7 @@ def monthly(case: CostCase, found: Crossover | None, theme: Theme) -> Chart:
         type="log", title="questions a month", range=[2, 8],
         tickvals=[10**n for n in range(2, 9)], ticktext=TICKS,
     )  # fmt: skip
-    figure.update_yaxes(type="log", title=f"{case.book.currency} a month", dtick=1)
+    figure.update_yaxes(type="log", title=f"{case.book.currency} a month", dtick=1, tickformat=",~g")
     rows = [
         {"backend": drawn.backend, "questions_a_month": round(v), "total": t, "low": a, "high": b}
         for drawn in lines

@@ -93,7 +93,7 @@ SWEPT: dict[str, tuple[str, list[Any], list[Any]]] = {  # field -> label, choice
 }
 MOST_POINTS = 36
 PROPOSED = 30
-TOLD = 3  # differences told in words below the pictures
+TOLD = 3  # differences told in words
 MOST_AT_FIRST = 3  # documents that are chosen before the visitor chooses
 
 
@@ -429,7 +429,7 @@ def scoreboard(board: Board) -> None:
         cost_chart(board),
     ]
     grid([chart for chart in drawn if chart is not None])
-    for line in board.verdicts()[:TOLD]:
+    for line in board.verdicts()[1:TOLD]:  # the first one stands under the conclusion
         st.markdown(f"- {markdown(line)}")
     st.caption("Thin bars are 95 % intervals. " + reports.WITHIN)
     with st.expander("All measures"):
@@ -820,7 +820,7 @@ def _rests_on(board: Board, example: bool) -> str:
     if example:
         count = plural(len(record.questions), "question")
         of = f"An example that comes with Triptych, {count} about the sample: your first run takes its place"
-    told = [f"{line}." for line in board.verdicts()[:1]]
+    told = [f"{line.removesuffix('.')}." for line in board.verdicts()[:1]]
     return " ".join([*told, f"{of}."])
 
 

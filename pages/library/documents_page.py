@@ -15,6 +15,7 @@ from pages.library.boundaries import boundaries
 from pages.library.rendered import rendered
 from pages.ui import partings, resources, scope, session, suggestions, uploading
 from pages.ui.asking import KIND, round_of
+from pages.ui.conclusion import conclusion
 from pages.ui.service import Service
 from pages.ui.text import block, markdown, marked_html, plural
 
@@ -196,19 +197,33 @@ def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
 # --- the page ----------------------------------------------------------------------------------------
 
 
+def in_words(documents: int, own: int) -> str:
+    """How many documents can be asked, and how many of them are the visitor's."""
+    if not documents:
+        return "No document can be asked yet: drop your files here."
+    whose = f"{own:,} of them yours" if own else "none of them yours yet"
+    return f"{plural(documents, 'document')} can be asked, {whose}."
+
+
 def page() -> None:
     now = session.current()
     service = resources.service(now.visitor)
     st.title("Documents", anchor=False)
+    opening = st.container()
     whose = "Your own copy" if service.private else "The sample company, shared until you change something"
-    st.caption(f"{whose}.")
     if service.role is None:
         uploading.drop_zone(now, service)
         uploading.panels(now)
         removing.panels(now, service)
     going = {name for parting in partings.waiting(now.visitor) for name in parting.names}
     documents = [document for document in service.documents() if document.name not in going]
+<<<<<<< HEAD
     own = scope.own(documents)
+=======
+    own = [document for document in documents if scope.is_own(document)]
+    with opening:
+        conclusion(in_words(len(documents), len(own)), f"{whose}.")
+>>>>>>> l-pages
     if own:
         suggestions.job(now, service, own)
         st.page_link(

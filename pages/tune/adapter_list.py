@@ -121,6 +121,7 @@ def _table(
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
+        column_config={"Rows": st.column_config.NumberColumn(format="localized")},
         alt=f"{plural(len(rows), 'adapter')} with scores, state, cost and size.",
     )
     retrained = trainer.retraining_seconds()

@@ -48,7 +48,7 @@ def card(
     """
     look = arm_look(column.backend)
     with st.container(border=True, height="stretch", key=f"card-{column.backend}", gap="small"):
-        st.markdown(f"##### :{look.tint}[{look.mark}] {look.label}", anchors=False)
+        st.markdown(f"## :{look.tint}[{look.mark}] {look.label}", anchors=False)
         st.caption(look.how)
         if column.state == "failed":
             _problem(column, status)

@@ -1,8 +1,9 @@
 """The few rules of style that Streamlit's own options do not reach. Enters: nothing. Leaves: a style element.
 
 Cards stand side by side as long as each has room and wrap below each other otherwise, so that at every width
-and zoom a value is whole. Selectors are keys of our own containers and the test ids that Streamlit documents
-for its elements.
+and zoom a value is whole. The title of a card is a heading of the second order, though it is written small.
+What stands on the primary colour is dark where that colour is light. Selectors are keys of our own containers
+and the test ids that Streamlit documents for its elements.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ RULES = f"""
   white-space: normal; overflow: visible; text-overflow: clip; }}
 .st-key-ask-form [data-testid="InputInstructions"] {{ display: none; }}
 [class*="st-key-act-"] button p {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
+[class*="st-key-card-"] h2 {{ font-size: 1rem; padding: 0 0 .25rem; }}
+button[kind^="primary"], button[kind^="primary"] *, [data-testid="stMultiSelect"] [data-tag], [data-tag] * {{
+  color: light-dark(#FFFFFF, #0F1318); }}
 button.cite {{ font: inherit; border: 0; cursor: pointer; border-radius: 4px; padding: 2px 6px; font-size: .82em;
   font-weight: 600; font-variant-numeric: tabular-nums; }}
 button.cite:hover, button.cite:focus-visible {{ outline: 2px solid currentColor; outline-offset: 1px; }}

@@ -143,7 +143,7 @@ def json_text(text: str) -> str:
 
 def _chip(css: str) -> str:
     return (
-        f"color:{css};background:color-mix(in srgb, {css} 14%, transparent);border-radius:4px;"
+        f"color:inherit;background:color-mix(in srgb, {css} 20%, transparent);border-radius:4px;"
         "padding:0 4px;font-size:.82em;font-weight:600;font-variant-numeric:tabular-nums;"
     )
 

@@ -306,7 +306,7 @@ def test_volumes_keep_two_digits() -> None:
 def test_who_costs_least_in_words() -> None:
     made = case(replace(PLAN, volume=500), training_hour=2)
     assert cheapest_words(made, [crossover(made)]) == (
-        "At 500 questions a month RAG costs 0.60 EUR a month, the least; Fine-tuned 1.15 EUR a month. "
+        "At 500 questions a month RAG costs least, 0.60 EUR in all; Fine-tuned 1.15 EUR. "
         "Fine-tuned is cheaper than RAG above about 1,100 questions a month."
     )
     dear = case(replace(PLAN, volume=500), training_hour=2, tuned_prompt=20)

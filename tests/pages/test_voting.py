@@ -87,7 +87,7 @@ def test_blind_answers_tell_nobody_who_wrote_them_until_the_vote(
     assert (vote.choice, vote.blind) == (second, True)
     assert all(f"{look.mark} {look.label}" in main_text(app) for look in list(LOOKS.values())[:3])
     assert app.main.metric and "Fastest" in main_text(app)
-    headings = [m.value for m in app.main.markdown if m.value.startswith("#####")]
+    headings = [m.value for m in app.main.markdown if m.value.startswith("## ")]
     assert [next(n for n in LOOKS if LOOKS[n].label in h) for h in headings] == list(newest(app).columns)
     app.button(key="vote-tie").click().run()  # it is known by now who wrote what
     assert [(v.choice, v.blind) for v in service_of(app, services).votes().all()] == [("tie", False)]
