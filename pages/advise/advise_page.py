@@ -258,29 +258,16 @@ def page() -> None:
         reasons(advice, answers)
         not_known(advice)
         measured.more(now, again="right" not in advice.unknown and COMES_WITH not in by.values())
-<<<<<<< HEAD
-        findings_table(evidence, by)
-        st.download_button(
-            "One-page report",
-            advice_report.as_html(
-                answers,
-                advice,
-                evidence,
-                datetime.now().astimezone(),
-                prices_of(measured.basis(now, service), now, service),
-            ),
-            file_name="triptych-advice.html",
-            mime="text/html",
-            key="advice-report",
-            on_click="ignore",
-            icon=":material/description:",
-            help="HTML that prints on one or two sheets, with every number and the run it comes from.",
-        )
-=======
     findings_table(evidence, by)
     st.download_button(
         "One-page report",
-        advice_report.as_html(answers, advice, evidence, datetime.now().astimezone()),
+        advice_report.as_html(
+            answers,
+            advice,
+            evidence,
+            datetime.now().astimezone(),
+            prices_of(measured.basis(now, service), now, service),
+        ),
         file_name="triptych-advice.html",
         mime="text/html",
         key="advice-report",
@@ -288,7 +275,6 @@ def page() -> None:
         icon=":material/description:",
         help="HTML that prints on one or two sheets, with every number and the run it comes from.",
     )
->>>>>>> l-pages
     assumptions.expander(now, service, without=[ask.key for ask in ASKS])
 
 

@@ -34,12 +34,8 @@ DOCUMENTS = PAGES / "library" / "documents_page.py"
 
 def drop_zone(now: session.Session, service: Service) -> None:
     """Where a visitor who wants their own documents has none yet."""
-<<<<<<< HEAD
-    uploading.drop_zone(now, service, "Start with your own documents")
-=======
     st.markdown("## Start with your own documents", anchors=False)
     uploading.drop_zone(now, service)
->>>>>>> l-pages
 
 
 def unlearned(service: Service, own: Sequence[Document]) -> list[str]:

@@ -217,13 +217,9 @@ def page() -> None:
         removing.panels(now, service)
     going = {name for parting in partings.waiting(now.visitor) for name in parting.names}
     documents = [document for document in service.documents() if document.name not in going]
-<<<<<<< HEAD
     own = scope.own(documents)
-=======
-    own = [document for document in documents if scope.is_own(document)]
     with opening:
         conclusion(in_words(len(documents), len(own)), f"{whose}.")
->>>>>>> l-pages
     if own:
         suggestions.job(now, service, own)
         st.page_link(
