@@ -20,7 +20,7 @@ help:
 	@echo "make test-qlora        install the extra 'qlora', run its tests and take it out again"
 	@echo "make lint              ruff and mypy"
 	@echo "make format            let ruff rewrite what it can"
-	@echo "make readme            write the file tree of ARCHITECTURE.md anew"
+	@echo "make readme            write the file tree and line numbers of ARCHITECTURE.md anew"
 	@echo "make bench             measure against the recorded baselines"
 	@echo "make constraints       record the versions of this install"
 

@@ -302,6 +302,19 @@ class Finished:
 Event = Stage | Evidence | Token | Finished
 
 
+# --- what reaches whoever asked -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The exact text that a backend sent to its model; it comes once the answer's text is whole."""
+
+    text: str
+
+
+AnswerEvent = Token | Evidence | Prompt | Answer  # an answer's stream ends with its `Answer`
+
+
 class Backend(Protocol):
     """One way to answer. It reports stages and never times itself: `answering.stopwatch` holds the clock."""
 

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -27,7 +28,6 @@ from backends.answering.asked_question import (
 from backends.answering.checks import WrittenAnswer, check
 from backends.answering.evidence import PassageSearch as Finder
 from backends.answering.evidence import evidence_for
-from backends.answering.follow_up import FollowUp
 from backends.answering.part_by_part import PartByPart
 from backends.answering.schemas import asked_schema
 from backends.answering.stopwatch import WARM_UP_QUESTION, AnswerContext, stream, warm_up
@@ -37,6 +37,7 @@ from backends.costs.price_book import SAMPLE_PRICES, PriceBook
 from backends.datatypes import (
     BACKEND_NAMES,
     Answer,
+    AnswerEvent,
     Backend,
     BackendName,
     Checks,
@@ -44,7 +45,6 @@ from backends.datatypes import (
     Filters,
     Question,
     Source,
-    Token,
     UserError,
 )
 from backends.documents.library import Library, Progress
@@ -81,17 +81,6 @@ ABOUT = 3  # passages whose documents a question is taken to be about
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-@dataclass(frozen=True)
-class Failure:
-    """This backend could not answer; `message` is one sentence for the user. The others go on."""
-
-    backend: BackendName
-    message: str
-
-
-AskEvent = Token | Evidence | Answer | Failure
 
 
 @dataclass(frozen=True)
@@ -315,40 +304,45 @@ class Triptych:
     def ask(
         self,
         question: Question | str,
-        backends: Sequence[BackendName],
+        backend: BackendName,
         settings: Settings | None = None,
         stop: threading.Event | None = None,
         earlier: Sequence[str] = (),
-    ) -> Iterator[tuple[BackendName, AskEvent]]:
-        """Ask the backends one after the other; each one's events end with its `Answer` or a `Failure`.
+    ) -> Iterator[AnswerEvent]:
+        """Ask one backend; its events end with its `Answer`, unless `stop` was set before it began.
 
         With the setting `follow_ups`, what a question leaves to the `earlier` ones, oldest first, is put in.
-        Setting `stop` ends the running answer early and leaves the remaining backends unasked.
-        Raises UserError, before any event, when the question itself cannot be asked.
+        Setting `stop` ends the answer early. Raises UserError when the question cannot be asked or this
+        backend cannot answer it.
         """
-        settings = settings or self.settings
-        asked = as_question(question)
+        settings, asked = settings or self.settings, as_question(question)
         check_question(asked.question)
         if asks_nothing(asked.question):
-            raise UserError(what_can_be_asked([each.title for each in self.library.documents(self.role)]))
-        return self._ask(asked, backends, settings, stop, earlier if settings.follow_ups else ())
-
-    def _ask(
-        self,
-        question: Question,
-        backends: Sequence[BackendName],
-        settings: Settings,
-        stop: threading.Event | None,
-        earlier: Sequence[str],
-    ) -> Iterator[tuple[BackendName, AskEvent]]:
-        for name in backends:
-            if stop is not None and stop.is_set():
-                return
-            try:
-                for event in self._stream(name, question, settings, stop, earlier):
-                    yield name, event
-            except UserError as error:
-                yield name, Failure(name, str(error))
+            raise UserError(what_can_be_asked([each.title for each in self.library.catalogue(self.role)]))
+        if stop is not None and stop.is_set():
+            return
+        schema = asked_schema(asked) if settings.constrained_decoding else None
+        runner = self.backend(backend, settings, stop, schema)
+        self._warm(backend, settings)
+        status = self.status(backend, settings)
+        notes = [status.reason] if status.state == "stale" else []
+        evidence = None
+        for event in stream(
+            runner if schema is not None else PartByPart(runner),
+            asked,
+            settings,
+            context=self._answer_context(backend, settings),
+            notes=[*notes, *self._new_to(backend, asked.question, settings)],
+            reword=partial(standalone, earlier=earlier) if earlier and settings.follow_ups else None,
+            stop=stop,
+        ):
+            if isinstance(event, Evidence):
+                evidence = event
+            elif isinstance(event, Answer):
+                traces.answered(event)
+                if self.log is not None:
+                    self.log(event, evidence)
+            yield event
 
     def answer(
         self,
@@ -358,12 +352,10 @@ class Triptych:
         stop: threading.Event | None = None,
         earlier: Sequence[str] = (),
     ) -> Answer:
-        """One backend's record; raises UserError where `ask` would yield a `Failure`."""
-        for _, event in self.ask(question, [backend], settings, stop, earlier):
+        """One backend's record alone; raises what `ask` raises, and UserError when it was stopped before."""
+        for event in self.ask(question, backend, settings, stop, earlier):
             if isinstance(event, Answer):
                 return event
-            if isinstance(event, Failure):
-                raise UserError(event.message)
         raise UserError("Stopped before the answer began.")
 
     def warm_up(
@@ -380,37 +372,6 @@ class Triptych:
         for name in backends:
             if self.status(name, settings).usable:
                 self._warm(name, settings, stop)
-
-    def _stream(
-        self,
-        name: BackendName,
-        question: Question,
-        settings: Settings,
-        stop: threading.Event | None,
-        earlier: Sequence[str],
-    ) -> Iterator[Token | Evidence | Answer]:
-        schema = asked_schema(question) if settings.constrained_decoding else None
-        backend = self.backend(name, settings, stop, schema)
-        self._warm(name, settings)
-        status = self.status(name, settings)
-        notes = [status.reason] if status.state == "stale" else []
-        notes += self._new_to(name, question.question, settings)
-        if schema is None:
-            backend = PartByPart(backend)
-        if earlier:
-            backend = FollowUp(backend, earlier)
-            if (meant := standalone(question.question, earlier)) != question.question:
-                notes.append(f"Read as: {meant}")
-        evidence = None
-        context = self._answer_context(name, settings)
-        for event in stream(backend, question, settings, context=context, notes=notes, stop=stop):
-            if isinstance(event, Evidence):
-                evidence = event
-            elif isinstance(event, Answer):
-                traces.answered(event)
-                if self.log is not None:
-                    self.log(event, evidence)
-            yield event
 
     def _warm(self, name: BackendName, settings: Settings, stop: threading.Event | None = None) -> None:
         """Answer once, unmeasured, whenever something is about to be used for the first time."""

@@ -1,6 +1,7 @@
-"""Writes the file tree of ARCHITECTURE.md from the first line of every module: `make readme`.
+"""Writes what ARCHITECTURE.md says of the code: the file tree, and the lines of the functions it names.
 
-A test compares the tree with that file, so that a new file or a changed purpose cannot be forgotten.
+`make readme` does it. A test compares, so that a new file, a changed purpose or a moved function cannot be
+forgotten.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "ARCHITECTURE.md"
 BLOCK = re.compile(r"(<!-- tree:start -->\n).*?(<!-- tree:end -->)", re.DOTALL)
 CODE = ("app.py", "launch", "backends", "pages")
+PLACE = re.compile(r"`([\w/]+\.py):(\d+)` `([\w.]+)`")  # `file.py:line` `Class.function`
 WIDTH = 30  # column of the descriptions
 
 # What is not a module, and so cannot say itself what it is for.
@@ -71,5 +73,24 @@ def with_tree(readme: str) -> str:
     return BLOCK.sub(lambda found: f"{found[1]}```\n{tree()}\n```\n{found[2]}", readme)
 
 
+def line_of(path: Path, function: str) -> int:
+    """The line on which a function or method is defined; KeyError when there is none of this name."""
+    lines: dict[str, int] = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
+        prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+        lines |= {f"{prefix}{each.name}": each.lineno for each in inner if isinstance(each, ast.FunctionDef)}
+    return lines[function]
+
+
+def with_lines(readme: str) -> str:
+    """Every function that is named with a place stands at that line."""
+    return PLACE.sub(lambda m: f"`{m[1]}:{line_of(ROOT / m[1], m[3])}` `{m[3]}`", readme)
+
+
+def brought_up_to_date(readme: str) -> str:
+    return with_lines(with_tree(readme))
+
+
 if __name__ == "__main__":
-    README.write_text(with_tree(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(brought_up_to_date(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -18,6 +18,7 @@ from backends.datatypes import (
     Event,
     Evidence,
     Finished,
+    Prompt,
     Question,
     Stage,
     Token,
@@ -27,7 +28,7 @@ from backends.documents.opening import open_folder
 from backends.evaluation.metrics import follows_schema
 from backends.language.generation import LanguageModel
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
-from backends.product import Failure, Triptych
+from backends.product import Triptych
 from backends.settings import Settings, make_settings
 from backends.training.adapters import AdapterCard, Adapters, LearnedDocument, write_card
 from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
@@ -162,14 +163,11 @@ def test_rag_without_documents_declines_instead_of_guessing(home: Path, tmp_path
 # --- the facade --------------------------------------------------------------------------------------
 
 
-def test_ask_yields_each_backends_events_and_ends_each_with_its_record(triptych: Triptych) -> None:
-    events = list(triptych.ask(Question("q1", QUESTION), BACKEND_NAMES))
-    order = list(dict.fromkeys(name for name, _ in events))
-    assert order == list(BACKEND_NAMES)
+def test_ask_yields_a_backends_events_and_ends_with_its_record(triptych: Triptych) -> None:
     for name in BACKEND_NAMES:
-        own = [event for who, event in events if who == name]
-        record = own[-1]
-        assert isinstance(record, Answer)
+        own = list(triptych.ask(Question("q1", QUESTION), name))
+        record, prompts = own[-1], [event.text for event in own if isinstance(event, Prompt)]
+        assert isinstance(record, Answer) and len(prompts) == 1 and QUESTION in prompts[0]
         assert (record.id, record.backend, record.question) == ("q1", name, QUESTION)
         assert "".join(event.text for event in own if isinstance(event, Token)).strip() == record.text
         assert bool(record.sources) == (name in RETRIEVING)
@@ -184,7 +182,7 @@ def test_sources_are_slices_of_their_document(triptych: Triptych) -> None:
         assert triptych.library.get(each.document, each.version).text[each.start : each.end] == each.text
 
 
-def test_one_backend_that_cannot_answer_does_not_stop_the_others(
+def test_a_backend_that_cannot_answer_raises_its_reason_and_the_others_answer(
     home: Path, triptych: Triptych, tmp_path: Path
 ) -> None:
     untrained = Triptych(
@@ -194,13 +192,10 @@ def test_one_backend_that_cannot_answer_does_not_stop_the_others(
         adapters=Adapters(tmp_path, tmp_path),
         model=triptych.model(),
     )
-    got = dict(untrained.ask(QUESTION, ["base", "fine_tuned", "rag"]))
-    assert isinstance(got["base"], Answer) and isinstance(got["rag"], Answer)
-    reason = "There is no fine-tuned adapter for the model base: train one."
-    assert got["fine_tuned"] == Failure("fine_tuned", reason)
+    with pytest.raises(UserError, match=r"^There is no fine-tuned adapter for the model base: train one\.$"):
+        list(untrained.ask(QUESTION, "fine_tuned"))
+    assert {untrained.answer(QUESTION, name).backend for name in ("base", "rag")} == {"base", "rag"}
     assert (untrained.status("fine_tuned").state, untrained.status("rag").state) == ("untrained", "ready")
-    with pytest.raises(UserError, match="no fine-tuned adapter"):
-        untrained.answer(QUESTION, "fine_tuned")
 
 
 @pytest.mark.parametrize("question", ["", "  ", "x" * 4001])
@@ -208,17 +203,15 @@ def test_a_question_that_cannot_be_asked_is_refused_before_anything_runs(
     triptych: Triptych, question: str
 ) -> None:
     with pytest.raises(UserError, match="question"):
-        triptych.ask(question, ["base"])
+        next(triptych.ask(question, "base"))
 
 
-def test_stop_leaves_the_other_backends_unasked(triptych: Triptych) -> None:
+def test_who_is_stopped_before_is_not_asked(triptych: Triptych) -> None:
     stop = threading.Event()
-    asked = []
-    for name, event in triptych.ask(QUESTION, ["base", "rag"], stop=stop):
-        asked.append(name)
-        if isinstance(event, Token):
-            stop.set()
-    assert set(asked) == {"base"}
+    stop.set()
+    assert list(triptych.ask(QUESTION, "base", stop=stop)) == []
+    with pytest.raises(UserError, match="Stopped before"):
+        triptych.answer(QUESTION, "base", stop=stop)
 
 
 def test_an_adapter_is_stale_once_its_documents_change(home: Path, tmp_path: Path) -> None:
@@ -309,8 +302,8 @@ def test_every_backend_keeps_the_schema_that_a_question_carries(
 
 def test_a_schema_that_cannot_be_kept_fails_that_question_in_one_sentence(triptych: Triptych) -> None:
     odd = Question("s", QUESTION, schema={"type": "string", "pattern": "(?=look)ahead"})
-    ((_, failure),) = triptych.ask(odd, ["base"], HELD)
-    assert isinstance(failure, Failure) and "switch constrained decoding off" in failure.message
+    with pytest.raises(UserError, match="switch constrained decoding off"):
+        triptych.answer(odd, "base", HELD)
     long = Question("s", QUESTION, schema=SHIPMENT)
-    ((_, failure),) = triptych.ask(long, ["base"], SETTINGS)
-    assert isinstance(failure, Failure) and "may have 8: allow longer answers" in failure.message
+    with pytest.raises(UserError, match="may have 8: allow longer answers"):
+        triptych.answer(long, "base", SETTINGS)

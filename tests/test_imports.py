@@ -92,7 +92,7 @@ def test_no_page_file_lies_directly_below_pages() -> None:
 
 def test_readme_tree_is_true() -> None:
     readme = readme_tree.README.read_text(encoding="utf-8")
-    assert readme == readme_tree.with_tree(readme), "run `make readme`"
+    assert readme == readme_tree.brought_up_to_date(readme), "run `make readme`"
 
 
 def test_every_module_says_what_it_is_for() -> None:

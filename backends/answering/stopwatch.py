@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from backends.answering.asked_question import as_question
 from backends.answering.checks import WrittenAnswer
@@ -21,12 +22,14 @@ from backends.answering.groundedness import UNGROUNDED, groundedness
 from backends.costs.price_book import PriceBook
 from backends.datatypes import (
     Answer,
+    AnswerEvent,
     Backend,
     Checks,
     Citation,
     Event,
     Evidence,
     Finished,
+    Prompt,
     Question,
     Source,
     Stage,
@@ -37,6 +40,7 @@ from backends.settings import Settings
 from backends.system.contention import Tally, tally
 from backends.system.wording import FIRST_USE, STOPPED, UNDER_LOAD, duration
 
+T = TypeVar("T")
 Judge = Callable[[str, str], Sequence[str]]  # (question, answer text) -> passages of the library
 
 NO_CITATION = "No citation given: the sources below were shown, but the answer names none of them."
@@ -113,25 +117,35 @@ def stream(
     *,
     context: AnswerContext,
     notes: Sequence[str] = (),
+    reword: Callable[[str], str] | None = None,
     stop: threading.Event | None = None,
     clock: Callable[[], float] = time.perf_counter,
-) -> Iterator[Token | Evidence | Answer]:
-    """Yield the answer's pieces as the backend makes them, and at the end its `Answer`.
+) -> Iterator[AnswerEvent]:
+    """Yield the answer's pieces as the backend makes them, then the prompt it sent, at the end its `Answer`.
 
-    `notes` are warnings known beforehand (a stale adapter). Raises UserError when the backend cannot answer.
+    `notes` are warnings known beforehand (a stale adapter). `reword` words a follow-up question so that it
+    stands alone; that is timed as a stage of its own. Raises UserError when the backend cannot answer.
     """
-    asked = as_question(question)
+    asked, warnings = as_question(question), [*notes]
     run = _Run()
     load = [*context.load()]
-    events = backend.run(asked.question, settings)
-    while (event := _next(events, run, clock)) is not None:
+    meant = asked.question
+    if reword is not None:
+        run.take(Stage("rewrite"))
+        meant = _timed(partial(reword, meant), run, clock)
+    if meant != asked.question:
+        warnings.append(f"Read as: {meant}")
+    events = backend.run(meant, settings)
+    while (event := _timed(partial(next, events, None), run, clock)) is not None:
+        run.take(event)
         if isinstance(event, Token | Evidence):
             yield event
     if run.finished is None:
         raise RuntimeError(f"backend {backend.name} ended without Finished")
-    notes = [*notes, *load, *context.load(), *_load_warnings(run)]
+    yield Prompt(run.finished.prompt)
+    warnings += [*load, *context.load(), *_load_warnings(run)]
     with _alone:
-        answer = _record(backend, asked, settings, run, run.finished, context, notes, stop)
+        answer = _record(backend, asked, settings, run, run.finished, context, warnings, stop)
     _remember(_key(backend.name, run.finished))
     yield answer
 
@@ -152,20 +166,18 @@ def warm_up(backend: Backend, settings: Settings) -> None:
     answer(backend, WARM_UP_QUESTION, short, context=AnswerContext())
 
 
-def _next(events: Iterator[Event], run: _Run, clock: Callable[[], float]) -> Event | None:
-    """The backend's next event; the time it took goes to the stage that was running.
+def _timed(work: Callable[[], T], run: _Run, clock: Callable[[], float]) -> T:
+    """What `work` returns, most often the backend's next event; its time goes to the stage that is running.
 
     Not counted is the time it waited for a network that somebody else was using.
     """
     with nullcontext() if run.elsewhere else _alone:
         before, began = tally(), clock()
-        event = next(events, None)
+        done = work()
         took, load = clock() - began, tally().since(before)
         run.spent(max(0.0, took - load.waited))
         run.load = Tally(run.load.waited + load.waited, run.load.others + load.others)
-    if event is not None:
-        run.take(event)
-    return event
+    return done
 
 
 def _load_warnings(run: _Run) -> list[str]:

@@ -18,7 +18,7 @@ from backends.evaluation.judging import HOW, Endpoint, Judge
 from backends.evaluation.ragas_judge import RagasJudge, check_installed
 from backends.evaluation.runner import Answered, machine
 from backends.evaluation.scoring import Passage
-from backends.product import Failure, Triptych, shared_embedder
+from backends.product import Triptych, shared_embedder
 from backends.settings import Settings
 from backends.training.adapters import ANSWERING, AdapterKind
 
@@ -41,14 +41,12 @@ class TriptychSubject:
 
     def answer(self, question: Question, backend: BackendName, settings: Settings) -> Answered:
         evidence: Evidence | None = None
-        for _, event in self._triptych.ask(question, [backend], settings):
+        for event in self._triptych.ask(question, backend, settings):
             if isinstance(event, Evidence):
                 evidence = event
             elif isinstance(event, Answer):
                 found = () if settings.whole_documents else _found(evidence)
                 return Answered(event, found)
-            elif isinstance(event, Failure):
-                raise UserError(event.message)
         raise UserError("Stopped before the answer began.")
 
     def warm_up(

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from backends.datatypes import Answer, BackendName, Evidence, Token, UserError
+from backends.datatypes import Answer, AnswerEvent, BackendName, Evidence, Prompt, Token, UserError
 from backends.settings import Settings
 from backends.system.jobs import Job, JobContext, Jobs
-from pages.ui.service import Prompt, Service
+from pages.ui.service import Service
 
 KIND = "ask"
 ColumnState = Literal["waiting", "answering", "done", "failed", "stopped"]
@@ -38,7 +38,7 @@ class BackendEvent:
     """What one backend did. `what` None: it begins; a string: it failed, for this reason."""
 
     backend: BackendName
-    what: Token | Evidence | Prompt | Answer | str | None
+    what: AnswerEvent | str | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def round_of(job: Job) -> Round | None:
     return Round(job.id, asked, columns, finished)
 
 
-def _with(column: Column, what: Token | Evidence | Prompt | Answer | str | None) -> Column:
+def _with(column: Column, what: AnswerEvent | str | None) -> Column:
     match what:
         case Token(text):
             return replace(column, text=column.text + text)

@@ -12,7 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from backends.costs.price_book import PriceBook
-from backends.datatypes import Answer, BackendName, Chunk, Document, Evidence, Token
+from backends.datatypes import AnswerEvent, BackendName, Chunk, Document
 from backends.documents.store import HistoryEntry
 from backends.feedback.judged_answers import JudgedAnswers
 from backends.feedback.retrieval_log import Health
@@ -33,13 +33,6 @@ Readiness = Literal["ready", "stale", "untrained"]
 class BackendReadiness:
     state: Readiness
     reason: str = ""  # one sentence, and what to do
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """The exact text a backend sent to its model."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -187,7 +180,7 @@ class Service(Protocol):
         settings: Settings,
         stop: Event,
         earlier: Sequence[str] = (),
-    ) -> Iterator[Token | Evidence | Prompt | Answer]:
+    ) -> Iterator[AnswerEvent]:
         """Ends with the Answer; `earlier` questions may complete this one. Raises UserError when this backend
         cannot answer."""
         ...

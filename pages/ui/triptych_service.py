@@ -13,20 +13,16 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from backends import removal
 from backends.costs.price_book import PriceBook
 from backends.datatypes import (
     Answer,
-    Backend,
+    AnswerEvent,
     BackendName,
     Chunk,
     Document,
-    Event,
     Evidence,
-    Finished,
-    Token,
     UserError,
 )
 from backends.documents import session_lease
@@ -55,7 +51,6 @@ from pages.ui.service import (
     FileResult,
     FileStep,
     OnStep,
-    Prompt,
     Recut,
     Removal,
     Suggested,
@@ -69,46 +64,6 @@ log = logging.getLogger(__name__)
 STAGES = {"reading": "Reading", "embedding": "Indexing"}
 
 
-class WithPrompt:
-    """A backend that also tells which prompt it sent; events pass through untouched."""
-
-    def __init__(self, inner: Backend, tell: Callable[[str], None]) -> None:
-        self.inner = inner
-        self._tell = tell
-
-    @property
-    def name(self) -> BackendName:
-        return self.inner.name
-
-    def run(self, question: str, settings: Any) -> Iterator[Event]:
-        for event in self.inner.run(question, settings):
-            if isinstance(event, Finished):
-                self._tell(event.prompt)
-            yield event
-
-
-class Observed(Triptych):
-    """The facade, which remembers the last prompt that was sent on this thread."""
-
-    _last = threading.local()
-
-    @property
-    def last_prompt(self) -> str | None:
-        return getattr(self._last, "prompt", None)
-
-    def backend(
-        self,
-        name: BackendName,
-        settings: Settings | None = None,
-        stop: threading.Event | None = None,
-        schema: Mapping[str, Any] | None = None,
-    ) -> Backend:
-        return WithPrompt(super().backend(name, settings, stop, schema), self._keep)
-
-    def _keep(self, prompt: str) -> None:
-        self._last.prompt = prompt
-
-
 class TriptychService:
     """One visitor's service, or what a reader of one `role` sees of it.
 
@@ -118,8 +73,8 @@ class TriptychService:
 
     def __init__(
         self,
-        shared: Observed,
-        open_copy: Callable[[], Observed],
+        shared: Triptych,
+        open_copy: Callable[[], Triptych],
         *,
         made: Callable[[], bool] = lambda: False,
         person: str = "",
@@ -134,7 +89,7 @@ class TriptychService:
         self._counts: OrderedDict[tuple[str, int, int, str], Mapping[str, int]] = OrderedDict()
         self._pictures: OrderedDict[tuple[str, int, int, str], bytes | None] = OrderedDict()
         self._shared = self._seen(shared)
-        self._own: Observed | None = None
+        self._own: Triptych | None = None
         self._vanished = False  # the private copy was there, and then it was not
 
     @property
@@ -163,7 +118,7 @@ class TriptychService:
         return session_folder(self._shared.workspace, self._reader.person)
 
     @property
-    def _triptych(self) -> Observed:
+    def _triptych(self) -> Triptych:
         return self._private_copy() if self.private else self._shared
 
     @property
@@ -247,15 +202,8 @@ class TriptychService:
         settings: Settings,
         stop: threading.Event,
         earlier: Sequence[str] = (),
-    ) -> Iterator[Token | Evidence | Prompt | Answer]:
-        triptych = self._triptych
-        for _, event in triptych.ask(question, [backend], settings, stop, earlier):
-            if isinstance(event, Answer) and triptych.last_prompt is not None:
-                yield Prompt(triptych.last_prompt)
-            if isinstance(event, Token | Evidence | Answer):
-                yield event
-            else:
-                raise UserError(event.message)
+    ) -> Iterator[AnswerEvent]:
+        return self._triptych.ask(question, backend, settings, stop, earlier)
 
     def ingest(
         self,
@@ -362,7 +310,7 @@ class TriptychService:
         if self.role is not None:
             raise UserError("Only the owner adds and removes documents: choose the owner's view first.")
 
-    def _private_copy(self) -> Observed:
+    def _private_copy(self) -> Triptych:
         with self._lock:
             if self._own is None:
                 self._own = self._seen(self._open_copy())
@@ -370,7 +318,7 @@ class TriptychService:
                 lease.renew()
             return self._own
 
-    def _seen(self, triptych: Observed) -> Observed:
+    def _seen(self, triptych: Triptych) -> Triptych:
         seen = triptych.seen_by(self.role)
         seen.log = self._log
         return seen
@@ -408,14 +356,14 @@ class TriptychService:
 class TriptychServices:
     """The workspace's own documents and the models everybody shares."""
 
-    def __init__(self, workspace: Path, shared: Observed) -> None:
+    def __init__(self, workspace: Path, shared: Triptych) -> None:
         self._workspace = workspace
         self._shared = shared
 
     def service(self, visitor: str) -> TriptychService:
         settings = self._shared.settings
         person, role = person_and_role(visitor)
-        open_copy = partial(Observed.open, self._workspace, settings, session=person)
+        open_copy = partial(Triptych.open, self._workspace, settings, session=person)
         # A copy made before the server was started again is still the visitor's.
         made = (session_folder(self._workspace, person) / "triptych.db").exists
         service = TriptychService(self._shared, open_copy, made=made, person=person, role=role)
@@ -427,7 +375,7 @@ def open_services(report: Report) -> TriptychServices:
     """Read and index the workspace's documents, then load the model."""
     workspace, settings = default_workspace().expanduser(), make_settings()
     report(0, 0, "Reading the documents")
-    shared = Observed.open(workspace, settings, progress=reporting(report))
+    shared = Triptych.open(workspace, settings, progress=reporting(report))
     shared.library.retriever(settings, progress=reporting(report))
     report(0, 0, "Loading the language model")
     shared.asked("base")

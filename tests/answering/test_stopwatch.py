@@ -22,6 +22,7 @@ from backends.datatypes import (
     Evidence,
     Finished,
     Hit,
+    Prompt,
     Question,
     Sentence,
     Source,
@@ -123,6 +124,33 @@ def test_the_consumers_and_the_judges_time_does_not_count() -> None:
         got = event
     assert isinstance(got, Answer)
     assert got.latency_ms == {"generate": 10.0, "first_token": 5.0, "total": 10.0}
+
+
+def test_the_prompt_comes_once_the_text_is_whole_and_before_the_record() -> None:
+    script = [Stage("generate"), Token("30 "), Token("days"), finished()]
+    events = list(stream(Scripted(script, Clock()), "How long?", SETTINGS, context=AnswerContext()))
+    assert events[:-1] == [Token("30 "), Token("days"), Prompt("p")]
+    assert isinstance(events[-1], Answer)
+
+
+def test_wording_a_follow_up_anew_is_a_stage_and_is_told() -> None:
+    clock, heard = Clock(), []
+
+    def reword(question: str) -> str:
+        clock.now += 0.009
+        return f"{question} And when?" if question == "How long?" else question
+
+    class Hearing(Scripted):
+        def run(self, question: str, settings: Any) -> Iterator[Event]:
+            heard.append(question)
+            yield from super().run(question, settings)
+
+    for question in ("How long?", "Who?"):
+        backend = Hearing([Stage("generate"), 5, Token("x"), finished()], clock)
+        got = answer(backend, question, SETTINGS, context=AnswerContext(), reword=reword, clock=clock)
+        assert (got.latency_ms["rewrite"], got.latency_ms["total"], got.question) == (9.0, 14.0, question)
+        assert ("Read as: How long? And when?" in got.warnings) == (question == "How long?")
+    assert heard == ["How long? And when?", "Who?"]
 
 
 def test_first_token_is_the_first_text_that_shows() -> None:

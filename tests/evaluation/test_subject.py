@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from backends.datatypes import Chunk, Evidence, Hit, Question, Sentence, Source, UserError
+from backends.datatypes import BackendName, Chunk, Evidence, Hit, Question, Sentence, Source, UserError
 from backends.evaluation.subject import TriptychSubject
-from backends.product import Failure, Triptych
+from backends.product import Triptych
 from backends.settings import Settings
 from backends.training.adapters import AdapterCard, Adapters, write_card
 from tests.evaluation.subjects import ScriptedSubject
@@ -47,16 +47,15 @@ class Searched:
         made.adapters = self.adapters.as_now()
         return made
 
-    def ask(self, question: Question, backends: list[str], settings: Settings) -> Iterator[Any]:
-        if backends == ["base"]:
-            yield "base", Failure("base", "No such luck.")
-            return
+    def ask(self, question: Question, backend: BackendName, settings: Settings) -> Iterator[Any]:
+        if backend == "base":
+            raise UserError("No such luck.")
         shown = [
             Source(rank, hit(name, at), (Sentence(0, 4, "Text"),))
             for rank, name, at in ((1, "b", 2), (2, "a", 1))
         ]
-        yield backends[0], Evidence(tuple(shown), (hit("c", 3),))
-        yield backends[0], replace(ScriptedSubject().answer(question, "rag", settings).answer)
+        yield Evidence(tuple(shown), (hit("c", 3),))
+        yield replace(ScriptedSubject().answer(question, "rag", settings).answer)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from backends.answering.checks import CONTRADICTED
 from backends.datatypes import (
     Answer,
+    AnswerEvent,
     BackendName,
     Checks,
     Chunk,
@@ -29,6 +30,7 @@ from backends.datatypes import (
     Hit,
     Page,
     PasswordNeeded,
+    Prompt,
     Sentence,
     Source,
     SourceRecord,
@@ -51,7 +53,6 @@ from pages.ui.service import (
     FileResult,
     FileStep,
     OnStep,
-    Prompt,
     Recut,
     Removal,
     Suggested,
@@ -239,7 +240,7 @@ class ScriptedService:
         settings: Settings,
         stop: threading.Event,
         earlier: Sequence[str] = (),
-    ) -> Iterator[Token | Evidence | Prompt | Answer]:
+    ) -> Iterator[AnswerEvent]:
         self.asked.append((question, backend))
         self.asked_before = tuple(earlier)
         if backend == self.broken:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.datatypes import Answer, Evidence, Token, UserError
+from backends.datatypes import Answer, Evidence, Prompt, Token, UserError
 from backends.documents.library import Library
 from backends.documents.opening import open_session
 from backends.documents.store import Workspace
@@ -17,11 +17,11 @@ from backends.erasure.redact import REMOVED
 from backends.evaluation.archive import RunRecord, Setting
 from backends.feedback.votes import Vote, VotedAnswer
 from backends.language.generation import LanguageModel
+from backends.product import Triptych
 from backends.settings import make_settings
 from backends.system.reporting import no_report
 from backends.system.viewers import viewer_id
-from pages.ui.service import Prompt
-from pages.ui.triptych_service import Observed, TriptychService
+from pages.ui.triptych_service import TriptychService
 from tests.fakes import HashingEmbedder, tiny_language_model
 
 SETTINGS = make_settings(max_tokens=8, context_tokens=200, top_k=2, chunk_size=32, chunk_overlap=4)
@@ -45,8 +45,8 @@ def base(tmp_path: Path) -> Path:
 
 
 def service_of(visitor: str, base: Path, model: LanguageModel) -> TriptychService:
-    def on(library: Library) -> Observed:
-        return Observed(base, SETTINGS, library, model=model)
+    def on(library: Library) -> Triptych:
+        return Triptych(base, SETTINGS, library, model=model)
 
     shared = on(Library(Workspace.open(base), HashingEmbedder()))
     return TriptychService(shared, lambda: on(open_session(base, visitor, HashingEmbedder())), person=visitor)
@@ -123,7 +123,7 @@ def test_forgetting_reaches_the_visitors_log_and_runs(base: Path, model: Languag
 
 def test_a_role_name_that_leads_outside_writes_nothing_outside_the_workspace(base, model) -> None:
     role = "x/../../../outside"
-    shared = Observed(base, SETTINGS, Library(Workspace.open(base), HashingEmbedder()), model=model)
+    shared = Triptych(base, SETTINGS, Library(Workspace.open(base), HashingEmbedder()), model=model)
     service = TriptychService(shared, lambda: shared, person="ada", role=role)
     before = {path for path in base.parent.rglob("*") if not path.is_relative_to(base)}
     service.votes().record(Vote("1", "Cost?", "rag", False, (VotedAnswer("rag", "99 euros"),)))
