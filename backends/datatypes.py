@@ -61,6 +61,24 @@ class ParsedFile:
 
 
 @dataclass(frozen=True)
+class CatalogueEntry:
+    """What the catalogue says of a document version; the fields of `Document` without its text."""
+
+    name: str
+    version: int
+    title: str
+    type: str
+    content_hash: str
+    pages: tuple[Page, ...] = ()
+    roles: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    date: str = ""
+    source: str = ""
+    language: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Document:
     """A document version in the library. `name` is its identity: a new file of that name replaces it."""
 
@@ -77,6 +95,24 @@ class Document:
     source: str = ""  # where it came from: "sample", "upload", a path
     language: str = ""  # two letters (ISO 639-1), "" where it cannot be told
     notes: tuple[str, ...] = ()  # what the reader left out or guessed, one short statement each
+
+    @property
+    def entry(self) -> CatalogueEntry:
+        """The same without its text."""
+        return CatalogueEntry(
+            self.name,
+            self.version,
+            self.title,
+            self.type,
+            self.content_hash,
+            self.pages,
+            self.roles,
+            self.tags,
+            self.date,
+            self.source,
+            self.language,
+            self.notes,
+        )
 
     def chunk(self, start: int, end: int, *, tokens: int, page: int | None, heading: str) -> Chunk:
         """The passage between these offsets."""
@@ -114,7 +150,7 @@ class Filters:
     since: str = ""
     until: str = ""
 
-    def admit(self, document: Document) -> bool:
+    def admit(self, document: Document | CatalogueEntry) -> bool:
         date = document.date
         return (
             (not self.documents or any(fnmatchcase(document.name, name) for name in self.documents))

@@ -267,7 +267,7 @@ class Triptych:
         if adapter is None:
             what = "fine-tuned" if name == "fine_tuned" else "hybrid"
             return Status("untrained", f"There is no {what} adapter for the model {model.name}: train one.")
-        documents = {document.name: document for document in self.library.documents(self.role)}
+        documents = {entry.name: entry for entry in self.library.catalogue(self.role)}
         current = {name: document.content_hash for name, document in documents.items()}
         if self.role is not None and any(seen.name not in current for seen in adapter.card.documents):
             return Status(

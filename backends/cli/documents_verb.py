@@ -76,7 +76,7 @@ def history(
     folder = use_workspace(workspace)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         library = opener.open_library(folder, settings_of(), None, progress)
-        names = [name] if name else [document.name for document in library.documents()]
+        names = [name] if name else [entry.name for entry in library.catalogue()]
         entries = [(each, entry) for each in names for entry in library.history(each)]
         progress.clear()
         if name and not entries:
@@ -100,7 +100,7 @@ def forget(
     folder = use_workspace(workspace)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         library = opener.open_library(folder, settings_of(), None, progress)
-        if name not in {document.name for document in library.documents()}:
+        if name not in {entry.name for entry in library.catalogue()}:
             raise UserError(f"There is no document {name!r} in the workspace.")
 
         def report(done: int, total: int, what: str) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 
 from backends.datatypes import (
     Attachment,
+    CatalogueEntry,
     Chunk,
     Chunking,
     Document,
@@ -196,6 +197,10 @@ class Library:
     def documents(self, role: str | None = None) -> list[Document]:
         """The current documents this role may read, by name."""
         return [stored.document for stored in self._visible(role)]
+
+    def catalogue(self, role: str | None = None) -> list[CatalogueEntry]:
+        """The current documents this role may read, by name, without reading their texts."""
+        return [each for each in self.workspace.catalogue(self._collection) if _admits(each.roles, role)]
 
     def get(self, name: str, version: int | None = None, role: str | None = None) -> Document:
         """One document. UserError when there is none of this name that this role may read."""

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.datatypes import Chunk, Document, Page, UserError
+from backends.datatypes import CatalogueEntry, Chunk, Document, Page, UserError
 
 SCHEMA_VERSION = 3
 SCHEMES_KEPT = 6  # ways to cut a document whose passages are kept; others take a moment to cut again
@@ -81,9 +81,10 @@ CREATE TABLE vectors (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
 DERIVED_TABLES = ("chunked", "chunks", "windows", "readings", "vectors")
 
-_DOCUMENT_COLUMNS = (
-    "id, name, version, title, type, text, content_hash, pages, roles, tags, date, source, language, notes"
+_CATALOGUE_COLUMNS = (
+    "name, version, title, type, content_hash, pages, roles, tags, date, source, language, notes"
 )
+_DOCUMENT_COLUMNS = f"id, text, {_CATALOGUE_COLUMNS}"
 # Columns that documents were given later, by the default that stands in workspaces made before.
 _ADDED_COLUMNS = {"language": "''", "notes": "'[]'"}
 
@@ -278,6 +279,14 @@ class Workspace:
             (collection,),
         )
         return [_document(row) for row in rows]
+
+    def catalogue(self, collection: str = "") -> list[CatalogueEntry]:
+        """The current version of every document, by name, without reading their texts."""
+        rows = self.connection().execute(
+            f"SELECT {_CATALOGUE_COLUMNS} FROM documents WHERE collection = ? AND current ORDER BY name",
+            (collection,),
+        )
+        return [_entry(row) for row in rows]
 
     def document(self, collection: str, name: str, version: int | None = None) -> StoredDocument | None:
         """One document, the current version unless another is asked for."""
@@ -695,38 +704,24 @@ def _create(db: sqlite3.Connection, schema: str) -> None:
         db.execute(statement)
 
 
-def _document(row: Sequence[Any]) -> StoredDocument:
-    (
-        identifier,
-        name,
-        version,
-        title,
-        kind,
-        text,
-        content_hash,
-        pages,
-        roles,
-        tags,
-        date,
-        source,
-        language,
-        notes,
-    ) = row
-    return StoredDocument(
-        identifier,
-        Document(
-            name=name,
-            version=version,
-            title=title,
-            type=kind,
-            text=text,
-            content_hash=content_hash,
-            pages=tuple(Page(*page) for page in json.loads(pages)),
-            roles=tuple(json.loads(roles)),
-            tags=tuple(json.loads(tags)),
-            date=date,
-            source=source,
-            language=language,
-            notes=tuple(json.loads(notes)),
-        ),
+def _entry(row: Sequence[Any]) -> CatalogueEntry:
+    name, version, title, kind, content_hash, pages, roles, tags, date, source, language, notes = row
+    return CatalogueEntry(
+        name=name,
+        version=version,
+        title=title,
+        type=kind,
+        content_hash=content_hash,
+        pages=tuple(Page(*page) for page in json.loads(pages)),
+        roles=tuple(json.loads(roles)),
+        tags=tuple(json.loads(tags)),
+        date=date,
+        source=source,
+        language=language,
+        notes=tuple(json.loads(notes)),
     )
+
+
+def _document(row: Sequence[Any]) -> StoredDocument:
+    identifier, text, *described = row
+    return StoredDocument(identifier, Document(text=text, **vars(_entry(described))))

@@ -64,7 +64,7 @@ class TriptychSubject:
         return Setting(
             corpus=library.fingerprint_for(role),
             role=role or "",
-            documents={document.name: document.version for document in library.documents(role)},
+            documents={entry.name: entry.version for entry in library.catalogue(role)},
             model=model.name,
             model_fingerprint=model.fingerprint,
             adapters=self._adapters(settings),

@@ -385,9 +385,9 @@ class Trainer:
 
     def _versions(self, named: Collection[str]) -> tuple[LearnedDocument, ...]:
         return tuple(
-            LearnedDocument(document.name, document.version, document.content_hash)
-            for document in self.triptych.library.documents()
-            if document.name in named
+            LearnedDocument(entry.name, entry.version, entry.content_hash)
+            for entry in self.triptych.library.catalogue()
+            if entry.name in named
         )
 
     def card_for(
@@ -432,7 +432,7 @@ class Trainer:
     def stale(self, adapter: Adapter) -> list[Staleness]:
         """The documents this adapter learned that have changed or are gone, with the rows at risk."""
         library = self.triptych.library
-        now = {document.name: document for document in library.documents()}
+        now = {entry.name: entry for entry in library.catalogue()}
         found = []
         rows = None
         for seen in adapter.card.documents:
@@ -442,12 +442,12 @@ class Trainer:
             rows = self.rows_of(adapter) if rows is None else rows
             change, risk = None, [row for row in rows if seen.name in row.documents]
             try:
-                old = library.get(seen.name, seen.version)
+                old, new = library.get(seen.name, seen.version), library.get(seen.name)
             except UserError:
-                old = None
-            if current is not None and old is not None and old.content_hash == seen.content_hash:
-                change = changes(old.text, current.text)
-                risk = at_risk(rows, seen.name, old.text, current.text)
+                old = new = None
+            if old is not None and new is not None and old.content_hash == seen.content_hash:
+                change = changes(old.text, new.text)
+                risk = at_risk(rows, seen.name, old.text, new.text)
             found.append(
                 Staleness(seen.name, seen.version, current.version if current else None, change, tuple(risk))
             )

@@ -20,6 +20,7 @@ from backends import removal
 from backends.cli import arguments, main, opener, terminal
 from backends.datatypes import (
     Answer,
+    CatalogueEntry,
     Chunk,
     Citation,
     Cost,
@@ -125,6 +126,9 @@ class FakeLibrary:
     def documents(self) -> list[Document]:
         about = {"roles": ("staff",), "notes": ("page 2 is an image",)}
         return [Document("returns.md", 2, "Returns", "markdown", TEXT, "0" * 64, **about)]
+
+    def catalogue(self) -> list[CatalogueEntry]:
+        return [document.entry for document in self.documents()]
 
     def history(self, name: str) -> list[dict[str, Any]]:
         return [{"version": 1}, {"version": 2}] if name == "returns.md" else []

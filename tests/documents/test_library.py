@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from backends import removal
-from backends.datatypes import UserError
+from backends.datatypes import CatalogueEntry, Document, UserError
+from backends.documents import store
 from backends.documents.library import DocumentDetails, Library
 from backends.documents.opening import open_folder, open_library, open_session
 from backends.documents.store import SCHEMES_KEPT, Workspace
@@ -443,6 +445,17 @@ def test_a_new_workspace_is_seeded_once_with_history_and_details(tmp_path, sampl
     removal.forget(library, "pay.md")
     again = open_library(tmp_path / "w", embedder, SETTINGS, sample=sample)
     assert [d.name for d in again.documents()] == ["rules.md"]  # what was removed stays removed
+
+
+def test_the_catalogue_says_all_of_the_documents_a_role_may_read_but_their_texts(
+    tmp_path, sample, monkeypatch
+):
+    library = open_library(tmp_path / "w", HashingEmbedder(), SETTINGS, sample=sample)
+    expected = {role: [d.entry for d in library.documents(role)] for role in (None, "hr", "sales")}
+    assert [len(entries) for entries in expected.values()] == [2, 2, 1]
+    assert {f.name for f in fields(Document)} - {f.name for f in fields(CatalogueEntry)} == {"text"}
+    monkeypatch.setattr(store, "_document", lambda row: pytest.fail("a text was read"))
+    assert {role: library.catalogue(role) for role in expected} == expected
 
 
 def test_seeding_that_was_interrupted_goes_on_without_extra_versions(tmp_path, sample):
