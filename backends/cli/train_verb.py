@@ -294,7 +294,7 @@ def _tune_embedder(
     from backends.training.embedder_training import EmbedderParams, train_embedder
     from backends.training.gain import gain_of
     from backends.training.lora import TrainingProgress
-    from backends.training.runs import announced
+    from backends.training.runs import training_announced
 
     def report(done: int, total: int, what: str) -> None:
         progress(f"{what} ({done} of {total})")
@@ -310,7 +310,7 @@ def _tune_embedder(
     trainer.check_name(chosen)
     asked, present = trainer.asked(draft, report), trainer.triptych.tuned_embedder()
     params = EmbedderParams(**{key: value for key, value in changed.items() if value is not None})
-    with announced(trainer.folder):
+    with training_announced(trainer.folder):
         made = train_embedder(
             asked.passages, asked.train, asked.held_out, trainer.adapters.path_for(chosen), params,
             documents=asked.documents, warnings=asked.warnings,
