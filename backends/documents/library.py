@@ -151,6 +151,11 @@ def _admits(roles: Sequence[str], role: str | None) -> bool:
     return role is None or not roles or role in roles
 
 
+def _absent(name: str, version: int | None) -> UserError:
+    which = name if version is None else f"{name} (version {version})"
+    return UserError(f"There is no document {which} in the library.")
+
+
 class Library:
     """The documents of one collection of a workspace. Safe to use from several threads."""
 
@@ -206,14 +211,31 @@ class Library:
         """One document. UserError when there is none of this name that this role may read."""
         return self._get(name, version, role).document
 
+    def entry(self, name: str, version: int | None = None, role: str | None = None) -> CatalogueEntry:
+        """What the catalogue says of one document; who may read which is as for `get`. Reads no text."""
+        current = self.workspace.entry(self._collection, name)
+        found = current if version is None else self.workspace.entry(self._collection, name, version)
+        if current and found and _admits(current.roles, role) and _admits(found.roles, role):
+            return found
+        raise _absent(name, version)
+
+    def text_between(
+        self, name: str, version: int | None, start: int, end: int, role: str | None = None
+    ) -> str:
+        """The characters from `start` to `end` of a document's text; UserError as `get`."""
+        self.entry(name, version, role)
+        text = self.workspace.text_between(self._collection, name, version, start, end)
+        if text is None:  # forgotten meanwhile
+            raise _absent(name, version)
+        return text
+
     def _get(self, name: str, version: int | None, role: str | None) -> StoredDocument:
         """Who may not read the current version may read none; an older one may be kept from more readers."""
         current = self.workspace.document(self._collection, name)
         stored = current if version is None else self.workspace.document(self._collection, name, version)
         if current and stored and may_read(current.document, role) and may_read(stored.document, role):
             return stored
-        which = name if version is None else f"{name} (version {version})"
-        raise UserError(f"There is no document {which} in the library.")
+        raise _absent(name, version)
 
     def original(self, name: str, version: int | None = None, role: str | None = None) -> bytes | None:
         """The file as it came, where it is kept. UserError when there is none that this role may read."""
@@ -228,7 +250,7 @@ class Library:
 
     def _readable(self, name: str, version: int, role: str) -> bool:
         try:
-            self._get(name, version, role)
+            self.entry(name, version, role)
         except UserError:
             return False
         return True

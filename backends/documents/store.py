@@ -290,16 +290,32 @@ class Workspace:
 
     def document(self, collection: str, name: str, version: int | None = None) -> StoredDocument | None:
         """One document, the current version unless another is asked for."""
+        row = self._one(collection, name, version, _DOCUMENT_COLUMNS)
+        return _document(row) if row else None
+
+    def entry(self, collection: str, name: str, version: int | None = None) -> CatalogueEntry | None:
+        """What the catalogue says of one document, the current version unless another is asked for."""
+        row = self._one(collection, name, version, _CATALOGUE_COLUMNS)
+        return _entry(row) if row else None
+
+    def text_between(
+        self, collection: str, name: str, version: int | None, start: int, end: int
+    ) -> str | None:
+        """These characters of a document's text; None when there is no such document."""
+        row = self._one(collection, name, version, f"substr(text, {start + 1}, {max(0, end - start)})")
+        return str(row[0]) if row else None
+
+    def _one(self, collection: str, name: str, version: int | None, columns: str) -> tuple[Any, ...] | None:
         which = "current" if version is None else "version = ?"
-        row = (
+        row: tuple[Any, ...] | None = (
             self.connection()
             .execute(
-                f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE collection = ? AND name = ? AND {which}",
+                f"SELECT {columns} FROM documents WHERE collection = ? AND name = ? AND {which}",
                 (collection, name) if version is None else (collection, name, version),
             )
             .fetchone()
         )
-        return _document(row) if row else None
+        return row
 
     def version_hashes(self, collection: str, name: str) -> dict[int, str]:
         """content_hash of every stored version of a document."""

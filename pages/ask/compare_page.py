@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from backends.answering.asked_question import asks_nothing, check_question, what_can_be_asked
-from backends.datatypes import BackendName, Document, UserError
+from backends.datatypes import BackendName, CatalogueEntry, UserError
 from backends.evaluation import first_minutes
 from backends.system.jobs import Job
 from pages.ask import answer_actions, details, link, own_documents, scenario_choices, voting
@@ -34,7 +34,7 @@ def ask(question: str) -> None:
     try:
         question = check_question(question)
         if asks_nothing(question):
-            titles = [each.title for each in resources.service(now.visitor).documents()]
+            titles = [each.title for each in resources.service(now.visitor).catalogue()]
             raise UserError(what_can_be_asked(titles))
     except UserError as error:
         now.question_problem = str(error)
@@ -47,7 +47,7 @@ def ask(question: str) -> None:
             running.cancel()
     earlier = tuple(made.asked.question for made in rounds_of(reversed(jobs)))
     backends = voting.order(now.backends, now.blind)
-    settings = scope.asking(now, service.documents())
+    settings = scope.asking(now, service.catalogue())
     asked = Asked(question, backends, settings, datetime.now().astimezone(), now.blind, earlier)
     job = resources.jobs().start(KIND, now.visitor, asking(service, asked))
     now.round_id = job.id
@@ -100,7 +100,7 @@ def question_box(asked: str, examples: Sequence[str]) -> None:
             )
 
 
-def examples_of(now: session.Session, service: Service, documents: Sequence[Document]) -> Sequence[str]:
+def examples_of(now: session.Session, service: Service, documents: Sequence[CatalogueEntry]) -> Sequence[str]:
     """Questions to try: the sample's, or where the visitor's own documents are asked, some made from them."""
     wanted = set(scope.names(now, documents))
     if not any(scope.is_own(document) for document in documents if document.name in wanted):
@@ -119,7 +119,7 @@ def _watch(job: Job) -> None:
     st.caption("Questions are being made from your documents.")
 
 
-def which_documents(now: session.Session, documents: Sequence[Document], asked: str) -> None:
+def which_documents(now: session.Session, documents: Sequence[CatalogueEntry], asked: str) -> None:
     """The one choice of the first screen: the sample or one's own documents; how to vote, and the link."""
     options = scope.choices(now, documents)
     chosen = scope.chosen(now, documents)
@@ -213,7 +213,7 @@ def _draw(column: Column, made: Round, statuses: Statuses, service: Service) -> 
     )
 
 
-def stale_line(made: Round, now: session.Session, documents: Sequence[Document]) -> None:
+def stale_line(made: Round, now: session.Session, documents: Sequence[CatalogueEntry]) -> None:
     """Says that the answers below were made with other settings than those chosen now."""
     found = differences(made.asked.settings, scope.asking(now, documents), "now")
     missing = [label(name) for name in now.backends if name not in made.asked.backends]
@@ -251,7 +251,7 @@ def page() -> None:
     if linked is not None:
         ask_example(linked)
     jobs = resources.jobs().owned_by(now.visitor, KIND)
-    documents = service.documents()
+    documents = service.catalogue()
     if not jobs and now.scope != MINE and not scope.own(documents):
         ask_example(first_minutes.suggested()[0])
         jobs = resources.jobs().owned_by(now.visitor, KIND)
@@ -287,7 +287,7 @@ def page() -> None:
     st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, service)
 
 
-def nothing_to_ask(now: session.Session, service: Service, documents: Sequence[Document]) -> None:
+def nothing_to_ask(now: session.Session, service: Service, documents: Sequence[CatalogueEntry]) -> None:
     """The chosen documents are none: a drop zone for one's own, a sentence for a collection."""
     if scope.chosen(now, documents) != MINE:
         st.info("None of these documents is here any more: choose others above.")

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from backends.datatypes import Document, UserError
+from backends.datatypes import CatalogueEntry, UserError
 from backends.settings import make_settings
 from pages.ui import scope, session
 from pages.ui.look import LOOKS, in_order
@@ -23,7 +23,7 @@ MOST_NAMES = 60  # documents in a link; a longer one is cut by some programs
 QUESTION, WHO, NAME, DOCUMENT = "q", "who", "collection", "document"
 
 
-def popover(question: str, now: Session, documents: Sequence[Document]) -> None:
+def popover(question: str, now: Session, documents: Sequence[CatalogueEntry]) -> None:
     with st.popover("Link", icon=":material/link:", type="tertiary", key="link"):
         st.caption(
             "Opens this question with these settings and documents. Documents are named and not sent: "
@@ -32,12 +32,12 @@ def popover(question: str, now: Session, documents: Sequence[Document]) -> None:
         st.code(address(question, now, documents), language=None, wrap_lines=True)
 
 
-def address(question: str, now: Session, documents: Sequence[Document]) -> str:
+def address(question: str, now: Session, documents: Sequence[CatalogueEntry]) -> str:
     page = (st.context.url or "").split("?")[0]
     return f"{page}?{urlencode(parameters(question, now, documents), doseq=True)}"
 
 
-def parameters(question: str, now: Session, documents: Sequence[Document]) -> dict[str, list[str]]:
+def parameters(question: str, now: Session, documents: Sequence[CatalogueEntry]) -> dict[str, list[str]]:
     """What a link says: only what is not as by default."""
     chosen = scope.chosen(now, documents)
     found = {QUESTION: [question], WHO: [",".join(now.backends)]}
@@ -59,7 +59,7 @@ def opened(now: Session, service: Service) -> str | None:
     if not given.get(QUESTION):
         return None
     st.query_params.clear()
-    notes = take(given, now, [document.name for document in service.documents()])
+    notes = take(given, now, [document.name for document in service.catalogue()])
     session.show_settings()
     now.linked = (given[QUESTION][0], notes)
     return given[QUESTION][0]

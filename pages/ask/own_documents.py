@@ -13,7 +13,7 @@ from typing import Literal
 
 import streamlit as st
 
-from backends.datatypes import Document, UserError
+from backends.datatypes import CatalogueEntry, UserError
 from backends.system.reporting import Report
 from backends.system.wording import duration
 from backends.training.adapters import ADAPTER_KINDS, AdapterKind
@@ -38,7 +38,7 @@ def drop_zone(now: session.Session, service: Service) -> None:
     uploading.drop_zone(now, service)
 
 
-def unlearned(service: Service, own: Sequence[Document]) -> list[str]:
+def unlearned(service: Service, own: Sequence[CatalogueEntry]) -> list[str]:
     """The visitor's documents that some active adapter has not learned, by name."""
     learned = []
     for kind in ADAPTER_KINDS:
@@ -48,7 +48,7 @@ def unlearned(service: Service, own: Sequence[Document]) -> list[str]:
     return [document.name for document in own if document.name not in known]
 
 
-def asked_about(own: Sequence[Document], rounds: Sequence[Round]) -> list[Round]:
+def asked_about(own: Sequence[CatalogueEntry], rounds: Sequence[Round]) -> list[Round]:
     """The rounds in which a passage of the visitor's own documents was read, the newest last."""
     names = {document.name for document in own}
     return [
@@ -61,7 +61,7 @@ def asked_about(own: Sequence[Document], rounds: Sequence[Round]) -> list[Round]
 def steps(
     now: session.Session,
     service: Service,
-    own: list[Document],
+    own: list[CatalogueEntry],
     rounds: Sequence[Round],
     ask: Callable[[str], None],
 ) -> None:

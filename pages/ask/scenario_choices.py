@@ -23,7 +23,7 @@ KEY = "scenario"
 def choose(service: Service, asked: str, ask: Callable[[str], None]) -> None:
     """The choices; nothing where the documents are not the sample's."""
     found = {
-        each.title: each for each in scenarios.available_scenarios({d.name for d in service.documents()})
+        each.title: each for each in scenarios.available_scenarios({d.name for d in service.catalogue()})
     }
     if not found:
         return

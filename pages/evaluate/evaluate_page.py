@@ -19,7 +19,6 @@ from backends.datatypes import (
     Answer,
     BackendName,
     Chunking,
-    Document,
     Question,
     RetrievalMode,
     UserError,
@@ -250,7 +249,7 @@ def own_file() -> Sequence[Question]:
 def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> Sequence[Question]:
     """Questions made from the documents, in a table to keep, mend or drop them."""
     job, working = resources.newest_job(now.visitor, PROPOSE)
-    documents = about(service) if not working else ()
+    names = about(service) if not working else ()
     if job is None or (not working and job.state in ("failed", "cancelled")):
         if job is not None and job.error:
             st.error(markdown(job.error))
@@ -259,8 +258,8 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
             "Look each one over: only you know whether it is a fair question."
         )
         st.button(
-            f"Propose {PROPOSED} questions", key="propose", on_click=propose, disabled=not documents,
-            args=(evaluator, documents, now),
+            f"Propose {PROPOSED} questions", key="propose", on_click=propose, disabled=not names,
+            args=(evaluator, names, now),
         )  # fmt: skip
         return ()
     if working:
@@ -289,8 +288,8 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
         },
     )  # fmt: skip
     st.button(
-        "Propose others", key="propose", on_click=propose, disabled=not documents,
-        args=(evaluator, documents, now),
+        "Propose others", key="propose", on_click=propose, disabled=not names,
+        args=(evaluator, names, now),
     )  # fmt: skip
     return [
         Question(
@@ -305,9 +304,9 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
     ]
 
 
-def about(service: Service) -> Sequence[Document]:
+def about(service: Service) -> Sequence[str]:
     """The documents that questions are to be made from: the visitor's uploads at first, or else all."""
-    documents = {document.name: document for document in service.documents()}
+    documents = {document.name: document for document in service.catalogue()}
     uploaded = [name for name, document in documents.items() if document.source == "upload"]
     kept = session.recall("propose-from", uploaded or list(documents)[:MOST_AT_FIRST])
     session.put("propose-from", [name for name in kept if name in documents])
@@ -316,10 +315,12 @@ def about(service: Service) -> Sequence[Document]:
         help="Questions are made from these documents alone.",
     )  # fmt: skip
     session.keep("propose-from", names)
-    return [documents[name] for name in names]
+    return names
 
 
-def propose(evaluator: Evaluator, documents: Sequence[Document], now: session.Session) -> None:
+def propose(evaluator: Evaluator, names: Sequence[str], now: session.Session) -> None:
+    service = resources.service(now.visitor)
+    documents = [found for name in names if (found := service.document(name)) is not None]
     resources.jobs().start(PROPOSE, now.visitor, evaluator.proposing(documents, PROPOSED))
 
 

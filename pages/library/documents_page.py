@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from backends.datatypes import Document
+from backends.datatypes import CatalogueEntry, Document
 from backends.settings import Settings
 from pages.library import cutting, editing, removing
 from pages.library.boundaries import boundaries
@@ -31,7 +31,9 @@ READ, PASSAGES, EDIT = "Read", "Passages", "Edit"
 # --- the list ------------------------------------------------------------------------------------------
 
 
-def listing(documents: Sequence[Document], counts: Mapping[str, int], service: Service) -> Document | None:
+def listing(
+    documents: Sequence[CatalogueEntry], counts: Mapping[str, int], service: Service
+) -> Document | None:
     """The table, and what can be done with its chosen rows; returns the document that is open."""
     wanted = st.text_input(
         "Filter by name", key="filter", placeholder="Filter by name", icon=":material/search:"
@@ -81,7 +83,7 @@ def listing(documents: Sequence[Document], counts: Mapping[str, int], service: S
         now.document = chosen[-1]
     elif now.document not in {d.name for d in shown}:
         now.document = shown[0].name
-    return next((d for d in shown if d.name == now.document), None)
+    return service.document(now.document) if now.document is not None else None
 
 
 def with_chosen(chosen: Sequence[str], service: Service) -> None:
@@ -216,7 +218,7 @@ def page() -> None:
         uploading.panels(now)
         removing.panels(now, service)
     going = {name for parting in partings.waiting(now.visitor) for name in parting.names}
-    documents = [document for document in service.documents() if document.name not in going]
+    documents = [document for document in service.catalogue() if document.name not in going]
     own = scope.own(documents)
     with opening:
         conclusion(in_words(len(documents), len(own)), f"{whose}.")

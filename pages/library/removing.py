@@ -126,7 +126,7 @@ def _undoable(job: Job, parting: Parting) -> None:
 
 def _forget_choices(now: session.Session) -> None:
     """Chosen documents and collections without the names of those that are gone."""
-    there = {document.name for document in resources.service(now.visitor).documents()}
+    there = {document.name for document in resources.service(now.visitor).catalogue()}
     kept = {name: tuple(n for n in each if n in there) for name, each in now.collections.items()}
     now.collections = {name: each for name, each in kept.items() if each}
     now.selected = tuple(name for name in now.selected if name in there)

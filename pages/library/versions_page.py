@@ -26,7 +26,7 @@ EVENTS = {"indexed": "Added", "replaced": "Replaced", "forgotten": "Forgotten"}
 
 def choose(service: Service) -> tuple[Document, Document] | None:
     """The document and the two versions to compare; None when nothing has a second version."""
-    names = [document.name for document in service.documents() if len(service.versions(document.name)) > 1]
+    names = [document.name for document in service.catalogue() if len(service.versions(document.name)) > 1]
     if not names:
         return None
     now = session.current()

@@ -80,8 +80,8 @@ def rows_step(trainer: Trainer, service: Service, now: session.Session) -> Draft
 
 
 def _maker(trainer: Trainer, service: Service, now: session.Session) -> None:
-    names = [document.name for document in service.documents()]
-    uploaded = [document.name for document in service.documents() if document.source == "upload"]
+    names = [document.name for document in service.catalogue()]
+    uploaded = [document.name for document in service.catalogue() if document.source == "upload"]
     kept = [name for name in session.read("tune-documents", uploaded or names[:3]) if name in names]
     session.put("tune-documents", kept)
     chosen = st.multiselect("Documents", names, key="tune-documents", placeholder="Choose documents")

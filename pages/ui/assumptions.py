@@ -96,7 +96,7 @@ def training_minutes(service: Service) -> tuple[float, str]:
 
 def change_rate_of(service: Service) -> Prefilled | None:
     """Documents replaced in a month as the library's history has it; None while nothing was."""
-    histories = [service.history(document.name) for document in service.documents()]
+    histories = [service.history(document.name) for document in service.catalogue()]
     starts = [datetime.fromisoformat(entry.at) for history in histories for entry in history[:1]]
     if not starts:
         return None
@@ -117,7 +117,7 @@ def own_plan(now: Session, service: Service) -> OperatingPlan:
         changes_per_retraining=given["gathered"],
         training_hours=given["training"] / 60,
         corpus_tokens=tokens,
-        changed_tokens=tokens / max(1, len(service.documents())),
+        changed_tokens=tokens / max(1, len(service.catalogue())),
         gigabytes=passages * BYTES_PER_PASSAGE / 1e9,
         setup_rag=given["setup-rag"],
         setup_tuned=given["setup-tuned"],

@@ -25,7 +25,7 @@ def places(service: Service) -> Place:
     """As `page_words`, but by the document's own names for its parts."""
 
     def place(at: Shown) -> str:
-        document = service.document(at.document, at.version) if at.page is not None else None
+        document = service.entry(at.document, at.version) if at.page is not None else None
         page = next((p for p in document.pages if p.number == at.page), None) if document else None
         if document is None or page is None:
             return page_words(at)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.datatypes import Document
+from backends.datatypes import CatalogueEntry
 from backends.settings import Settings
 from pages.ui import session
 from pages.ui.session import ALL, COLLECTION, MINE, SAMPLE, SELECTED, Session
@@ -16,16 +16,16 @@ NOTHING = "/"  # no document has this name
 LABELS = {ALL: "Everything", SAMPLE: "Sample company", MINE: "My documents", SELECTED: "Selected documents"}
 
 
-def is_own(document: Document) -> bool:
+def is_own(document: CatalogueEntry) -> bool:
     """Whether a person put it here: it did not come with the sample."""
     return document.source != "sample"
 
 
-def own(documents: Sequence[Document]) -> list[Document]:
+def own(documents: Sequence[CatalogueEntry]) -> list[CatalogueEntry]:
     return [document for document in documents if is_own(document)]
 
 
-def choices(now: Session, documents: Sequence[Document]) -> list[str]:
+def choices(now: Session, documents: Sequence[CatalogueEntry]) -> list[str]:
     """The scopes to choose from, in their order; with nothing but own documents, all and mine are one."""
     sample = any(not is_own(document) for document in documents)
     found = [MINE, SAMPLE, ALL] if sample and _any_own(documents) else [SAMPLE, MINE] if sample else [ALL]
@@ -33,17 +33,17 @@ def choices(now: Session, documents: Sequence[Document]) -> list[str]:
     return [*found, *(COLLECTION + name for name in sorted(now.collections))]
 
 
-def chosen(now: Session, documents: Sequence[Document]) -> str:
+def chosen(now: Session, documents: Sequence[CatalogueEntry]) -> str:
     """The scope in force. Where none was chosen, one's own documents come first, then the sample."""
     there = choices(now, documents)
     return now.scope if now.scope in there else there[0]
 
 
-def _any_own(documents: Sequence[Document]) -> bool:
+def _any_own(documents: Sequence[CatalogueEntry]) -> bool:
     return any(is_own(document) for document in documents)
 
 
-def names(now: Session, documents: Sequence[Document]) -> list[str]:
+def names(now: Session, documents: Sequence[CatalogueEntry]) -> list[str]:
     """The documents that are asked, by name."""
     scope = chosen(now, documents)
     if scope == SELECTED or scope.startswith(COLLECTION):
@@ -53,7 +53,7 @@ def names(now: Session, documents: Sequence[Document]) -> list[str]:
     return [document.name for document in documents if is_own(document) in wanted]
 
 
-def label(scope: str, now: Session, documents: Sequence[Document]) -> str:
+def label(scope: str, now: Session, documents: Sequence[CatalogueEntry]) -> str:
     """`My documents, 3`; without a number where there are none yet."""
     name = scope.removeprefix(COLLECTION) if scope.startswith(COLLECTION) else LABELS[scope]
     count = len(names(_with(now, scope), documents))
@@ -65,7 +65,7 @@ def _with(now: Session, scope: str) -> Session:
                    collections=now.collections)  # fmt: skip
 
 
-def asking(now: Session, documents: Sequence[Document]) -> Settings:
+def asking(now: Session, documents: Sequence[CatalogueEntry]) -> Settings:
     """The visitor's settings with answers kept to the documents of the scope.
 
     A scope without a document must not mean all of them, so it names one that cannot be.

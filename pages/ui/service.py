@@ -12,7 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from backends.costs.price_book import PriceBook
-from backends.datatypes import AnswerEvent, BackendName, Chunk, Document
+from backends.datatypes import AnswerEvent, BackendName, CatalogueEntry, Chunk, Document
 from backends.documents.store import HistoryEntry
 from backends.feedback.judged_answers import JudgedAnswers
 from backends.feedback.retrieval_log import Health
@@ -116,9 +116,23 @@ class Service(Protocol):
         """Every role that some document is restricted to: what the owner can look through."""
         ...
 
-    def documents(self) -> Sequence[Document]: ...
+    def catalogue(self) -> Sequence[CatalogueEntry]:
+        """The documents this visitor sees, by name, without their texts."""
+        ...
+
+    def documents(self) -> Sequence[Document]:
+        """The same with their texts, all of which are read."""
+        ...
 
     def document(self, name: str, version: int | None = None) -> Document | None: ...
+
+    def entry(self, name: str, version: int | None = None) -> CatalogueEntry | None:
+        """The same without its text, which is not read."""
+        ...
+
+    def text_between(self, name: str, version: int, start: int, end: int) -> str | None:
+        """These characters of a document's text, and no more of it; None when it is not there."""
+        ...
 
     def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
         """The characters of a passage that answer a question; None where it hardly does."""
@@ -197,9 +211,7 @@ class Service(Protocol):
         """Add files, folders and zips, for these `roles` only if any; one result per file as it is done."""
         ...
 
-    def suggest(
-        self, documents: Sequence[Document], most: int, report: Report, cancelled: Event
-    ) -> Suggested:
+    def suggest(self, names: Sequence[str], most: int, report: Report, cancelled: Event) -> Suggested:
         """Questions about these documents; what was made before a cancel is returned."""
         ...
 

@@ -117,7 +117,7 @@ def _what_differs(now: Session) -> str:
 
 def _documents(now: Session, service: Service) -> None:
     """Which documents are asked, and the chosen ones or collections to mend."""
-    documents = service.documents()
+    documents = service.catalogue()
     options = scope.choices(now, documents)
     chosen = scope.chosen(now, documents)
     session.put("scope", chosen)

@@ -92,31 +92,36 @@ def in_document(question: str, found: UsedPassage, service: Service, place: Plac
     spans = _spans(found)
     if (words := service.answering_words(question, source.text)) is not None:
         spans = emphasised(spans, source.start + words[0], source.start + words[1])
-    document = service.document(source.document, source.version)
-    title = document.title if document is not None and document.title else source.document
+    entry = service.entry(source.document, source.version)
+    title = entry.title if entry is not None and entry.title else source.document
     st.markdown(f"**{markdown(title)}**")
     st.caption(
         f"{markdown(place(source))}, version {source.version}, "
         f"characters {source.start:,} to {source.end:,}, score {source.score:.3f}"
     )
-    newest = service.document(source.document)
+    newest = service.entry(source.document)
     if newest is not None and newest.version > source.version:
         st.caption(f"Version {newest.version} has replaced it since.")
-    if document is None or document.text[source.start : source.end] != source.text:
+    # One character more than is shown on either side tells whether the text goes on there.
+    offset = max(0, source.start - AROUND - 1)
+    text = service.text_between(source.document, source.version, offset, source.end + AROUND + 1)
+    if entry is None or text is None or text[source.start - offset : source.end - offset] != source.text:
         st.caption("The document has changed or is gone since; this is the passage as it was read.")
         st.html(block(marked_html(source.text, _moved(spans, source.start))))
         return
-    if document.type == "pdf" and source.page is not None and _picture(found, service, place):
+    if entry.type == "pdf" and source.page is not None and _picture(found, service, place):
         return
     whole = st.toggle("Show the whole document", key=f"whole-{source.document}-{source.start}")
-    start, end = (0, len(document.text)) if whole else _window(document.text, source.start, source.end)
-    if end - start > LONGEST:
-        start, end = max(0, source.start - LONGEST // 2), min(len(document.text), source.end + LONGEST // 2)
+    if whole and (document := service.document(source.document, source.version)) is not None:
+        offset, text = 0, document.text
+    start, end = _window(text, source.start - offset, source.end - offset, LONGEST // 2 if whole else AROUND)
+    if whole and len(text) <= LONGEST:
+        start, end = 0, len(text)
     before = "… " if start > 0 else ""
-    after = " …" if end < len(document.text) else ""
-    text = marked_html(document.text[start:end], _moved(spans, start))
+    after = " …" if end < len(text) else ""
+    shown = marked_html(text[start:end], _moved(spans, offset + start))
     with st.container(height=460 if whole else "content", border=True):
-        st.html(block(f"{plain_html(before)}{text}{plain_html(after)}"))
+        st.html(block(f"{plain_html(before)}{shown}{plain_html(after)}"))
 
 
 def _picture(found: UsedPassage, service: Service, place: Place) -> bool:
@@ -138,9 +143,9 @@ def _picture(found: UsedPassage, service: Service, place: Place) -> bool:
     return True
 
 
-def _window(text: str, start: int, end: int) -> tuple[int, int]:
+def _window(text: str, start: int, end: int, around: int) -> tuple[int, int]:
     """The passage with some text around it, cut at line ends where there are any."""
-    first, last = max(0, start - AROUND), min(len(text), end + AROUND)
+    first, last = max(0, start - around), min(len(text), end + around)
     line = text.find("\n", first, start)
     first = line + 1 if first > 0 and line >= 0 else first
     line = text.rfind("\n", end, last)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backends.datatypes import Document
+from backends.datatypes import CatalogueEntry
 from backends.system.jobs import Job, JobContext
 from pages.ui import resources, session
 from pages.ui.asking import KIND
@@ -18,7 +18,7 @@ SUGGEST = "suggest"
 MOST = 4
 
 
-def job(now: session.Session, service: Service, own: list[Document]) -> Job | None:
+def job(now: session.Session, service: Service, own: list[CatalogueEntry]) -> Job | None:
     """The job for these documents as they are, begun here where there is none; None where there are none."""
     if not own or service.role is not None:
         return None
@@ -26,16 +26,18 @@ def job(now: session.Session, service: Service, own: list[Document]) -> Job | No
     found = next((j for j in resources.jobs().owned_by(now.visitor, SUGGEST) if j.about == about), None)
     if found is not None or any(not j.finished for j in resources.jobs().owned_by(now.visitor, KIND)):
         return found  # a question is being timed: nothing else is to use the model meanwhile
-    return resources.jobs().start(SUGGEST, now.visitor, _work(service, own), about)
+    return resources.jobs().start(
+        SUGGEST, now.visitor, _work(service, [document.name for document in own]), about
+    )
 
 
-def _which(own: list[Document]) -> str:
+def _which(own: list[CatalogueEntry]) -> str:
     return "\n".join(f"{document.name} {document.version}" for document in own)
 
 
-def _work(service: Service, own: list[Document]) -> Callable[[JobContext], Suggested]:
+def _work(service: Service, names: list[str]) -> Callable[[JobContext], Suggested]:
     def work(context: JobContext) -> Suggested:
-        return service.suggest(own, MOST, context.progress, context.cancelled)
+        return service.suggest(names, MOST, context.progress, context.cancelled)
 
     return work
 

@@ -20,6 +20,7 @@ from backends.datatypes import (
     Answer,
     AnswerEvent,
     BackendName,
+    CatalogueEntry,
     Chunk,
     Document,
     Evidence,
@@ -126,7 +127,10 @@ class TriptychService:
         return self._triptych.asked("base").name
 
     def roles(self) -> Sequence[str]:
-        return sorted({role for document in self._triptych.library.documents() for role in document.roles})
+        return sorted({role for document in self._triptych.library.catalogue() for role in document.roles})
+
+    def catalogue(self) -> Sequence[CatalogueEntry]:
+        return self._triptych.library.catalogue(self.role)
 
     def documents(self) -> Sequence[Document]:
         return self._triptych.library.documents(self.role)
@@ -151,6 +155,18 @@ class TriptychService:
             while len(self._pictures) > PICTURES_KEPT:
                 self._pictures.popitem(last=False)
         return self._pictures[key] if data is not None else None
+
+    def entry(self, name: str, version: int | None = None) -> CatalogueEntry | None:
+        try:
+            return self._triptych.library.entry(name, version, self.role)
+        except UserError:
+            return None
+
+    def text_between(self, name: str, version: int, start: int, end: int) -> str | None:
+        try:
+            return self._triptych.library.text_between(name, version, start, end, self.role)
+        except UserError:
+            return None
 
     def versions(self, name: str) -> Sequence[int]:
         return self._triptych.library.versions(name, self.role)
@@ -251,8 +267,9 @@ class TriptychService:
         erasure.dismiss(self._private_copy().library.workspace, removal_id)
 
     def suggest(
-        self, documents: Sequence[Document], most: int, report: Report, cancelled: threading.Event
+        self, names: Sequence[str], most: int, report: Report, cancelled: threading.Event
     ) -> Suggested:
+        documents = [found for name in names if (found := self.document(name)) is not None]
         passages = [SourcePassage(d.name, d.title or d.name, d.text) for d in documents]
         rows = build_rows(passages, ("table", "gap"))
         tables = build_rows(passages, ("table",), most=most // 2)
@@ -279,7 +296,7 @@ class TriptychService:
         own = visitors_archive(triptych.library.workspace.path, visitor)
         # What a role may not read must not reach it through the runs of others.
         shared = own if self.role is not None else Archive(self._shared.workspace)
-        names = frozenset(document.name for document in self.documents())
+        names = frozenset(entry.name for entry in self.catalogue())
         return Evaluator(TriptychSubject(triptych), shared, own, apart, triptych.model, names)
 
     def stress(

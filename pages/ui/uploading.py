@@ -327,7 +327,7 @@ def _notes(result: FileResult) -> str:
 
 def _there(job: Job) -> set[str]:
     """The visitor's documents as they are now: what was added may have been removed since."""
-    return {document.name for document in resources.service(job.owner).documents()}
+    return {document.name for document in resources.service(job.owner).catalogue()}
 
 
 def _row(result: FileResult, there: set[str] | None = None) -> str:

@@ -19,6 +19,7 @@ from backends.datatypes import (
     Answer,
     AnswerEvent,
     BackendName,
+    CatalogueEntry,
     Checks,
     Chunk,
     Citation,
@@ -143,6 +144,9 @@ class ScriptedService:
     def roles(self) -> Sequence[str]:
         return sorted({role for found in self.library.values() for role in found.roles})
 
+    def catalogue(self) -> Sequence[CatalogueEntry]:
+        return [found.entry for found in self.documents()]
+
     def documents(self) -> Sequence[Document]:
         return [
             self.library[name] for name in sorted(self.library) if may_read(self.library[name], self.role)
@@ -152,6 +156,14 @@ class ScriptedService:
         made = {d.version: d for d in [*self.earlier.get(name, ()), *filter(None, [self.library.get(name)])]}
         found = made.get(version or max(made, default=0))
         return found if found is not None and may_read(self.library[name], self.role) else None
+
+    def entry(self, name: str, version: int | None = None) -> CatalogueEntry | None:
+        found = self.document(name, version)
+        return found.entry if found is not None else None
+
+    def text_between(self, name: str, version: int, start: int, end: int) -> str | None:
+        found = self.document(name, version)
+        return found.text[start:end] if found is not None else None
 
     def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
         return None
@@ -350,9 +362,9 @@ class ScriptedService:
         return scripted_stress(test, backends, number, seed, report, cancelled, retraining)
 
     def suggest(
-        self, documents: Sequence[Document], most: int, report: Report, cancelled: threading.Event
+        self, names: Sequence[str], most: int, report: Report, cancelled: threading.Event
     ) -> Suggested:
-        return Suggested(tuple(f"What does {d.name} say?" for d in documents[:most]), 40)
+        return Suggested(tuple(f"What does {name} say?" for name in names[:most]), 40)
 
     def trainer(self) -> Trainer:
         raise UserError("The scripted product trains nothing.")
