@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from backends.datatypes import BackendName, Event, Stage
+from backends.datatypes import BackendName, Event, JsonObject, Stage
 from backends.language.prompts import build_messages
 from backends.language.protocol import Model
 from backends.settings import Settings
@@ -17,7 +16,7 @@ from backends.settings import Settings
 class Base:
     model: Model
     stop: threading.Event | None = None
-    schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
+    schema: JsonObject | None = None  # JSON schema that the answer has to keep
     name: BackendName = "base"
 
     def run(self, question: str, settings: Settings) -> Iterator[Event]:

@@ -17,6 +17,11 @@ RetrievalMode = Literal["hybrid", "dense", "bm25"]
 Chunking = Literal["sentences", "sections", "semantic", "tokens"]
 
 
+# What JSON can hold: text, numbers, truth values, None, and lists and objects of these.
+JsonValue = Any
+JsonObject = Mapping[str, JsonValue]
+
+
 class UserError(Exception):
     """Something the user can mend; the message is one clear sentence, safe to show as it is."""
 
@@ -291,7 +296,7 @@ class Answer:
     abstained: bool
     groundedness: float | None  # 0 to 1; None when the answer asserts nothing to check
     warnings: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: JsonObject = field(default_factory=dict)
     checks: Checks = Checks()
 
 
@@ -373,7 +378,7 @@ class Question:
     documents: tuple[str, ...] = ()
     category: str = ""
     in_training: bool | None = None  # False: a fact the training rows leave out
-    schema: Mapping[str, Any] | None = field(default=None, hash=False)  # JSON schema of the answer
+    schema: JsonObject | None = field(default=None, hash=False)  # JSON schema of the answer
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from backends.datatypes import BackendName, Event, Stage
+from backends.datatypes import BackendName, Event, JsonObject, Stage
 from backends.language.prompts import build_messages
 from backends.language.protocol import Model
 from backends.settings import Settings
@@ -19,7 +18,7 @@ class FineTuned:
     model: Model
     adapter: Path
     stop: threading.Event | None = None
-    schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
+    schema: JsonObject | None = None  # JSON schema that the answer has to keep
     merged: object = None  # held while this answers: to merge anew would fall into the time of the answer
     name: BackendName = "fine_tuned"
 

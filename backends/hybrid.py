@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from backends.answering.answerability import Abstainer
 from backends.answering.evidence import PassageSearch, find_evidence
 from backends.answering.support_text import with_support
-from backends.datatypes import BackendName, Event, Stage
+from backends.datatypes import BackendName, Event, JsonObject, Stage
 from backends.language.prompts import build_messages, evidence_lines
 from backends.language.protocol import Model
 from backends.settings import Settings
@@ -23,7 +22,7 @@ class Hybrid:
     adapter: Path
     retriever: PassageSearch
     stop: threading.Event | None = None
-    schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
+    schema: JsonObject | None = None  # JSON schema that the answer has to keep
     merged: object = None  # held while this answers: to merge anew would fall into the time of the answer
     abstainer: Abstainer | None = None  # declines what the documents do not answer; never asked about JSON
     name: BackendName = "hybrid"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from backends import removal
 from backends.answering import answerability
@@ -43,6 +43,7 @@ from backends.datatypes import (
     Checks,
     Evidence,
     Filters,
+    JsonObject,
     Question,
     Source,
     UserError,
@@ -228,7 +229,7 @@ class Triptych:
         name: BackendName,
         settings: Settings | None = None,
         stop: threading.Event | None = None,
-        schema: Mapping[str, Any] | None = None,
+        schema: JsonObject | None = None,
     ) -> Backend:
         """A backend ready to run; `stop` ends its answers early, with `schema` they are JSON that keeps it.
 

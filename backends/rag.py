@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from backends.answering.answerability import Abstainer
 from backends.answering.evidence import PassageSearch, find_evidence
@@ -14,6 +13,7 @@ from backends.datatypes import (
     BackendName,
     Event,
     Finished,
+    JsonObject,
     Stage,
     Token,
     Usage,
@@ -28,7 +28,7 @@ class Rag:
     model: Model
     retriever: PassageSearch
     stop: threading.Event | None = None
-    schema: Mapping[str, Any] | None = None  # JSON schema that the answer has to keep
+    schema: JsonObject | None = None  # JSON schema that the answer has to keep
     abstainer: Abstainer | None = None  # declines what the documents do not answer; never asked about JSON
     name: BackendName = "rag"
 

@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from backends.datatypes import Chunking, RetrievalMode, UserError
+from backends.datatypes import Chunking, JsonValue, RetrievalMode, UserError
 
 MAX_QUESTION_CHARACTERS = 4_000
 DEFAULT_MODEL = "embedded"
@@ -105,7 +105,7 @@ def default_workspace() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_data_dir("triptych"))
 
 
-def stored_settings(path: Path, known: Collection[str]) -> dict[str, Any]:
+def stored_settings(path: Path, known: Collection[str]) -> dict[str, JsonValue]:
     """What a settings file says; nothing where there is none.
 
     Raises UserError for a file that is no TOML and for a name that is no setting: ignored, it would leave the

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from backends.datatypes import BackendName, UserError
+from backends.datatypes import BackendName, JsonValue, UserError
 from backends.system.wording import money
 
 APPROACHES: tuple[BackendName, ...] = ("rag", "hybrid", "fine_tuned")  # the order in which they are tried
@@ -687,7 +687,7 @@ class Prefilled:
 
 def prefill(known: Mapping[str, Prefilled]) -> Answers:
     """Answers with what is known in the place of defaults, held within each question's range."""
-    given: dict[str, Any] = {}
+    given: dict[str, JsonValue] = {}
     for each in fields(Answers):
         if each.name in known:
             ask, value = ASK[each.name], known[each.name].value

@@ -27,7 +27,7 @@ from backends.answering.short_answers import (
     stated_in,
     verdict_of,
 )
-from backends.datatypes import Checks, Citation, Excerpt, Hit, RetrievalMode, Sentence, Support
+from backends.datatypes import Checks, Citation, Excerpt, Hit, JsonObject, RetrievalMode, Sentence, Support
 from backends.language.answer_text import is_abstention, is_json
 from backends.retrieval.retriever import passage_text
 from backends.retrieval.sentence_choice import sentence_text, sentences_of
@@ -127,7 +127,7 @@ class LabelRule:
     behind_at_most: float  # how much less likely than the best it may be
     strange_at_most: float  # share of the question's words that no passage holds, beyond which none says it
     contradicted_from: float  # log-odds from which a sentence that answers otherwise contradicts
-    reliability: Mapping[str, Any]
+    reliability: JsonObject
 
     def probability(self, features: Mapping[str, float]) -> float:
         odds = self.intercept + sum(self.weights.get(name, 0.0) * value for name, value in features.items())

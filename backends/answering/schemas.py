@@ -7,25 +7,23 @@ one by its title, as in "Classify this support ticket as JSON". It looks at no g
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 
-from backends.datatypes import Question, UserError
+from backends.datatypes import JsonObject, JsonValue, Question, UserError
 from backends.system.files import SAMPLE_CORPUS
 
 
 @cache
-def known_schemas() -> tuple[Mapping[str, Any], ...]:
+def known_schemas() -> tuple[JsonObject, ...]:
     """Those of the sample corpus, in the order of their files."""
     files = sorted((SAMPLE_CORPUS / "schemas").glob("*.schema.json"))
     return tuple(json.loads(path.read_text("utf8")) for path in files)
 
 
-def asked_schema(question: Question) -> Mapping[str, Any] | None:
+def asked_schema(question: Question) -> JsonObject | None:
     """The schema that an answer to this question has to keep, where it is known."""
     if question.schema is not None:
         return question.schema
@@ -33,7 +31,7 @@ def asked_schema(question: Question) -> Mapping[str, Any] | None:
     return next((each for each in known_schemas() if f"{each['title'].lower()} as json" in words), None)
 
 
-def read_schema(path: Path) -> Mapping[str, Any]:
+def read_schema(path: Path) -> JsonObject:
     """The JSON schema of a file; raises UserError in one sentence when there is none."""
     try:
         return check_schema(json.loads(path.read_text(encoding="utf-8-sig")))
@@ -43,7 +41,7 @@ def read_schema(path: Path) -> Mapping[str, Any]:
         raise UserError(f"{path.name}: {error}") from error
 
 
-def check_schema(value: Any) -> Mapping[str, Any]:
+def check_schema(value: JsonValue) -> JsonObject:
     """The value, if it is a JSON schema (draft 2020-12); raises UserError when it is none."""
     if not isinstance(value, dict):
         raise UserError(f"a JSON schema is a JSON object, not {type(value).__name__}.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +29,7 @@ from backends.datatypes import (
     Event,
     Evidence,
     Finished,
+    JsonObject,
     Prompt,
     Question,
     Source,
@@ -249,7 +250,7 @@ def _record(
     )
 
 
-def _settings_record(settings: Settings, corpus: str) -> Mapping[str, Any]:
+def _settings_record(settings: Settings, corpus: str) -> JsonObject:
     return {**settings.model_dump(mode="json"), "corpus": corpus}
 
 

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from backends.datatypes import BACKEND_NAMES, BackendName, Chunking, Question, RetrievalMode, UserError
+from backends.datatypes import (
+    BACKEND_NAMES,
+    BackendName,
+    Chunking,
+    JsonObject,
+    Question,
+    RetrievalMode,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from backends.settings import Settings
@@ -88,7 +96,7 @@ KINDS: dict[str, tuple[Any, str | None]] = {  # type, and what stands for the va
     "seed": (int, "NUMBER"),
     "model": (str, "NAME"),
 }
-Given = Mapping[str, Any]  # settings as they were typed; None: not given
+Given = JsonObject  # settings as they were typed; None: not given
 
 
 def takes_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from backends.cli.arguments import (
     use_workspace,
 )
 from backends.cli.terminal import note_lines, printing, table
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 from backends.system.json_values import plain
 
 documents_app = typer.Typer(help="What is in the workspace: list, history, forget.")
@@ -34,7 +34,7 @@ def list_documents(ctx: typer.Context, as_json: Json = False, workspace: Workspa
 
     folder = use_workspace(workspace)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
-        rows: list[dict[str, Any]] = [
+        rows: list[dict[str, JsonValue]] = [
             {
                 "document": document.name,
                 "version": document.version,

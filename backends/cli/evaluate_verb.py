@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,7 +31,7 @@ from backends.cli.arguments import (
     use_workspace,
 )
 from backends.cli.terminal import Output, ProgressLine, interruptible, printing, say, table
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 
 if TYPE_CHECKING:
     from backends.datatypes import BackendName, Question
@@ -142,7 +142,7 @@ def arms_of(backends: Sequence[BackendName], settings: Settings, sweeps: Sequenc
 
     if not sweeps:
         return plain_arms(backends, settings)
-    axes: dict[str, list[Any]] = {}
+    axes: dict[str, list[JsonValue]] = {}
     for given in sweeps:
         name, equals, values = given.partition("=")
         field = name.replace("-", "_")
@@ -153,7 +153,7 @@ def arms_of(backends: Sequence[BackendName], settings: Settings, sweeps: Sequenc
     return sweep_arms(backends, settings, [{k: _number(v) for k, v in point.items()} for point in grid])
 
 
-def _number(value: str) -> Any:
+def _number(value: str) -> JsonValue:
     """`8` as a number, `true` as yes, `dense` as text."""
     try:
         return json.loads(value)

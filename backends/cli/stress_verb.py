@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.table import Table
@@ -29,7 +29,7 @@ from backends.cli.arguments import (
     use_workspace,
 )
 from backends.cli.terminal import Output, ProgressLine, interruptible, printing, say, table
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 from backends.system.json_values import plain
 from backends.system.reporting import Report
 
@@ -202,12 +202,12 @@ def forms(result: Result) -> Table:
     return table(head, cells, numbers=("valid", "fields right", "asked"))
 
 
-def amount(row: dict[str, Any]) -> tuple[str, str, str]:
+def amount(row: dict[str, JsonValue]) -> tuple[str, str, str]:
     low, high = row["interval"]
     return f"{row['value']:.2f}", f"{low:.2f}-{high:.2f}", str(row["count"])
 
 
-def short(value: Any) -> str:
+def short(value: JsonValue) -> str:
     """A detail in a few characters."""
     if isinstance(value, dict) and "interval" in value:
         return f"{value['value']:.2f}"

@@ -20,14 +20,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from backends.datatypes import Answer, Hit
+from backends.datatypes import Answer, Hit, JsonValue
 from backends.system.json_values import plain
 from backends.system.wording import money
 
 INTERRUPTED = 130
 
 
-def hit_row(question_id: str, question: str, hit: Hit) -> dict[str, Any]:
+def hit_row(question_id: str, question: str, hit: Hit) -> dict[str, JsonValue]:
     """A search hit as `search --json` prints it; `text` equals the document's text[start:end]."""
     chunk = hit.chunk
     return {

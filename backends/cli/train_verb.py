@@ -7,7 +7,7 @@ trains keeps the best finished epoch.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +26,7 @@ from backends.cli.arguments import (
     use_workspace,
 )
 from backends.cli.terminal import INTERRUPTED, Output, ProgressLine, cancellable, printing, say
-from backends.datatypes import TrainingRow, UserError
+from backends.datatypes import JsonObject, JsonValue, TrainingRow, UserError
 from backends.system.json_values import plain
 from backends.system.wording import duration
 
@@ -285,7 +285,7 @@ def _tune_embedder(
     trainer: Trainer,
     draft: Draft,
     name: str | None,
-    changed: Mapping[str, Any],
+    changed: JsonObject,
     activate: bool,
     progress: ProgressLine,
     cancel: threading.Event,
@@ -361,7 +361,7 @@ def _share(score: HeldOutScore) -> str:
     return f"{right} of {score.rows} ({100 * low:.0f}-{100 * high:.0f} %)"
 
 
-def training_row(adapter: Adapter, report: TrainingReport) -> dict[str, Any]:
+def training_row(adapter: Adapter, report: TrainingReport) -> dict[str, JsonValue]:
     """The record of a training run as `train --json` prints it."""
 
     row = plain(report)

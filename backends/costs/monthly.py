@@ -12,12 +12,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from backends.costs.prices import FIELDS, Book
-from backends.datatypes import Answer, BackendName, UserError
+from backends.datatypes import Answer, BackendName, JsonValue, UserError
 from backends.system.wording import money, untypical
 
 CLAIMED_VOLUME = 100_000  # questions a month from which tuning "typically" pays, says one guide
@@ -391,7 +391,7 @@ def _with_price(case: CostCase, key: str, value: float) -> CostCase:
 
 
 def _with_plan(case: CostCase, name: str, value: float) -> CostCase:
-    changed: dict[str, Any] = {name: min(value, 1.0) if name == "busy_share" else value}
+    changed: dict[str, JsonValue] = {name: min(value, 1.0) if name == "busy_share" else value}
     return replace(case, plan=replace(case.plan, **changed))
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from backends.datatypes import Cost, Usage, UserError
+from backends.datatypes import Cost, JsonObject, JsonValue, Usage, UserError
 from backends.system.files import SAMPLE_CORPUS
 
 SAMPLE_PRICES = SAMPLE_CORPUS / "prices.toml"
@@ -85,7 +83,7 @@ class PriceBook:
         return Cost(amount=amount, currency=self.currency, basis=basis)
 
 
-def read_tables(path: Path) -> dict[str, Any]:
+def read_tables(path: Path) -> dict[str, JsonValue]:
     """The tables of a price file; raises UserError when it cannot be read or is no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -95,7 +93,7 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise UserError(f"The price book {path.name} is not valid TOML: {error}.") from error
 
 
-def hosted_in(tables: Mapping[str, Any]) -> dict[str, str]:
+def hosted_in(tables: JsonObject) -> dict[str, str]:
     """The hosted models among the tables: name to label, in the order of the file."""
     return {
         name: str(table.get("label", name))
@@ -104,7 +102,7 @@ def hosted_in(tables: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def price_number(table: Mapping[str, Any], name: str, field: str, default: float | None = None) -> float:
+def price_number(table: JsonObject, name: str, field: str, default: float | None = None) -> float:
     """A price of a table: finite and 0 or more; raises UserError naming table and field otherwise."""
     value = table.get(field, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:

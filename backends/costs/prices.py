@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from backends.costs.price_book import SAMPLE_PRICES, PriceBook, hosted_in, price_number, read_tables
+from backends.datatypes import JsonObject
 
 YOURS = "your input"
 
@@ -117,7 +117,7 @@ def load_book(path: Path = SAMPLE_PRICES, *, hosted: str | None = None) -> Book:
     )
 
 
-def _price(tables: Mapping[str, Any], field: PriceField, hosted: str) -> Price:
+def _price(tables: JsonObject, field: PriceField, hosted: str) -> Price:
     name = hosted if field.table == "hosted" else field.table
     table = tables.get(name, {})
     if field.name not in table:

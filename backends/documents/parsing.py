@@ -11,9 +11,8 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from backends.datatypes import ParsedFile, UserError
+from backends.datatypes import JsonValue, ParsedFile, UserError
 from backends.documents import limits
 from backends.documents.parsers.languages import language
 
@@ -90,7 +89,7 @@ def parse_file(path: Path, name: str | None = None, passwords: Sequence[str] = (
     check_size(path)
     kind, module = _FAMILIES[suffix]
     parse: Callable[..., ParsedFile] = importlib.import_module(f"backends.documents.parsers.{module}").parse
-    options: dict[str, Any] = {"passwords": passwords} if kind == "pdf" else {}
+    options: dict[str, JsonValue] = {"passwords": passwords} if kind == "pdf" else {}
     try:
         parsed = parse(path, kind, PurePosixPath(name).name, **options)
     except UserError:

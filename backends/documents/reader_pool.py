@@ -20,9 +20,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from backends.datatypes import Attachment, Page, ParsedFile, PasswordNeeded, UserError
+from backends.datatypes import Attachment, JsonValue, Page, ParsedFile, PasswordNeeded, UserError
 from backends.documents import limits
 from backends.system.contention import working
 from backends.system.environment import environment_without_secrets
@@ -164,7 +163,7 @@ def _too_long(name: str, seconds: float) -> UserError:
     return UserError(f"{name} takes longer than {seconds:g} seconds to read, the most that is allowed.")
 
 
-def _parsed(reply: dict[str, Any]) -> ParsedFile:
+def _parsed(reply: dict[str, JsonValue]) -> ParsedFile:
     if "error" in reply:
         raise (PasswordNeeded if reply["password"] else UserError)(reply["error"])
     fields = reply["parsed"]
@@ -180,7 +179,7 @@ def _parsed(reply: dict[str, Any]) -> ParsedFile:
     )
 
 
-def as_reply(parsed: ParsedFile) -> dict[str, Any]:
+def as_reply(parsed: ParsedFile) -> dict[str, JsonValue]:
     """The answer as the process sends it."""
     fields = asdict(parsed)
     for each in fields["attachments"]:

@@ -11,9 +11,8 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
-from backends.datatypes import PasswordNeeded, UserError
+from backends.datatypes import JsonValue, PasswordNeeded, UserError
 from backends.documents.parsing import parse_file
 from backends.documents.reader_pool import as_reply
 
@@ -40,7 +39,7 @@ def main() -> None:
             return
 
 
-def _answer(request: dict[str, Any]) -> str:
+def _answer(request: dict[str, JsonValue]) -> str:
     """The answer as JSON: the file as it was read, or why it was not."""
     name, password = request["name"], False
     try:

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 from backends.documents.store import CHECKPOINT_SECONDS, DERIVED_TABLES, Erasure, Workspace, empty_journal
 from backends.erasure.data_holder import DataHolder, GaveUp
 from backends.erasure.redact import Traces, spread
@@ -134,8 +134,8 @@ def dismiss(workspace: Workspace, proof: str) -> None:
 
 
 def _proof(text: str) -> Proof:
-    row: dict[str, Any] = json.loads(text)
-    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in row.items()}
+    row: dict[str, JsonValue] = json.loads(text)
+    values: dict[str, JsonValue] = {name: tuple(v) if isinstance(v, list) else v for name, v in row.items()}
     return Proof(**values)
 
 
@@ -465,7 +465,7 @@ def _in_table(db: sqlite3.Connection, table: str, traces: Traces) -> int:
     return total
 
 
-def _parsed(value: Any) -> Any:
+def _parsed(value: JsonValue) -> JsonValue:
     """A stored JSON object or list as such; any other value as it is."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+
+from backends.datatypes import JsonObject, JsonValue
 
 REMOVED = "[removed: it came from a forgotten document]"
 LONGEST_PIECE = 40  # characters; every literal quotation of twice this length holds a whole piece
@@ -76,7 +77,7 @@ class Traces:
                 if flat.startswith(piece, at):
                     yield piece
 
-    def redacted(self, value: Any) -> tuple[Any, int]:
+    def redacted(self, value: JsonValue) -> tuple[JsonValue, int]:
         """(the value without the document's text, how many places changed).
 
         Sources and citations of the document are dropped, and with them what was answered from them; rows
@@ -93,7 +94,7 @@ class Traces:
             return self._record(value)
         return value, 0
 
-    def _record(self, record: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    def _record(self, record: JsonObject) -> tuple[dict[str, JsonValue], int]:
         if self._lists(record):
             return self._blanked(record)
         answered_from = any(self._is_source(item) for key in SOURCE_KEYS for item in _items(record.get(key)))
@@ -110,11 +111,11 @@ class Traces:
                 count += changes
         return result, count
 
-    def _blanked(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    def _blanked(self, row: JsonObject) -> tuple[dict[str, JsonValue], int]:
         """A row that was made from the document: what it asks and answers is replaced, at any depth."""
         count = 0
 
-        def blank(value: Any) -> Any:
+        def blank(value: JsonValue) -> JsonValue:
             nonlocal count
             if isinstance(value, list):
                 return [blank(item) for item in value]
@@ -132,18 +133,18 @@ class Traces:
                 count += changes
         return result, count
 
-    def _is_source(self, item: Any) -> bool:
+    def _is_source(self, item: JsonValue) -> bool:
         """A passage of the document; one of the same name from another folder has other words."""
         if not isinstance(item, Mapping) or item.get("document") != self.name:
             return False
         text = item.get("text")
         return not isinstance(text, str) or text == REMOVED or any(text in whole for whole in self.texts)
 
-    def _lists(self, record: Mapping[str, Any]) -> bool:
+    def _lists(self, record: JsonObject) -> bool:
         return self.name in [item for item in _items(record.get("documents")) if isinstance(item, str)]
 
 
-def _items(value: Any) -> Iterable[Any]:
+def _items(value: JsonValue) -> Iterable[JsonValue]:
     return value if isinstance(value, list) else ()
 
 

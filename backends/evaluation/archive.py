@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from backends.datatypes import (
     Answer,
@@ -25,6 +24,8 @@ from backends.datatypes import (
     Citation,
     Cost,
     Excerpt,
+    JsonObject,
+    JsonValue,
     Question,
     SourceRecord,
     Usage,
@@ -45,7 +46,7 @@ class Arm:
 
     name: str  # "rag", or "rag, chunk size 64, top k 4" in a sweep
     backend: str
-    settings: Mapping[str, Any]  # complete, as `Settings.model_dump(mode="json")`
+    settings: JsonObject  # complete, as `Settings.model_dump(mode="json")`
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Setting:
     model: str = ""
     model_fingerprint: str = ""
     adapters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # backend -> name, fingerprint
-    machine: Mapping[str, Any] = field(default_factory=dict)
+    machine: JsonObject = field(default_factory=dict)
     scores_version: int = 0
 
 
@@ -224,7 +225,7 @@ class Archive:
     def delete(self, run: str) -> None:
         shutil.rmtree(self.folder / self.find(run).run)
 
-    def _rows(self, run: str, name: str) -> Iterator[dict[str, Any]]:
+    def _rows(self, run: str, name: str) -> Iterator[dict[str, JsonValue]]:
         path = self.folder / run / name
         if not path.is_file():
             return
@@ -243,7 +244,7 @@ def read_record(path: Path) -> RunRecord:
         raise UserError(f"{path.parent.name} is no readable evaluation run.") from error
 
 
-def record_of(row: Mapping[str, Any]) -> RunRecord:
+def record_of(row: JsonObject) -> RunRecord:
     questions = tuple(
         Question(**{**q, "answers": tuple(q["answers"]), "documents": tuple(q["documents"])})
         for q in row["questions"]
@@ -252,12 +253,12 @@ def record_of(row: Mapping[str, Any]) -> RunRecord:
     return RunRecord(**{**row, "questions": questions, "arms": arms, "setting": Setting(**row["setting"])})
 
 
-def entry_of(row: Mapping[str, Any]) -> Entry:
+def entry_of(row: JsonObject) -> Entry:
     answer = answer_of(row["answer"]) if row["answer"] is not None else None
     return Entry(**{**row, "answer": answer})
 
 
-def answer_of(row: Mapping[str, Any]) -> Answer:
+def answer_of(row: JsonObject) -> Answer:
     """The record that `ask --json` prints, read back."""
     return Answer(
         **{
@@ -272,7 +273,7 @@ def answer_of(row: Mapping[str, Any]) -> Answer:
     )
 
 
-def _checks_of(row: Mapping[str, Any]) -> Checks:
+def _checks_of(row: JsonObject) -> Checks:
     passage = row.get("passage")
     return Checks(**{**row, "passage": Excerpt(**passage) if passage else None})
 

@@ -11,9 +11,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
-from backends.datatypes import Answer, Question
+from backends.datatypes import Answer, JsonObject, Question
 from backends.evaluation.metrics import is_right
 from backends.evaluation.questions import load_questions
 from backends.evaluation.scenarios import scenarios
@@ -54,7 +53,7 @@ def promises() -> tuple[Promise, ...]:
     return tuple(_promise(row, known) for row in tomllib.loads(FILE.read_text("utf-8"))["promise"])
 
 
-def _promise(row: Mapping[str, Any], known: Mapping[str, Question]) -> Promise:
+def _promise(row: JsonObject, known: Mapping[str, Question]) -> Promise:
     question = known.get(row.get("id", "")) or Question(
         f"first-{row['question']}", row["question"], tuple(row["answers"]), tuple(row["documents"])
     )

@@ -11,9 +11,9 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 from backends.evaluation.archive import Archive, Entry, JudgeVerdict, Run
 from backends.evaluation.comparison import Board
 from backends.evaluation.scoring import BY_KEY, Score, summarise
@@ -185,7 +185,7 @@ def judge_words(board: Board) -> str:
     )
 
 
-def rows(board: Board) -> list[dict[str, Any]]:
+def rows(board: Board) -> list[dict[str, JsonValue]]:
     """A row for each measure that a judge scored, as `evaluate --json` prints it."""
     return [
         {

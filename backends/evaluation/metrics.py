@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jsonschema
 
-from backends.datatypes import Question
+from backends.datatypes import JsonObject, Question
 from backends.language.answer_text import is_abstention, is_json, without_markers
 from backends.language.compared_words import compared_words, holds, says_the_same
 
@@ -111,7 +110,7 @@ def _rouge_l(said: Sequence[str], gold: Sequence[str]) -> float:
     return 2 * row[-1] / (len(said) + len(gold))
 
 
-def follows_schema(text: str, schema: Mapping[str, Any]) -> bool:
+def follows_schema(text: str, schema: JsonObject) -> bool:
     """Whether the text is one JSON value that the JSON schema accepts."""
     try:
         value = json.loads(text)
@@ -120,7 +119,7 @@ def follows_schema(text: str, schema: Mapping[str, Any]) -> bool:
     return bool(jsonschema.Draft202012Validator(schema).is_valid(value))
 
 
-def field_accuracy(text: str, gold: Mapping[str, Any]) -> float:
+def field_accuracy(text: str, gold: JsonObject) -> float:
     """Share of the gold fields that the JSON holds with the same value; 0 for what is no JSON object."""
     try:
         value = json.loads(text)

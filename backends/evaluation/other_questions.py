@@ -11,9 +11,8 @@ import io
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, JsonValue, UserError
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ LITERAL = ("equals", "contains", "icontains", "contains-any", "icontains-any")  
 ReadText = Callable[[Path], str]
 
 
-def in_our_names(row: Mapping[str, Any]) -> Mapping[str, Any]:
+def in_our_names(row: JsonObject) -> JsonObject:
     """The row with `question` and `answers` where another tool calls them otherwise; a blank is none."""
     made = dict(row)
     question = next((name for name in QUESTION_NAMES if row.get(name) is not None), None)
@@ -42,7 +41,7 @@ def in_our_names(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return made
 
 
-def promptfoo_rows(path: Path, read: ReadText) -> list[Mapping[str, Any]]:
+def promptfoo_rows(path: Path, read: ReadText) -> list[JsonObject]:
     """The tests of a promptfoo configuration as question rows, in order; `read` gives a file's text.
 
     Tests without literal gold answers are left out, and a warning says how many. Raises UserError when none
@@ -53,7 +52,7 @@ def promptfoo_rows(path: Path, read: ReadText) -> list[Mapping[str, Any]]:
         raise UserError(f'{path.name} is no promptfoo configuration: it has no "tests".')
     default = config.get("defaultTest")
     default = default if isinstance(default, Mapping) else {}
-    rows: list[Mapping[str, Any]] = []
+    rows: list[JsonObject] = []
     left_out = 0
     for number, test in enumerate(_tests(config["tests"], path.parent, read), start=1):
         found = list(_rows_of(test, default, number))
@@ -69,7 +68,7 @@ def promptfoo_rows(path: Path, read: ReadText) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _tests(given: Any, folder: Path, read: ReadText) -> Iterator[Mapping[str, Any]]:
+def _tests(given: JsonValue, folder: Path, read: ReadText) -> Iterator[JsonObject]:
     """Every test, those in files that are pointed to included."""
     for test in given if isinstance(given, list) else [given]:
         if isinstance(test, str):
@@ -80,7 +79,7 @@ def _tests(given: Any, folder: Path, read: ReadText) -> Iterator[Mapping[str, An
             raise UserError('"tests" must be a list of tests, or name a file of them.')
 
 
-def _tests_in(path: Path, read: ReadText) -> Iterator[Mapping[str, Any]]:
+def _tests_in(path: Path, read: ReadText) -> Iterator[JsonObject]:
     kind = path.suffix.lower()
     if kind not in (".yaml", ".yml", ".json", ".jsonl", ".csv"):
         raise UserError(f"The tests in {path.name} cannot be read: only YAML, JSON, JSONL and CSV files are.")
@@ -96,7 +95,7 @@ def _tests_in(path: Path, read: ReadText) -> Iterator[Mapping[str, Any]]:
     yield from _tests(content, path.parent, read)
 
 
-def _yaml(name: str, text: str) -> Any:
+def _yaml(name: str, text: str) -> JsonValue:
     """YAML, of which JSON is a part; only plain values, never objects of a program."""
     import yaml
 
@@ -106,7 +105,7 @@ def _yaml(name: str, text: str) -> Any:
         raise UserError(f"{name} is not valid YAML: {' '.join(str(error).split())[:200]}.") from error
 
 
-def _rows_of(test: Mapping[str, Any], default: Mapping[str, Any], number: int) -> Iterator[dict[str, Any]]:
+def _rows_of(test: JsonObject, default: JsonObject, number: int) -> Iterator[dict[str, JsonValue]]:
     """One row, or one for each question where the variable is a list; `answers` is None without gold."""
     variables = {**_mapping(default.get("vars")), **_mapping(test.get("vars"))}
     name = next((n for n in QUESTION_NAMES if n in variables), None)
@@ -128,22 +127,22 @@ def _rows_of(test: Mapping[str, Any], default: Mapping[str, Any], number: int) -
         }
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: JsonValue) -> JsonObject:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: Any) -> list[Mapping[str, Any]]:
+def _list(value: JsonValue) -> list[JsonObject]:
     """Assertions, those of a set among them."""
     items = [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
     nested = [_list(item["assert"]) if item.get("type") == "assert-set" else [item] for item in items]
     return [item for each in nested for item in each]
 
 
-def _has_gold(assertions: Sequence[Mapping[str, Any]]) -> bool:
+def _has_gold(assertions: Sequence[JsonObject]) -> bool:
     return any(item.get("type") in (*LITERAL, "is-refusal") for item in assertions)
 
 
-def _gold(assertions: Sequence[Mapping[str, Any]]) -> list[str]:
+def _gold(assertions: Sequence[JsonObject]) -> list[str]:
     """Words that the assertions look for; none where a refusal is asked for."""
     found: list[str] = []
     for item in assertions:
@@ -155,7 +154,7 @@ def _gold(assertions: Sequence[Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def _expected(variables: Mapping[str, Any]) -> list[str] | None:
+def _expected(variables: JsonObject) -> list[str] | None:
     """The gold answer that a variable holds, or None."""
     name = next((n for n in ANSWER_NAMES if variables.get(n) not in (None, "")), None)
     if name is None:
@@ -164,7 +163,7 @@ def _expected(variables: Mapping[str, Any]) -> list[str] | None:
     return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
-def _from_cell(cell: str) -> Mapping[str, Any]:
+def _from_cell(cell: str) -> JsonObject:
     """promptfoo's short form of an assertion in a CSV cell: `contains: 30 days`; bare words mean equals."""
     kind, colon, value = cell.partition(":")
     if colon and kind.strip() in LITERAL:

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, JsonValue, UserError
 from backends.evaluation.archive import Run
 from backends.evaluation.questions import read_lines
 from backends.evaluation.reports import CSV_COLUMNS, read_json
@@ -31,7 +30,7 @@ NO_SCORES = {"index", "row", "order", "retrieve_scores", *CSV_COLUMNS}
 # What these tools call measures of harm; a DeepEval file says it itself by its thresholds.
 LOWER_IS_BETTER = ("hallucination", "toxicity", "bias", "noise_sensitivity", "error", "latency", "cost")
 
-Cells = Mapping[str, Any]  # one row of a result
+Cells = JsonObject  # one row of a result
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Results:
     def arm(self, name: str) -> ArmScores:
         return self.arms.setdefault(name, ArmScores(name))
 
-    def add(self, arm: str, question: str, scores: Mapping[str, Any]) -> None:
+    def add(self, arm: str, question: str, scores: JsonObject) -> None:
         """One answer's scores; what is no finite number is left out, and an answer without any has failed."""
         numbers = {name: value for name, given in scores.items() if (value := as_score(given)) is not None}
         if not numbers:
@@ -89,7 +88,7 @@ class Results:
         self.arm(arm).add(question, numbers)
 
 
-def as_score(value: Any) -> float | None:
+def as_score(value: JsonValue) -> float | None:
     """A finite number; yes and no count as 1 and 0, and so do the words for them in a CSV file."""
     if isinstance(value, str):
         word = value.strip().lower()
@@ -173,7 +172,7 @@ def _json_results(path: Path) -> Results:
     raise UserError(f"{path.name} is no result that is known here ({TOOLS}).")
 
 
-def _json_of(path: Path) -> Any:
+def _json_of(path: Path) -> JsonValue:
     lines = read_lines(path)
     try:
         if path.suffix.lower() == ".json":
@@ -185,13 +184,13 @@ def _json_of(path: Path) -> Any:
         raise UserError(f"{path.name} is nested too deeply to be read.") from error
 
 
-def _rows_of_columns(content: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _rows_of_columns(content: Mapping[str, JsonObject]) -> list[dict[str, JsonValue]]:
     """Rows of what pandas' `to_json` writes by default: column -> row -> cell."""
     numbers = list(dict.fromkeys(row for column in content.values() for row in column))
     return [{name: column.get(row) for name, column in content.items()} for row in numbers]
 
 
-def _promptfoo_rows(content: Any) -> list[Cells]:
+def _promptfoo_rows(content: JsonValue) -> list[Cells]:
     """The results of `promptfoo eval --output`: version 3 and 2 in JSON, or one a line."""
     while isinstance(content, Mapping):
         content = content.get("results")
@@ -229,7 +228,7 @@ def _prompt_label(row: Cells) -> str:
     return words if len(words) <= 40 else f"prompt {int(row.get('promptIdx') or 0) + 1}: {words[:30]}..."
 
 
-def _vars_text(variables: Any) -> str:
+def _vars_text(variables: JsonValue) -> str:
     """What stands for the question: the variable of that name, else all variables."""
     if not isinstance(variables, Mapping):
         return str(variables)
@@ -239,7 +238,7 @@ def _vars_text(variables: Any) -> str:
     return json.dumps(variables, ensure_ascii=False, sort_keys=True)
 
 
-def _deepeval_cases(content: Mapping[str, Any]) -> list[Cells]:
+def _deepeval_cases(content: JsonObject) -> list[Cells]:
     """The test cases of a DeepEval test run, in either of its spellings."""
     for name in ("testCases", "test_cases", "testResults", "test_results"):
         cases = content.get(name)
@@ -248,7 +247,7 @@ def _deepeval_cases(content: Mapping[str, Any]) -> list[Cells]:
     return []
 
 
-def _deepeval(path: Path, content: Mapping[str, Any], cases: Sequence[Cells]) -> Results:
+def _deepeval(path: Path, content: JsonObject, cases: Sequence[Cells]) -> Results:
     """One arm, called after its model or the file; `passed` and the score of each metric."""
     results = Results(path.name, "DeepEval", labels={"passed": "Passed"})
     parameters = content.get("hyperparameters")
@@ -362,7 +361,7 @@ def _columns(path: Path, rows: Sequence[Cells]) -> Results:
     return results
 
 
-def _parquet_rows(path: Path) -> list[dict[str, Any]]:
+def _parquet_rows(path: Path) -> list[dict[str, JsonValue]]:
     """Rows of a parquet file, without the columns that hold lists."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -370,7 +369,7 @@ def _parquet_rows(path: Path) -> list[dict[str, Any]]:
     try:
         schema = pq.read_schema(path)
         plain = [f.name for f in schema if not pa.types.is_nested(f.type)]
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=plain).to_pylist()
+        rows: list[dict[str, JsonValue]] = pq.read_table(path, columns=plain).to_pylist()
     except (pa.ArrowException, OSError) as error:
         if not path.exists():
             raise UserError(f"There is no file {path}.") from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from math import ceil, isfinite
 from typing import Any, Self, TypeVar
 
+from backends.datatypes import JsonValue
 from backends.evaluation.statistics import (
     Interval,
     bootstrap_interval,
@@ -140,7 +141,7 @@ def evidence(made: Paired) -> str:
     return "; ".join(parts)
 
 
-def paired_row(made: Paired, measure: str) -> dict[str, Any]:
+def paired_row(made: Paired, measure: str) -> dict[str, JsonValue]:
     """A comparison as `--json` prints it."""
     return {
         "test": "mcnemar" if made.share else "permutation",

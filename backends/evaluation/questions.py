@@ -12,16 +12,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from backends.answering.asked_question import check_question
 from backends.answering.schemas import check_schema
-from backends.datatypes import Question, UserError
+from backends.datatypes import JsonObject, JsonValue, Question, UserError
 from backends.evaluation.other_questions import QUESTION_NAMES, in_our_names, promptfoo_rows
 from backends.language.compared_words import compared_words
 from backends.system.csv_file import read_csv
 
-Reader = Callable[[], Mapping[str, Any]]
+Reader = Callable[[], JsonObject]
 
 
 def load_questions(path: Path) -> list[Question]:
@@ -103,8 +102,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Reader]]:
         yield number, partial(_csv_object, row)
 
 
-def _csv_object(row: Mapping[str, str]) -> Mapping[str, Any]:
-    cells: dict[str, Any] = dict(row)
+def _csv_object(row: Mapping[str, str]) -> JsonObject:
+    cells: dict[str, JsonValue] = dict(row)
     for name in ("answers", "documents"):
         if name in cells:
             cells[name] = [part.strip() for part in cells[name].split("|") if part.strip()]
@@ -113,7 +112,7 @@ def _csv_object(row: Mapping[str, str]) -> Mapping[str, Any]:
     return cells
 
 
-def _json_object(line: str) -> Mapping[str, Any]:
+def _json_object(line: str) -> JsonObject:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
@@ -121,13 +120,13 @@ def _json_object(line: str) -> Mapping[str, Any]:
     return _as_object(row)
 
 
-def _as_object(row: Any) -> Mapping[str, Any]:
+def _as_object(row: JsonValue) -> JsonObject:
     if not isinstance(row, Mapping):
         raise UserError('each line must be a JSON object such as {"id": "q1", "question": "..."}.')
     return row
 
 
-def _question(row: Mapping[str, Any], default_id: str) -> Question:
+def _question(row: JsonObject, default_id: str) -> Question:
     row = in_our_names(row)
     text = row.get("question")
     if not isinstance(text, str):
@@ -145,7 +144,7 @@ def _question(row: Mapping[str, Any], default_id: str) -> Question:
     )
 
 
-def _golds(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _golds(row: JsonObject) -> tuple[str, ...]:
     """The gold answers. Blank ones are none at all; one that nothing can be compared with is refused."""
     golds = tuple(gold for gold in _texts(row, "answers") if gold.strip())
     for gold in golds:
@@ -157,7 +156,7 @@ def _golds(row: Mapping[str, Any]) -> tuple[str, ...]:
     return golds
 
 
-def _texts(row: Mapping[str, Any], field: str) -> tuple[str, ...]:
+def _texts(row: JsonObject, field: str) -> tuple[str, ...]:
     value = row.get(field)
     if value is None:
         return ()

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, UserError
 from backends.evaluation.judging import Endpoint, Sample, UnreadableVerdict
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class RagasJudge:
             base_url=endpoint.url, api_key=endpoint.key or "none", timeout=TIMEOUT_SECONDS
         )
         llm = llm_factory(endpoint.model, client=self._client, temperature=0.0, max_tokens=LONGEST_VERDICT)
-        self._metrics: Mapping[str, Any] = {
+        self._metrics: JsonObject = {
             "faithfulness": metrics.Faithfulness(llm=llm),
             "answer_relevancy": metrics.AnswerRelevancy(llm=llm, embeddings=_embeddings(embed)),
             "context_precision": metrics.ContextPrecisionWithReference(llm=llm),
@@ -74,7 +74,7 @@ class RagasJudge:
         from instructor.core import InstructorRetryException
         from openai import OpenAIError
 
-        inputs: Mapping[str, Mapping[str, Any]] = {
+        inputs: Mapping[str, JsonObject] = {
             "faithfulness": {"retrieved_contexts": list(sample.passages), "response": sample.answer},
             "answer_relevancy": {"response": sample.answer},
             "context_precision": {

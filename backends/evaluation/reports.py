@@ -9,14 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, JsonValue, UserError
 from backends.evaluation import judging
 from backends.evaluation.archive import JudgeVerdict, Run, entry_of, record_of
 from backends.evaluation.comparison import BaselineComparison, Board, Difference, arm_label
@@ -43,7 +42,7 @@ CSV_COLUMNS = (
 
 def rows(
     board: Board, compared: BaselineComparison | None = None, baseline: str | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, JsonValue]]:
     """What `evaluate --json` prints: scores, then totals, then tests; the last row names the run."""
     for arm, scores in board.arms.items():
         backend = arm.partition(", ")[0]
@@ -70,11 +69,11 @@ def rows(
     yield last
 
 
-def _score(score: Score) -> dict[str, Any]:
+def _score(score: Score) -> dict[str, JsonValue]:
     return {"value": score.value, "interval": list(score.interval), "count": score.count}
 
 
-def _totals(scores: Scoreboard) -> dict[str, Any]:
+def _totals(scores: Scoreboard) -> dict[str, JsonValue]:
     return {
         "answered": scores.answered,
         "failed": scores.failed,
@@ -89,7 +88,7 @@ def _totals(scores: Scoreboard) -> dict[str, Any]:
     }
 
 
-def comparison_row(made: Difference) -> dict[str, Any]:
+def comparison_row(made: Difference) -> dict[str, JsonValue]:
     """One paired comparison; `second` is "baseline" where the backend is compared with itself before."""
     row = paired_row(made, made.measure)
     return {**row, "second": "baseline" if made.before else made.second, "sentence": made.sentence}
@@ -320,7 +319,12 @@ def as_csv(board: Board) -> str:
     verdicts = {(v.arm, v.question): v.scores for arm in board.arms for v in board.run.judged(arm).values()}
     for entry in board.run.entries:
         question, answer = board.questions[entry.question], entry.answer
-        cells: list[Any] = [question.id, question.question, question.category, " | ".join(question.answers)]
+        cells: list[JsonValue] = [
+            question.id,
+            question.question,
+            question.category,
+            " | ".join(question.answers),
+        ]
         cells += [" | ".join(question.documents), entry.arm]
         if answer is None:
             cells += ["", entry.failure, *[""] * 6]
@@ -336,7 +340,7 @@ def as_csv(board: Board) -> str:
     return out.getvalue()
 
 
-def _safe(value: Any) -> Any:
+def _safe(value: JsonValue) -> JsonValue:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
@@ -349,7 +353,7 @@ def as_json(board: Board, compared: BaselineComparison | None = None, baseline: 
 def read_json(path: Path) -> Run:
     """A run from the file that `as_json` made; raises UserError when it is not one."""
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: JsonObject = json.loads(path.read_text(encoding="utf-8"))
         entries = tuple(entry_of(row) for row in content["entries"])
         verdicts = tuple(JudgeVerdict(**row) for row in content.get("verdicts", ()))
         return Run(record_of(content["record"]), entries, verdicts)

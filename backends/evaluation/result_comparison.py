@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from html import escape
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 from backends.evaluation.other_results import Results, Scale
 from backends.evaluation.paired import Paired, chance, correct, evidence, number, paired_row, swapped
 from backends.evaluation.reports import INTERVALS, html_page, html_table
@@ -246,7 +245,7 @@ def _notes(results: Sequence[Results], sides: Sequence[Side], gaps: Sequence[Res
 # --- what is shown -------------------------------------------------------------------------------
 
 
-def rows(compared: ResultComparison) -> Iterator[dict[str, Any]]:
+def rows(compared: ResultComparison) -> Iterator[dict[str, JsonValue]]:
     """What `compare --json` prints: scores, then tests; the last row sums up."""
     for side in compared.sides:
         for measure in compared.scales:

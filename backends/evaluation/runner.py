@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from backends.datatypes import Answer, BackendName, Question, UserError
+from backends.datatypes import Answer, BackendName, JsonObject, JsonValue, Question, UserError
 from backends.evaluation.archive import Archive, Arm, Entry, Run, RunRecord, Setting
 from backends.evaluation.scoring import SCORES_VERSION, Judged, Passage, scores_of
 from backends.settings import Settings, make_settings
@@ -70,7 +70,7 @@ def plain_arms(backends: Sequence[BackendName], settings: Settings) -> tuple[Arm
 
 
 def sweep_arms(
-    backends: Sequence[BackendName], settings: Settings, changes: Sequence[Mapping[str, Any]]
+    backends: Sequence[BackendName], settings: Settings, changes: Sequence[JsonObject]
 ) -> tuple[Arm, ...]:
     """One arm a backend and change of settings; an overlap that would not fit shrinks to a fifth."""
     arms = []
@@ -237,7 +237,7 @@ def groups(arms: Sequence[Arm]) -> list[list[Arm]]:
     return list(made.values())
 
 
-def machine() -> dict[str, Any]:
+def machine() -> dict[str, JsonValue]:
     """What the times were measured on."""
     import torch
 

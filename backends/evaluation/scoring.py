@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from backends.answering.schemas import asked_schema, known_schemas
-from backends.datatypes import Answer, Question
+from backends.datatypes import Answer, JsonObject, Question
 from backends.evaluation import metrics, ranking, style, support
 from backends.evaluation.statistics import Interval, bootstrap_interval, percentile, wilson_interval
 from backends.language.answer_text import is_json
@@ -244,7 +244,7 @@ MEASURES: tuple[Measure, ...] = (
 BY_KEY = {measure.key: measure for measure in MEASURES}
 
 
-def schema_of(question: Question) -> Mapping[str, Any]:
+def schema_of(question: Question) -> JsonObject:
     """The schema asked for, else one that the gold label follows, else the shape of that label."""
     if (asked := asked_schema(question)) is not None:
         return asked

@@ -6,10 +6,10 @@ equals in quality, latency and cost all at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from backends.datatypes import JsonObject, JsonValue
 from backends.evaluation.comparison import Board
 from backends.evaluation.scoring import Score
 
@@ -22,17 +22,17 @@ class Point:
 
     arm: str
     backend: str
-    at: Mapping[str, Any]  # the varied settings
+    at: JsonObject  # the varied settings
     right: Score
     milliseconds: float  # median
     cost: float  # of 1,000 answers
     currency: str
 
 
-def axes_of(board: Board) -> dict[str, list[Any]]:
+def axes_of(board: Board) -> dict[str, list[JsonValue]]:
     """The settings that were varied, each with its values in order."""
     arms = board.run.record.arms
-    axes: dict[str, list[Any]] = {}
+    axes: dict[str, list[JsonValue]] = {}
     for name in arms[0].settings:
         values = list(dict.fromkeys(arm.settings.get(name) for arm in arms))
         if len(values) > 1:

@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from backends.datatypes import Answer, Evidence, Hit
+from backends.datatypes import Answer, Evidence, Hit, JsonValue
 from backends.erasure.data_holder import GaveUp
 from backends.system.viewers import SESSIONS, workspace_and_person
 
@@ -221,7 +220,7 @@ def _stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _row(hit: Hit) -> dict[str, Any]:
+def _row(hit: Hit) -> dict[str, JsonValue]:
     """What is kept of a hit: where it stands and its scores, never its text."""
     chunk = hit.chunk
     return {

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -24,11 +24,11 @@ import llguidance.hf
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, UserError
 
-Schema = Mapping[str, Any]
+Schema = JsonObject
 
-OPTIONS: Mapping[str, Any] = {"whitespace_flexible": False}  # or a weak model writes spaces until the end
+OPTIONS: JsonObject = {"whitespace_flexible": False}  # or a weak model writes spaces until the end
 QUIET = 0  # errors are raised as UserError, not logged
 CLOSES_TEXT, CLOSES_PARTS = b'"', b"}],"  # bytes that bring a value nearer to its end, the best first
 MOST_FOLLOWED = 16  # more possible bytes than this: many are alike

@@ -13,7 +13,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -23,7 +23,7 @@ import httpx2
 import openai
 from openai import Omit, OpenAI
 
-from backends.datatypes import Finished, Stage, Token, Usage, UserError
+from backends.datatypes import Finished, JsonObject, Stage, Token, Usage, UserError
 from backends.language.models_file import ServedModel
 from backends.language.protocol import Messages
 
@@ -110,7 +110,7 @@ class EndpointModel:
         """Nothing: the server holds its adapters."""
         return None
 
-    def prepare_schema(self, schema: Mapping[str, Any]) -> None:
+    def prepare_schema(self, schema: JsonObject) -> None:
         """Nothing: the server holds its answers to the schema, or says that it cannot."""
 
     def generate(
@@ -122,7 +122,7 @@ class EndpointModel:
         max_tokens: int = 96,
         seed: int = 0,
         stop: threading.Event | None = None,
-        schema: Mapping[str, Any] | None = None,
+        schema: JsonObject | None = None,
     ) -> Iterator[Stage | Token | Finished]:
         """As `Model.generate`; `adapter` is the one named here, the served model being the tuned one."""
         reply = _Reply()
@@ -155,7 +155,7 @@ class EndpointModel:
     # --- asking ------------------------------------------------------------------------------------
 
     def _ask(
-        self, request: Mapping[str, Any], stop: threading.Event | None
+        self, request: JsonObject, stop: threading.Event | None
     ) -> Generator[Stage, None, Iterable[Any] | None]:
         """Send the request until the server begins to answer.
 
@@ -175,7 +175,7 @@ class EndpointModel:
                 return None
         raise AssertionError("the last try returns or raises")
 
-    def _send(self, request: Mapping[str, Any]) -> Iterable[Any]:
+    def _send(self, request: JsonObject) -> Iterable[Any]:
         """The answer's chunks. An optional field that the server refuses by name is left out from then on."""
         while True:
             try:
@@ -187,7 +187,7 @@ class EndpointModel:
                     raise
                 self._refused.add(named[0])
 
-    def _send_once(self, request: Mapping[str, Any]) -> Iterable[Any]:
+    def _send_once(self, request: JsonObject) -> Iterable[Any]:
         fields = {name: value for name, value in request.items() if name not in self._refused}
         if "max_tokens" in self._refused and "max_tokens" in request:
             fields["max_completion_tokens"] = request["max_tokens"]

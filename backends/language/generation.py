@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 import torch
 from jinja2 import TemplateError
 
-from backends.datatypes import Finished, Token, Usage, UserError
+from backends.datatypes import Finished, JsonObject, Token, Usage, UserError
 from backends.language.constraints import SchemaConstraint, Vocabulary, read_vocabulary
 from backends.language.loading import (
     adapter_fingerprint,
@@ -96,7 +96,7 @@ class LanguageModel:
         max_tokens: int = 96,
         seed: int = 0,
         stop: threading.Event | None = None,
-        schema: Mapping[str, Any] | None = None,
+        schema: JsonObject | None = None,
     ) -> Iterator[Token | Finished]:
         """Stream the answer, then one `Finished`; when `stop` is set it ends early in the same way.
 
@@ -170,7 +170,7 @@ class LanguageModel:
         """
         return None if adapter is None else self._network(adapter)
 
-    def prepare_schema(self, schema: Mapping[str, Any]) -> None:
+    def prepare_schema(self, schema: JsonObject) -> None:
         """Compile this schema now, before an answer is timed; raises UserError when that cannot be done."""
         SchemaConstraint(self._vocabulary, schema, self.context)
 

@@ -28,7 +28,7 @@ from gguf import (
 from gguf.quants import dequantize
 from safetensors import SafetensorError, safe_open
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, JsonValue, UserError
 
 ARCHITECTURE = "llama"
 CONVERTERS = "llama.cpp's own converters (convert_hf_to_gguf.py, convert_lora_to_gguf.py) know more"
@@ -113,7 +113,7 @@ def write_model(folder: Path, out: Path, name: str) -> None:
     _write(out, fill)
 
 
-def _add_shape(writer: GGUFWriter, config: Mapping[str, Any], shape: Shape) -> None:
+def _add_shape(writer: GGUFWriter, config: JsonObject, shape: Shape) -> None:
     rope = config.get("rope_parameters") or {}
     writer.add_context_length(int(config["max_position_embeddings"]))
     writer.add_embedding_length(int(config["hidden_size"]))
@@ -158,7 +158,7 @@ def _add_tokenizer(writer: GGUFWriter, folder: Path) -> None:
         writer.add_chat_template(config["chat_template"])
 
 
-def _word_splitting(tokenizer: Mapping[str, Any], folder: Path) -> str:
+def _word_splitting(tokenizer: JsonObject, folder: Path) -> str:
     """llama.cpp's name of how the tokenizer splits a text into words before it joins bytes."""
     pre = tokenizer.get("pre_tokenizer") or {}
     parts = pre.get("pretokenizers", [pre])
@@ -311,11 +311,11 @@ def _write(out: Path, fill: Callable[[GGUFWriter], None]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _config(folder: Path) -> dict[str, JsonValue]:
     return _json(folder / "config.json")
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _json(file: Path) -> dict[str, JsonValue]:
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:

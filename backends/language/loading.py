@@ -23,7 +23,7 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 from backends.language import base_model
 from backends.system.hardware import device, free_memory
 
@@ -77,7 +77,7 @@ def load_pretrained(
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     problem: Exception | None = None
     for only_local in [True] if local or offline else [True, False]:
-        options: dict[str, Any] = {"local_files_only": only_local, "trust_remote_code": False}
+        options: dict[str, JsonValue] = {"local_files_only": only_local, "trust_remote_code": False}
         weights = {"dtype": dtype, "attn_implementation": attention, "use_safetensors": True}
         weights |= _in_four_bits(dtype) if four_bits else {}
         try:
@@ -99,7 +99,7 @@ def load_pretrained(
     ) from problem
 
 
-def _in_four_bits(dtype: torch.dtype) -> dict[str, Any]:
+def _in_four_bits(dtype: torch.dtype) -> dict[str, JsonValue]:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UserError("Weights of 4 bits need the package bitsandbytes: pip install -e '.[qlora]'.")
     kept = BitsAndBytesConfig(

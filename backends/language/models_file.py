@@ -24,12 +24,12 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from backends.datatypes import BACKEND_NAMES, BackendName, UserError
+from backends.datatypes import BACKEND_NAMES, BackendName, JsonValue, UserError
 
 FILE = "models.toml"
 TUNED: tuple[BackendName, ...] = ("fine_tuned", "hybrid")
@@ -62,7 +62,7 @@ class ServedModel(BaseModel):
     longest: float = Field(300, gt=0, description="Seconds after which an answer is cut off.")
     retries: int = Field(3, ge=0, le=10, description="Further tries when the server is busy or unreachable.")
     lora: tuple[Lora, ...] = Field((), description="Adapters of llama.cpp's server to answer with.")
-    extra: dict[str, Any] = Field(default_factory=dict, description="Further fields of every request.")
+    extra: dict[str, JsonValue] = Field(default_factory=dict, description="Further fields of every request.")
     prompt_per_million_tokens: float | None = Field(None, ge=0)
     completion_per_million_tokens: float | None = Field(None, ge=0)
     currency: str = "USD"
@@ -142,7 +142,7 @@ def served(workspace: Path, name: str, backend: BackendName) -> ServedModel | No
     return _checked(called, {**common, **(own or {})})
 
 
-def _tables(path: Path) -> dict[str, dict[str, Any]]:
+def _tables(path: Path) -> dict[str, dict[str, JsonValue]]:
     if not path.is_file():
         return {}
     try:
@@ -156,11 +156,11 @@ def _tables(path: Path) -> dict[str, dict[str, Any]]:
     return content
 
 
-def _is(table: Any) -> bool:
+def _is(table: JsonValue) -> bool:
     return isinstance(table, dict)
 
 
-def _checked(name: str, fields: dict[str, Any]) -> ServedModel:
+def _checked(name: str, fields: dict[str, JsonValue]) -> ServedModel:
     try:
         return ServedModel(**{**fields, "name": name})
     except ValidationError as error:

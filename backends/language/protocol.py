@@ -7,11 +7,11 @@ an address. It knows neither of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from backends.datatypes import Finished, Stage, Token
+from backends.datatypes import Finished, JsonObject, Stage, Token
 
 Messages = Sequence[dict[str, str]]
 
@@ -39,7 +39,7 @@ class Model(Protocol):
         """Do what its first answer would wait for; it stays done while somebody holds the result."""
         ...
 
-    def prepare_schema(self, schema: Mapping[str, Any]) -> None:
+    def prepare_schema(self, schema: JsonObject) -> None:
         """Do what the first answer under this schema would wait for; UserError when it cannot be kept."""
         ...
 
@@ -52,7 +52,7 @@ class Model(Protocol):
         max_tokens: int = 96,
         seed: int = 0,
         stop: threading.Event | None = None,
-        schema: Mapping[str, Any] | None = None,
+        schema: JsonObject | None = None,
     ) -> Iterator[Stage | Token | Finished]:
         """Stream the answer, then one `Finished`; when `stop` is set it ends early in the same way.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, UserError
 from backends.retrieval.cross_encoder import RERANKER, CrossEncoder, merged_weights
 from backends.retrieval.embedding import MODEL_SHA256, batches, load_tokenizer
 from backends.retrieval.minilm import Bert, Precision, best_precision
@@ -148,8 +148,8 @@ class SpanReader:
         return Span(start, end, passage[start:end], score, 1 / (1 + math.exp(score)))
 
     @cached_property
-    def _card(self) -> Mapping[str, Any]:
-        card: Mapping[str, Any] = json.loads((self._folder / "card.json").read_text(encoding="utf-8"))
+    def _card(self) -> JsonObject:
+        card: JsonObject = json.loads((self._folder / "card.json").read_text(encoding="utf-8"))
         return card
 
     def _load(self) -> Bert:

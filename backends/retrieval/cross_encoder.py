@@ -11,14 +11,14 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, UserError
 from backends.retrieval.embedding import (
     ADAPTER_WEIGHTS,
     MODEL_SHA256,
@@ -145,9 +145,9 @@ class CrossEncoder:
             self._bert = Bert(weights, self._precision or best_precision())
         return self._bert
 
-    def _card(self) -> Mapping[str, Any]:
+    def _card(self) -> JsonObject:
         path = self._folder / "card.json"
-        card: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        card: JsonObject = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return card
 
 

@@ -9,12 +9,11 @@ seen beside the rest. Without questions that ask for JSON, the documents' own ar
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
-from backends.datatypes import Answer, BackendName, Question
+from backends.datatypes import Answer, BackendName, JsonObject, JsonValue, Question
 from backends.evaluation.metrics import field_accuracy, follows_schema
 from backends.evaluation.probes import chosen
 from backends.evaluation.scoring import schema_of
@@ -36,7 +35,7 @@ from backends.stress.records import (
 PLAIN, FEW_SHOT, CONSTRAINED, PROSE = "prompt only", "few-shot", "constrained decoding", "prose"
 EXAMPLES = 2
 Fields = dict[tuple[str, str], list[float]]  # shares of right fields by backend and way of asking
-OWN_SCHEMA: dict[str, Any] = {
+OWN_SCHEMA: dict[str, JsonValue] = {
     "type": "object",
     "properties": {"answer": {"type": "string"}, "document": {"type": "string"}},
     "required": ["answer", "document"],
@@ -47,7 +46,7 @@ OWN_SCHEMA: dict[str, Any] = {
 @dataclass(frozen=True)
 class Task:
     question: Question  # carries its schema
-    gold: Mapping[str, Any]
+    gold: JsonObject
     examples: str = ""
 
 

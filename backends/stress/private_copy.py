@@ -31,6 +31,7 @@ from backends.datatypes import (
     Document,
     Evidence,
     Hit,
+    JsonValue,
     Question,
     RetrievalMode,
     Sentence,
@@ -217,7 +218,7 @@ class PrivateCopySubject:
         trainer.adapters.activate(name)
         return done.seconds
 
-    def change_cost(self, backend: BackendName, characters: int) -> dict[str, Any]:
+    def change_cost(self, backend: BackendName, characters: int) -> dict[str, JsonValue]:
         """Embedding the document again; for tuned backends also one training run as its card measured it."""
         tokens, seconds, basis = characters / REEMBEDDED_CHARACTERS_PER_TOKEN, 0.0, []
         if backend in RETRIEVING:

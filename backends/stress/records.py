@@ -10,9 +10,9 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
-from backends.datatypes import Answer, BackendName, Document, Question, UserError
+from backends.datatypes import Answer, BackendName, Document, JsonObject, Question, UserError
 from backends.evaluation.statistics import Interval, bootstrap_interval, wilson_interval
 from backends.system.reporting import Report, no_report
 
@@ -88,7 +88,7 @@ class StressSubject(Protocol):
         """Train this backend's adapter again, for this subject alone; returns the seconds it took."""
         ...
 
-    def change_cost(self, backend: BackendName, characters: int) -> Mapping[str, Any]:
+    def change_cost(self, backend: BackendName, characters: int) -> JsonObject:
         """What following a change of a document of that length costs: amount, currency, basis, tokens."""
         ...
 
@@ -124,7 +124,7 @@ class StressRow:
     value: float
     interval: Interval
     count: int
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ and the sentence are kept: answers quote documents, and what was forgotten must 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from backends.datatypes import JsonObject, JsonValue
 from backends.stress.records import Measurement, Result, StressRow, StressTest
 from backends.system.files import write_whole
 from backends.system.json_values import plain
@@ -61,13 +62,13 @@ def _time(path: Path) -> str:
 
 
 def _read(path: Path) -> Stored:
-    raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    raw: dict[str, JsonValue] = json.loads(path.read_text(encoding="utf-8"))
     rows = tuple(_row(row) for row in raw["rows"])
     result = Result(raw["test"], rows, raw["sentence"], (), seed=raw["seed"])
     return Stored(raw["run"], raw["at"], result)
 
 
-def _row(raw: Mapping[str, Any]) -> StressRow:
+def _row(raw: JsonObject) -> StressRow:
     details = {name: _detail(value) for name, value in raw["details"].items()}
     return StressRow(**{**raw, "interval": tuple(raw["interval"]), "details": details})
 

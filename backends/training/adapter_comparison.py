@@ -5,10 +5,9 @@ Enters: `Adapter` records with their cards. Leaves: differences in words, sizes,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from backends.datatypes import JsonObject, JsonValue
 from backends.training.adapters import Adapter
 
 
@@ -58,14 +57,14 @@ def same_rows(first: Adapter, second: Adapter) -> bool:
     return bool(first.card.data_fingerprint) and (first.card.data_fingerprint == second.card.data_fingerprint)
 
 
-def score_words(score: Mapping[str, Any] | None) -> str:
+def score_words(score: JsonObject | None) -> str:
     """`31 of 48` for the record of a held-out score."""
     if not score:
         return "-"
     return f"{round(score['contains'] * score['rows'])} of {score['rows']}"
 
 
-def _number(value: Any, digits: int = 3) -> str:
+def _number(value: JsonValue, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if isinstance(value, int | float) else "-"
 
 
@@ -83,7 +82,7 @@ class TrainingCost:
     amount: float
 
 
-def training_cost(report: Mapping[str, Any], *, watts: float, price_per_hour: float) -> TrainingCost:
+def training_cost(report: JsonObject, *, watts: float, price_per_hour: float) -> TrainingCost:
     """Measured seconds x the machine's watts, and x the price of its hour."""
     seconds = float(report.get("seconds") or 0.0)
     return TrainingCost(seconds, watts * seconds / 3600, price_per_hour * seconds / 3600)

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from safetensors import SafetensorError, safe_open
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, UserError
 from backends.training.adapter_gguf import LORA_WEIGHT, unpack_gguf
 from backends.training.adapters import (
     CARD,
@@ -159,7 +159,7 @@ def _checked(folder: Path, source: str, name: str, kind: AdapterKind, base: Base
     )
 
 
-def _same_base(config: Mapping[str, Any], source: str, base: BaseModel) -> None:
+def _same_base(config: JsonObject, source: str, base: BaseModel) -> None:
     """Layers that fit do not make it the same model: a model's instruct version has the same ones."""
     named = str(config.get("base_model_name_or_path") or "").rstrip("/\\")
     last = _plain(re.split(r"[/\\]", named)[-1])

@@ -12,12 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, JsonValue, UserError
 from backends.language.gguf_files import (
     LoraLayer,
     LoraWeights,
@@ -78,7 +77,7 @@ def _of_folder(folder: Path) -> LoraWeights:
     return LoraWeights(layers, alpha)
 
 
-def _factor(config: Mapping[str, Any], layer: str, rank: int) -> float:
+def _factor(config: JsonObject, layer: str, rank: int) -> float:
     """What PEFT multiplies B A of this layer with."""
     alpha = config["lora_alpha"]
     for pattern, own in (config.get("alpha_pattern") or {}).items():
@@ -87,7 +86,7 @@ def _factor(config: Mapping[str, Any], layer: str, rank: int) -> float:
     return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
-def _config_of(lora: LoraWeights, base_model: str) -> dict[str, Any]:
+def _config_of(lora: LoraWeights, base_model: str) -> dict[str, JsonValue]:
     """The configuration by which PEFT reads them as llama.cpp does; the factor is 1 without an alpha."""
     ranks = {layer: len(matrices.a) for layer, matrices in lora.layers.items()}
     rank = max(ranks.values())

@@ -17,9 +17,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, JsonValue, UserError
 from backends.system.files import MODELS, write_whole
 
 AdapterKind = Literal["fine_tuned", "hybrid", "embedder"]
@@ -53,8 +53,8 @@ class AdapterCard:
     documents: tuple[LearnedDocument, ...] = ()
     rows: int = 0
     created: str = ""  # ISO time
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    report: Mapping[str, Any] = field(default_factory=dict)  # losses, held-out scores, seconds
+    parameters: JsonObject = field(default_factory=dict)
+    report: JsonObject = field(default_factory=dict)  # losses, held-out scores, seconds
     data_fingerprint: str = ""  # of the rows it learned and was measured on
     origin: str = "trained"  # or "imported"
 
@@ -202,7 +202,7 @@ class Adapters:
         """For each kind the adapters that were active before, the last one last."""
         return dict(self._stored().get("earlier", {}))
 
-    def _stored(self) -> dict[str, Any]:
+    def _stored(self) -> dict[str, JsonValue]:
         path = self.folder / ACTIVE_FILE
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
@@ -282,5 +282,5 @@ def write_card(folder: Path, card: AdapterCard) -> None:
     _write_json(folder / CARD, asdict(card))
 
 
-def _write_json(path: Path, value: Any) -> None:
+def _write_json(path: Path, value: JsonValue) -> None:
     write_whole(path, json.dumps(value, ensure_ascii=False, indent=1))

@@ -9,16 +9,15 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, JsonValue, UserError
 
 
-def write_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
+def write_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], state: JsonObject) -> None:
     """Replace the checkpoint at `path`; it is on the disk when this returns.
 
     Raises UserError when the disk is full or the place cannot be written; the old checkpoint stays.
@@ -39,11 +38,11 @@ def write_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], state: Map
         raise UserError(f"The checkpoint could not be saved: {error}.") from error
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, JsonValue]]:
     """(tensors, state) of a checkpoint. Raises UserError when it cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
-            state: dict[str, Any] = json.loads(file.metadata()["state"])
+            state: dict[str, JsonValue] = json.loads(file.metadata()["state"])
             return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"The checkpoint {path.name} cannot be read: {error}.") from error

@@ -7,11 +7,10 @@ error for a loss that is no number any more. It knows no model and activates not
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, UserError
 from backends.system.paired_test import SIGNIFICANT, McNemar, mcnemar
 
 Verdict = Literal["better", "worse", "unproven"]
@@ -87,7 +86,7 @@ class Gain:
         return "p < 0.001" if self.test.p < 0.001 else f"p = {self.test.p:.3f}"
 
 
-def gain_of(report: Mapping[str, Any]) -> Gain:
+def gain_of(report: JsonObject) -> Gain:
     """The gain that a training's report tells of (`TrainingReport` as a mapping, as the card keeps it)."""
     before, after = (report.get(f"score_{when}") or {} for when in ("before", "after"))
     rows = min(int(score.get("rows", 0)) for score in (before, after))

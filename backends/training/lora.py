@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, UserError
 from backends.language.answer_text import without_markers
 from backends.language.compared_words import holds, says_the_same
 from backends.language.generation import TextStream, decode, encode, end_tokens, render
@@ -207,7 +207,7 @@ class _Position:
     curve: list[tuple[int, float, float | None]] = field(default_factory=list)
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> _Position:
+    def from_state(cls, state: JsonObject) -> _Position:
         made = cls(**state)
         made.curve = [(int(e), float(t), h) for e, t, h in made.curve]
         if isinstance(made.score_before, dict):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonObject, JsonValue, UserError
 from backends.system.files import write_whole
 from backends.training.adapters import AdapterCard, write_card
 from backends.training.lora import LoraParams
@@ -57,14 +57,14 @@ def _lines(examples: Sequence[Example], form: Form) -> str:
     return "".join(json.dumps(_row(example, form), ensure_ascii=False) + "\n" for example in examples)
 
 
-def _row(example: Example, form: Form) -> dict[str, Any]:
+def _row(example: Example, form: Form) -> dict[str, JsonValue]:
     """One exchange. TRL learns the completion alone where prompt and completion are apart."""
     prompt = list(example.messages)
     answer = {"role": "assistant", "content": example.answer}
     return {"prompt": prompt, "completion": [answer]} if form == "trl" else {"messages": [*prompt, answer]}
 
 
-def _yaml(fields: Mapping[str, Any]) -> str:
+def _yaml(fields: JsonObject) -> str:
     import yaml
 
     return str(yaml.safe_dump(dict(fields), sort_keys=False, allow_unicode=True))
@@ -125,7 +125,7 @@ def _llama_factory(params: LoraParams, base: str) -> dict[str, str]:
 def _axolotl(params: LoraParams, base: str) -> dict[str, str]:
     """For `axolotl train config.yaml`, run in the folder."""
 
-    def dataset(file: str) -> dict[str, Any]:
+    def dataset(file: str) -> dict[str, JsonValue]:
         return {
             "path": file,
             "ds_type": "json",
@@ -217,11 +217,11 @@ def _hosted(params: LoraParams, base: str) -> dict[str, str]:
     return {"job.json": json.dumps(job, indent=1) + "\n"}
 
 
-def _lora(params: LoraParams) -> dict[str, Any]:
+def _lora(params: LoraParams) -> dict[str, JsonValue]:
     return {"lora_r": params.rank, "lora_alpha": params.alpha, "lora_dropout": params.dropout}
 
 
-def _steps(params: LoraParams) -> dict[str, Any]:
+def _steps(params: LoraParams) -> dict[str, JsonValue]:
     """What transformers' trainer calls the run of a training."""
     return {
         "per_device_train_batch_size": BATCH,

@@ -11,13 +11,12 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from backends.answering.overlap import best_support
-from backends.datatypes import Source, TrainingRow, UserError
+from backends.datatypes import JsonObject, JsonValue, Source, TrainingRow, UserError
 from backends.language.answer_text import cited_markers, is_abstention
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
 from backends.system.csv_file import read_csv
@@ -81,7 +80,7 @@ def load_rows(path: Path) -> list[TrainingRow]:
     return rows
 
 
-def _json_rows(path: Path) -> Iterable[tuple[int, Mapping[str, Any]]]:
+def _json_rows(path: Path) -> Iterable[tuple[int, JsonObject]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -98,7 +97,7 @@ def _json_rows(path: Path) -> Iterable[tuple[int, Mapping[str, Any]]]:
         yield number, row
 
 
-def _csv_rows(path: Path) -> Iterable[tuple[int, Mapping[str, Any]]]:
+def _csv_rows(path: Path) -> Iterable[tuple[int, JsonObject]]:
     columns, rows = read_csv(path)
     if not {"question", "answer"} <= set(columns):
         found = ", ".join(columns) or "none"
@@ -108,7 +107,7 @@ def _csv_rows(path: Path) -> Iterable[tuple[int, Mapping[str, Any]]]:
         yield number, {**row, "documents": [each.strip() for each in named if each.strip()]}
 
 
-def _row(raw: Mapping[str, Any]) -> TrainingRow:
+def _row(raw: JsonObject) -> TrainingRow:
     if "messages" in raw:
         question, answer = _exchange(raw["messages"])
     else:
@@ -122,7 +121,7 @@ def _row(raw: Mapping[str, Any]) -> TrainingRow:
     return TrainingRow(str(question).strip(), str(answer).strip(), tuple(str(each) for each in documents))
 
 
-def _exchange(messages: Any) -> tuple[Any, Any]:
+def _exchange(messages: JsonValue) -> tuple[JsonValue, JsonValue]:
     """(question, answer) of chat messages: one user turn, one assistant turn; a system turn is left out."""
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
         raise UserError('"messages" must be a list of {"role", "content"} objects.')

@@ -17,14 +17,14 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from backends.datatypes import Chunk, TrainingRow, UserError
+from backends.datatypes import Chunk, JsonObject, JsonValue, TrainingRow, UserError
 from backends.system.files import ROOT, write_whole
 from backends.training.adapters import ADAPTER_KINDS, AdapterKind, LearnedDocument
 from backends.training.embedder_pairs import Pair
@@ -48,7 +48,7 @@ class TrainingPlan:
     name: str
     kind: AdapterKind
     model: str
-    params: Mapping[str, Any]  # of `LoraParams`
+    params: JsonObject  # of `LoraParams`
     documents: tuple[LearnedDocument, ...] = ()
     warnings: tuple[str, ...] = ()
     owner: str = ""
@@ -130,7 +130,7 @@ class TrainingRun:
     def resumable(self) -> bool:
         return (self.folder / "examples.jsonl").is_file() and not self.alive
 
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[dict[str, JsonValue]]:
         """What the run has told so far; a line that is being written is left for the next look."""
         path = self.folder / "events.jsonl"
         if not path.is_file():
@@ -231,7 +231,7 @@ class TrainingRun:
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.made.parent, ignore_errors=True)
 
-    def _stored(self) -> dict[str, Any]:
+    def _stored(self) -> dict[str, JsonValue]:
         path = self.folder / "state.json"
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
@@ -368,5 +368,5 @@ def write_rows(path: Path, rows: Sequence[TrainingRow]) -> None:
     write_whole(path, "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows))
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: JsonObject) -> None:
     write_whole(path, json.dumps(value, ensure_ascii=False))

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 from backends.system import traces
 from backends.system.files import append_line
 from backends.training.adapters import Adapters
@@ -82,7 +82,7 @@ def _train(
             if event.step < event.steps and now - told < TELL:
                 return
             told = now
-        row: dict[str, Any] = {"event": type(event).__name__, **asdict(event)}
+        row: dict[str, JsonValue] = {"event": type(event).__name__, **asdict(event)}
         append_line(run.folder / "events.jsonl", json.dumps(row, ensure_ascii=False))
 
     if plan.kind == "embedder":

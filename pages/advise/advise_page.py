@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -31,7 +30,7 @@ from backends.advice.advisor import (
 )
 from backends.advice.findings import STRESSED, books_of, evidence_of, stress_findings
 from backends.costs.prices import Book
-from backends.datatypes import BackendName
+from backends.datatypes import BackendName, JsonValue
 from backends.stress import results
 from pages.advise import advice_report
 from pages.ui import assumptions, measured, resources, session
@@ -103,7 +102,7 @@ def questionnaire(found: dict[str, Prefilled], service: Service) -> Answers:
             value: float = assumptions.ask(replace(shared[ask.key], help=_help(ask)), ask.question)
         else:
             value = _level(ask, answers) if ask.levels else _number(ask, answers)
-        changed: dict[str, Any] = {ask.key: value}
+        changed: dict[str, JsonValue] = {ask.key: value}
         answers = replace(answers, **changed)
         if ask.key in found and value == getattr(prefill(found), ask.key):
             st.caption(f"From {markdown(found[ask.key].source)}.")
@@ -168,7 +167,7 @@ def _list(found: Sequence[Reason]) -> None:
 
 def marks_table(advice: Advice) -> None:
     st.markdown("**Marks, 0 to 1, and their weights**")
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, JsonValue]] = [
         {
             "Point": s.criterion.label + ("" if s.measured else " (assumed)"),
             "Weight": f"{s.weight:g}",
@@ -177,7 +176,7 @@ def marks_table(advice: Advice) -> None:
         for s in advice.scores
     ]
     rows.append({"Point": "Weighted mean", "Weight": "", **{NAMES[n]: advice.totals[n] for n in APPROACHES}})
-    columns: dict[str, Any] = {
+    columns: dict[str, JsonValue] = {
         NAMES[n]: st.column_config.ProgressColumn(width=96, min_value=0.0, max_value=1.0, format="%.2f")
         for n in APPROACHES
     }

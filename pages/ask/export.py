@@ -9,9 +9,8 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from typing import Any
 
-from backends.datatypes import Answer
+from backends.datatypes import Answer, JsonValue
 from backends.system.json_values import plain
 from backends.system.wording import money
 from pages.ask.verdict import verdict
@@ -43,7 +42,7 @@ def as_csv(rounds: Sequence[Round]) -> str:
     return out.getvalue()
 
 
-def _row(answer: Answer) -> dict[str, Any]:
+def _row(answer: Answer) -> dict[str, JsonValue]:
     cited = [f"{c.document}{f' p. {c.page}' if c.page is not None else ''}" for c in answer.citations]
     return {
         "question": answer.question,
@@ -67,7 +66,7 @@ def _row(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _safe(value: Any) -> Any:
+def _safe(value: JsonValue) -> JsonValue:
     """A text that a spreadsheet would run as a formula gets a quote in front."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 

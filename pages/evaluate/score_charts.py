@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from backends.datatypes import JsonValue
 from backends.evaluation.comparison import Board, arm_label, clearly_best
 from backends.evaluation.scoring import BY_KEY, Score, Scoreboard
 from backends.evaluation.sweeps import Point, pareto_front
@@ -140,7 +141,7 @@ def category_chart(board: Board, theme: Theme) -> Chart | None:
     if not categories:
         return None
     figure = go.Figure()
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, JsonValue]] = []
     spread = 0.16
     names = list(board.arms)
     for place, (arm, scores) in enumerate(board.arms.items()):
@@ -194,7 +195,7 @@ def stage_chart(board: Board, theme: Theme) -> Chart:
     """Median time of each stage, stacked."""
     figure = go.Figure()
     arms = board.arms
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, JsonValue]] = [
         {"arm": name, "stage": stage, **{f"p{p}_ms": v for p, v in shares.items()}}
         for name, arm in arms.items()
         for stage, shares in arm.latency_ms.items()

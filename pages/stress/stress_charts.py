@@ -6,11 +6,11 @@ Enters: the result of a stress test. Leaves: a `Chart`. It measures nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from backends.datatypes import JsonValue
 from backends.stress.latency import CLAIMED
 from backends.stress.records import Measurement, Result, StressRow
 from pages.ui.charts import Chart
@@ -77,7 +77,7 @@ def _bars(result: Result, rows: Sequence[StressRow], theme: Theme) -> Chart:
     figure = go.Figure()
     names = [f"{LOOKS[row.backend].mark} {LOOKS[row.backend].label}" for row in rows]
     series = SERIES.get(result.test, (("measured", _main),))
-    data: list[dict[str, Any]] = []
+    data: list[dict[str, JsonValue]] = []
     for (words, get), pattern in zip(series, PATTERNS, strict=False):
         found = [get(row) for row in rows]
         if not any(found):
@@ -111,7 +111,7 @@ def _bars(result: Result, rows: Sequence[StressRow], theme: Theme) -> Chart:
 
 def _noise(result: Result, rows: Sequence[StressRow], theme: Theme) -> Chart:
     figure = go.Figure()
-    data: list[dict[str, Any]] = []
+    data: list[dict[str, JsonValue]] = []
     for row in rows:
         levels: dict[str, Measurement] = row.details.get("distractors", {})
         if not levels:
@@ -147,7 +147,7 @@ def _latency(result: Result, rows: Sequence[StressRow], theme: Theme) -> Chart:
         annotation={"text": f"often quoted: {low:.0f} to {high:.0f} ms", "font": {"size": 13}},
         annotation_position="top left",
     )  # fmt: skip
-    data: list[dict[str, Any]] = []
+    data: list[dict[str, JsonValue]] = []
     for row in rows:
         look, found = LOOKS[row.backend], row.details["by_size"]
         figure.add_scatter(
@@ -175,7 +175,7 @@ def _latency(result: Result, rows: Sequence[StressRow], theme: Theme) -> Chart:
     return Chart(result.sentence, figure, result.sentence, pd.DataFrame(data), "stress-latency")
 
 
-def _errors(found: Sequence[Measurement | None]) -> dict[str, Any]:
+def _errors(found: Sequence[Measurement | None]) -> dict[str, JsonValue]:
     return {
         "type": "data",
         "symmetric": False,
@@ -194,7 +194,7 @@ def _words(measured: Measurement | None) -> str:
     return f"{measured.value:.0%} of {measured.count} ({low:.0%} to {high:.0%})"
 
 
-def _data(row: StressRow, series: str, measured: Measurement) -> dict[str, Any]:
+def _data(row: StressRow, series: str, measured: Measurement) -> dict[str, JsonValue]:
     return {
         "backend": row.backend,
         "series": series,

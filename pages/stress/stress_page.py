@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from backends.costs.monthly import change_cost
+from backends.datatypes import JsonValue
 from backends.settings import default_workspace
 from backends.stress import results
 from backends.stress.form import side_by_side
@@ -273,7 +273,7 @@ def _title(name: str) -> str:
     return TITLES.get(name) or name.replace("_", " ").capitalize()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: JsonValue) -> str:
     if isinstance(value, Measurement):
         if value.interval[0] >= 0 and value.interval[1] <= 1:
             return f"{value.value:.0%} ({value.interval[0]:.0%}-{value.interval[1]:.0%})"

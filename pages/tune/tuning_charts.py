@@ -5,13 +5,13 @@ Enters: a run's picture, adapters. Leaves: a `Chart`. With `charts` among the fe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from backends.datatypes import JsonObject
 from backends.evaluation.statistics import wilson_interval
 from backends.training.adapters import Adapter, AdapterKind
 from pages.ui.charts import SYMBOLS, Chart
@@ -73,7 +73,7 @@ class RightAnswers:
     rows: int
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any] | None) -> RightAnswers | None:
+    def from_record(cls, record: JsonObject | None) -> RightAnswers | None:
         return None if not record else cls(round(record["contains"] * record["rows"]), record["rows"])
 
     @property

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from textwrap import wrap
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from backends.datatypes import Answer
+from backends.datatypes import Answer, JsonValue
 from backends.system.wording import money
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, Look, Theme, label
@@ -380,7 +379,7 @@ def _upright(figure: go.Figure, unit: str) -> None:
     figure.update_yaxes(title=unit, rangemode="tozero")
 
 
-def _layout(height: int) -> dict[str, Any]:
+def _layout(height: int) -> dict[str, JsonValue]:
     return {
         "height": height,
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
+from backends.datatypes import JsonObject
 from backends.system.files import write_whole
 
 FILE = "choices.json"
@@ -21,7 +21,7 @@ FILE = "choices.json"
 class Choices:
     """`settings` are those that differ from the defaults; `collections` are names of documents by name."""
 
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: JsonObject = field(default_factory=dict)
     backends: tuple[str, ...] = ()
     scope: str = ""
     selected: tuple[str, ...] = ()

@@ -16,9 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
-from backends.datatypes import BackendName, Document, Question
+from backends.datatypes import BackendName, Document, JsonObject, JsonValue, Question
 from backends.evaluation import subject as subject_module
 from backends.evaluation.archive import FOLDER, Archive, Arm, RunRecord
 from backends.evaluation.comparison import Board
@@ -47,7 +46,7 @@ class Order:
     settings: Settings
     name: str = ""
     own: bool = False  # the questions are the visitor's own
-    grid: tuple[Mapping[str, Any], ...] = ()  # settings to try: a sweep
+    grid: tuple[JsonObject, ...] = ()  # settings to try: a sweep
     models: tuple[str, ...] = ()  # asked beside each other; none: that of the settings
 
 
@@ -189,9 +188,9 @@ def _arms(order: Order) -> tuple[Arm, ...]:
     return sweep_arms(order.backends, order.settings, changes)
 
 
-def grid_of(axes: Mapping[str, Sequence[Any]]) -> tuple[Mapping[str, Any], ...]:
+def grid_of(axes: Mapping[str, Sequence[JsonValue]]) -> tuple[JsonObject, ...]:
     """Every combination of the values."""
-    points: list[dict[str, Any]] = [{}]
+    points: list[dict[str, JsonValue]] = [{}]
     for name, values in axes.items():
         points = [{**point, name: value} for point in points for value in values]
     return tuple(points)

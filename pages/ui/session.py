@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 from backends.costs.prices import Price
-from backends.datatypes import BackendName, UserError
+from backends.datatypes import BackendName, JsonValue, UserError
 from backends.settings import Settings, default_workspace, make_settings
 from backends.system.viewers import viewer_folder, viewer_id
 from pages.ui import choices
@@ -67,7 +67,9 @@ class Session:
     uploads: int = 0  # makes the drop zone a new, empty one after each upload
     notice: str | None = None  # one sentence about what was just done
     linked: tuple[str, str] | None = None  # the question of a link, and what the link could not bring along
-    kept: dict[str, Any] = field(default_factory=dict)  # inputs that outlive a page change, by widget key
+    kept: dict[str, JsonValue] = field(
+        default_factory=dict
+    )  # inputs that outlive a page change, by widget key
     hosted: str | None = None  # whose prices count: a table of the price book
     prices: dict[str, dict[str, Price]] = field(default_factory=dict)  # changed ones, by hosted model and key
     indexed: tuple[int, int, str] | None = None  # size, overlap and way an indexing job was last started for
@@ -144,7 +146,7 @@ def show_settings(*, only_missing: bool = False) -> None:
     With `only_missing` those that Streamlit has forgotten: it drops a widget's value when a run ends early.
     """
     session = current()
-    shown: dict[str, Any] = {name: getattr(session.settings, name) for name in EDITABLE}
+    shown: dict[str, JsonValue] = {name: getattr(session.settings, name) for name in EDITABLE}
     for name, value in (shown | {"backends": list(session.backends), "role": session.role or OWNER}).items():
         if not (only_missing and name in st.session_state):
             st.session_state[name] = value

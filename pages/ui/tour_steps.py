@@ -6,9 +6,9 @@ step promises an outcome: what a visitor sees is measured while they look.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from backends.datatypes import JsonObject
 
 HOME = "Compare"
 
@@ -21,7 +21,7 @@ class Step:
     page: str
     do: str
     look: str
-    fills: Mapping[str, Any] = field(default_factory=dict)
+    fills: JsonObject = field(default_factory=dict)
 
 
 STEPS = (

@@ -9,9 +9,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 from backends.system.jobs import JobContext
 from backends.system.reporting import Report
 from backends.training.gain import gain_of
@@ -105,19 +104,19 @@ def _better(trainer: Trainer, name: str) -> bool:
 class Picture:
     """What a run has told so far, ready to be drawn."""
 
-    steps: tuple[dict[str, Any], ...]
-    epochs: tuple[dict[str, Any], ...]  # epoch 0 is before training
-    measuring: dict[str, Any] | None  # while held-out rows are being answered
+    steps: tuple[dict[str, JsonValue], ...]
+    epochs: tuple[dict[str, JsonValue], ...]  # epoch 0 is before training
+    measuring: dict[str, JsonValue] | None  # while held-out rows are being answered
 
     @property
-    def last(self) -> dict[str, Any] | None:
+    def last(self) -> dict[str, JsonValue] | None:
         return self.steps[-1] if self.steps else None
 
 
 def picture(run: TrainingRun) -> Picture:
     """Steps repeated after an interruption count once, as they were the second time."""
-    steps: dict[int, dict[str, Any]] = {}
-    epochs: dict[int, dict[str, Any]] = {}
+    steps: dict[int, dict[str, JsonValue]] = {}
+    epochs: dict[int, dict[str, JsonValue]] = {}
     events = run.events()
     for event in events:
         if event["event"] == "TrainingProgress":

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 _NEVER = (
     "script", "style", "noscript", "template", "svg", "iframe", "head", "title", "ix:header", "canvas",
@@ -48,7 +49,7 @@ class _Size:
     links: int = 0
 
 
-def remove_boilerplate(root: Any) -> tuple[str, ...]:
+def remove_boilerplate(root: Element) -> tuple[str, ...]:
     """Take menus, footers and hidden parts out of the page."""
     notes = remove_invisible(root)
     sizes = _sizes(root)
@@ -58,7 +59,7 @@ def remove_boilerplate(root: Any) -> tuple[str, ...]:
     return (*notes, *(f"lists of links taken for menus and left out ({len(menus)})" for _ in menus[:1]))
 
 
-def remove_invisible(root: Any) -> tuple[str, ...]:
+def remove_invisible(root: Element) -> tuple[str, ...]:
     """Take out scripts, styles, hidden parts, and what is struck out: it no longer holds."""
     _drop([element for element in root.iter() if element.tag in _NEVER])
     hidden = _hidden(root)
@@ -71,7 +72,7 @@ def remove_invisible(root: Any) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _drop(elements: list[Any]) -> None:
+def _drop(elements: list[Element]) -> None:
     """Empty elements, so that they stand for nothing; the text that follows each stays.
 
     To remove one would write the text behind it anew, and lxml writes no control characters.
@@ -81,7 +82,7 @@ def _drop(elements: list[Any]) -> None:
         element.tag = "span"
 
 
-def _tokens(element: Any) -> set[str]:
+def _tokens(element: Element) -> set[str]:
     """The words of an element's class and id."""
     named = f"{element.get('class', '')} {element.get('id', '')}"
     return set(re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", named).lower()))
@@ -90,7 +91,7 @@ def _tokens(element: Any) -> set[str]:
 # --- hidden ----------------------------------------------------------------------------------------
 
 
-def _hidden(root: Any) -> list[Any]:
+def _hidden(root: Element) -> list[Element]:
     """Hidden elements, the outermost of each nest, but not what a click shows: tabs and accordions."""
     targets = set(_targets(root))
     hidden = [element for element in root.iter() if _is_hidden(element)]
@@ -98,7 +99,7 @@ def _hidden(root: Any) -> list[Any]:
     return [element for element in hidden if not _opens(element, targets, shown)]
 
 
-def _is_hidden(element: Any) -> bool:
+def _is_hidden(element: Element) -> bool:
     hidden = element.get("hidden")
     return (
         (hidden is not None and hidden != "until-found")
@@ -107,7 +108,7 @@ def _is_hidden(element: Any) -> bool:
     )
 
 
-def _targets(root: Any) -> Iterator[str]:
+def _targets(root: Element) -> Iterator[str]:
     """Ids of what controls of the page show and hide."""
     for element in root.iter():
         yield from (element.get("aria-controls") or "").split()
@@ -116,7 +117,7 @@ def _targets(root: Any) -> Iterator[str]:
                 yield element.get(attribute)[1:]
 
 
-def _opens(element: Any, targets: set[str], shown: dict[Any, set[_Kind]]) -> bool:
+def _opens(element: Element, targets: set[str], shown: dict[Element, set[_Kind]]) -> bool:
     """Whether a hidden element is a closed tab or panel of the page's content.
 
     `targets` are ids that controls show and hide, `shown` the kinds of elements that are open, by parent.
@@ -133,28 +134,28 @@ def _opens(element: Any, targets: set[str], shown: dict[Any, set[_Kind]]) -> boo
     )
 
 
-def _is_switch(element: Any) -> bool:
+def _is_switch(element: Element) -> bool:
     if element.tag in ("button", "summary", "label", "dt", "h1", "h2", "h3", "h4", "h5", "h6"):
         return True
     marks = ("onclick", "aria-expanded", "data-toggle", "data-bs-toggle")
     return element.get("role") in ("button", "tab") or any(element.get(mark) is not None for mark in marks)
 
 
-def _kind(element: Any) -> _Kind | None:
+def _kind(element: Element) -> _Kind | None:
     """Its tag and first class; None without a class."""
     named = (element.get("class") or "").split()[:1]
     return (element.tag, named[0]) if named else None
 
 
-def _shown_kinds(parent: Any) -> set[_Kind]:
+def _shown_kinds(parent: Element) -> set[_Kind]:
     return {kind for child in parent if not _is_hidden(child) and (kind := _kind(child))}
 
 
 # --- menus and the like ----------------------------------------------------------------------------
 
 
-def _sizes(root: Any) -> dict[Any, _Size]:
-    sizes: dict[Any, _Size] = {}
+def _sizes(root: Element) -> dict[Element, _Size]:
+    sizes: dict[Element, _Size] = {}
     for element in reversed([*root.iter()]):  # what is within comes first
         size = _Size(len("".join((element.text or "").split())))
         for child in element:
@@ -168,7 +169,7 @@ def _sizes(root: Any) -> dict[Any, _Size]:
     return sizes
 
 
-def _is_marked(element: Any, sizes: dict[Any, _Size]) -> bool:
+def _is_marked(element: Element, sizes: dict[Element, _Size]) -> bool:
     """Whether its author marks an element as no content."""
     tag, role = element.tag, element.get("role")
     if tag == "nav" or role in _MENU_ROLES or (tag == "dialog" and element.get("open") is None):
@@ -184,7 +185,7 @@ def _is_marked(element: Any, sizes: dict[Any, _Size]) -> bool:
     return _is_menu(size) and bool(_tokens(element) & _MENU_WORDS) and not _lists_codes(element)
 
 
-def _is_question(button: Any) -> bool:
+def _is_question(button: Element) -> bool:
     """Whether a button is the heading of what it opens."""
     words = button.text_content().split()
     controls = _is_switch_by_mark(button) or button.getparent().tag in ("h2", "h3", "h4", "h5", "h6", "dt")
@@ -193,7 +194,7 @@ def _is_question(button: Any) -> bool:
     return bool(words) and (controls or opens or words[-1].endswith("?") or button.get("role") == "tab")
 
 
-def _is_switch_by_mark(element: Any) -> bool:
+def _is_switch_by_mark(element: Element) -> bool:
     return any(element.get(mark) is not None for mark in ("aria-expanded", "aria-controls"))
 
 
@@ -205,20 +206,20 @@ def _is_menu(size: _Size) -> bool:
     )
 
 
-def _lists_codes(element: Any) -> bool:
+def _lists_codes(element: Element) -> bool:
     """Links such as "E01 water tank empty" are entries of a list, not ways through a site."""
     texts = [link.text_content() for link in element.iter("a")]
     coded = sum(bool(re.search(r"[^\W\d]-?\d|\d[^\W\d]", text)) for text in texts)
     return 2 * coded >= len(texts)
 
 
-def _leading_menus(root: Any) -> list[Any]:
+def _leading_menus(root: Element) -> list[Element]:
     """Unmarked lists of nothing but links in front of the page's heading."""
     heading = next(root.iter("h1"), None)
     if heading is None:
         return []
     sizes = _sizes(root)
-    menus: list[Any] = []
+    menus: list[Element] = []
     for element in root.iter():
         if element is heading:
             break

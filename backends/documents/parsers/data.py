@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from backends.datatypes import ParsedFile, UserError
+from backends.datatypes import JsonValue, ParsedFile, UserError
 from backends.documents.parsers.common import clean, literal, stem
 from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.markdown import parse_markdown
@@ -28,7 +27,7 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
     return ParsedFile(clean("\n".join(lines)), stem(name), kind, notes=file.notes)
 
 
-def _records(text: str, name: str) -> Iterator[Any]:
+def _records(text: str, name: str) -> Iterator[JsonValue]:
     """The items of a JSON list, the one value of another JSON file, or the rows of JSON lines."""
     try:
         whole = _loads(text)
@@ -45,12 +44,12 @@ def _records(text: str, name: str) -> Iterator[Any]:
                 raise UserError(f"{name} is not JSON: line {number}: {error}.") from error
 
 
-def _loads(text: str) -> Any:
+def _loads(text: str) -> JsonValue:
     """Numbers stay as they are written."""
     return json.loads(text, strict=False, parse_float=str, parse_int=str)
 
 
-def _lines(value: Any, path: str = "") -> Iterator[str]:
+def _lines(value: JsonValue, path: str = "") -> Iterator[str]:
     """A record on one line when it is short, else one line per part, each with its path of keys."""
     line = flat(value)
     if len(line) <= _INLINE or not isinstance(value, dict | list):
@@ -61,7 +60,7 @@ def _lines(value: Any, path: str = "") -> Iterator[str]:
             yield from _lines(item, f"{path} {key}".strip())
 
 
-def _notebook(notebook: Any, name: str) -> ParsedFile:
+def _notebook(notebook: JsonValue, name: str) -> ParsedFile:
     """Markdown cells as text, code cells as they are."""
     parts = []
     for cell in notebook["cells"]:

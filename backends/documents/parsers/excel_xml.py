@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+from lxml.etree import _Element as Element
 
 from backends.documents.parsers.common import Cell, one_line, raised
 from backends.documents.parsers.number_formats import BUILT_IN, shown
@@ -82,7 +84,7 @@ class _Book:
     def _open(self, part: str) -> IO[bytes]:
         return self._archive.open(self._members[part.lower()])
 
-    def _parse(self, part: str) -> Any:
+    def _parse(self, part: str) -> Element:
         from lxml import etree
 
         with self._open(part) as stream:
@@ -166,7 +168,7 @@ class _Book:
                 while row.getprevious() is not None:
                     del row.getparent()[0]
 
-    def _cells(self, row: Any, number: int, sheet: str, extras: _Extras) -> list[str | Cell]:
+    def _cells(self, row: Element, number: int, sheet: str, extras: _Extras) -> list[str | Cell]:
         cells: list[str | Cell] = []
         heading = number in extras.headers
         for cell in row.iterchildren("{*}c"):
@@ -181,11 +183,11 @@ class _Book:
                 cells.append(text)
         return cells
 
-    def _style(self, cell: Any) -> _Style:
+    def _style(self, cell: Element) -> _Style:
         at = int(cell.get("s", 0))
         return self._styles[at] if at < len(self._styles) else _PLAIN
 
-    def _text(self, cell: Any, style: _Style, sheet: str) -> str:
+    def _text(self, cell: Element, style: _Style, sheet: str) -> str:
         kind = cell.get("t", "n")
         value, calculated = None, False
         for child in cell:
@@ -220,7 +222,7 @@ class _Book:
 _PLAIN = _Style()
 
 
-def rich_text(item: Any) -> str:
+def rich_text(item: Element) -> str:
     """The text of a string in runs, without the reading aids of East Asian texts."""
     text = ""
     for child in item:
@@ -286,7 +288,7 @@ def _attribute(tag: str, name: str) -> str:
     return found[1] if found else ""
 
 
-def _add_comments(comments: dict[tuple[int, int], str], tree: Any) -> None:
+def _add_comments(comments: dict[tuple[int, int], str], tree: Element) -> None:
     """Comments and the threads of newer files, which an old comment at the same place only announces."""
     for comment in tree:
         for element in [comment] if comment.get("ref") else comment.iterchildren("{*}comment"):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.documents.parsers.common import Cell, clean, literal, one_line, table_lines
 from backends.documents.parsers.html_elements import (
@@ -43,7 +44,7 @@ _NOTED = re.compile(
 )
 
 
-def parse_html(source: str) -> Any:
+def parse_html(source: str) -> Element:
     """The root element of a page or a fragment."""
     from lxml import etree, html
 
@@ -54,7 +55,7 @@ def parse_html(source: str) -> Any:
         return html.document_fromstring("<body></body>")
 
 
-def html_text(elements: Iterable[Any]) -> str:
+def html_text(elements: Iterable[Element]) -> str:
     """The lines of these elements, one after the other."""
     elements = list(elements)
     marks = {mark for element in elements for mark in footnote_marks(element)}
@@ -62,7 +63,7 @@ def html_text(elements: Iterable[Any]) -> str:
     return clean("\n".join(line for element in elements for line in writer.blocks(element)), keep_spaces=True)
 
 
-def inline_text(element: Any) -> str:
+def inline_text(element: Element) -> str:
     """The words of a heading or the like on one line."""
     run = _Run()
     _Writer().inline(element, run)
@@ -108,7 +109,7 @@ class _Writer:
         self._footnotes = footnotes
         self._in_cell = in_cell
 
-    def blocks(self, parent: Any) -> Iterator[str]:
+    def blocks(self, parent: Element) -> Iterator[str]:
         """Lines of an element; running text is collected until a block begins or ends."""
         run = _Run()
         run.add(parent.text)
@@ -122,7 +123,7 @@ class _Writer:
             run.add(child.tail)
         yield from run.flush()
 
-    def _block(self, element: Any, name: str) -> Iterator[str]:
+    def _block(self, element: Element, name: str) -> Iterator[str]:
         if name in _HEADINGS:
             text = " ".join(line for block in self.blocks(element) for line in block.split())
             yield f"\n{'#' * int(name[1])} {text}\n" if text else ""
@@ -144,7 +145,7 @@ class _Writer:
 
     # --- running text ------------------------------------------------------------------------------
 
-    def inline(self, element: Any, run: _Run) -> None:
+    def inline(self, element: Element, run: _Run) -> None:
         """Add the words of an element to the running text."""
         name = name_of(element)
         before = element.getprevious()
@@ -175,7 +176,7 @@ class _Writer:
                 run.add(child.tail)
             run.add(closing)
 
-    def _raised(self, element: Any, run: _Run) -> None:
+    def _raised(self, element: Element, run: _Run) -> None:
         """A power is "10^6", a footnote's mark "(note 1)", never a digit of the number before it."""
         text = words(element)
         base, word = run.last, run.word_before()
@@ -190,7 +191,7 @@ class _Writer:
         else:
             run.add(text)  # 1st, Mlle, TM
 
-    def _lowered(self, element: Any, run: _Run) -> None:
+    def _lowered(self, element: Element, run: _Run) -> None:
         """H2O, but x_i, and log_2 8 where a number follows."""
         text = words(element)
         number_follows = (element.tail or "")[:1].isdigit()
@@ -199,7 +200,7 @@ class _Writer:
 
     # --- lists -------------------------------------------------------------------------------------
 
-    def _list(self, element: Any, ordered: bool) -> Iterator[str]:
+    def _list(self, element: Element, ordered: bool) -> Iterator[str]:
         number = whole_number(element.get("start"), 1)
         run = _Run()
         run.add(element.text)
@@ -216,7 +217,7 @@ class _Writer:
         yield from run.flush()
         yield ""
 
-    def _item(self, item: Any, mark: str) -> Iterator[str]:
+    def _item(self, item: Element, mark: str) -> Iterator[str]:
         blocks = list(self.blocks(item))
         marked = bool(blocks) and not blocks[0].startswith(("\n", "- "))  # headings, tables and code stay
         lines = [line for block in blocks for line in block.split("\n") if line.strip()]
@@ -224,7 +225,7 @@ class _Writer:
         if item.find("p") is not None:  # set apart by its author
             yield ""
 
-    def _definitions(self, element: Any) -> Iterator[str]:
+    def _definitions(self, element: Element) -> Iterator[str]:
         """ "Term: what it is" on one line where both are short."""
         terms: list[str] = []
         parts = [part for child in element for part in ([*child] if name_of(child) == "div" else [child])]
@@ -243,7 +244,7 @@ class _Writer:
 
     # --- tables ------------------------------------------------------------------------------------
 
-    def _table(self, table: Any) -> Iterator[str]:
+    def _table(self, table: Element) -> Iterator[str]:
         """Rows of data tables; tables that only lay out a page are read as blocks."""
         rows = own_rows(table)
         caption = next((child for child in table if name_of(child) == "caption"), None)
@@ -260,14 +261,14 @@ class _Writer:
         else:
             yield "\n" + "\n".join(lines) + "\n"
 
-    def _row(self, row: Any) -> list[Cell]:
+    def _row(self, row: Element) -> list[Cell]:
         in_head = name_of(row.getparent()) == "thead"
         cells = [self._cell(cell, in_head) for cell in own_cells(row)]
         if in_head and not all(cell.text for cell in cells[1:]):  # half a header: the words have to decide
             return [replace(cell, heading=False) for cell in cells]
         return cells
 
-    def _cell(self, cell: Any, in_head: bool) -> Cell:
+    def _cell(self, cell: Element, in_head: bool) -> Cell:
         text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip()
         text = one_line(re.sub(r"\n+- ", ", ", text.removeprefix("- ")))
         across = min(max(1, whole_number(cell.get("colspan"), 1)), 100)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.documents.parsers.common import one_line
 
@@ -16,13 +17,13 @@ _ONES = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
 _UNIT = re.compile(r"[a-zA-Z]|[cdkmµn]m|ft|in|yd|mi|sec|min|dB|kg|mol|rad")  # what is raised to a power
 
 
-def name_of(element: Any) -> str:
+def name_of(element: Element) -> str:
     """The tag, "" for comments and the like."""
     tag = element.tag
     return tag if isinstance(tag, str) else ""
 
 
-def words(element: Any) -> str:
+def words(element: Element) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
@@ -41,7 +42,7 @@ def numeral(number: int, kind: str) -> str:
     return f"{number}."
 
 
-def preformatted(element: Any) -> str:
+def preformatted(element: Element) -> str:
     """The text of a block of code, its line breaks included."""
     parts = [element.text or ""]
     for child in element:
@@ -54,7 +55,7 @@ def note_mark(mark: str, before: str) -> str:
     return f"{' ' if before.strip() else ''}(note {mark.strip('[]()')}){' ' if not before else ''}"
 
 
-def footnote_marks(element: Any) -> Iterator[str]:
+def footnote_marks(element: Element) -> Iterator[str]:
     """Marks that a block begins with, raised: its footnotes bear the same."""
     for raised in element.iter("sup"):
         before = raised.getprevious()
@@ -63,7 +64,7 @@ def footnote_marks(element: Any) -> Iterator[str]:
             yield one_line("".join(raised.itertext()))
 
 
-def is_footnote(element: Any, before: str, word: str, known: frozenset[str]) -> bool:
+def is_footnote(element: Element, before: str, word: str, known: frozenset[str]) -> bool:
     """Whether a raised mark is a footnote's: by its link or class, or since no power would stand here.
 
     `before` is the letter before it, `word` the word; `known` are the marks of the notes below the text.
@@ -81,7 +82,7 @@ def is_footnote(element: Any, before: str, word: str, known: frozenset[str]) -> 
     return text.isdigit() and (after_word or before in ".,;:!?\"'”’»")
 
 
-def formula(element: Any) -> str:
+def formula(element: Element) -> str:
     """A formula in MathML: as its author describes it, else its signs with powers and fractions marked."""
     described = element.get("alttext") or next(
         (words(note) for note in element.iter("annotation") if "tex" in note.get("encoding", "")), ""
@@ -89,7 +90,7 @@ def formula(element: Any) -> str:
     return f" {described} " if described else _signs(element)
 
 
-def _signs(element: Any) -> str:
+def _signs(element: Element) -> str:
     name = name_of(element).rpartition(":")[2]
     if not name or name.startswith("annotation"):
         return ""
@@ -102,13 +103,13 @@ def _signs(element: Any) -> str:
     return (element.text or "").strip() + "".join(parts)
 
 
-def picture(element: Any) -> str:
+def picture(element: Element) -> str:
     """Pictures of formulas and of letters say what they show."""
     of_text = re.search(r"\b(tex|math|latex|equation|emoji)", element.get("class", ""), re.I)
     return element.get("alt", "") if of_text else ""
 
 
-def control(element: Any) -> str:
+def control(element: Element) -> str:
     """What a form was filled with."""
     kind = element.get("type", "text").lower()
     if kind in ("checkbox", "radio"):

@@ -6,14 +6,15 @@ Enters: a table element. Leaves: its rows and cells as elements.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.documents.parsers.html_elements import name_of, words
 
 _LONG_CELL = 400  # characters of a cell that lays out a page rather than tell a value
 
 
-def own_rows(table: Any) -> list[Any]:
+def own_rows(table: Element) -> list[Element]:
     """The rows of a table, not those of tables within it; the foot may stand first and comes last."""
     parts = [(name_of(part), [part] if name_of(part) == "tr" else [*part]) for part in table]
     parts.sort(key=lambda part: {"thead": 0, "tfoot": 2}.get(part[0], 1))
@@ -21,13 +22,13 @@ def own_rows(table: Any) -> list[Any]:
             if name_of(row) == "tr"]  # fmt: skip
 
 
-def own_cells(row: Any) -> list[Any]:
+def own_cells(row: Element) -> list[Element]:
     return [cell for cell in row if name_of(cell) in ("td", "th")]
 
 
-def split_at_headings(rows: list[Any]) -> Iterator[list[Any]]:
+def split_at_headings(rows: list[Element]) -> Iterator[list[Element]]:
     """A row of headings further down begins a table of its own."""
-    part: list[Any] = []
+    part: list[Element] = []
     for row in rows:
         cells = own_cells(row)
         heads = len(cells) > 1 and all(name_of(cell) == "th" or not words(cell) for cell in cells)
@@ -39,7 +40,7 @@ def split_at_headings(rows: list[Any]) -> Iterator[list[Any]]:
         yield part
 
 
-def is_layout(table: Any, rows: list[Any]) -> bool:
+def is_layout(table: Element, rows: list[Element]) -> bool:
     """Whether a table only lays out a page: nothing marks it as data, and its cells hold parts of a page."""
     if table.get("role") in ("presentation", "none"):
         return True
@@ -53,10 +54,10 @@ def is_layout(table: Any, rows: list[Any]) -> bool:
     return any(map(_is_part_of_page, cells)) or (nested and few) or (few and any(map(_has_blocks, cells)))
 
 
-def _is_part_of_page(cell: Any) -> bool:
+def _is_part_of_page(cell: Element) -> bool:
     headed = next(cell.iter("h1", "h2", "h3", "h4", "main", "article"), None) is not None
     return headed or (_has_blocks(cell) and len(words(cell)) > _LONG_CELL)
 
 
-def _has_blocks(cell: Any) -> bool:
+def _has_blocks(cell: Element) -> bool:
     return next(cell.iter("p", "div", "ul", "ol", "table", "form", "section"), None) is not None

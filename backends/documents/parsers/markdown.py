@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from backends.datatypes import ParsedFile
+from backends.datatypes import JsonValue, ParsedFile
 from backends.documents.parsers.boilerplate import remove_invisible
 from backends.documents.parsers.common import iso_date, line_ends, one_line, stem
 from backends.documents.parsers.encodings import decoded
@@ -55,7 +55,7 @@ def parse_markdown(text: str, name: str, kind: str = "markdown") -> ParsedFile:
     return ParsedFile("\n\n".join(filter(None, [about, lines])), title, kind, date=date, notes=notes)
 
 
-def _front_matter(text: str) -> tuple[dict[str, Any], str]:
+def _front_matter(text: str) -> tuple[dict[str, JsonValue], str]:
     """(what YAML at the top says, the rest). A rule at the top of a text opens no front matter."""
     import yaml
 
@@ -101,7 +101,7 @@ def _parser() -> Any:
 
 def _rendered(text: str, comments: _Comments) -> str:
     parser = _parser()
-    environment: dict[str, Any] = {}
+    environment: dict[str, JsonValue] = {}
     tokens = parser.parse(text, environment)
     for at, token in enumerate(tokens):
         if token.type == "inline":

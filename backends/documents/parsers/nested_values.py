@@ -5,12 +5,11 @@ Enters: what JSON or YAML hold. Leaves: text. It knows neither format.
 
 from __future__ import annotations
 
-from typing import Any
-
+from backends.datatypes import JsonValue
 from backends.documents.parsers.common import one_line
 
 
-def flat(value: Any, path: str = "") -> str:
+def flat(value: JsonValue, path: str = "") -> str:
     """All of a value on one line, each part with its path of keys."""
     if isinstance(value, dict):
         return "; ".join(filter(None, (flat(item, f"{path} {key}".strip()) for key, item in value.items())))
@@ -24,7 +23,7 @@ def flat(value: Any, path: str = "") -> str:
     return f"{path}: {text}" if path and text else text
 
 
-def _plain(value: Any) -> str:
+def _plain(value: JsonValue) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
@@ -30,7 +31,7 @@ class Numbering:
     styles: dict[str, tuple[str, int]]  # style: (number of a list, level)
     _counts: dict[str, dict[int, int]] = field(default_factory=dict)
 
-    def label(self, paragraph: Any, style: str) -> str:
+    def label(self, paragraph: Element, style: str) -> str:
         """What stands in front of this paragraph; "-" for a bullet, "" for nothing."""
         number, level = self._place(paragraph, style)
         family, levels = self.lists.get(number, ("", {}))
@@ -38,7 +39,7 @@ class Numbering:
             return ""
         return self._counted(family, levels, level)
 
-    def _place(self, paragraph: Any, style: str) -> tuple[str, int]:
+    def _place(self, paragraph: Element, style: str) -> tuple[str, int]:
         number, level = self.styles.get(style, ("", 0))
         said = paragraph.find(f"{W}pPr/{W}numPr")
         if said is not None:
@@ -63,7 +64,7 @@ class Numbering:
         return re.sub(r"%(\d)", part, about.text).strip()
 
 
-def numbering_of(numbering: Any | None, styles: Any | None) -> Numbering:
+def numbering_of(numbering: Element | None, styles: Element | None) -> Numbering:
     """What the two parts of a file say; either may be missing."""
     families: dict[str, dict[int, _Level]] = {}
     lists: dict[str, tuple[str, dict[int, _Level]]] = {}
@@ -85,7 +86,7 @@ def numbering_of(numbering: Any | None, styles: Any | None) -> Numbering:
     return Numbering(lists, _styled(styles))
 
 
-def _styled(styles: Any | None) -> dict[str, tuple[str, int]]:
+def _styled(styles: Element | None) -> dict[str, tuple[str, int]]:
     """The list and level of each paragraph style, its own or inherited."""
     own: dict[str, tuple[str, int]] = {}
     based: dict[str, str] = {}
@@ -106,7 +107,7 @@ def _styled(styles: Any | None) -> dict[str, tuple[str, int]]:
     return found
 
 
-def _level(element: Any) -> _Level:
+def _level(element: Element) -> _Level:
     return _Level(
         _value(element, "numFmt") or "decimal",
         _value(element, "lvlText"),
@@ -115,7 +116,7 @@ def _level(element: Any) -> _Level:
     )
 
 
-def _value(element: Any, name: str) -> str:
+def _value(element: Element, name: str) -> str:
     found = element.find(f"{W}{name}")
     return "" if found is None else str(found.get(f"{W}val", ""))
 

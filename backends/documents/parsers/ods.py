@@ -11,7 +11,8 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.documents.parsers.common import Cell, one_line
 from backends.documents.parsers.number_formats import plain
@@ -50,7 +51,7 @@ def open_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:
 
 
 class _Reader:
-    def __init__(self, events: Iterator[tuple[str, Any]], findings: Findings) -> None:
+    def __init__(self, events: Iterator[tuple[str, Element]], findings: Findings) -> None:
         self._events, self._findings = events, findings
         self._styles = Styles()
 
@@ -64,7 +65,7 @@ class _Reader:
                     self._findings.hidden.append(name)
                 yield Sheet(name, self._rows(element, name))
 
-    def _rows(self, table: Any, name: str) -> Iterator[list[str | Cell]]:
+    def _rows(self, table: Element, name: str) -> Iterator[list[str | Cell]]:
         number = 0
         for event, element in self._events:
             if event == "end" and element is table:
@@ -77,7 +78,7 @@ class _Reader:
                     yield [*cells]
                 element.clear()
 
-    def _cells(self, row: Any, place: str) -> list[str | Cell]:
+    def _cells(self, row: Element, place: str) -> list[str | Cell]:
         heading = row.getparent().tag == _HEADER_ROWS
         cells: list[str | Cell] = []
         for cell in row:
@@ -89,7 +90,7 @@ class _Reader:
             cells += [made] * min(int(again), MOST_REPEATED) if again else [made]
         return cells
 
-    def _cell(self, cell: Any, about: Any, heading: bool, place: str) -> str | Cell:
+    def _cell(self, cell: Element, about: Element, heading: bool, place: str) -> str | Cell:
         text = self._text(cell, about, place)
         heading = bool(text) and (heading or about.get(_STYLE_NAME) in self._styles.bold)
         alone = not len(cell) or (len(cell) == 1 and cell[0].tag != _ANNOTATION)
@@ -100,7 +101,7 @@ class _Reader:
         across, down = int(about.get(_ACROSS, 1)), int(about.get(_DOWN, 1))
         return Cell(text, across, down, heading, one_line(comment))
 
-    def _text(self, cell: Any, about: Any, place: str) -> str:
+    def _text(self, cell: Element, about: Element, place: str) -> str:
         kind = about.get(_KIND, "")
         if len(cell) == 1 and cell[0].tag == _P and not len(cell[0]):
             seen = cell[0].text or ""
@@ -114,7 +115,7 @@ class _Reader:
         )
 
 
-def as_shown(kind: str, seen: str, cell: Any) -> str:
+def as_shown(kind: str, seen: str, cell: Element) -> str:
     """A cell's text: what it shows, but whole days in one form and numbers in all their digits."""
     if kind == "date" and (not seen or _is_whole_day(seen)):
         day, _, clock = cell.get(f"{OFFICE}date-value", "").partition("T")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile
 from backends.documents.parsers.common import Cell, clean, one_line, stem, table_lines
@@ -43,7 +44,7 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
 
 
 class _Reader:
-    def __init__(self, content: Any, styles: Any | None) -> None:
+    def __init__(self, content: Element, styles: Element | None) -> None:
         self.left_out = LeftOut()
         self._content, self._masters = content, styles
         self._styles = Styles(on_skip=self.left_out.note)
@@ -66,7 +67,7 @@ class _Reader:
                     said.add(line)
                     yield f"Page {kind}: {line}\n"
 
-    def _blocks(self, parent: Any) -> Iterator[str]:
+    def _blocks(self, parent: Element) -> Iterator[str]:
         for element in parent:
             if element.tag == f"{TEXT}h":
                 level = min(int(element.get(f"{TEXT}outline-level", "1")), 6)
@@ -83,7 +84,7 @@ class _Reader:
             elif isinstance(element.tag, str):
                 yield from self._blocks(element)
 
-    def _paragraph(self, element: Any, before: str, after: str) -> Iterator[str]:
+    def _paragraph(self, element: Element, before: str, after: str) -> Iterator[str]:
         if element.get(f"{TEXT}style-name", "") in self._styles.unseen:
             self.left_out.note("hidden text")
             return
@@ -99,16 +100,16 @@ class _Reader:
         for box in element.iter("{*}text-box"):
             yield from self._blocks(box)
 
-    def _inner(self, element: Any) -> str:
+    def _inner(self, element: Element) -> str:
         """All of an element on one line."""
         return one_line(" ".join(line.lstrip("# ") for line in self._blocks(element)))
 
-    def _item(self, item: Any) -> Iterator[str]:
+    def _item(self, item: Element) -> Iterator[str]:
         first, *others = [block.strip() for block in self._blocks(item) if block.strip()] or [""]
         yield first if first.startswith("- ") else f"- {first}"
         yield from others
 
-    def _rows(self, table: Any, heading: bool) -> Iterator[list[Cell]]:
+    def _rows(self, table: Element, heading: bool) -> Iterator[list[Cell]]:
         for element in table:
             if element.tag == f"{TABLE}table-row":
                 cells = self._cells(element, heading)
@@ -119,7 +120,7 @@ class _Reader:
             elif element.tag in _ROWS:
                 yield from self._rows(element, heading)
 
-    def _cells(self, row: Any, heading: bool) -> list[Cell]:
+    def _cells(self, row: Element, heading: bool) -> list[Cell]:
         cells: list[Cell] = []
         for cell in row.iterchildren(f"{TABLE}table-cell"):
             made = Cell(
@@ -131,7 +132,7 @@ class _Reader:
             cells += [made] * min(int(cell.get(f"{TABLE}number-columns-repeated", 1)), MOST_REPEATED)
         return cells
 
-    def _is_bold(self, cell: Any) -> bool:
+    def _is_bold(self, cell: Element) -> bool:
         """Whether every paragraph of a cell is set in bold, as a whole or in its spans."""
         bold = [
             each.get(f"{TEXT}style-name", "") in self._styles.bold

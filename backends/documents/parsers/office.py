@@ -11,7 +11,8 @@ import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.datatypes import UserError
 from backends.documents import limits
@@ -71,7 +72,7 @@ def _renamed(data: bytes) -> bytes:
     return b"".join(made)
 
 
-def parse_xml(data: bytes) -> Any:
+def parse_xml(data: bytes) -> Element:
     from lxml import etree
 
     return etree.fromstring(data, etree.XMLParser(huge_tree=True, resolve_entities=False))
@@ -126,7 +127,7 @@ class LeftOut:
 # --- charts and diagrams -----------------------------------------------------------------------------
 
 
-def chart_lines(chart: Any) -> list[str]:
+def chart_lines(chart: Element) -> list[str]:
     """The title of a chart and its values as rows: a category and the value of each series."""
     title = " ".join(e.text or "" for e in chart.iterfind("{*}chart/{*}title//{*}t"))
     series = list(chart.iter("{*}ser"))
@@ -143,12 +144,12 @@ def chart_lines(chart: Any) -> list[str]:
     )
 
 
-def _first(element: Any, path: str) -> str:
+def _first(element: Element, path: str) -> str:
     found = element.find(path)
     return "" if found is None else one_line(found.text or "")
 
 
-def _points(series: Any, *kinds: str) -> dict[int, str]:
+def _points(series: Element, *kinds: str) -> dict[int, str]:
     """{place: text} of the categories or values of a series, numbers by their format."""
     for kind in kinds:
         found: dict[int, str] = {}
@@ -170,7 +171,7 @@ def _number(text: str, code: str) -> str:
         return text
 
 
-def diagram_lines(data: Any) -> list[str]:
+def diagram_lines(data: Element) -> list[str]:
     """The texts of a SmartArt diagram."""
     points = data.iter("{*}pt")
     texts = (one_line(" ".join(e.text or "" for e in point.iterfind("{*}t//{*}t"))) for point in points)

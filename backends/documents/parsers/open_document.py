@@ -9,7 +9,8 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.datatypes import UserError
 from backends.documents.parsers.common import raised
@@ -34,7 +35,7 @@ class Styles:
     struck: set[str] = field(default_factory=set)
     on_skip: Callable[[str], None] = lambda _what: None  # is told what is left out
 
-    def take(self, style: Any) -> None:
+    def take(self, style: Element) -> None:
         """Note what a style:style element says."""
         name = style.get(f"{STYLE}name", "")
         text = style.find(f"{STYLE}text-properties")
@@ -52,7 +53,7 @@ class Styles:
             self.unseen.add(name)
 
 
-def text_of(element: Any, styles: Styles) -> str:
+def text_of(element: Element, styles: Styles) -> str:
     """The text of a paragraph as it stands on the page; notes and comments in it are left to the caller."""
     text = element.text or ""
     for child in element:

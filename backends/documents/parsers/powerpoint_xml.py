@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile
 from backends.documents.parsers.common import (
@@ -69,7 +70,7 @@ class _Slides:
         said = (f"hidden {many} read too: {numbers}",) if self.hidden else ()
         return (*self.left_out.notes, *said)
 
-    def slide(self, slide: Any, number: int) -> Iterator[str]:
+    def slide(self, slide: Element, number: int) -> Iterator[str]:
         if slide.element.get("show") == "0":
             self.hidden.append(number)
         heading = slide.shapes.title
@@ -85,7 +86,7 @@ class _Slides:
         if frame is not None and (notes := one_line(self._frame(frame, " "))):
             yield f"\nNotes: {notes}"
 
-    def _shapes(self, shapes: Iterable[Any], slide: Any) -> Iterator[str]:
+    def _shapes(self, shapes: Iterable[Element], slide: Element) -> Iterator[str]:
         """The text of shapes in reading order, groups opened in their place."""
         for shape in in_order([*shapes], self._weight):
             if hasattr(shape, "shapes"):
@@ -103,30 +104,30 @@ class _Slides:
             else:
                 yield from self._diagram(shape, slide)
 
-    def _weight(self, shape: Any) -> int:
+    def _weight(self, shape: Element) -> int:
         """Letters of a shape."""
         return sum(len(text.text or "") for text in shape.element.iter(f"{_A}t"))
 
-    def _text_shape(self, shape: Any) -> Iterator[str]:
+    def _text_shape(self, shape: Element) -> Iterator[str]:
         lines = [one_line(line) for line in self._frame(shape.text_frame, "\n").split("\n")]
         lines = [line for line in lines if line]
         if lines:
             yield "\n".join(f"- {line}" for line in lines) if len(lines) > 1 else lines[0] + "\n"
 
-    def _diagram(self, shape: Any, slide: Any) -> Iterator[str]:
+    def _diagram(self, shape: Element, slide: Element) -> Iterator[str]:
         for element in shape.element.iter("{*}relIds"):
             identifier = element.get(f"{_R}dm")
             if identifier in slide.part.rels:
                 yield "\n".join(diagram_lines(parse_xml(slide.part.rels[identifier].target_part.blob))) + "\n"
 
-    def _cell(self, cell: Any) -> Cell:
+    def _cell(self, cell: Element) -> Cell:
         return Cell(self._frame(cell.text_frame, " "), cell.span_width, cell.span_height)
 
-    def _frame(self, frame: Any, mark: str) -> str:
+    def _frame(self, frame: Element, mark: str) -> str:
         """The paragraphs of a frame; a soft line break within one is a space."""
         return mark.join(self._paragraph(paragraph._p) for paragraph in frame.paragraphs)
 
-    def _paragraph(self, paragraph: Any) -> str:
+    def _paragraph(self, paragraph: Element) -> str:
         text = ""
         for item in paragraph:
             if item.tag == f"{_A}br":
@@ -137,7 +138,7 @@ class _Slides:
                 text += "".join(each.text or "" for each in item.iter("{*}t"))
         return text
 
-    def _run(self, run: Any, before: str) -> str:
+    def _run(self, run: Element, before: str) -> str:
         words = "".join(each.text or "" for each in run.iterchildren(f"{_A}t"))
         look = run.find(f"{_A}rPr")
         if look is None:
@@ -154,7 +155,7 @@ class _Slides:
 # --- reading order -----------------------------------------------------------------------------------
 
 
-def in_order(shapes: Sequence[Any], weight: Callable[[Any], int]) -> list[Any]:
+def in_order(shapes: Sequence[Element], weight: Callable[[Element], int]) -> list[Element]:
     """Shapes from top to bottom, and column after column where white space parts columns of text."""
     if len(shapes) < 2:
         return [*shapes]
@@ -169,9 +170,9 @@ def in_order(shapes: Sequence[Any], weight: Callable[[Any], int]) -> list[Any]:
     return sorted(shapes, key=lambda each: (each.top or 0, each.left or 0))
 
 
-def _parted(shapes: Sequence[Any], start: str, size: str) -> list[list[Any]]:
+def _parted(shapes: Sequence[Element], start: str, size: str) -> list[list[Element]]:
     """Groups that no shape reaches out of, in one direction."""
-    groups: list[list[Any]] = []
+    groups: list[list[Element]] = []
     end = 0
     for shape in sorted(shapes, key=lambda each: getattr(each, start) or 0):
         at = getattr(shape, start) or 0

@@ -10,8 +10,9 @@ import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
+
+from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile
 from backends.documents.parsers.boilerplate import remove_boilerplate
@@ -52,7 +53,7 @@ def html_to_parsed(source: str, name: str) -> ParsedFile:
     return ParsedFile(text, named, "html", date=date, notes=(*notes, *outside))
 
 
-def _date(root: Any) -> str:
+def _date(root: Element) -> str:
     """The day a page says it was changed or published."""
     for label in (
         "article:modified_time",
@@ -67,7 +68,7 @@ def _date(root: Any) -> str:
     return ""
 
 
-def _main_text(root: Any) -> tuple[str, tuple[str, ...]]:
+def _main_text(root: Element) -> tuple[str, tuple[str, ...]]:
     """The words of a page's main part when that is marked, else of all that is left; and a note."""
     body = root.find("body") if root.find("body") is not None else root
     whole = html_text([body])
@@ -104,7 +105,7 @@ def _epub(path: Path, name: str) -> ParsedFile:
     return replace(parsed, date=iso_date(date))
 
 
-def _cleaned(source: str) -> Any:
+def _cleaned(source: str) -> Element:
     root = parse_html(source)
     remove_boilerplate(root)
     return root

@@ -13,7 +13,8 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile
 from backends.documents.parsers.common import Cell, clean, one_line, raised, stem, table_lines
@@ -90,7 +91,7 @@ class _Word:
         self._numbering: Numbering = numbering_of(self._part("word/numbering.xml"), styles)
         self._notes = self._read_notes()
 
-    def _part(self, name: str) -> Any | None:
+    def _part(self, name: str) -> Element | None:
         return parse_xml(self.archive.read(name)) if name in self.archive.namelist() else None
 
     def _read_notes(self) -> dict[tuple[str, str], str]:
@@ -121,7 +122,7 @@ class _Word:
 
     # --- blocks ---------------------------------------------------------------------------------
 
-    def _blocks(self, parent: Any) -> Iterator[str]:
+    def _blocks(self, parent: Element) -> Iterator[str]:
         """Paragraphs and tables, in order; content controls and the like are looked into."""
         for element in parent:
             if element.tag == f"{W}p":
@@ -134,7 +135,7 @@ class _Word:
             elif element.tag in _DELETED:
                 self.left_out.note("deleted text")
 
-    def _paragraph(self, element: Any) -> Iterator[str]:
+    def _paragraph(self, element: Element) -> Iterator[str]:
         named = element.find(f"{W}pPr/{W}pStyle")
         style = named.get(f"{W}val", "") if named is not None else ""
         text = one_line(self._text(element, self._styles.get(style, _Style())))
@@ -148,7 +149,7 @@ class _Word:
             if _is_own(item, element):
                 yield from self._blocks(item) if item.tag == _BOX else self._drawing(item)
 
-    def _written(self, element: Any, style: str, text: str) -> str:
+    def _written(self, element: Element, style: str, text: str) -> str:
         level = self._styles.get(style, _Style()).level
         label = self._numbering.label(element, style)
         listed = element.find(f"{W}pPr/{W}numPr") is not None or style.lower().startswith("list")
@@ -158,7 +159,7 @@ class _Word:
             return f"{label} {text}"
         return f"- {text}" if label or listed else f"{text}\n"
 
-    def _drawing(self, item: Any) -> Iterator[str]:
+    def _drawing(self, item: Element) -> Iterator[str]:
         """A chart or a diagram, which lie in parts of their own."""
         identifier = item.get(f"{_R}id") or item.get(f"{_R}dm") or ""
         kind, name = self._related.get(identifier, ("", ""))
@@ -169,7 +170,7 @@ class _Word:
 
     # --- tables ---------------------------------------------------------------------------------
 
-    def _rows(self, table: Any) -> list[list[Cell]]:
+    def _rows(self, table: Element) -> list[list[Cell]]:
         """Rows with their merged cells; those that go on with a cell above are left out."""
         placed = [self._placed(row) for row in table.iter(f"{W}tr") if _nearest(row, f"{W}tbl") is table]
         places = [{at: goes_on for at, _, goes_on, _ in row} for row in placed]
@@ -188,10 +189,10 @@ class _Word:
         return rows
 
     @staticmethod
-    def _placed(row: Any) -> list[tuple[int, int, bool, Any]]:
+    def _placed(row: Element) -> list[tuple[int, int, bool, Element]]:
         """(column, columns, whether it goes on with the cell above, cell); None for columns left free."""
         free = _int_value(row, "trPr", "gridBefore", 0)
-        cells: list[tuple[int, int, bool, Any]] = [(at, 1, False, None) for at in range(min(free, 60))]
+        cells: list[tuple[int, int, bool, Element]] = [(at, 1, False, None) for at in range(min(free, 60))]
         at = len(cells)
         for cell in row.iter(f"{W}tc"):
             if _nearest(cell, f"{W}tr") is row:
@@ -201,7 +202,7 @@ class _Word:
                 at += span
         return cells
 
-    def _cell(self, cell: Any) -> str:
+    def _cell(self, cell: Element) -> str:
         """A cell on one line; the rows of a table in it are parted by slashes."""
         parts: list[str] = []
         for block in self._blocks(cell):
@@ -211,7 +212,7 @@ class _Word:
 
     # --- text -----------------------------------------------------------------------------------
 
-    def _text(self, element: Any, style: _Style | None = None) -> str:
+    def _text(self, element: Element, style: _Style | None = None) -> str:
         """The words of a paragraph; text boxes in it are paragraphs of their own."""
         text = ""
         for item in element:
@@ -230,7 +231,7 @@ class _Word:
                 text += self._text(item, style)
         return text
 
-    def _said(self, item: Any) -> str:
+    def _said(self, item: Element) -> str:
         """What a piece of a run says."""
         tag = item.tag
         if tag == _LETTERS:
@@ -244,7 +245,7 @@ class _Word:
         self._field(item)
         return ""
 
-    def _field(self, item: Any) -> None:
+    def _field(self, item: Element) -> None:
         """Keep the instructions of open fields: page numbers are no text."""
         kind = item.get(f"{W}fldCharType", "")
         if kind == "begin":
@@ -254,7 +255,7 @@ class _Word:
         elif not kind and self._fields:
             self._fields[-1] += item.text or ""
 
-    def _run(self, run: Any, before: str, style: _Style) -> str:
+    def _run(self, run: Element, before: str, style: _Style) -> str:
         text = self._text(run)
         look = run.find(_LOOK)
         if not text or (look is None and not (style.hidden or style.struck)):
@@ -270,7 +271,7 @@ class _Word:
         return raised(before, text, _find_value(look, "vertAlign") if look is not None else "")
 
 
-def _is_own(item: Any, paragraph: Any) -> bool:
+def _is_own(item: Element, paragraph: Element) -> bool:
     """Whether it lies in this paragraph, not in a text box of it, nor in what older programs are to show."""
     above = item.getparent()
     while above is not paragraph:
@@ -280,7 +281,7 @@ def _is_own(item: Any, paragraph: Any) -> bool:
     return True
 
 
-def _styles(part: Any | None) -> dict[str, _Style]:
+def _styles(part: Element | None) -> dict[str, _Style]:
     """Headings, also in files of other languages (by outline level), and styles of text that is not seen."""
     styles: dict[str, _Style] = {}
     for style in part.iter(f"{W}style") if part is not None else ():
@@ -300,37 +301,37 @@ def _styles(part: Any | None) -> dict[str, _Style]:
     return styles
 
 
-def _switch(look: Any | None, *names: str) -> bool | None:
+def _switch(look: Element | None, *names: str) -> bool | None:
     """Whether a property is on; None where nothing is said."""
     found = [look.find(f"{W}{name}") for name in names] if look is not None else []
     said = [each.get(f"{W}val", "1") not in ("0", "false", "off") for each in found if each is not None]
     return any(said) if said else None
 
 
-def _find_value(element: Any, name: str) -> str:
+def _find_value(element: Element, name: str) -> str:
     found = element.find(f"{W}{name}")
     return "" if found is None else str(found.get(f"{W}val", ""))
 
 
-def _int_value(element: Any, group: str, name: str, default: int) -> int:
+def _int_value(element: Element, group: str, name: str, default: int) -> int:
     found = element.find(f"{W}{group}/{W}{name}")
     value = found.get(f"{W}val", "") if found is not None else ""
     return int(value) if value.isdigit() else default
 
 
-def _nearest(element: Any, tag: str) -> Any:
+def _nearest(element: Element, tag: str) -> Element:
     element = element.getparent()
     while element is not None and element.tag != tag:
         element = element.getparent()
     return element
 
 
-def _is_bold(cell: Any) -> bool:
+def _is_bold(cell: Element) -> bool:
     runs = [run for run in cell.iter(f"{W}r") if any((t.text or "").strip() for t in run.iter(f"{W}t"))]
     return bool(runs) and all(_switch(run.find(f"{W}rPr"), "b") for run in runs)
 
 
-def _said_header(table: Any) -> dict[str, Any]:
+def _said_header(table: Element) -> dict[str, Element]:
     """What a table says of its header rows: that they are repeated on every page, or look apart."""
     count = 0
     for row in table.iterchildren(f"{W}tr"):
@@ -344,7 +345,7 @@ def _said_header(table: Any) -> dict[str, Any]:
     return {"likely": first in ("1", "true", "on")}
 
 
-def _formula(element: Any) -> str:
+def _formula(element: Element) -> str:
     """A formula on one line: x^2, (a)/(b)."""
     tag = element.tag[len(_M) :]
     if tag == "t":

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+
+from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile, UserError
 from backends.documents.parsers.common import clean, one_line, stem, table_lines
@@ -47,11 +48,11 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
     return ParsedFile(text, title or stem(name), kind, notes=(*file.notes, *broken))
 
 
-def _label(element: Any) -> str:
+def _label(element: Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-def _blocks(element: Any) -> Iterator[str]:
+def _blocks(element: Element) -> Iterator[str]:
     """The lines of an element: as a record, a table, a paragraph, or part by part."""
     label = _label(element)
     if not len(element):
@@ -75,7 +76,7 @@ def _blocks(element: Any) -> Iterator[str]:
         yield ""
 
 
-def _leaf(element: Any, label: str) -> Iterator[str]:
+def _leaf(element: Element, label: str) -> Iterator[str]:
     text = element.text or ""
     if _HTML.search(text):
         yield html_text([parse_html(text)]) + "\n"
@@ -83,11 +84,11 @@ def _leaf(element: Any, label: str) -> Iterator[str]:
         yield "; ".join(pairs)
 
 
-def _text(element: Any) -> str:
+def _text(element: Element) -> str:
     return one_line(element.text or "")
 
 
-def _attributes(element: Any, label: str) -> list[str]:
+def _attributes(element: Element, label: str) -> list[str]:
     found = ((name.rpartition("}")[2], one_line(value)) for name, value in element.attrib.items())
     return [
         f"{label} {name}".strip() + f": {value}"
@@ -96,19 +97,19 @@ def _attributes(element: Any, label: str) -> list[str]:
     ]
 
 
-def _pairs(element: Any, label: str) -> list[str]:
+def _pairs(element: Element, label: str) -> list[str]:
     """ "label: text" and the attributes of an element without others within."""
     text = _text(element)
     said = [f"{label}: {text}"] if text and not text.startswith(_URL) else []
     return [*said, *_attributes(element, label)]
 
 
-def _is_mixed(element: Any) -> bool:
+def _is_mixed(element: Element) -> bool:
     """Whether text and elements alternate: the words of a paragraph, some of them marked."""
     return bool((element.text or "").strip()) or any((child.tail or "").strip() for child in element)
 
 
-def _is_table(element: Any) -> bool:
+def _is_table(element: Element) -> bool:
     """Rows of one name, whose cells have one name."""
     rows = list(element)
     cells = {_label(cell) for row in rows for cell in row}
@@ -120,7 +121,7 @@ def _is_table(element: Any) -> bool:
     )
 
 
-def _record(element: Any) -> str | None:
+def _record(element: Element) -> str | None:
     """All of an element on one line; None when it is too much, or holds several of a kind."""
     if sum(1 for _ in islice(element.iter(), _MOST_PARTS + 1)) > _MOST_PARTS:
         return None
@@ -129,7 +130,7 @@ def _record(element: Any) -> str | None:
     return line if 0 < len(line) <= _RECORD else None
 
 
-def _flat(element: Any, path: str) -> list[str] | None:
+def _flat(element: Element, path: str) -> list[str] | None:
     kinds = Counter(_label(child) for child in element)
     pairs = _attributes(element, path)
     for child in element:
