@@ -14,6 +14,8 @@ from backends.settings import Settings
 
 @dataclass(frozen=True)
 class Base:
+    """The control: the untuned model without retrieval."""
+
     model: Model
     stop: threading.Event | None = None
     schema: JsonObject | None = None  # JSON schema that the answer has to keep

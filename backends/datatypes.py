@@ -156,6 +156,7 @@ class Filters:
     until: str = ""
 
     def admit(self, document: Document | CatalogueEntry) -> bool:
+        """Whether a document passes all of them."""
         date = document.date
         return (
             (not self.documents or any(fnmatchcase(document.name, name) for name in self.documents))
@@ -219,6 +220,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Citation:
+    """A marker of an answer and the text that it points to, `text == document.text[start:end]`."""
+
     marker: int
     document: str
     version: int
@@ -230,6 +233,8 @@ class Citation:
 
 @dataclass(frozen=True)
 class SourceRecord:
+    """A passage that the prompt showed, `text == document.text[start:end]`."""
+
     rank: int
     document: str
     version: int
@@ -267,12 +272,16 @@ class Checks:
 
 @dataclass(frozen=True)
 class Usage:
+    """Tokens of one answer."""
+
     prompt_tokens: int
     completion_tokens: int
 
 
 @dataclass(frozen=True)
 class Cost:
+    """What an answer costs at the prices of the price book."""
+
     amount: float
     currency: str
     basis: str  # which price, and that it is an input
@@ -372,6 +381,8 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Question:
+    """A question with its gold answers, where they are known."""
+
     id: str
     question: str
     answers: tuple[str, ...] = ()  # any one is right; empty = the documents do not say
@@ -383,6 +394,8 @@ class Question:
 
 @dataclass(frozen=True)
 class TrainingRow:
+    """A question and the answer to be learned, with the documents that hold it."""
+
     question: str
     answer: str
     documents: tuple[str, ...] = ()

@@ -15,6 +15,8 @@ from backends.settings import Settings
 
 @dataclass(frozen=True)
 class FineTuned:
+    """A tuned model without retrieval."""
+
     model: Model
     adapter: Path
     stop: threading.Event | None = None

@@ -18,6 +18,8 @@ from backends.settings import Settings
 
 @dataclass(frozen=True)
 class Hybrid:
+    """A tuned model that reads retrieved evidence."""
+
     model: Model
     adapter: Path
     retriever: PassageSearch

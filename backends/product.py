@@ -94,6 +94,7 @@ class Status:
 
     @property
     def usable(self) -> bool:
+        """Whether the backend can answer."""
         return self.state in ("ready", "stale")
 
 

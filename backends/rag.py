@@ -25,6 +25,8 @@ from backends.settings import Settings
 
 @dataclass(frozen=True)
 class Rag:
+    """Retrieval-augmented generation with the untuned reader."""
+
     model: Model
     retriever: PassageSearch
     stop: threading.Event | None = None

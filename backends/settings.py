@@ -95,6 +95,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Values given, then the environment, then the settings file."""
         file = stored_settings(default_workspace() / SETTINGS_FILE, settings_cls.model_fields)
         return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=file)
 

@@ -123,6 +123,7 @@ class MeasuredFindings:
     currency: str = "USD"  # of the findings that are amounts
 
     def get(self, key: str, backend: str) -> Finding | None:
+        """The finding of this measure and backend; None where it was not measured."""
         return next((f for f in self.findings if (f.key, f.backend) == (key, backend)), None)
 
     def all_of(self, key: str) -> dict[BackendName, Finding] | None:
@@ -138,6 +139,8 @@ class MeasuredFindings:
 
 @dataclass(frozen=True)
 class Criterion:
+    """What approaches are compared on, its weight, and the answers that it depends on."""
+
     key: str
     label: str
     weight: float  # by default; the user may move it from 0 to 5
@@ -273,6 +276,7 @@ class Exclusion:
 
 
 def exclusions(answers: Answers) -> list[Exclusion]:
+    """The approaches that these answers rule out, each with its reason."""
     out = []
     if answers.rows < FEWEST_ROWS:
         few = f"{answers.rows:,.0f} labelled examples are fewer than {FEWEST_ROWS}"
@@ -304,6 +308,8 @@ class Basis:
 
 @dataclass(frozen=True)
 class Reason:
+    """One reason in words, and what it rests on."""
+
     text: str
     bases: tuple[Basis, ...]
 
@@ -329,6 +335,8 @@ class Flip:
 
 @dataclass(frozen=True)
 class Advice:
+    """The recommendation with everything that it rests on."""
+
     headline: str  # the recommendation and its two strongest reasons, in one sentence
     recommended: BackendName
     runner_up: BackendName  # what the reasons compare it with
@@ -373,6 +381,7 @@ def advise(
 
 
 def check(answers: Answers) -> None:
+    """Raise UserError for an answer out of its range."""
     for ask in ASKS:
         value = getattr(answers, ask.key)
         fits = value in range(len(ask.levels)) if ask.levels else ask.low <= value <= ask.high

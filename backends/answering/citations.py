@@ -54,6 +54,7 @@ def resolve_citations(
 
 
 def source_record(source: Source, page_of: PageOf | None) -> SourceRecord:
+    """The record of a source as it is shown, stored and exported."""
     chunk = source.hit.chunk
     return SourceRecord(
         rank=source.rank,
@@ -68,4 +69,5 @@ def source_record(source: Source, page_of: PageOf | None) -> SourceRecord:
 
 
 def page_in(source: Source, offset: int, page_of: PageOf | None) -> int | None:
+    """The page that holds this offset of a source; None for formats without pages."""
     return page_of(source, offset) if page_of is not None else source.hit.chunk.page

@@ -28,9 +28,13 @@ class PassageSearch(Protocol):
 
     def search(
         self, question: str, *, top_k: int, mode: RetrievalMode, related: Sequence[str] = ()
-    ) -> list[Hit]: ...
+    ) -> list[Hit]:
+        """The best `top_k` passages for the question, best first."""
+        ...
 
-    def related(self, question: str, mode: RetrievalMode) -> list[str]: ...
+    def related(self, question: str, mode: RetrievalMode) -> list[str]:
+        """Words that passages near the question have and the question lacks."""
+        ...
 
     def select_evidence(
         self,
@@ -43,7 +47,9 @@ class PassageSearch(Protocol):
         cross_encoder: bool,
         parts: Sequence[str],
         format_line: Callable[[int, str, Sequence[str]], str],
-    ) -> Evidence: ...
+    ) -> Evidence:
+        """The sentences of these hits that are worth showing within the budget."""
+        ...
 
 
 def find_evidence(

@@ -30,6 +30,7 @@ adapters_app = typer.Typer(help="The adapters: list, activate, back, compare, de
 
 @adapters_app.callback(invoke_without_command=True)
 def adapters(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
+    """The adapters of the workspace; without a sub-command they are listed."""
     use_workspace(workspace)
     ctx.obj = as_json
     if ctx.invoked_subcommand is None:

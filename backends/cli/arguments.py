@@ -145,6 +145,7 @@ def use_workspace(given: Path | None) -> Path:
 
 
 def settings_of(**given: Any) -> Settings:
+    """Settings with these values given on the command line."""
     from backends.settings import make_settings
 
     return make_settings(**given)
@@ -190,6 +191,7 @@ def check_place(path: Path | None, what: str = "") -> None:
 
 
 def check_folder(folder: Path | None) -> None:
+    """Raise UserError where a folder is named that is none or holds no file."""
     if folder is None:
         return
     if not folder.is_dir():

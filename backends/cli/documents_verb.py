@@ -22,6 +22,7 @@ documents_app = typer.Typer(help="What is in the workspace: list, history, forge
 
 @documents_app.callback(invoke_without_command=True)
 def documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
+    """The documents of the workspace; without a sub-command they are listed."""
     use_workspace(workspace)
     ctx.obj = as_json
     if ctx.invoked_subcommand is None:

@@ -164,6 +164,7 @@ def _number(value: str) -> JsonValue:
 def open_subject(
     workspace: Path, settings: Settings, documents: Path | None, role: str | None, progress: ProgressLine
 ) -> tuple[Subject, Archive]:
+    """What is evaluated and where its runs are kept."""
     from backends.evaluation.subject import TriptychSubject, archive_of
 
     triptych = opener.open_triptych(workspace, settings, documents, role, progress)

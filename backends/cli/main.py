@@ -32,6 +32,7 @@ class FriendlyGroup(TyperGroup):
     """Turns a UserError of any verb into its sentence on stderr and exit status 2."""
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the verb; a UserError becomes one sentence and exit status 2."""
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -56,6 +57,7 @@ app.add_typer(adapters_app, name="adapters")
 
 @app.callback()
 def root(workspace: WorkspaceFolder = None) -> None:
+    """Options that every verb has."""
     bound_threads()
     if workspace is not None:
         os.environ["TRIPTYCH_WORKSPACE"] = str(workspace)

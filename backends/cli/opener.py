@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def open_library(
     workspace: Path, settings: Settings, documents: Path | None, progress: ProgressLine
 ) -> Library:
+    """The library of the workspace, or of a folder of documents."""
     from backends import removal
     from backends.documents.opening import open_folder
     from backends.documents.opening import open_library as open_workspace
@@ -44,6 +45,7 @@ def open_library(
 def open_triptych(
     workspace: Path, settings: Settings, documents: Path | None, role: str | None, progress: ProgressLine
 ) -> Triptych:
+    """The product over the workspace, or over a folder of documents."""
     from backends.product import Triptych
 
     return Triptych.open(workspace, settings, documents=documents, role=role, progress=reporter(progress))

@@ -159,6 +159,7 @@ def run_tests(
 
 
 def tests_of(names: Sequence[str]) -> list[StressTest]:
+    """The stress tests of these names; UserError for another name."""
     for name in names:
         if name not in TESTS:
             raise UserError(f"There is no stress test {name!r}: choose from {', '.join(TESTS)}.")
@@ -203,6 +204,7 @@ def forms(result: Result) -> Table:
 
 
 def amount(row: dict[str, JsonValue]) -> tuple[str, str, str]:
+    """A row's value, interval and count as cells."""
     low, high = row["interval"]
     return f"{row['value']:.2f}", f"{low:.2f}-{high:.2f}", str(row["count"])
 

@@ -136,6 +136,7 @@ class ProgressLine:
             say(message)
 
     def clear(self) -> None:
+        """Take the line off the terminal."""
         if self._width:
             print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)  # noqa: T201
             self._width = 0

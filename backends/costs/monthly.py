@@ -227,6 +227,7 @@ def answer_parts(case: CostCase, backend: BackendName) -> dict[str, np.ndarray]:
 
 
 def fixed(case: CostCase, backend: BackendName) -> float:
+    """What a month costs whatever the number of questions, in the book's currency."""
     return sum(fixed_parts(case, backend).values())
 
 

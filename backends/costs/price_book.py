@@ -31,6 +31,8 @@ class TokenPrice:
 
 @dataclass(frozen=True)
 class PriceBook:
+    """Prices of tokens, hosted and tuned, with their dates."""
+
     currency: str
     hosted: TokenPrice
     tuned_prompt_factor: float  # what serving a fine-tuned model costs more

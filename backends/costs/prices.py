@@ -50,6 +50,8 @@ FIELDS: dict[str, PriceField] = {
 
 @dataclass(frozen=True)
 class Price:
+    """One price, when it was read and where."""
+
     value: float
     date: str
     source: str
@@ -73,6 +75,7 @@ class Book:
         return replace(self, prices={**self.prices, key: changed})
 
     def with_price(self, key: str, price: Price) -> Book:
+        """The book with another price; UserError when it is none."""
         _checked(key, price.value)
         return replace(self, prices={**self.prices, key: price})
 

@@ -21,6 +21,7 @@ _ENCRYPTED = 0x1
 
 
 def is_zip(path: Path) -> bool:
+    """Whether a file is a zip by its name."""
     return path.suffix.lower() == ".zip" and path.is_file()
 
 

@@ -36,6 +36,7 @@ class DiffRow:
 
     @property
     def changed(self) -> bool:
+        """Whether the two sides differ."""
         return self.old != self.new
 
 

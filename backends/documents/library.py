@@ -130,13 +130,19 @@ class ChunkSettings(Protocol):
     """The settings that passages depend on."""
 
     @property
-    def chunk_size(self) -> int: ...
+    def chunk_size(self) -> int:
+        """Tokens of a passage at most."""
+        ...
 
     @property
-    def chunk_overlap(self) -> int: ...
+    def chunk_overlap(self) -> int:
+        """Tokens that neighbours share at most."""
+        ...
 
     @property
-    def chunking(self) -> Chunking: ...
+    def chunking(self) -> Chunking:
+        """How the borders are chosen."""
+        ...
 
 
 OnProgress = Callable[[Progress], None]
@@ -746,6 +752,7 @@ class Reporter:
         self._progress, self._number, self._total, self._name = progress, number, total, name
 
     def reading(self, stage: str = "reading") -> None:
+        """Say that the file is being read."""
         if self._progress is not None:
             self._progress(Progress(stage, self._number, self._total, self._name))
 
@@ -772,6 +779,7 @@ def _identifiers(documents: Iterable[StoredDocument]) -> dict[tuple[str, int], i
 
 
 def hash_file(path: Path) -> str:
+    """sha256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -62,6 +62,7 @@ def _bare(text: str) -> str:
 
 
 def main() -> None:
+    """The process: reads a request from stdin and writes a picture to stdout, within its limits."""
     from backends.documents.reader_process import limit
 
     limit("RLIMIT_AS", limits.MAX_MEMORY)
@@ -72,6 +73,7 @@ def main() -> None:
 
 
 def draw(data: bytes, number: int, wanted: Sequence[str]) -> bytes:
+    """The page as PNG, with the wanted words marked."""
     import pypdfium2 as pdfium
     from PIL import Image, ImageDraw
 

@@ -129,10 +129,12 @@ class ReaderProcess:
 
     @property
     def pid(self) -> int:
+        """Of the process."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
+        """Whether the process still runs."""
         return not self._leaving and self._process.poll() is None
 
     def _ended(self) -> str:
@@ -230,6 +232,7 @@ class Readers:
         reader.close()
 
     def close(self) -> None:
+        """End every process that is not at work."""
         with self._lock:
             while self._idle:
                 self._idle.pop().close()

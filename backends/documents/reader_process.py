@@ -20,6 +20,7 @@ GROWN = 600 * 1024 * 1024  # bytes in use after which a fresh process takes over
 
 
 def main() -> None:
+    """The process: answers one request a line until stdin ends, within its limits."""
     # Readers that print must not garble the answers: what they print goes to stderr.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -153,6 +153,7 @@ class Workspace:
 
     @property
     def database(self) -> Path:
+        """The SQLite file."""
         return self.path / "triptych.db"
 
     @classmethod
@@ -260,16 +261,19 @@ class Workspace:
     # --- small values --------------------------------------------------------------------------
 
     def get_meta(self, key: str) -> str | None:
+        """The value kept under a key; None when there is none."""
         row = self.connection().execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
     def set_meta(self, key: str, value: str) -> None:
+        """Keep a value under a key."""
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     # --- documents -----------------------------------------------------------------------------
 
     def collections(self) -> list[str]:
+        """Names of all collections that hold a document."""
         return [row[0] for row in self.connection().execute("SELECT DISTINCT collection FROM documents")]
 
     def documents(self, collection: str = "") -> list[StoredDocument]:
@@ -398,6 +402,7 @@ class Workspace:
             db.execute("INSERT OR REPLACE INTO originals VALUES (?, ?)", (identifier, data))
 
     def original(self, identifier: int) -> bytes | None:
+        """The file that a version was read from, where it is kept."""
         found = self.connection().execute("SELECT data FROM originals WHERE document = ?", (identifier,))
         row = found.fetchone()
         return bytes(row[0]) if row is not None else None
@@ -538,6 +543,7 @@ class Workspace:
         return {key.removeprefix(PROVED): value for key, value in rows}
 
     def drop_proof(self, ticket: str) -> None:
+        """Forget the proof of an erasure."""
         with self.transaction() as db:
             db.execute("DELETE FROM meta WHERE key = ?", (f"{PROVED}{ticket}",))
 

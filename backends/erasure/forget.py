@@ -82,9 +82,13 @@ class Forgettable(Protocol):
     """What is needed of a `library.Library`."""
 
     @property
-    def workspace(self) -> Workspace: ...
+    def workspace(self) -> Workspace:
+        """Where its documents are."""
+        ...
 
-    def set_aside(self, name: str, elsewhere: Sequence[Path] = ()) -> Erasure: ...
+    def set_aside(self, name: str, elsewhere: Sequence[Path] = ()) -> Erasure:
+        """Take a document out of sight, to be erased."""
+        ...
 
 
 def forget(

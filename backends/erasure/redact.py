@@ -65,6 +65,7 @@ class Traces:
         return set(self._found(text))
 
     def quoted_in(self, text: str) -> bool:
+        """Whether a text holds a piece of the document."""
         return next(self._found(text), None) is not None
 
     def _found(self, text: str) -> Iterator[str]:

@@ -28,7 +28,11 @@ BLOCK = 1 << 22
 
 
 class SupportsRead(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+    """What bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next `size` bytes at most."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,7 @@ class Archive:
 
     @property
     def folder(self) -> Path:
+        """Where the runs lie."""
         return self.workspace / FOLDER
 
     def begin(self, record: RunRecord) -> RunRecord:
@@ -197,6 +198,7 @@ class Archive:
         return tuple(found)
 
     def load(self, run: str) -> Run:
+        """A run with all its entries and verdicts."""
         record = read_record(self.folder / run / RECORD)
         entries = (entry_of(row) for row in self._rows(run, ANSWERS))
         return Run(record, tuple(entries), tuple(JudgeVerdict(**row) for row in self._rows(run, VERDICTS)))
@@ -206,6 +208,7 @@ class Archive:
         self._append(run, ANSWERS, entry)
 
     def add_verdict(self, run: str, verdict: JudgeVerdict) -> None:
+        """Append what a judge said."""
         self._append(run, VERDICTS, verdict)
 
     def _append(self, run: str, name: str, record: Entry | JudgeVerdict) -> None:
@@ -223,6 +226,7 @@ class Archive:
             yield
 
     def delete(self, run: str) -> None:
+        """Remove a run for good."""
         shutil.rmtree(self.folder / self.find(run).run)
 
     def _rows(self, run: str, name: str) -> Iterator[dict[str, JsonValue]]:
@@ -245,6 +249,7 @@ def read_record(path: Path) -> RunRecord:
 
 
 def record_of(row: JsonObject) -> RunRecord:
+    """The record of a stored row."""
     questions = tuple(
         Question(**{**q, "answers": tuple(q["answers"]), "documents": tuple(q["documents"])})
         for q in row["questions"]
@@ -254,6 +259,7 @@ def record_of(row: JsonObject) -> RunRecord:
 
 
 def entry_of(row: JsonObject) -> Entry:
+    """The entry of a stored row."""
     answer = answer_of(row["answer"]) if row["answer"] is not None else None
     return Entry(**{**row, "answer": answer})
 

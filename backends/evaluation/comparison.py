@@ -199,10 +199,12 @@ class BaselineComparison:
 
     @property
     def regressions(self) -> list[Difference]:
+        """The differences that are regressions."""
         return [made for made in self.differences if made.regressed]
 
     @property
     def improvements(self) -> list[Difference]:
+        """The significant gains."""
         return [made for made in self.differences if made.significant and made.better]
 
 

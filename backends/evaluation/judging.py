@@ -115,6 +115,7 @@ def answers_left(run: Run, model: str) -> int:
 
 
 def named(judge: Judge) -> tuple[str, str]:
+    """The judge's model, and the library that asks it."""
     return judge.name, judge.library
 
 
@@ -124,6 +125,7 @@ def measures_for(entry: Entry) -> list[str]:
 
 
 def sample_of(entry: Entry, question: str, golds: Sequence[str]) -> Sample:
+    """What the judge is shown of an answer."""
     assert entry.answer is not None
     passages = tuple(source.text for source in entry.answer.sources)
     return Sample(question, without_markers(entry.answer.text), passages, golds[0] if golds else "")

@@ -50,6 +50,7 @@ class ArmScores:
     failed: int = 0  # questions that the tool has no score for
 
     def add(self, question: str, scores: Mapping[str, float]) -> None:
+        """Add scores to those of a question."""
         kept = self.scores.setdefault(question, {})
         for measure, value in scores.items():
             kept.setdefault(measure, []).append(value)
@@ -74,6 +75,7 @@ class Results:
     folder: str = ""  # where the file lies, for files of the same name
 
     def arm(self, name: str) -> ArmScores:
+        """The arm of this name, made where it is new."""
         return self.arms.setdefault(name, ArmScores(name))
 
     def add(self, arm: str, question: str, scores: JsonObject) -> None:

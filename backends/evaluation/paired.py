@@ -62,10 +62,12 @@ class Paired:
 
     @property
     def difference(self) -> float:
+        """Mean of the first less mean of the second."""
         return self.first_value - self.second_value
 
     @property
     def significant(self) -> bool:
+        """Whether the corrected p value is below 5 %."""
         return self.corrected < SIGNIFICANT
 
     @property
@@ -128,6 +130,7 @@ def number(value: float, made: Paired) -> str:
 
 
 def p_value(p: float) -> str:
+    """A p value as people write it."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 

@@ -168,11 +168,13 @@ def judged_cells(board: Board) -> list[tuple[str, str, str, str, str]]:
 
 
 def markdown_judged(board: Board) -> str:
+    """The judge's figures beside ours, as a Markdown table."""
     lines = [f"| {' | '.join(cells)} |" for cells in judged_cells(board)]
     return "\n".join([f"| {' | '.join(JUDGE_COLUMNS)} |", "|---" * len(JUDGE_COLUMNS) + "|", *lines])
 
 
 def markdown_tests(differences: Sequence[Difference]) -> str:
+    """The paired tests as a Markdown list."""
     return "\n".join(f"- {made.sentence} ({evidence(made)})" for made in differences)
 
 
@@ -180,6 +182,7 @@ def markdown_tests(differences: Sequence[Difference]) -> str:
 
 
 def as_markdown(board: Board, compared: BaselineComparison | None = None) -> str:
+    """The whole report as Markdown."""
     parts = [f"# Evaluation {board.run.record.name or board.run.record.run}", _about(board), *board.notes]
     if compared is not None:
         parts += ["## Against the baseline", "\n".join(f"- {line}" for line in baseline_lines(compared))]

@@ -81,9 +81,11 @@ class ResultComparison:
 
     @property
     def regressions(self) -> list[ResultDifference]:
+        """The significant drops against the baseline."""
         return [gap for gap in self.gaps if gap.regressed]
 
     def score(self, side: Side, measure: str) -> Score | None:
+        """The score of an arm on a measure; None where it has none."""
         values = list(side.scores.get(measure, {}).values())
         return summarise(values, "share" if measure in self.shares else "mean")
 
@@ -342,6 +344,7 @@ def _xml(text: str) -> str:
 
 
 def as_json(compared: ResultComparison) -> str:
+    """The comparison as one JSON object."""
     return json.dumps({"rows": list(rows(compared))}, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 

@@ -61,7 +61,9 @@ class Subject(Protocol):
         """How alike two texts are in meaning, at most 1."""
         ...
 
-    def describe(self, settings: Settings) -> Setting: ...
+    def describe(self, settings: Settings) -> Setting:
+        """Documents, model, adapters and machine of a run with these settings."""
+        ...
 
 
 def plain_arms(backends: Sequence[BackendName], settings: Settings) -> tuple[Arm, ...]:

@@ -23,12 +23,15 @@ from backends.system.files import SAMPLE_CORPUS
 
 @dataclass(frozen=True)
 class Scenario:
+    """A job from a company's day with questions that show it."""
+
     title: str
     watch: str  # what to look at, in one sentence
     questions: tuple[Question, ...]
 
     @property
     def documents(self) -> set[str]:
+        """The documents that its questions need."""
         return {name for question in self.questions for name in question.documents}
 
 

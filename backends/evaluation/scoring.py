@@ -49,10 +49,12 @@ class Judged:
 
     @property
     def right(self) -> bool:
+        """Whether the answer is right."""
         return metrics.is_right(self.question, self.answer.text)
 
     @property
     def structured(self) -> bool:
+        """Whether there are gold answers and all are JSON."""
         return bool(self.question.answers) and all(is_json(gold) for gold in self.question.answers)
 
     @property
@@ -62,6 +64,7 @@ class Judged:
 
     @property
     def shown(self) -> list[str]:
+        """Texts of the passages that the prompt showed."""
         return [source.text for source in self.answer.sources]
 
 

@@ -25,6 +25,8 @@ _BANNED = re.compile(rf"\b({'|'.join(BANNED)})\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Rule:
+    """A rule of the house style, and how to tell whether an answer follows it."""
+
     name: str
     follows: Callable[[str], bool]  # of an answer without markers
 

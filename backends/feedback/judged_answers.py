@@ -49,6 +49,7 @@ class JudgedAnswers:
         return [each for each in found if REMOVED not in (each.question, each.text, each.gold)]
 
     def of(self, round_id: str, backend: str) -> JudgedAnswer | None:
+        """What was said of this backend's answer of a round; None when nothing was."""
         return next((j for j in self.all() if (j.round, j.backend) == (round_id, backend)), None)
 
     def keep(self, judged: JudgedAnswer) -> None:

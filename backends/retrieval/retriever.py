@@ -110,6 +110,7 @@ class Retriever:
 
     @property
     def chunks(self) -> tuple[Chunk, ...]:
+        """The passages that can be found."""
         return tuple(chunk for chunk in self._chunks if chunk is not None)
 
     def build(self) -> None:

@@ -43,6 +43,7 @@ class Fit:
 
     @property
     def warnings(self) -> tuple[str, ...]:
+        """What the reader of an answer should know of a poor fit."""
         if self.cosine < RELEVANT:
             return (f"No passage fits this question well (best similarity {self.cosine:.2f}).",)
         if self.logit is not None and self.logit < ANSWERS:
@@ -52,6 +53,7 @@ class Fit:
 
 
 def best_first(found: tuple[Hit, Sentence]) -> tuple[float, int, int]:
+    """Sorts found sentences: the best first, then by rank and place."""
     hit, sentence = found
     return -sentence.score, hit.rank, sentence.start
 
@@ -122,6 +124,7 @@ class Chooser:
         return True
 
     def evidence(self, hits: Sequence[Hit], warnings: tuple[str, ...]) -> Evidence:
+        """The chosen sentences as numbered sources."""
         sources = tuple(
             Source(number, hit, tuple(kept))
             for number, (hit, kept) in enumerate(self._kept.values(), start=1)
@@ -149,6 +152,7 @@ class SentenceVectors:
         return np.stack([found[text] for text in texts])
 
     def clear(self) -> None:
+        """Forget all of them."""
         with self._lock:
             self._known.clear()
 

@@ -176,6 +176,7 @@ class Read:
 
     @property
     def reading(self) -> Reading:
+        """What is kept of it."""
         rows = [self.means[window.key].reshape(len(window.parts), -1) for window in self.windows]
         return Reading(self.outline, np.concatenate(rows) if rows else np.zeros((0, 1), np.float16))
 

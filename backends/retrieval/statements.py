@@ -51,6 +51,7 @@ class Statement:
 
 
 def statement_of(chunk: Chunk, sentence: Sentence) -> Statement:
+    """What a sentence of a passage says."""
     words = frozenset(_WORD.findall(folded(sentence.text))) - _ARTICLES
     title = _REPLY.sub("", chunk.title)
     return Statement(

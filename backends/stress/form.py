@@ -45,6 +45,8 @@ OWN_SCHEMA: dict[str, JsonValue] = {
 
 @dataclass(frozen=True)
 class Task:
+    """A question whose answer has to be JSON, and the right one."""
+
     question: Question  # carries its schema
     gold: JsonObject
     examples: str = ""

@@ -122,4 +122,5 @@ def sizes_up_to(largest: int) -> tuple[int, ...]:
 
 
 def listed(parts: Sequence[str]) -> str:
+    """The parts as a list in words."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

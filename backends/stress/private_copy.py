@@ -270,6 +270,7 @@ class Synthetic:
 
     @property
     def parts(self) -> tuple[Sequence[Chunk], np.ndarray]:
+        """The made passages and their vectors."""
         return self.chunks, self.vectors
 
     def stored(self, _: Chunk, found: Sequence[Sentence]) -> np.ndarray:
@@ -314,6 +315,7 @@ def learned_questions(folder: Path = TRAINING) -> list[Question]:
 
 
 def short_answer(answer: str) -> str:
+    """The bare answer of a row."""
     return sentences(answer)[0].rstrip(".")
 
 

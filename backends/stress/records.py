@@ -52,7 +52,9 @@ class SearchTimes:
 class StressSubject(Protocol):
     """A private copy of some documents, and the backends that answer from it: nothing done to it lasts."""
 
-    def documents(self) -> Sequence[Document]: ...
+    def documents(self) -> Sequence[Document]:
+        """The documents as they are now."""
+        ...
 
     def answer(
         self, question: Question | str, backend: BackendName, *, constrained: bool | None = None
@@ -68,7 +70,9 @@ class StressSubject(Protocol):
         """A new version of a document, or a new document; returns the seconds until it can be found."""
         ...
 
-    def forget(self, name: str) -> None: ...
+    def forget(self, name: str) -> None:
+        """Remove a document for good."""
+        ...
 
     def found(self, question: str) -> Sequence[ShownPassage]:
         """What retrieval finds."""
@@ -206,6 +210,7 @@ class StressRun:
         return seconds
 
     def probes_of(self, backend: str, condition: str | None = None) -> list[Probe]:
+        """What a backend was asked, under one condition or all."""
         return [p for p in self.probes if p.backend == backend and condition in (None, p.condition)]
 
     @property
@@ -255,5 +260,6 @@ def phrase_pattern(phrase: str) -> re.Pattern[str]:
 
 
 def check_questions(questions: Sequence[Question], what: str) -> None:
+    """Raise UserError when there are none to ask."""
     if not questions:
         raise UserError(f"These documents and questions leave nothing to test: {what}.")

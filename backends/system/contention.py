@@ -26,6 +26,7 @@ class Tally:
     others: float = 0.0
 
     def since(self, before: Tally) -> Tally:
+        """What came on top of an earlier one."""
         return Tally(self.waited - before.waited, self.others - before.others)
 
 
@@ -60,6 +61,7 @@ class WatchedLock:
 
     @contextmanager
     def held(self) -> Iterator[None]:
+        """Hold it; the wait is counted, and the work within too."""
         began = time.perf_counter()
         with self._lock:
             _mine.waited = getattr(_mine, "waited", 0.0) + time.perf_counter() - began

@@ -52,10 +52,12 @@ class Job:
 
     @property
     def state(self) -> JobState:
+        """Waiting, running, done, failed or cancelled."""
         return self._state
 
     @property
     def finished(self) -> bool:
+        """Whether it has ended, however it did."""
         return self._state in FINISHED
 
     @property
@@ -158,9 +160,11 @@ class JobContext:
         self.cancelled = cancelled
 
     def progress(self, done: int, total: int, label: str = "") -> None:
+        """Say how far it is: `done` of `total`, and what is being done."""
         self._job._report(done, total, label)
 
     def emit(self, event: Any) -> None:
+        """Append an event that pages can read."""
         self._job._emit(event)
 
 

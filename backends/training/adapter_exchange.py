@@ -45,7 +45,9 @@ class BaseModel(Protocol):
     folder: str
     fingerprint: str
 
-    def layers(self) -> Mapping[str, tuple[int, ...]]: ...
+    def layers(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the weights that an adapter may change, by name."""
+        ...
 
     def prepare(self, adapter: Path | None) -> object: ...
 

@@ -69,6 +69,7 @@ class Adapter:
 
     @property
     def name(self) -> str:
+        """Of its folder."""
         return self.card.name
 
 
@@ -99,6 +100,7 @@ class Adapters:
         return not adapter.shipped and adapter.folder.parent == self.folder
 
     def get(self, name: str) -> Adapter:
+        """The adapter of this name. UserError when there is none."""
         for adapter in self.all():
             if adapter.name == name:
                 return adapter
@@ -279,6 +281,7 @@ def read_card(folder: Path) -> AdapterCard:
 
 
 def write_card(folder: Path, card: AdapterCard) -> None:
+    """Write the card into the adapter's folder, whole."""
     _write_json(folder / CARD, asdict(card))
 
 

@@ -16,6 +16,8 @@ from backends.training.runs import TrainingRun
 
 @dataclass(frozen=True)
 class Expected:
+    """How long a training will take, and what that rests on."""
+
     seconds: float
     here: bool  # measured on this machine, by a training of this workspace
 

@@ -38,6 +38,7 @@ class Gain:
 
     @property
     def better(self) -> bool:
+        """Whether the gain is outside chance."""
         return self.verdict == "better"
 
     @property

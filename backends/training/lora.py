@@ -174,6 +174,7 @@ class TrainingReport:
 
     @property
     def tokens_per_second(self) -> float:
+        """Trained tokens a second."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
 

@@ -53,6 +53,8 @@ class SourcePassage:
 
 @dataclass(frozen=True)
 class BuiltRow:
+    """A row and the way in which it was made."""
+
     row: TrainingRow
     way: Way
 
@@ -68,7 +70,9 @@ class Built:
 class Writer(Protocol):
     """What is needed of `generation.LanguageModel`."""
 
-    def generate(self, messages: Any, *, max_tokens: int) -> Iterator[Any]: ...
+    def generate(self, messages: Any, *, max_tokens: int) -> Iterator[Any]:
+        """The model's answer to these messages, as events."""
+        ...
 
 
 def build_rows(
@@ -207,6 +211,7 @@ class TaughtStatement:
 
     @property
     def short(self) -> str:
+        """The short answer alone."""
         return self.sentence[self.start : self.end]
 
     @property

@@ -71,6 +71,7 @@ class TrainingRun:
 
     @property
     def checkpoint(self) -> Path:
+        """Where its process writes what it needs to go on."""
         return self.folder / "checkpoint.safetensors"
 
     @property
@@ -98,6 +99,7 @@ class TrainingRun:
 
     @property
     def state(self) -> RunState:
+        """How far it is; read at every call."""
         state: RunState = self._stored().get("state", "waiting")
         if state == "interrupted" and self.alive:
             return "running"  # its process has written that, and is about to end
@@ -109,6 +111,7 @@ class TrainingRun:
 
     @property
     def error(self) -> str:
+        """Why it failed; empty when it did not."""
         return str(self._stored().get("error", ""))
 
     @property
@@ -128,6 +131,7 @@ class TrainingRun:
 
     @property
     def resumable(self) -> bool:
+        """Whether it can be started again: its rows are there and no process works on it."""
         return (self.folder / "examples.jsonl").is_file() and not self.alive
 
     def events(self) -> list[dict[str, JsonValue]]:
@@ -167,6 +171,7 @@ class TrainingRun:
         return [Chunk(**json.loads(line)) for line in lines]
 
     def set_state(self, state: RunState, error: str = "", seconds: float = 0.0) -> None:
+        """Write its state, whole."""
         write_json(self.folder / "state.json", {"state": state, "error": error, "seconds": seconds})
 
     def cancel(self) -> None:
@@ -326,6 +331,7 @@ class TrainingRuns:
         return next((run for run in self.all() if run.plan.name == adapter and run.state == "done"), None)
 
     def remove(self, run: TrainingRun) -> None:
+        """Remove a run's folder, unless a process works on it."""
         if not run.alive:
             shutil.rmtree(run.folder, ignore_errors=True)
 
@@ -359,6 +365,7 @@ def _run(folder: Path) -> TrainingRun | None:
 
 
 def read_rows(path: Path) -> list[TrainingRow]:
+    """Training rows of a JSONL file."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
     return [TrainingRow(row["question"], row["answer"], tuple(row["documents"])) for row in rows]
 
@@ -369,4 +376,5 @@ def write_rows(path: Path, rows: Sequence[TrainingRow]) -> None:
 
 
 def write_json(path: Path, value: JsonObject) -> None:
+    """Write a JSON file whole or not at all."""
     write_whole(path, json.dumps(value, ensure_ascii=False))

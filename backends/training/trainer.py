@@ -74,6 +74,7 @@ class DraftRow:
 
     @property
     def row(self) -> TrainingRow:
+        """The row as it is trained on."""
         return TrainingRow(self.question.strip(), self.answer.strip(), self.documents)
 
 
@@ -86,6 +87,7 @@ class Draft:
 
     @property
     def held_out(self) -> set[int]:
+        """Numbers of the rows that are held out."""
         return {index for index, each in enumerate(self.rows) if each.held_out}
 
     @classmethod
@@ -148,6 +150,7 @@ class Staleness:
 
     @property
     def words(self) -> str:
+        """What has become of the document, in words."""
         now = "is gone now" if self.now is None else f"now version {self.now}"
         return f"{self.document}: learned version {self.learned}, {now}"
 
@@ -166,6 +169,7 @@ class Trainer:
 
     @property
     def model_name(self) -> str:
+        """Of the model whose adapters these are."""
         return self.triptych.settings.model
 
     # --- rows --------------------------------------------------------------------------------------
@@ -235,6 +239,7 @@ class Trainer:
         return Draft(rows, rejected if isinstance(rejected, dict) else {})
 
     def save_draft(self, draft: Draft, owner: str) -> None:
+        """Keep the rows in the workspace."""
         (self.folder / "training").mkdir(parents=True, exist_ok=True)
         write_json(self._draft(owner), asdict(draft))
 
@@ -502,6 +507,7 @@ class Trainer:
         return next((each for each in SCHEDULES if each == every), "never")
 
     def set_schedule(self, every: Schedule) -> None:
+        """Choose when stale adapters are trained again."""
         self._schedule({**self._scheduled(), "every": every})
 
     def note_retrain(self, now: datetime) -> None:

@@ -124,6 +124,7 @@ def _train_embedder(
 
 
 def main(arguments: list[str]) -> None:
+    """The process: trains the run of its folder."""
     os.nice(NICE)
     logging.basicConfig(level=logging.INFO)
     work(TrainingRun(Path(arguments[0])), int(arguments[1]))

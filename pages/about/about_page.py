@@ -42,6 +42,7 @@ def answering(service: Service) -> pd.DataFrame:
 
 
 def page() -> None:
+    """Draw the page."""
     service = resources.service(session.current().visitor)
     st.title("About", anchor=False)
     conclusion(

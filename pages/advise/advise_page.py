@@ -131,6 +131,7 @@ def _help(ask: AdviceQuestion) -> str:
 
 
 def weights() -> dict[str, float]:
+    """The sliders of the weights; returns them."""
     with st.expander("How much each point weighs"):
         return {
             c.key: float(st.slider(c.label, 0.0, 5.0, float(c.weight), 0.5, key=f"weight-{c.key}"))
@@ -166,6 +167,7 @@ def _list(found: Sequence[Reason]) -> None:
 
 
 def marks_table(advice: Advice) -> None:
+    """Every approach's marks, criterion by criterion."""
     st.markdown("**Marks, 0 to 1, and their weights**")
     rows: list[dict[str, JsonValue]] = [
         {
@@ -190,6 +192,7 @@ def marks_table(advice: Advice) -> None:
 
 
 def findings_table(evidence: MeasuredFindings, by: Mapping[str, str]) -> None:
+    """What was measured, with where it comes from."""
     if not evidence.findings:
         return
 
@@ -239,6 +242,7 @@ def not_known(advice: Advice) -> None:
 
 
 def page() -> None:
+    """Draw the page."""
     now = session.current()
     service = resources.service(now.visitor)
     st.title("Advise", anchor=False)

@@ -54,15 +54,18 @@ def ask(question: str) -> None:
 
 
 def ask_typed() -> None:
+    """Ask what stands in the question box."""
     ask(session.read("question", ""))
 
 
 def ask_example(question: str) -> None:
+    """Ask an example and put it into the box."""
     session.put("question", question)
     ask(question)
 
 
 def stop(job: Job) -> None:
+    """Stop what is being answered."""
     job.cancel()
 
 
@@ -70,6 +73,7 @@ def stop(job: Job) -> None:
 
 
 def question_box(asked: str, examples: Sequence[str]) -> None:
+    """The box, its button and the examples."""
     session.restore("question", asked)
     with (
         st.container(key="ask-form"),
@@ -185,6 +189,7 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], ser
 
 
 def columns(made: Round, statuses: Statuses, service: Service) -> None:
+    """The answers side by side."""
     compared = [column for name, column in made.columns.items() if name != CONTROL]
     control = made.columns.get(CONTROL)
     if compared:
@@ -229,12 +234,14 @@ def stale_line(made: Round, now: session.Session, documents: Sequence[CatalogueE
 
 
 def running_line(job: Job) -> None:
+    """How far the answers are, and the button that stops them."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("The backends answer one after another, so that each is timed alone.")
         st.button("Stop", on_click=stop, args=(job,), icon=":material/stop:", key="stop")
 
 
 def verdict_line(made: Round) -> None:
+    """Who was fastest and cheapest, where all have answered."""
     parts = verdict(made.answers).parts
     if parts:
         st.markdown(" · ".join(f"**{name}:** {markdown(text)}" for name, text in parts))
@@ -245,6 +252,7 @@ def verdict_line(made: Round) -> None:
 
 
 def page() -> None:
+    """Draw the page."""
     now = session.current()
     service = resources.service(now.visitor)
     linked = link.opened(now, service)

@@ -24,6 +24,7 @@ TABS = ("Sources", "Same question before", "Where the time went", "Tokens and co
 
 
 def draw(made: Round, rounds: Sequence[Round], service: Service) -> None:
+    """The tabs below the answers; only the open one is drawn."""
     drawings: tuple[Callable[[], None], ...] = (
         partial(sources.draw, made, service),
         partial(earlier_answers.draw, made, rounds),

@@ -60,6 +60,7 @@ def what_differs(then: Round, now: Round) -> str:
 
 
 def draw(made: Round, rounds: Sequence[Round]) -> None:
+    """Earlier answers to the same question, to compare with."""
     others = others_of(made, rounds)
     if not others:
         st.caption(

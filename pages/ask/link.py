@@ -24,6 +24,7 @@ QUESTION, WHO, NAME, DOCUMENT = "q", "who", "collection", "document"
 
 
 def popover(question: str, now: Session, documents: Sequence[CatalogueEntry]) -> None:
+    """The popover that holds the link."""
     with st.popover("Link", icon=":material/link:", type="tertiary", key="link"):
         st.caption(
             "Opens this question with these settings and documents. Documents are named and not sent: "
@@ -33,6 +34,7 @@ def popover(question: str, now: Session, documents: Sequence[CatalogueEntry]) ->
 
 
 def address(question: str, now: Session, documents: Sequence[CatalogueEntry]) -> str:
+    """The link to the question with its settings."""
     page = (st.context.url or "").split("?")[0]
     return f"{page}?{urlencode(parameters(question, now, documents), doseq=True)}"
 

@@ -120,6 +120,7 @@ def without_gain(now: session.Session, service: Service, names: Sequence[str]) -
 
 
 def first_question(suggested: Suggested | None) -> str:
+    """The first suggested question; empty where there is none."""
     return suggested.questions[0] if suggested and suggested.questions else ""
 
 

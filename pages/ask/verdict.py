@@ -19,6 +19,8 @@ TIE = 1.1  # one run of a question varies by about a tenth
 
 @dataclass(frozen=True)
 class Verdict:
+    """Who was fastest and cheapest, and whether the answers agree; empty where it cannot be told."""
+
     answered: str = ""
     fastest: str = ""
     cheapest: str = ""
@@ -26,6 +28,7 @@ class Verdict:
 
     @property
     def parts(self) -> list[tuple[str, str]]:
+        """Labels and sentences, without the empty ones."""
         named = [
             ("Answered", self.answered),
             ("Fastest", self.fastest),

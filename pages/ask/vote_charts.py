@@ -59,6 +59,7 @@ def win_rates(rates: Sequence[WinRate], votes: int, theme: Theme) -> Chart:
 
 
 def in_words(rate: WinRate) -> str:
+    """A win rate with its interval, in words."""
     low, high = rate.interval
     return f"chosen in {rate.won} of {plural(rate.votes, 'vote')} ({low:.0%} to {high:.0%})"
 

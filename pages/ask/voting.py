@@ -27,6 +27,7 @@ OTHERS = {TIE: "A tie", NONE: "None"}
 
 
 def switch() -> None:
+    """The switch for blind answers."""
     st.toggle(
         "Blind vote",
         key="blind",

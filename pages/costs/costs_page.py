@@ -74,6 +74,7 @@ def price_table(now: session.Session, service: Service) -> Book:
 
 
 def edited_prices(book: Book, key: str) -> Book:
+    """The visitor's prices, in a table that can be edited."""
     frame = pd.DataFrame(
         {
             "Price of": [field.label for field in FIELDS.values()],
@@ -116,6 +117,7 @@ def edited_prices(book: Book, key: str) -> Book:
 
 
 def result(case: CostCase, found: Sequence[Crossover]) -> None:
+    """Totals and crossovers of the priced case."""
     first = next(iter(found), None)
     charts.show(cost_charts.monthly(case, first, session.theme()))
     for each in found[1:]:
@@ -160,6 +162,7 @@ def crossings(case: CostCase) -> list[Crossover]:
 
 
 def claim(case: CostCase) -> None:
+    """The main finding in one sentence."""
     said = listing(
         [
             f"{label(name)} {money(monthly_total(case, name, CLAIMED_VOLUME), case.book.currency)}"
@@ -204,6 +207,7 @@ def parts_table(case: CostCase) -> None:
 
 
 def exports(case: CostCase, found: Sequence[Crossover]) -> None:
+    """The downloads."""
     record = {
         "currency": case.book.currency,
         "plan": asdict(case.plan),
@@ -236,6 +240,7 @@ def exports(case: CostCase, found: Sequence[Crossover]) -> None:
 
 
 def page() -> None:
+    """Draw the page."""
     now = session.current()
     service = resources.service(now.visitor)
     st.title("Costs", anchor=False)

@@ -100,6 +100,7 @@ MOST_AT_FIRST = 3  # documents that are chosen before the visitor chooses
 
 
 def new_run(now: session.Session, service: Service, evaluator: Evaluator, opened: bool) -> None:
+    """What a new run asks of whom; starts it."""
     with st.expander("New run", expanded=opened, icon=":material/add:"):
         st.segmented_control(
             "Questions", list(SETS), format_func=SETS.__getitem__, key="question_set", default="test",
@@ -174,6 +175,7 @@ def asked_models(known: Sequence[str], now: session.Session) -> tuple[str, ...]:
 
 
 def sweep_grid() -> tuple[Any, ...]:
+    """The settings to try, one set for each arm."""
     axes = {}
     for field, (title, choices, first) in SWEPT.items():
         if values := st.multiselect(title, choices, default=first, key=f"sweep-{field}"):
@@ -185,12 +187,14 @@ def sweep_grid() -> tuple[Any, ...]:
 
 
 def start(evaluator: Evaluator, order: Order, now: session.Session) -> None:
+    """Begin the run that was put together."""
     # The name is read here: it may have been typed in the same moment as the click.
     named = replace(order, name=str(session.read("run_name") or "").strip()[:60])
     resources.jobs().start(KIND, now.visitor, evaluator.ordered(named))
 
 
 def go_on(evaluator: Evaluator, run: str, now: session.Session) -> None:
+    """Go on with an interrupted run."""
     resources.jobs().start(KIND, now.visitor, evaluator.continued(run))
 
 
@@ -206,6 +210,7 @@ def _minutes(duration: float) -> str:
 def asked_questions(
     chosen: str, now: session.Session, service: Service, evaluator: Evaluator
 ) -> Sequence[Question]:
+    """The questions of the chosen source."""
     if chosen == "own":
         return own_file()
     if chosen == "cases":
@@ -319,6 +324,7 @@ def about(service: Service) -> Sequence[str]:
 
 
 def propose(evaluator: Evaluator, names: Sequence[str], now: session.Session) -> None:
+    """Start the job that proposes questions about these documents."""
     service = resources.service(now.visitor)
     documents = [found for name in names if (found := service.document(name)) is not None]
     resources.jobs().start(PROPOSE, now.visitor, evaluator.proposing(documents, PROPOSED))
@@ -328,6 +334,7 @@ def propose(evaluator: Evaluator, names: Sequence[str], now: session.Session) ->
 
 
 def job_progress(job: Job, what: str) -> None:
+    """How far a job is, with its stop button."""
     if job.finished:
         st.rerun()
     done, total, label = job.progress
@@ -339,6 +346,7 @@ def job_progress(job: Job, what: str) -> None:
 
 
 def job_line(job: Job | None, working: bool) -> None:
+    """One line about a job that works."""
     if job is None:
         return
     if working:
@@ -353,6 +361,7 @@ def job_line(job: Job | None, working: bool) -> None:
 
 
 def run_label(record: RunRecord) -> str:
+    """How a run is named in a list."""
     at = datetime.fromisoformat(record.created).astimezone()
     name = record.name or record.question_set
     kind = "sweep, " if record.sweep else ""
@@ -421,6 +430,7 @@ def baseline_words(board: Board, earlier: Board) -> BaselineComparison | None:
 
 
 def scoreboard(board: Board) -> None:
+    """The scores of every arm."""
     theme = session.theme()
     st.subheader("Scoreboard", anchor=False)
     drawn = [
@@ -453,6 +463,7 @@ def _answers(board: Board, arm: str) -> list[Answer]:
 
 
 def grid(drawn: Sequence[charts.Chart], columns: int = 2) -> None:
+    """The charts beside each other."""
     for first in range(0, len(drawn), columns):
         cells = st.columns(columns, gap="large")
         for cell, chart in zip(cells, drawn[first : first + columns], strict=False):
@@ -461,6 +472,7 @@ def grid(drawn: Sequence[charts.Chart], columns: int = 2) -> None:
 
 
 def all_measures(board: Board) -> None:
+    """All measures in one table."""
     rows = [
         {
             "measure": measure.label,
@@ -478,6 +490,7 @@ def all_measures(board: Board) -> None:
 
 
 def tests_table(differences: Sequence[Difference]) -> None:
+    """The paired tests."""
     rows = [
         {
             "in words": made.sentence,
@@ -512,6 +525,7 @@ def tests_table(differences: Sequence[Difference]) -> None:
 
 
 def differences_tab(board: Board, service: Service) -> None:
+    """Where arms differ, question by question."""
     arms = list(board.arms)
     wanted = st.segmented_control(
         "Show", list(FILTERS), format_func=FILTERS.__getitem__, default="differing", key="filter-questions",
@@ -568,6 +582,7 @@ def _mark(entry: Entry | None) -> str:
 
 
 def side_by_side(question: Question, entries: dict[str, Entry], board: Board, service: Service) -> None:
+    """Answers to one question beside each other."""
     st.markdown(f"#### {markdown(question.question)}", anchors=False)
     gold = " or ".join(question.answers) or "the documents do not say"
     where = f", in {', '.join(question.documents)}" if question.documents else ""
@@ -607,6 +622,7 @@ def _scores_line(entry: Entry) -> str:
 
 
 def sweep_section(board: Board) -> None:
+    """What the varied settings bring and cost."""
     theme = session.theme()
     points, axes = points_of(board), axes_of(board)
     if not points or not axes:
@@ -684,6 +700,7 @@ def judge_tab(evaluator: Evaluator, run: str, now: session.Session) -> None:
 
 
 def start_judging(evaluator: Evaluator, run: str, now: session.Session) -> None:
+    """Start the job in which a judge model reads the answers."""
     resources.jobs().start(JUDGE, now.visitor, evaluator.judging(run))
 
 
@@ -691,6 +708,7 @@ def start_judging(evaluator: Evaluator, run: str, now: session.Session) -> None:
 
 
 def downloads(board: Board, compared: BaselineComparison | None, baseline: str | None) -> None:
+    """The run as files."""
     record = board.run.record
     files = {
         "HTML report": ("html", "text/html", lambda: reports.as_html(board, compared)),
@@ -709,6 +727,7 @@ def downloads(board: Board, compared: BaselineComparison | None, baseline: str |
 
 
 def made_with(board: Board, evaluator: Evaluator) -> None:
+    """Documents, model, adapters and machine of the run."""
     record = board.run.record
     st.table(pd.Series(reports.made_with(board), name="").to_frame())
     if record.sittings > 1:
@@ -723,6 +742,7 @@ def made_with(board: Board, evaluator: Evaluator) -> None:
 def interrupted(
     record: RunRecord, board: Board, evaluator: Evaluator, now: session.Session, busy: bool
 ) -> None:
+    """What to do about a run that has not come to its end."""
     done, total = len(board.run.entries), len(record.questions) * len(record.arms)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.warning(f"{done:,} of {total:,} answers are there; the numbers below are of these.")
@@ -732,6 +752,7 @@ def interrupted(
 def shown_run(
     board: Board, compared: BaselineComparison | None, baseline: str | None, service: Service, ev: Evaluator
 ) -> None:
+    """The chosen run with its tabs."""
     record = board.run.record
     failures = [entry for entry in board.run.entries if entry.answer is None]
     if failures:
@@ -765,6 +786,7 @@ def shown_run(
 
 
 def by_category(board: Board) -> None:
+    """Scores by category of question."""
     chart = score_charts.category_chart(board, session.theme())
     if chart is None:
         st.caption("These questions carry no categories.")
@@ -773,6 +795,7 @@ def by_category(board: Board) -> None:
 
 
 def by_stage(board: Board) -> None:
+    """Times by stage."""
     charts.show(score_charts.stage_chart(board, session.theme()))
     rows = [
         {"backend": arm_label(name), "stage": stage.replace("_", " "),
@@ -783,6 +806,7 @@ def by_stage(board: Board) -> None:
 
 
 def page() -> None:
+    """Draw the page."""
     now = session.current()
     service = resources.service(now.visitor)
     evaluator = service.evaluator(now.visitor)

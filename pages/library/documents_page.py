@@ -106,6 +106,7 @@ def with_chosen(chosen: Sequence[str], service: Service) -> None:
 
 
 def collect(chosen: Sequence[str]) -> None:
+    """Keep the chosen documents as a collection of the name that was typed."""
     scope.keep_collection(str(session.read("collection-name") or ""), chosen)
 
 
@@ -113,6 +114,7 @@ def collect(chosen: Sequence[str]) -> None:
 
 
 def opened(document: Document, service: Service, now: session.Session, cut: Settings) -> None:
+    """The open document: what is known of it, and its text."""
     st.subheader(markdown(document.title or document.name), anchor=False)
     facts = [markdown(document.name), document.type, f"version {document.version}"]
     facts += [plural(len(document.pages), "page")] if document.pages else []
@@ -208,6 +210,7 @@ def in_words(documents: int, own: int) -> str:
 
 
 def page() -> None:
+    """Draw the page."""
     now = session.current()
     service = resources.service(now.visitor)
     st.title("Documents", anchor=False)

@@ -37,6 +37,7 @@ def draw(document: Document) -> None:
 
 
 def save(document: Document, key: str) -> None:
+    """Take the edited text in as a new version."""
     text = str(session.read(key) or "")
     if text != document.text:
         uploading.start(upload_of(document, text), session.current())
@@ -44,6 +45,7 @@ def save(document: Document, key: str) -> None:
 
 
 def close(key: str) -> None:
+    """Leave the editor."""
     session.drop(key)
     session.drop("view")
 

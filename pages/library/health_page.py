@@ -17,10 +17,12 @@ PERIODS = {7: "7 days", 30: "30 days", 90: "90 days"}
 
 
 def switch(service: Service) -> None:
+    """Switch the log on or off."""
     service.switch_logging(bool(session.read("logging")))
 
 
 def delete(service: Service) -> None:
+    """Delete the visitor's log."""
     gone = service.clear_log()
     session.current().notice = f"Your log is deleted: {plural(gone, 'retrieval')}."
 
@@ -68,6 +70,7 @@ def figures(health: Health) -> None:
 
 
 def share(part: int, whole: int) -> str:
+    """A share in words."""
     return f"{100 * part / whole:.0f} %" if whole else "-"
 
 
@@ -87,6 +90,7 @@ def in_words(health: Health, days: int, logging: bool) -> str:
 
 
 def tables(health: Health) -> None:
+    """What stayed unanswered, and what is asked most."""
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("**Questions the documents did not answer**")
@@ -125,6 +129,7 @@ def tables(health: Health) -> None:
 
 
 def page() -> None:
+    """Draw the page."""
     now = session.current()
     service = resources.service(now.visitor)
     st.title("Library health", anchor=False)

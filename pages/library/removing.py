@@ -28,6 +28,7 @@ UNTOUCHED = (FORGET, UPLOAD, TRAIN)
 
 @st.dialog("Remove from your documents?")
 def confirm(names: Sequence[str]) -> None:
+    """Ask whether these documents are to be removed."""
     which = f"**{markdown(names[0])}**" if len(names) == 1 else f"**{plural(len(names), 'document')}**"
     its, it = ("its", "it") if len(names) == 1 else ("their", "them")
     st.markdown(
@@ -47,6 +48,7 @@ def confirm(names: Sequence[str]) -> None:
 
 
 def start(names: tuple[str, ...]) -> None:
+    """Start the job that removes them."""
     now = session.current()
     service = resources.service(now.visitor)
     viewers = [now.visitor, *(viewer_id(now.person, role) for role in service.roles())]

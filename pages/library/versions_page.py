@@ -69,6 +69,7 @@ def difference(rows: Sequence[DiffRow]) -> None:
 
 
 def history(name: str, service: Service) -> None:
+    """What happened to the document, in a table."""
     entries = service.history(name)
     rows = pd.DataFrame(
         {
@@ -82,6 +83,7 @@ def history(name: str, service: Service) -> None:
 
 
 def page() -> None:
+    """Draw the page."""
     service = resources.service(session.current().visitor)
     st.title("Versions", anchor=False)
     opening = st.container()

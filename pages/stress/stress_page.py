@@ -81,6 +81,7 @@ def running(
 
 
 def start(test: StressTest) -> None:
+    """Start this test with what was chosen."""
     now = session.current()
     number, seed = int(session.read("stress-number", 6)), int(session.read("stress-seed", 0))
     again = RETRAININGS[session.read("stress-retrain", NO_TRAINING)] if test in RETRAINED else None
@@ -146,6 +147,7 @@ def card(
     now: session.Session,
     number: int,
 ) -> None:
+    """One test: what it does, its button, its result."""
     title, what = CARDS[test]
     with st.container(border=True):
         words, button = st.columns([4, 1], vertical_alignment="center")
@@ -169,6 +171,7 @@ def card(
 
 
 def progress(job: Job, polled: bool) -> None:
+    """How far the test is."""
     if polled and job.finished:
         st.rerun()
     if not job.finished:
@@ -185,6 +188,7 @@ def progress(job: Job, polled: bool) -> None:
 
 
 def show(result: Result, now: session.Session) -> None:
+    """The result as chart, sentence and table."""
     charts.show(stress_charts.chart(result, session.theme()))
     for name, reason in result.skipped.items():
         st.warning(f"{label(name)} was left out. {markdown(reason)}")
@@ -287,6 +291,7 @@ def _cell(value: JsonValue) -> str:
 
 
 def page() -> None:
+    """Draw the page."""
     now = session.current()
     service = resources.service(now.visitor)
     st.title("Stress tests", anchor=False)

@@ -53,6 +53,7 @@ NOTE = "What stands out"
 
 
 def rows_step(trainer: Trainer, service: Service, now: session.Session) -> Draft:
+    """The first step: rows made or brought; returns them."""
     st.subheader("1  Rows to learn from", anchor=False)
     st.caption(
         "A row is a question and the answer you want. A tenth of the rows is held out before anything is "
@@ -249,6 +250,7 @@ def _check() -> None:
 
 
 def train_step(trainer: Trainer, draft: Draft, now: session.Session) -> None:
+    """The second step: how to train, and the running training."""
     st.subheader("2  Train", anchor=False)
     job, working = resources.newest_job(now.visitor, training_jobs.TRAIN)
     if not working:
@@ -566,6 +568,7 @@ def _resume(trainer: Trainer, run: TrainingRun, visitor: str) -> None:
 
 
 def page() -> None:
+    """Draw the page."""
     now = session.current()
     service = resources.service(now.visitor)
     st.title("Fine-tune", anchor=False)

@@ -74,19 +74,23 @@ class RightAnswers:
 
     @classmethod
     def from_record(cls, record: JsonObject | None) -> RightAnswers | None:
+        """Of a held-out score as a report has it; None without one."""
         return None if not record else cls(round(record["contains"] * record["rows"]), record["rows"])
 
     @property
     def share(self) -> float:
+        """Right answers of all, 0 to 1."""
         return self.right / self.rows
 
     @property
     def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the share."""
         low, high = wilson_interval(self.right, self.rows)
         return low, high
 
     @property
     def words(self) -> str:
+        """`5 of 8 (31 % to 86 %)`."""
         low, high = self.interval
         return f"{self.right} of {self.rows} ({low:.0%} to {high:.0%})"
 

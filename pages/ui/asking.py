@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Asked:
+    """What was asked, of whom, with which settings."""
+
     question: str
     backends: tuple[BackendName, ...]
     settings: Settings
@@ -65,6 +67,7 @@ class Round:
 
     @property
     def answers(self) -> list[Answer]:
+        """The answers that are there so far."""
         return [column.answer for column in self.columns.values() if column.answer is not None]
 
 

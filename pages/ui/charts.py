@@ -39,6 +39,8 @@ SYMBOLS = {"rag": "circle", "fine_tuned": "triangle-up", "hybrid": "square", "ba
 
 @dataclass(frozen=True)
 class Chart:
+    """A figure with its title, a text that says the same, and its data."""
+
     title: str
     figure: go.Figure
     alt: str

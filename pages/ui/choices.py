@@ -44,5 +44,6 @@ def load(folder: Path) -> Choices:
 
 
 def save(folder: Path, choices: Choices) -> None:
+    """Write the choices, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / FILE, json.dumps(asdict(choices), ensure_ascii=False))

@@ -36,4 +36,5 @@ button.copy:hover, button.copy:focus-visible {{ color: light-dark(#1F4E79, #9CC9
 
 
 def draw() -> None:
+    """Put the rules into the page."""
     st.html(f"<style>{RULES}</style>")

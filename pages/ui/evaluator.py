@@ -77,6 +77,7 @@ class Evaluator:
         return record if fits else None
 
     def is_example(self, run: str) -> bool:
+        """Whether a run came with the product."""
         return (self.shipped.folder / run).is_dir()
 
     def board(self, run: str) -> Board:
@@ -85,9 +86,11 @@ class Evaluator:
         return _board(archive, run, archive.state(run))
 
     def delete(self, run: str) -> None:
+        """Remove a run of one's own."""
         self.own.delete(run)
 
     def is_own(self, run: str) -> bool:
+        """Whether a run is the visitor's own."""
         return (self.own.folder / run).is_dir()
 
     def ordered(self, order: Order) -> Callable[[JobContext], str]:

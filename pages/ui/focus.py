@@ -23,4 +23,5 @@ _SCRIPT = """<script>
 
 
 def on_the_question_box() -> None:
+    """Put the cursor into the question box."""
     st.html(_SCRIPT, unsafe_allow_javascript=True)

@@ -17,6 +17,8 @@ Tint = Literal["blue", "orange", "green", "gray"]
 
 @dataclass(frozen=True)
 class Look:
+    """How a backend is shown: its name, mark and colours."""
+
     label: str
     mark: str
     how: str  # one plain sentence: where its answers come from
@@ -25,6 +27,7 @@ class Look:
     dark: str
 
     def colour(self, theme: Theme) -> str:
+        """The colour in this theme, as hex."""
         return self.dark if theme == "dark" else self.light
 
     @property

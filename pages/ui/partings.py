@@ -28,9 +28,11 @@ class Parting:
     _due: threading.Event = field(default_factory=threading.Event)
 
     def still_here(self) -> None:
+        """Note that the visitor still looks at the page."""
         self.seen = time.monotonic()
 
     def go(self) -> None:
+        """Let it begin now."""
         self._due.set()
 
     def wait(self, undone: threading.Event, clock: Callable[[], float] = time.monotonic) -> bool:

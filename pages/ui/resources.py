@@ -27,13 +27,16 @@ MAX_SERVICES = 64  # visitors whose private documents stay open at once
 class Services(Protocol):
     """The opened product: models and shared documents, from which every visitor gets a service."""
 
-    def service(self, visitor: str) -> Service: ...
+    def service(self, visitor: str) -> Service:
+        """The service of one visitor."""
+        ...
 
 
 Opener = Callable[[Report], Services]
 
 
 def open_product(report: Report) -> Services:
+    """The real product; takes seconds."""
     bound_threads()
     # Imported here: torch and the models take seconds, and the page is to be there before them.
     from pages.ui.triptych_service import open_services
@@ -51,6 +54,7 @@ def use(opener: Opener) -> None:
 
 @st.cache_resource(show_spinner=False)
 def jobs() -> Jobs:
+    """The jobs of every visitor."""
     return Jobs({"ask": 1, "index": 1, "upload": 1}, keep=KEPT_JOBS)
 
 
@@ -66,6 +70,7 @@ def opening() -> Job:
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_SERVICES)
 def service(visitor: str) -> Service:
+    """This visitor's service."""
     services: Services = opening().result
     return services.service(visitor)
 

@@ -22,6 +22,7 @@ def is_own(document: CatalogueEntry) -> bool:
 
 
 def own(documents: Sequence[CatalogueEntry]) -> list[CatalogueEntry]:
+    """The visitor's own documents."""
     return [document for document in documents if is_own(document)]
 
 
@@ -92,5 +93,6 @@ def keep_collection(name: str, chosen_names: Sequence[str]) -> None:
 
 
 def drop_collection(name: str) -> None:
+    """Forget a collection; its documents stay."""
     now = session.current()
     now.collections = {each: kept for each, kept in now.collections.items() if each != name}

@@ -31,6 +31,8 @@ Readiness = Literal["ready", "stale", "untrained"]
 
 @dataclass(frozen=True)
 class BackendReadiness:
+    """Whether a backend can answer, and why not."""
+
     state: Readiness
     reason: str = ""  # one sentence, and what to do
 
@@ -93,8 +95,12 @@ class Recut:
 
 
 class Service(Protocol):
+    """One visitor's documents, backends, records and adapters."""
+
     @property
-    def model_name(self) -> str: ...
+    def model_name(self) -> str:
+        """Of the language model that answers."""
+        ...
 
     @property
     def private(self) -> bool:
@@ -105,7 +111,9 @@ class Service(Protocol):
         """What became of the visitor's own documents, in words, until it is dismissed; empty when nothing."""
         ...
 
-    def dismiss_loss(self) -> None: ...
+    def dismiss_loss(self) -> None:
+        """Say no more what became of the lost documents."""
+        ...
 
     @property
     def role(self) -> str | None:
@@ -124,7 +132,9 @@ class Service(Protocol):
         """The same with their texts, all of which are read."""
         ...
 
-    def document(self, name: str, version: int | None = None) -> Document | None: ...
+    def document(self, name: str, version: int | None = None) -> Document | None:
+        """One document, the current version unless another is asked for; None when it is not there."""
+        ...
 
     def entry(self, name: str, version: int | None = None) -> CatalogueEntry | None:
         """The same without its text, which is not read."""
@@ -150,7 +160,9 @@ class Service(Protocol):
         """What happened to a document, oldest first."""
         ...
 
-    def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]: ...
+    def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]:
+        """The passages of a document with these chunk settings."""
+        ...
 
     def passages(self, settings: Settings) -> Mapping[str, int] | None:
         """Passages of each document with these chunk settings; None while they are not indexed."""
@@ -177,7 +189,9 @@ class Service(Protocol):
         """The adapters that answer for this visitor."""
         ...
 
-    def status(self, backend: BackendName) -> BackendReadiness: ...
+    def status(self, backend: BackendName) -> BackendReadiness:
+        """Whether a backend can answer."""
+        ...
 
     def endpoint_prices(self, model: str) -> Mapping[BackendName, PriceBook]:
         """The prices that models.toml has for this model, by backend."""
@@ -259,7 +273,9 @@ class Service(Protocol):
         """Run a stress test on a copy of what this visitor sees. Raises UserError when it cannot be run."""
         ...
 
-    def switch_logging(self, on: bool) -> None: ...
+    def switch_logging(self, on: bool) -> None:
+        """Log this visitor's questions, or no longer."""
+        ...
 
     def votes(self) -> Votes:
         """Which answers this visitor found most helpful."""

@@ -49,6 +49,8 @@ EDITABLE = (
 
 @dataclass
 class Session:
+    """What one visitor has chosen and what is open."""
+
     person: str
     role: str | None = None  # None: the owner, who sees everything
     settings: Settings = field(default_factory=make_settings)
@@ -134,6 +136,7 @@ def _stable_part(cookie: str) -> str:
 
 
 def theme() -> Theme:
+    """Whether the page is light or dark."""
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
@@ -188,6 +191,7 @@ def take_role() -> None:
 
 
 def reset() -> None:
+    """Set every setting back to its default."""
     session = current()
     try:
         session.settings = session.defaults = make_settings()

@@ -38,6 +38,7 @@ class UsedPassage:
 
     @property
     def use(self) -> str:
+        """Who cited and who read it, in words."""
         cited = list(dict.fromkeys(label(name) for name, _ in self.citations))
         read = [label(name) for name in self.shown if label(name) not in cited]
         parts = [f"cited by {listing(cited)}"] if cited else []
@@ -66,6 +67,7 @@ def _within(citation: Citation, source: SourceRecord) -> bool:
 
 
 def draw(made: Round, service: Service) -> None:
+    """The passages of a round and the chosen one in its document."""
     found = passages_of(made)
     if not found:
         st.caption("No passage was looked up for this question.")

@@ -84,12 +84,15 @@ class Tour:
     to_fill: bool = False
 
     def go(self, step: int) -> None:
+        """Go to a step."""
         self.step = self.reached = step
         self.to_fill = True
 
     def leave(self) -> None:
+        """Leave the tour where it is."""
         self.step, self.declined = None, True
 
     def finish(self) -> None:
+        """Leave it at its end; it begins anew next time."""
         self.leave()
         self.reached = 0

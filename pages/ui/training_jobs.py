@@ -110,6 +110,7 @@ class Picture:
 
     @property
     def last(self) -> dict[str, JsonValue] | None:
+        """The newest step; None before the first."""
         return self.steps[-1] if self.steps else None
 
 

@@ -61,11 +61,13 @@ class Meter:
         self._now: tuple[FileStep, float] | None = None  # and when its stage began
 
     def take(self, step: FileStep) -> None:
+        """Note where the upload is."""
         same = self._now is not None and (self._now[0].name, self._now[0].stage) == (step.name, step.stage)
         self._now = (step, self._now[1] if same and self._now else self._clock())
 
     @property
     def step(self) -> FileStep | None:
+        """Where it is; None before it began."""
         return self._now[0] if self._now is not None else None
 
     @property
@@ -120,6 +122,7 @@ def _part(name: str) -> str:
 
 
 def start(upload: Upload, now: session.Session) -> None:
+    """Start the job that takes the upload in."""
     service = resources.service(now.visitor)
     resources.jobs().start(UPLOAD, now.visitor, adding(service, upload, now.settings))
 
@@ -161,6 +164,7 @@ def unlock(upload: Upload, results: dict[str, FileResult], password: str, now: s
 
 
 def drop_zone(now: session.Session, service: Service, title: str = "Add documents") -> None:
+    """Where files are dropped."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{title}**")
         choice = st.segmented_control(
@@ -225,6 +229,7 @@ def news(now: session.Session) -> None:
 
 
 def panel(job: Job, polled: bool) -> None:
+    """One upload: how far it is, then what became of its files."""
     if polled and job.finished:
         st.rerun()  # the whole page: the list has changed
     events = job.events_since(0)

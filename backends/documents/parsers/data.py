@@ -19,6 +19,7 @@ _INLINE = 2000  # characters up to which a nested value stays on its record's li
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     file = decoded(path.read_bytes())
     if kind == "notebook":
         return _notebook(json.loads(file.text, strict=False), name)

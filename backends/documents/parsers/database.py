@@ -19,6 +19,7 @@ _MAGIC = b"SQLite format 3\0"
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     with path.open("rb") as file:
         if file.read(16) != _MAGIC:
             raise UserError(f"{name} is not a SQLite file.")

@@ -24,10 +24,12 @@ def name_of(element: Element) -> str:
 
 
 def words(element: Element) -> str:
+    """The element's text with single spaces."""
     return " ".join("".join(element.itertext()).split())
 
 
 def whole_number(text: str | None, otherwise: int) -> int:
+    """The number that an attribute begins with, or another one."""
     found = re.match(r"\s*(-?\d{1,9})", text or "")
     return int(found[1]) if found else otherwise
 
@@ -52,6 +54,7 @@ def preformatted(element: Element) -> str:
 
 
 def note_mark(mark: str, before: str) -> str:
+    """A footnote mark as words: "(note 1)"."""
     return f"{' ' if before.strip() else ''}(note {mark.strip('[]()')}){' ' if not before else ''}"
 
 

@@ -23,6 +23,7 @@ def own_rows(table: Element) -> list[Element]:
 
 
 def own_cells(row: Element) -> list[Element]:
+    """The row's cells, without those of tables within."""
     return [cell for cell in row if name_of(cell) in ("td", "th")]
 
 

@@ -19,6 +19,7 @@ from backends.documents.parsers.common import PageText, assemble, clean, iso_dat
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     import olefile
 
     if not olefile.isOleFile(str(path)):
@@ -39,6 +40,7 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
 
 
 def decoded(value: Any) -> str:
+    """A property of an old file as text."""
     return value.decode("cp1252", errors="replace") if isinstance(value, bytes) else str(value or "")
 
 

@@ -32,6 +32,7 @@ _FEW = 20  # words by which the two may differ in any case
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     if name.lower().endswith(".msg"):
         from backends.documents.parsers.outlook import read_message
 
@@ -241,4 +242,5 @@ def _file_name(part: Message) -> str:
 
 
 def safe_name(name: str) -> str:
+    """An attachment's name without a path and without odd characters."""
     return re.sub(r"[^\w .,()+&@'-]", "-", one_line(name).replace("\\", "/").rpartition("/")[2]).strip(" .")

@@ -35,6 +35,7 @@ _LONGEST_HEADING = 100  # characters of a line above "---" that is taken for a h
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     file = decoded(path.read_bytes())
     parsed = parse_markdown(file.text, name, kind)
     return replace(parsed, notes=(*file.notes, *parsed.notes))

@@ -31,6 +31,7 @@ MOST_REPEATED = 200
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     check_archive(path, kind, name)
     with zipfile.ZipFile(path) as archive:
         refuse_encrypted(archive, name)

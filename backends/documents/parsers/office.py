@@ -73,6 +73,7 @@ def _renamed(data: bytes) -> bytes:
 
 
 def parse_xml(data: bytes) -> Element:
+    """The root of an XML part; entities are not resolved."""
     from lxml import etree
 
     return etree.fromstring(data, etree.XMLParser(huge_tree=True, resolve_entities=False))
@@ -114,10 +115,12 @@ class LeftOut:
     counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, what: str) -> None:
+        """Count one more thing that was left out."""
         self.counts[what] += 1
 
     @property
     def notes(self) -> tuple[str, ...]:
+        """One statement for each kind."""
         return tuple(
             f"{what} left out" + (f" ({count} places)" if count > 1 else "")
             for what, count in self.counts.items()

@@ -33,6 +33,7 @@ _INLINE: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     file = decoded(path.read_bytes())
     about: dict[str, str] = {}
     lines = list(_markdown(clean(file.text, keep_spaces=True).split("\n"), about))

@@ -29,6 +29,7 @@ from backends.documents.parsers.pdf_words import whole_words
 
 
 def parse(path: Path, kind: str, name: str, passwords: Sequence[str] = ()) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     document = _open(path, name, passwords)
     try:
         if len(document) > limits.MAX_PAGES:

@@ -51,6 +51,7 @@ class FormField:
 
     @property
     def middle(self) -> float:
+        """Height of the middle of the box, in points."""
         return (self.box[1] + self.box[3]) / 2
 
 

@@ -32,21 +32,26 @@ class Grid:
 
     @property
     def width(self) -> int:
+        """Number of columns."""
         return len(self.xs) - 1
 
     @property
     def height(self) -> int:
+        """Number of rows."""
         return len(self.ys) - 1
 
     @cached_property
     def columns(self) -> tuple[tuple[float, float], ...]:
+        """Left and right edge of every column, in points."""
         return tuple(pairwise(self.xs))
 
     @property
     def area(self) -> float:
+        """In square points."""
         return (self.xs[-1] - self.xs[0]) * (self.ys[0] - self.ys[-1])
 
     def holds(self, line: TextLine) -> bool:
+        """Whether a line of text lies within."""
         middle = (line.left + line.right) / 2
         return (
             self.xs[0] - TOUCH <= line.left
@@ -55,9 +60,11 @@ class Grid:
         )
 
     def column_at(self, x: float) -> int:
+        """The column that holds this x."""
         return min(max(bisect(self.xs, x) - 1, 0), self.width - 1)
 
     def cell_at(self, x: float, y: float) -> int:
+        """The number of the cell at this point."""
         row = min(max(bisect(self.ys, -y, key=neg) - 1, 0), self.height - 1)
         return self.cells[row][self.column_at(x)]
 

@@ -75,6 +75,7 @@ def turning(rotation: int) -> Turn:
 
 
 def turned_box(turn: Turn, left: float, bottom: float, right: float, top: float) -> Box:
+    """The box turned, its corners in order again."""
     (x0, y0), (x1, y1) = turn(left, bottom), turn(right, top)
     return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
 

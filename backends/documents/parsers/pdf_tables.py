@@ -60,6 +60,7 @@ class PdfCell:
 
     @property
     def text(self) -> str:
+        """Its lines as one text."""
         return join_all(line.text for line in self.lines)
 
     def over(self, first: int, last: int) -> PdfCell:
@@ -68,6 +69,7 @@ class PdfCell:
 
 
 def cell_of(lines: Sequence[TextLine], first: int = 0, last: int = 0) -> PdfCell:
+    """A cell around these lines."""
     if len(lines) == 1:  # nearly all
         line = lines[0]
         return PdfCell((line,), line.left, line.right, line.bottom, line.top, first, last)

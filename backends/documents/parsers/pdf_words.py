@@ -26,6 +26,7 @@ def join(text: str, following: str) -> str:
 
 
 def join_all(lines: Iterable[str]) -> str:
+    """Lines as one text, words broken at line ends made whole."""
     whole = ""
     for line in lines:
         whole = join(whole, line) if whole else line

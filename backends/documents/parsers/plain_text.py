@@ -32,6 +32,7 @@ _NO_PROSE = re.compile(
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     file = decoded(path.read_bytes())
     if name.lower().endswith(_LINES):
         return ParsedFile(clean(file.text, keep_spaces=True), stem(name), kind, notes=file.notes)

@@ -39,6 +39,7 @@ COLUMN_TEXT = 40  # letters of a column that make it more than a label
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     from pptx import Presentation
 
     check_archive(path, kind, name)

@@ -29,6 +29,7 @@ class Word:
 
 
 def installed() -> bool:
+    """Whether tesseract is here."""
     return shutil.which("tesseract") is not None
 
 

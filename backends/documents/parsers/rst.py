@@ -32,6 +32,7 @@ _SETTINGS = {
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     from docutils.core import publish_parts
 
     file = decoded(path.read_bytes())

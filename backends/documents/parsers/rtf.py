@@ -16,11 +16,13 @@ from backends.documents.parsers.plain_text import title_of
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     text = rtf_text(path.read_bytes())
     return ParsedFile(text, title_of(text) or stem(name), kind)
 
 
 def rtf_text(data: bytes) -> str:
+    """The text of an RTF source."""
     from striprtf.striprtf import rtf_to_text
 
     text = re.sub(r"\|\n", "\n", rtf_to_text(data.decode("latin-1"), errors="replace"))

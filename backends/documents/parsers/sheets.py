@@ -34,6 +34,7 @@ class Findings:
 
     @property
     def notes(self) -> tuple[str, ...]:
+        """What the reader left out or guessed, one statement each."""
         made = []
         if count := len(self.uncalculated):
             where = ", ".join(self.uncalculated[:NAMED]) + (" ..." if count > NAMED else "")

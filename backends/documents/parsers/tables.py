@@ -24,6 +24,7 @@ from backends.documents.parsers.sheets import Findings, Sheet, blocks
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     if kind == "csv":
         return _delimited(path, name)
     findings = Findings()

@@ -25,6 +25,7 @@ _OUTSIDE = 50  # words outside the main part that are told
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     if kind == "epub":
         return _epub(path, name)
     file = decoded(data := path.read_bytes(), declared_encoding(data))
@@ -42,6 +43,7 @@ def declared_encoding(data: bytes) -> str:
 
 
 def html_to_parsed(source: str, name: str) -> ParsedFile:
+    """An HTML source as a `ParsedFile`."""
     root = parse_html(source)
     titled = root.find(".//title")
     title = inline_text(titled) if titled is not None else ""

@@ -52,6 +52,7 @@ _PAGE = re.compile(
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     check_archive(path, kind, name)
     with zipfile.ZipFile(transitional(path)) as archive:
         word = _Word(archive)

@@ -31,6 +31,7 @@ _URL = ("http://", "https://")
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
+    """The file as a `ParsedFile`. UserError when it cannot be read."""
     from lxml import etree
 
     file = decoded(data := path.read_bytes(), declared_encoding(data))
