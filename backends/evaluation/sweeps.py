@@ -34,7 +34,8 @@ def axes_of(board: Board) -> dict[str, list[JsonValue]]:
     arms = board.run.record.arms
     axes: dict[str, list[JsonValue]] = {}
     for name in arms[0].settings:
-        values = list(dict.fromkeys(arm.settings.get(name) for arm in arms))
+        given = [arm.settings.get(name) for arm in arms]
+        values = [value for n, value in enumerate(given) if value not in given[:n]]  # some are lists
         if len(values) > 1:
             axes[name] = sorted(values, key=lambda value: (isinstance(value, str), value))
     if len(axes) > 1:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pandas as pd
 import streamlit as st
@@ -587,9 +587,10 @@ def side_by_side(question: Question, entries: dict[str, Entry], board: Board, se
     gold = " or ".join(question.answers) or "the documents do not say"
     where = f", in {', '.join(question.documents)}" if question.documents else ""
     st.markdown(f"**Gold answer:** {markdown(gold + where)}")
+    # An arm with a model behind its backend stands where a backend does.
     columns = {
-        arm: Column(
-            arm,
+        cast(BackendName, arm): Column(
+            cast(BackendName, arm),
             "done" if entry.answer else "failed",
             entry.answer.text if entry.answer else "",
             answer=replace(entry.answer, backend=arm) if entry.answer else None,
