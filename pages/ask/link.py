@@ -83,7 +83,7 @@ def take(given: Mapping[str, Sequence[str]], now: Session, there: Sequence[str])
             f"Not here, though the link asks them: {plural(len(missing), 'document')}, "
             f"{listing(missing[:3])}{' and others' if missing[3:] else ''}."
         )
-    if collection := (given.get(NAME) or [""])[0][:40]:
+    if collection := scope.clean_name((given.get(NAME) or [""])[0]):
         now.collections = {**now.collections, collection: found}
         now.scope = COLLECTION + collection
     elif named:

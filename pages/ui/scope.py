@@ -83,10 +83,16 @@ def ask_only(chosen_names: Sequence[str]) -> None:
     now.selected, now.scope = tuple(chosen_names), SELECTED
 
 
+def clean_name(name: str) -> str:
+    """A collection's name as it may stand anywhere: letters, digits, spaces, dots and dashes."""
+    kept = "".join(character for character in name if character.isalnum() or character in " .-")
+    return " ".join(kept.split())[:40]
+
+
 def keep_collection(name: str, chosen_names: Sequence[str]) -> None:
     """Give these documents a name and ask them from now on; a collection of that name gives way."""
     now = session.current()
-    name = " ".join(name.split())[:40]
+    name = clean_name(name)
     if name and chosen_names:
         now.collections = {**now.collections, name: tuple(chosen_names)}
         now.scope = COLLECTION + name
