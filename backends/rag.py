@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from backends.answering.answerability import Abstainer
 from backends.answering.evidence import PassageSearch, find_evidence
-from backends.answering.support_text import with_support
+from backends.answering.final_text import final_text
 from backends.datatypes import (
     BackendName,
     Event,
@@ -50,7 +50,6 @@ class Rag:
             stop=self.stop,
             schema=self.schema,
         )
-        answered = with_support(written, question, evidence.sources)
-        if self.abstainer is not None and self.schema is None:
-            answered = self.abstainer.declining(answered, question, evidence.sources)
-        yield from answered
+        # An answer in JSON is neither declined nor said in other words: its schema decides what it may hold.
+        abstainer = self.abstainer if self.schema is None else None
+        yield from final_text(written, question, evidence.sources, abstainer)

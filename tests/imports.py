@@ -54,7 +54,7 @@ ARROWS: dict[str, set[str]] = {
     "__main__": {"cli"},
     "pages.ui": SERVED,
     **{f"pages.{feature}": {"pages.ui"} | SERVED
-       for feature in ("ask", "library", "tune", "evaluate", "stress", "costs", "advise")},
+       for feature in ("ask", "library", "tune", "evaluate", "stress", "costs", "advise", "about")},
     "app": {"pages.ui"},
 }  # fmt: skip
 
@@ -85,7 +85,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "pages.library.versions_page": {"documents"},
     "pages.library.changed_lines": {"documents"},
     "pages.ask.voting": {"language"},
-    "pages.advise.advise_page": {"language"},
+    "pages.ui.measured": {"language"},
 }  # fmt: skip
 
 # Each heavy library, and the only modules that may import it.

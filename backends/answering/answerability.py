@@ -1,7 +1,7 @@
 """Whether the documents answer a question: one calibrated rule over three signs, and declining by it.
 
-Enters: a question, the sources shown for it, what a model wrote and how sure it was. Leaves: the model's
-events, or, where the documents hardly answer, the sentence that they do not say. The signs: the span reader's
+Enters: a question, the sources shown for it, what a model wrote and how sure it was. Leaves: whether it is
+declined, and why. The signs: the span reader's
 best log-odds over the sources, the cross-encoder's best logit of a sentence shown, and the model's confidence
 (the geometric mean of its tokens' probabilities). It is fitted by models/fit_answerability.py.
 """
@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from backends.datatypes import Event, Finished, Source, Token, UserError
+from backends.datatypes import Finished, Source, UserError
 from backends.language.answer_text import is_abstention
-from backends.language.prompts import NOT_IN_DOCUMENTS
 from backends.language.span_reader import Span, SpanReader
 from backends.retrieval.decompose import decompose
 from backends.retrieval.sentence_choice import context_of
@@ -104,32 +103,20 @@ class Abstainer:
         [span] = self.reader.read(question, [passage])
         return (span.start, span.end) if span.no_answer < MOST_DOUBT else None
 
-    def declining(
-        self, written: Iterator[Event], question: str, sources: Sequence[Source]
-    ) -> Iterator[Event]:
-        """The model's events. Where they may have to be taken back, its words are held until it is known
-        how sure it was; a model that does not say how sure it is, is believed."""
+    def doubts(self, question: str, sources: Sequence[Source]) -> Signs | None:
+        """The signs, where some confidence of the model could make it decline; else None."""
         signs = self.signs(question, sources)
-        if signs is None or self.rule.answers_anyhow(signs):
-            yield from written
-            return
-        held: list[Token] = []
-        for event in written:
-            if isinstance(event, Token):
-                held.append(event)
-            elif isinstance(event, Finished):
-                yield from self._decided(held, event, signs)
-            else:
-                yield event
+        return None if signs is None or self.rule.answers_anyhow(signs) else signs
 
-    def _decided(self, held: Sequence[Token], event: Finished, signs: Signs) -> Iterator[Event]:
-        found = None if event.confidence is None else self.rule.judge(signs, event.confidence)
-        if found is None or not found.declines or is_abstention("".join(token.text for token in held)):
-            yield from held
-            yield event
-            return
-        yield Token(NOT_IN_DOCUMENTS)
-        yield replace(event, warnings=(*event.warnings, reason(found)))
+    def declined(self, said: str, event: Finished, signs: Signs) -> Finished | None:
+        """The last event of a declined answer, which says why; None where the answer stands.
+
+        A model that does not say how sure it was is believed.
+        """
+        if event.confidence is None or is_abstention(said):
+            return None
+        found = self.rule.judge(signs, event.confidence)
+        return replace(event, warnings=(*event.warnings, reason(found))) if found.declines else None
 
 
 def best_score(reader: Reader, question: str, passages: Sequence[str]) -> float:

@@ -1,35 +1,24 @@
-"""Lets a short answer be followed by the sentences it rests on, where the model was not sure of it.
+"""The sentences a short answer rests on, which follow it where the model was not sure of it.
 
-Enters: the events of a model that read numbered sources. Leaves: the same events, with those sentences, word
-for word and cited, before the last. It asks no model. A sure answer stands alone: it is short, and its
-citation shows the sentence. How sure: the geometric mean of the probabilities of its tokens.
+Enters: a question, its answer, numbered sources. Leaves: sentences, word for word and cited. A sure answer
+stands alone: it is short, and its citation shows the sentence. How sure: the geometric mean of the
+probabilities of its tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from backends.answering.overlap import best_support
-from backends.datatypes import Event, Finished, Source, Token
+from backends.datatypes import Finished, Source
 from backends.language.answer_text import cited_markers, is_abstention, is_json, without_markers
 
 SURE = 0.9
 MOST_SENTENCES = 3
 
 
-def with_support(events: Iterator[Event], question: str, sources: Sequence[Source]) -> Iterator[Event]:
-    """The model's events; before `Finished` come the sentences that an unsure answer rests on."""
-    said: list[str] = []
-    for event in events:
-        if isinstance(event, Token):
-            said.append(event.text)
-        if isinstance(event, Finished) and _unsure(event):
-            for text in support(question, "".join(said), sources):
-                yield Token(f" {text}")
-        yield event
-
-
-def _unsure(event: Finished) -> bool:
+def is_unsure(event: Finished) -> bool:
+    """Whether the model ended its answer and was not sure of it."""
     return not event.truncated and event.confidence is not None and event.confidence < SURE
 
 

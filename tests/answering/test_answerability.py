@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from backends.answering.answerability import RULE, Abstainer, AbstentionRule, Signs, log_odds, passage_of
+from backends.answering.final_text import final_text
 from backends.datatypes import Chunk, Event, Finished, Hit, Sentence, Source, Stage, Token, Usage, UserError
 from backends.language.prompts import NOT_IN_DOCUMENTS
 from backends.language.span_reader import Span
@@ -45,14 +46,14 @@ def events(confidence: float | None, text: str = "14 days. [1]") -> Iterator[Eve
 
 def told(reader: FakeReader, logit: float | None, written: Iterator[Event]) -> tuple[str, Finished, int]:
     """(text, the last event, events before the first word)."""
-    made = list(Abstainer(reader, EVEN).declining(written, QUESTION, [source(logit)]))
+    made = list(final_text(written, QUESTION, [source(logit)], Abstainer(reader, EVEN)))
     assert isinstance(made[-1], Finished)
     first = next(n for n, event in enumerate(made) if isinstance(event, Token))
     return "".join(e.text for e in made if isinstance(e, Token)), made[-1], first
 
 
 def test_signs_for_an_answer_let_it_stream() -> None:
-    made = Abstainer(FakeReader(9.0), EVEN).declining(events(0.1), QUESTION, [source(2.0)])
+    made = final_text(events(0.1), QUESTION, [source(20.0)], Abstainer(FakeReader(-1.5), EVEN))
     next(made)
     assert next(made) == Token("14 ")  # before the model is done
 
@@ -80,7 +81,7 @@ def test_nothing_is_decided_without_all_signs_and_a_refusal_stays_without_a_reas
     logit: float | None, confidence: float | None, text: str
 ) -> None:
     said, finished, _ = told(FakeReader(-9.0), logit, events(confidence, text))
-    assert (said, finished.warnings) == (text, ())
+    assert said.startswith(text) and finished.warnings == ()  # sentences may follow
 
 
 def test_of_a_question_in_parts_the_best_part_counts() -> None:

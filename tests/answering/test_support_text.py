@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from backends.answering.support_text import MOST_SENTENCES, SURE, support, with_support
+from backends.answering.final_text import final_text
+from backends.answering.support_text import MOST_SENTENCES, SURE, support
 from backends.datatypes import Chunk, Event, Finished, Hit, Sentence, Source, Token, Usage
 
 DONE = Finished(Usage(9, 3), prompt="p", model="m", adapter=None)
@@ -30,7 +31,7 @@ def events(text: str, confidence: float | None) -> Iterator[Event]:
 
 
 def said(text: str, confidence: float | None) -> str:
-    made = list(with_support(events(text, confidence), "How long do refunds take?", SOURCES))
+    made = list(final_text(events(text, confidence), "How long do refunds take?", SOURCES, None))
     assert isinstance(made[-1], Finished)
     return "".join(event.text for event in made if isinstance(event, Token))
 
