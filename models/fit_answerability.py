@@ -50,6 +50,7 @@ from backends.system.files import ROOT, append_line
 BACKENDS: tuple[BackendName, ...] = ("rag", "hybrid")
 FALSE_DECLINES = 0.06  # of answered development questions, at most: 8 % is the promise
 FOLDS = 10
+UNKNOWN = 0.5  # the confidence of a model that was not asked: log-odds 0, which no coefficient can weigh
 CORPORA = ("clinic", "marina")
 SECTION = """## When the documents do not say
 
@@ -99,17 +100,20 @@ class Kept:
         return self._known[key]
 
 
-def answered(question: Question, backend: Backend, settings: Settings) -> Outcome | None:
-    """Run a backend that has no rule; None where nothing was found or a sign is missing."""
-    text, evidence, finished = "", None, None
+def answered(question: Question, backend: Backend, settings: Settings, quick: bool) -> Outcome | None:
+    """Run a backend that has no rule, if `quick` up to its evidence alone; None where nothing was found or a
+    sign is missing."""
+    text, evidence, confidence = "", None, UNKNOWN if quick else None
     for event in backend.run(question.question, settings):
         if isinstance(event, Token):
             text += event.text
         elif isinstance(event, Evidence):
             evidence = event
+            if quick:
+                break
         elif isinstance(event, Finished):
-            finished = event
-    if evidence is None or finished is None or finished.confidence is None:
+            confidence = event.confidence
+    if evidence is None or confidence is None:
         return None
     shown = [sentence for source in evidence.sources for sentence in source.sentences]
     logits = [sentence.logit for sentence in shown if sentence.logit is not None]
@@ -122,7 +126,7 @@ def answered(question: Question, backend: Backend, settings: Settings) -> Outcom
         backend.name,
         [passage_of(source) for source in evidence.sources],
         max(logits),
-        finished.confidence,
+        confidence,
         is_abstention(text),
     )
 
@@ -139,7 +143,7 @@ def lacking(retriever: Retriever, answers: Sequence[str]) -> Retriever:
     return other
 
 
-def outcomes(work: Path, backends: Sequence[BackendName], limit: int) -> Iterator[Outcome]:
+def outcomes(work: Path, backends: Sequence[BackendName], limit: int, quick: bool) -> Iterator[Outcome]:
     """Development questions of the sample: as they are, and every second of the answered ones once more
     without the sentences that answer it."""
     settings = make_settings()
@@ -150,15 +154,18 @@ def outcomes(work: Path, backends: Sequence[BackendName], limit: int) -> Iterato
         backend: Any = triptych.backend(name, settings)
         backend = replace(backend, abstainer=None)
         models = [shipped().fingerprint, triptych.model(settings).fingerprint, weights_of(backend)]
+        models += ["evidence alone"] if quick else []
         kept = Kept(work / "outcomes.jsonl", " ".join(models))
         for number, question in enumerate(asked):
             whole = replace(backend, retriever=retriever.fresh())
-            found = [kept.of(f"{name} {question.question}", partial(answered, question, whole, settings))]
+            found = [
+                kept.of(f"{name} {question.question}", partial(answered, question, whole, settings, quick))
+            ]
             if question.answers and number % 2:
                 less = replace(backend, retriever=lacking(retriever, question.answers))
                 silent = replace(question, answers=())
                 key = f"{name} without {question.question}"
-                found.append(kept.of(key, partial(answered, silent, less, settings)))
+                found.append(kept.of(key, partial(answered, silent, less, settings, quick)))
             yield from (each for each in found if each is not None)
 
 
@@ -307,6 +314,7 @@ def main() -> None:
     parser.add_argument("--backend", action="append", choices=BACKENDS)
     parser.add_argument("--reader", type=Path, default=SPAN_READER)
     parser.add_argument("--collect", action="store_true", help="ask the models and fit nothing yet")
+    parser.add_argument("--quick", action="store_true", help="by the evidence alone, without asking a model")
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -314,7 +322,7 @@ def main() -> None:
         for row in check(args.work):
             print(json.dumps(row), flush=True)
         return
-    found = list(outcomes(args.work, args.backend or BACKENDS, args.limit))
+    found = list(outcomes(args.work, args.backend or BACKENDS, args.limit, args.quick))
     if args.collect:
         return
     fitted = fit(found, SpanReader(args.reader))
