@@ -4,8 +4,8 @@ Enters: benchmarks/development_answers.jsonl (made by `benchmarks.development_an
 benchmarks/statements.jsonl. Leaves: models/checks/rule.json with weights, thresholds and the measured
 reliability that the labels show in their help, and the table in docs/results.md. What is measured was not
 fitted on: five folds, all answers to one question in one of them; whether an answer is right is what its gold
-answers say (`evaluation.metrics.is_right`). Support is measured on statements made by hand, their thresholds
-chosen on the other folds.
+answers say of its first sentence. Support is measured on statements made by hand, their thresholds chosen on
+the other folds.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ from backends.answering.checks import (
     warning_of,
 )
 from backends.datatypes import BackendName, Citation, Question
+from backends.evaluation.first_minutes import in_short
 from backends.evaluation.metrics import is_right
 from backends.language.answer_text import is_abstention
+from backends.language.span_reader import SPAN_READER, SpanReader
 from backends.retrieval.retriever import Retriever
 from backends.settings import make_settings
 from benchmarks.development_answers import ROOT, STORED, collections, opened
@@ -42,9 +44,9 @@ STATEMENTS = ROOT / "benchmarks" / "statements.jsonl"
 RESULTS = ROOT / "docs" / "results.md"
 STARTS, ENDS = "<!-- labels:start -->", "<!-- labels:end -->"
 FOLDS = 5
-STRENGTH = 0.3  # inverse of the penalty on standardised weights
+STRENGTH = 0.1  # inverse of the penalty on standardised weights
 BACKED = (-4.0, -3.0, -2.0)
-BEHIND = (1.0, 2.0, 3.0, 4.0)
+BEHIND = (1.5, 2.0, 2.5, 3.0)
 STRANGE = (0.45, 0.55, 0.65, 1.0)
 CONTRADICTED = (-1.0, 0.0, 1.0)
 
@@ -79,6 +81,7 @@ class Libraries:
         self._settings = make_settings()
         self._collections = {each.name: each for each in collections()}
         self._opened: dict[str, Retriever] = {}
+        self._read = SpanReader.load().read if (SPAN_READER / "card.json").is_file() else None
 
     def question(self, corpus: str, id_: str) -> Question:
         return next(each for each in self._collections[corpus].questions if each.id == id_)
@@ -87,7 +90,7 @@ class Libraries:
         if corpus not in self._opened:
             made = opened(self._collections[corpus], self._workspace, self._settings)
             self._opened[corpus] = made.library.retriever(self._settings)
-        return findings(draft, self._opened[corpus], self._settings.mode, None)
+        return findings(draft, self._opened[corpus], self._settings.mode, self._read)
 
 
 def labelled(libraries: Libraries) -> Iterator[Labelled]:
@@ -97,11 +100,12 @@ def labelled(libraries: Libraries) -> Iterator[Labelled]:
             question.question,
             row["text"],
             tuple(Citation(**each) for each in row["citations"]),
-            row["backend"] in ("rag", "hybrid"),
-            row["confidence"],
+            sourced=row["backend"] in ("rag", "hybrid"),
+            confidence=row["confidence"],
+            learned=row["backend"] == "fine_tuned" and row["corpus"] == "sample",
         )
         found = libraries.found(row["corpus"], draft)
-        right = is_right(question, draft.text)
+        right = is_right(question, in_short(draft.text))
         yield Labelled(f"{row['corpus']} {question.id}", row["backend"], draft, found, right)
 
 
@@ -167,11 +171,11 @@ def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
 
 
 def _answers_from(rows: Sequence[Labelled], rule: LabelRule) -> float:
-    """The probability that parts right answers from wrong ones with the fewest errors of both kinds."""
+    """The probability that parts right answers from wrong ones with the smallest shares of errors of both."""
     chances = np.array([rule.probability(features(row.draft, row.found)) for row in rows])
     right = np.array([row.right for row in rows])
     cuts = np.arange(0.2, 0.81, 0.02)
-    errors = [np.mean(chances[right] < cut) * 2 + np.mean(chances[~right] >= cut) for cut in cuts]
+    errors = [np.mean(chances[right] < cut) + np.mean(chances[~right] >= cut) for cut in cuts]
     return round(float(cuts[int(np.argmin(errors))]), 2)
 
 
