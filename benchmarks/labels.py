@@ -15,6 +15,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ STRENGTH = 0.1  # inverse of the penalty on standardised weights
 BACKED = (-4.0, -3.0, -2.0)
 BEHIND = (1.5, 2.0, 2.5, 3.0)
 STRANGE = (0.45, 0.55, 0.65, 1.0)
-CONTRADICTED = (-1.0, 0.0, 1.0)
+CONTRADICTED = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Labelled:
     draft: WrittenAnswer
     found: AnswerFindings
     right: bool
+
+    @cached_property
+    def features(self) -> Mapping[str, float]:
+        return features(self.draft, self.found)
 
     @property
     def declines(self) -> bool:
@@ -154,7 +159,7 @@ def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
     from sklearn.linear_model import LogisticRegression
 
     said = [row for row in rows if not row.declines]
-    table = [features(row.draft, row.found) for row in said]
+    table = [row.features for row in said]
     names = list(table[0])
     values = np.array([[each[name] for name in names] for each in table])
     middle, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
@@ -172,7 +177,7 @@ def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
 
 def _answers_from(rows: Sequence[Labelled], rule: LabelRule) -> float:
     """The probability that parts right answers from wrong ones with the smallest shares of errors of both."""
-    chances = np.array([rule.probability(features(row.draft, row.found)) for row in rows])
+    chances = np.array([rule.probability(row.features) for row in rows])
     right = np.array([row.right for row in rows])
     cuts = np.arange(0.2, 0.81, 0.02)
     errors = [np.mean(chances[right] < cut) + np.mean(chances[~right] >= cut) for cut in cuts]
@@ -180,13 +185,13 @@ def _answers_from(rows: Sequence[Labelled], rule: LabelRule) -> float:
 
 
 def _declined_from(rows: Sequence[Labelled]) -> float:
-    """The log-odds of the best sentence from which most declining answers are wrong to decline."""
-    if not rows:
+    """The log-odds of the best sentence that parts those wrong to decline from those right to."""
+    if len({row.right for row in rows}) < 2:
         return 0.0
     best = np.array([max((odds(each) for each in row.found.ranked), default=-6.0) for row in rows])
     wrong = np.array([not row.right for row in rows])
     cuts = np.arange(-5.0, 5.1, 0.25)
-    errors = [np.sum(~wrong & (best >= cut)) + np.sum(wrong & (best < cut)) for cut in cuts]
+    errors = [np.mean(best[~wrong] >= cut) + np.mean(best[wrong] < cut) for cut in cuts]
     return float(cuts[int(np.argmin(errors))])
 
 
