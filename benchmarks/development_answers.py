@@ -45,14 +45,16 @@ def collections() -> list[Collection]:
     found = [Collection("sample", None, sample_questions("dev"))]
     for name, other in (("clinic", "marina"), ("marina", "clinic")):
         foreign = [Question(f"not-{each.id}", each.question) for each in own[other][::FOREIGN]]
-        found.append(Collection(name, CORPORA / name, [*own[name], *foreign]))
+        nobody = _own_questions(CORPORA / name, "unanswerable")
+        found.append(Collection(name, CORPORA / name, [*own[name], *foreign, *nobody]))
     return found
 
 
-def _own_questions(folder: Path) -> list[Question]:
-    rows = [json.loads(line) for line in (folder / "questions.jsonl").read_text("utf8").splitlines() if line]
+def _own_questions(folder: Path, file: str = "questions") -> list[Question]:
+    rows = [json.loads(line) for line in (folder / f"{file}.jsonl").read_text("utf8").splitlines() if line]
+    kind = "" if file == "questions" else f"{file}-"
     return [
-        Question(f"{folder.name}-{number}", row["question"], tuple(row["answers"]), tuple(row["documents"]))
+        Question(f"{folder.name}-{kind}{number}", row["question"], tuple(row["answers"]))
         for number, row in enumerate(rows, start=1)
     ]
 
@@ -64,7 +66,7 @@ def opened(collection: Collection, workspace: Path, settings: Settings) -> Tript
     documents = workspace / f"documents-{collection.name}"
     documents.mkdir(parents=True)
     for path in collection.folder.iterdir():
-        if path.name != "questions.jsonl":
+        if path.suffix != ".jsonl":
             (documents / path.name).write_bytes(path.read_bytes())
     return Triptych.open(workspace, settings, documents=documents)
 

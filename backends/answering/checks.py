@@ -39,7 +39,7 @@ SEARCHED = 8  # passages of each of the two searches
 FURTHER = 8  # sentences that state the answer, or hold figures of its units, judged beside the best
 MOST_SEARCHED = 500  # characters of question and answer that are searched with
 PHRASE = 3  # content words from which an answer is hardly found by chance
-READ = 4  # of the sentences that answer the question best, those that the reader reads
+READ = 3  # of the sentences that answer the question best, those that the reader reads
 LEAST, MOST = -6.0, 6.0  # log-odds beyond these tell nothing more
 
 DECLINED = "It declines, but this passage seems to answer the question."
@@ -94,6 +94,7 @@ class WrittenAnswer:
     citations: Sequence[Citation] = ()
     sourced: bool = False  # passages were shown to the model
     confidence: float | None = None  # geometric mean of the probabilities of its tokens
+    learned: bool = True  # of an answer from weights: whether these learned what the question is about
 
 
 @dataclass(frozen=True)
@@ -319,13 +320,15 @@ def features(draft: WrittenAnswer, found: AnswerFindings) -> dict[str, float]:
         "first_states_it": float(found.first_states_it),
         "cited_states_it": float(found.cited is not None),
         "sourced": float(draft.sourced),
+        "unlearned": float(not draft.sourced and not draft.learned),
         "confidence": _logit(sure) if sure is not None else 0.0,
+        "confidence_unsourced": _logit(sure) if sure is not None and not draft.sourced else 0.0,
         "confidence_unknown": float(sure is None),
         "kind_fits": float(_kind_fits(draft.question, short)),
         "replaced": float(found.replaced is not None),
         "wrong_verdict": float(disagrees_with_its_sentence(draft.text) is not None),
         "structured": float(structured),
-        "structured_confidence": _logit(sure) if structured and sure is not None else 0.0,
+        "structured_sourced": float(structured and draft.sourced),
         "words": math.log1p(len(short.split())),
         "reader_first_agrees": float(bool(spans) and spans[0] in agreeing),
         "reader_agrees": max(LEAST, min(MOST, agreeing[0].score)) if agreeing else (LEAST if spans else 0.0),

@@ -39,7 +39,7 @@ from backends.datatypes import (
 from backends.language.answer_text import cited_markers, is_abstention, is_json, without_markers
 from backends.settings import Settings
 from backends.system.contention import Tally, tally
-from backends.system.wording import FIRST_USE, STOPPED, UNDER_LOAD, duration
+from backends.system.wording import FIRST_USE, NEVER_LEARNED, STOPPED, UNDER_LOAD, duration
 
 T = TypeVar("T")
 Judge = Callable[[str, str], Sequence[str]]  # (question, answer text) -> passages of the library
@@ -229,7 +229,14 @@ def _record(
         warnings += run.evidence.warnings
     warnings += _citation_warnings(text, sources, citations, abstained)
     prices = context.prices or PriceBook.load()
-    draft = WrittenAnswer(question.question, text, citations, run.evidence is not None, finished.confidence)
+    draft = WrittenAnswer(
+        question.question,
+        text,
+        citations,
+        sourced=run.evidence is not None,
+        confidence=finished.confidence,
+        learned=backend.name != "base" and not any(note.startswith(NEVER_LEARNED) for note in notes),
+    )
     return Answer(
         id=question.id,
         question=question.question,

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+from backends.answering.short_answers import short_answer
 from backends.datatypes import Answer, JsonObject, Question
 from backends.evaluation.metrics import is_right
 from backends.evaluation.questions import load_questions
-from backends.evaluation.scenarios import scenarios
 from backends.evaluation.style import follows_style
+from backends.language.answer_text import is_abstention, is_json
 from backends.system.files import SAMPLE_CORPUS
 
 FILE = SAMPLE_CORPUS / "first_minutes.toml"
@@ -72,13 +73,9 @@ def suggested() -> tuple[str, ...]:
     return tuple(each.question.question for each in promises() if each.where == "suggested")
 
 
-def scenario_questions() -> set[str]:
-    return {question.question for each in scenarios() for question in each.questions}
-
-
 def seen(question: Question, answer: Answer) -> tuple[str, ...]:
     """What is true of the answer, as keys of WORDS."""
-    right = is_right(question, answer.text) and bool(question.answers)
+    right = is_right(question, in_short(answer.text)) and bool(question.answers)
     warned = answer.checks.warning is not None
     found = {
         "right": right,
@@ -91,6 +88,11 @@ def seen(question: Question, answer: Answer) -> tuple[str, ...]:
         "exposed": answer.abstained or (not right and warned),
     }
     return tuple(word for word, holds in found.items() if holds)
+
+
+def in_short(text: str) -> str:
+    """What is held against gold: the first sentence, without what is quoted after it."""
+    return text if is_abstention(text) or is_json(text) else short_answer(text)
 
 
 def missed(promise: Promise, answer: Answer) -> list[str]:
