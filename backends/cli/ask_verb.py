@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backends.answering.asked_question import asks_nothing, what_can_be_asked
 from backends.cli import opener
 from backends.cli.arguments import (
     Backends,
@@ -58,6 +57,10 @@ def ask(
         typer.Option(metavar="FILE", help="JSON schema that the answers are held to (constrained decoding)."),
     ] = None,
     backend: Backends = None,
+    also_model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Ask this model too, beside that of --model (repeat for several)."),
+    ] = None,
     *,
     given: Given,
     documents: DocumentsFolder = None,
@@ -65,7 +68,9 @@ def ask(
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Ask the backends; one answer record per question and backend."""
+    """Ask the backends; one answer record per question, backend and model."""
+    from backends.answering.asked_question import asks_nothing, what_can_be_asked
+
     folder = use_workspace(workspace)
     settings = settings_of(**given)
     asked = questions_of(question, questions, option="--questions")
@@ -74,17 +79,37 @@ def ask(
     if schema is not None:
         asked = with_schema(schema, asked, settings)
     check_folder(documents)
-    backends = backends_of(backend)
+    arms = arms_of(backends_of(backend), settings, also_model or ())
     with printing(as_json) as (out, progress):
         progress("loading the model and the documents")
-        failed = Asking(out, progress, len(asked) * len(backends), after or ()).run(
-            lambda: opener.open_triptych(folder, settings, documents, role, progress),
-            asked,
-            backends,
-            settings,
+        failed = Asking(out, progress, len(asked) * len(arms), after or ()).run(
+            lambda: opener.open_triptych(folder, settings, documents, role, progress), asked, arms
         )
     if failed:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class AskedArm:
+    """A backend with the settings it is asked with; `name` tells it from the others."""
+
+    name: str
+    backend: BackendName
+    settings: Settings
+
+
+def arms_of(
+    backends: Sequence[BackendName], settings: Settings, also_models: Sequence[str]
+) -> list[AskedArm]:
+    """Every backend with every model, model by model."""
+    models = list(dict.fromkeys([settings.model, *also_models]))
+    if len(models) == 1:
+        return [AskedArm(name, name, settings) for name in backends]
+    return [
+        AskedArm(f"{name}, model {model}", name, settings.model_copy(update={"model": model}))
+        for model in models
+        for name in backends
+    ]
 
 
 def with_schema(path: Path, questions: Sequence[Question], settings: Settings) -> list[Question]:
@@ -109,20 +134,18 @@ class Asking:
         self.failed = 0
         self.began = time.monotonic()
 
-    def run(
-        self, open_: Any, questions: Sequence[Question], backends: Sequence[BackendName], settings: Settings
-    ) -> int:
+    def run(self, open_: Any, questions: Sequence[Question], arms: Sequence[AskedArm]) -> int:
         """Number of answers that failed. An interruption loses only the answer being made."""
 
         with interruptible(lambda: f"{self.done} of {self.total} answers were made and printed."):
             triptych: Triptych = open_()
             self.began = time.monotonic()
             for question in questions:
-                answers = [
-                    answer
-                    for backend in backends
-                    if (answer := self._answer(triptych, question, backend, settings)) is not None
-                ]
+                answers = {
+                    arm.name: answer
+                    for arm in arms
+                    if (answer := self._answer(triptych, question, arm)) is not None
+                }
                 if not self.out.as_json and len(answers) > 1:
                     self.out.text(answers_table(answers), "")
         self.progress.clear()
@@ -130,15 +153,12 @@ class Asking:
             say(f"triptych: {self.failed} of {self.total} answers failed.")
         return self.failed
 
-    def _answer(
-        self, triptych: Triptych, question: Question, backend: BackendName, settings: Settings
-    ) -> Answer | None:
-
+    def _answer(self, triptych: Triptych, question: Question, arm: AskedArm) -> Answer | None:
         try:
-            answer = triptych.answer(question, backend, settings, earlier=self.earlier)
+            answer = triptych.answer(question, arm.backend, arm.settings, earlier=self.earlier)
         except UserError as error:
             self.progress.clear()
-            say(f"triptych: {question.id}, {backend}: {error}")
+            say(f"triptych: {question.id}, {arm.name}: {error}")
             self.failed += 1
             return None
         self.done += 1
@@ -146,14 +166,14 @@ class Asking:
         if self.out.as_json:
             self.out.row(answer)
         else:
-            show_answer(self.out, answer)
+            show_answer(self.out, answer, arm.name)
         if self.total > 1:
-            self._report(question, backend, answer)
+            self._report(question, arm.name, answer)
         return answer
 
-    def _report(self, question: Question, backend: str, answer: Answer) -> None:
+    def _report(self, question: Question, name: str, answer: Answer) -> None:
         handled = self.done + self.failed
         left = (time.monotonic() - self.began) / handled * (self.total - handled)
         took = answer.latency_ms["total"] / 1000
         rest = f"about {duration(left)} left" if handled < self.total else "done"
-        self.progress(f"{handled}/{self.total}  {question.id}  {backend}  {took:.2f} s  {rest}")
+        self.progress(f"{handled}/{self.total}  {question.id}  {name}  {took:.2f} s  {rest}")

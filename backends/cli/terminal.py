@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from types import FrameType, TracebackType
 from typing import Any, TextIO
@@ -142,10 +142,11 @@ class ProgressLine:
             self._width = 0
 
 
-def show_answer(out: Output, answer: Answer) -> None:
+def show_answer(out: Output, answer: Answer, name: str) -> None:
     """One answer as people read it: text, cited passages, warnings."""
     out.text(
-        Text(answer.backend.replace("_", "-"), style="bold"), Text("  " + (answer.text or "(no answer)"))
+        Text(name.replace("fine_tuned", "fine-tuned"), style="bold"),
+        Text("  " + (answer.text or "(no answer)")),
     )
     for citation in answer.citations:
         page = f", version {citation.version}" if citation.version > 1 else ""
@@ -166,12 +167,12 @@ def _quoted(text: str) -> str:
     return quote if len(quote) <= 160 else quote[:157] + "..."
 
 
-def answers_table(answers: Sequence[Answer]) -> Table:
-    """The measurements of several answers, one row each."""
+def answers_table(answers: Mapping[str, Answer]) -> Table:
+    """The measurements of several answers, one row each, by who gave it."""
     names = ("backend", "seconds", "first token", "prompt", "answer", "cost", "documents say", "cites")
     rows = [
         (
-            answer.backend,
+            name,
             f"{answer.latency_ms['total'] / 1000:.2f}",
             f"{answer.latency_ms['first_token'] / 1000:.2f}" if "first_token" in answer.latency_ms else "-",
             f"{answer.usage.prompt_tokens} tokens",
@@ -180,7 +181,7 @@ def answers_table(answers: Sequence[Answer]) -> Table:
             answer.checks.support or "-",
             len(answer.citations),
         )
-        for answer in answers
+        for name, answer in answers.items()
     ]
     return table(names, rows, numbers=names[1:])
 

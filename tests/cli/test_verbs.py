@@ -69,7 +69,8 @@ class FakeTriptych:
         if backend == "hybrid" and "broken" in question.question:
             raise UserError("The hybrid adapter is not trained yet.")
         print("a library that chats on stdout")
-        return fake_answer(question, backend)
+        made = fake_answer(question, backend)
+        return replace(made, settings={**made.settings, "model": settings.model})
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,17 @@ def test_ask_for_people_shows_answer_citation_and_measurements(library: FakeLibr
     assert "[1] returns.md: Returns are free for 30 days." in stdout
     assert "0.04" in stdout
     assert "$0.00011" in stdout
+
+
+def test_ask_puts_a_question_to_every_backend_with_every_model(library: FakeLibrary) -> None:
+    who = ["--backend", "rag", "--backend", "base", "--model", "embedded", "--also-model", "company"]
+    status, stdout, _ = run("ask", "How long?", *who, "--json")
+    assert status == 0
+    assert [(record["backend"], record["settings"]["model"]) for record in rows(stdout)] == [
+        ("rag", "embedded"), ("base", "embedded"), ("rag", "company"), ("base", "company"),
+    ]  # fmt: skip
+    _, stdout, _ = run("ask", "How long?", *who)
+    assert "rag, model company\n  Free for 30 days [1]." in stdout
 
 
 def test_ask_works_through_a_file_in_order(library: FakeLibrary, tmp_path: Path) -> None:
