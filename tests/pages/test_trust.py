@@ -64,7 +64,7 @@ def test_what_is_kept_from_a_role_is_not_counted(visitor: AppTest, services: Scr
     settle(visitor)
     see_as(visitor, "hr")
     assert "Sample company, 2" in visitor.pills(key="scope-here").options
-    assert any(caption.value.startswith("3 passages of at most") for caption in visitor.caption)
+    assert any(caption.value.startswith("6 passages of at most") for caption in visitor.caption)
     assert SECRET not in names(go(visitor, "library/documents_page.py"))
     assert "3" not in next(c.value for c in visitor.caption if "Choose a row" in c.value)
 
