@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,10 @@ SECONDS = 30.0  # for one page, the start of the process included
 WIDTH = 1000  # pixels
 PIECE = 6  # words that are looked for together
 LEAST = 4  # letters and digits below which a piece would mark anything
-MARK = (255, 196, 0, 90)  # red, green, blue, opacity
+MARK = (255, 226, 120)  # laid over the page as a marker pen would: black stays black
+# A row as the readers write it: `Product: Lark Pro; Warranty: 36 months`.
+_ROW = re.compile(r"[^:;]{1,60}: [^;]+(?:; [^:;]{1,60}: [^;]+)+;?")
+_VALUE = re.compile(r"(?:^|; )[^:;]{1,60}: ([^;]+)")
 Box = tuple[float, float, float, float]
 
 
@@ -48,10 +52,14 @@ def page_picture(data: bytes, page: int, passage: str) -> bytes | None:
 
 
 def pieces(passage: str) -> list[str]:
-    """Stretches of a few words, without what is not a letter or a digit."""
-    words = [bare for word in passage.split() if (bare := _bare(word))]
-    groups = ("".join(words[at : at + PIECE]) for at in range(0, len(words), PIECE))
-    return [group for group in groups if len(group) >= LEAST]
+    """Stretches of a few words, without what is not a letter or a digit; of a table row its values at once,
+    because the labels that a reader writes into every row stand over the table only."""
+    lines = passage.splitlines()
+    rows = [_bare(" ".join(_VALUE.findall(line))) for line in lines if _ROW.fullmatch(line.strip())]
+    prose = " ".join(line for line in lines if not _ROW.fullmatch(line.strip()))
+    words = [bare for word in prose.split() if (bare := _bare(word))]
+    groups = ["".join(words[at : at + PIECE]) for at in range(0, len(words), PIECE)]
+    return [group for group in [*rows, *groups] if len(group) >= LEAST]
 
 
 def _bare(text: str) -> str:
@@ -75,17 +83,17 @@ def main() -> None:
 def draw(data: bytes, number: int, wanted: Sequence[str]) -> bytes:
     """The page as PNG, with the wanted words marked."""
     import pypdfium2 as pdfium
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageChops, ImageDraw
 
     document = pdfium.PdfDocument(data)
     page = document[number - 1]
-    image = page.render(scale=WIDTH / page.get_width()).to_pil().convert("RGBA")
-    over = Image.new("RGBA", image.size, (0, 0, 0, 0))
+    image = page.render(scale=WIDTH / page.get_width()).to_pil().convert("RGB")
+    over = Image.new("RGB", image.size, "white")
     pen = ImageDraw.Draw(over)
     for left, top, right, bottom in _boxes(page, wanted, image.size):
         pen.rectangle((left - 2, top - 2, right + 2, bottom + 2), fill=MARK)
     out = io.BytesIO()
-    Image.alpha_composite(image, over).convert("RGB").save(out, "PNG")
+    ImageChops.multiply(image, over).save(out, "PNG")
     return out.getvalue()
 
 

@@ -129,9 +129,12 @@ def opened(document: Document, service: Service, now: session.Session, cut: Sett
             icon=":material/info:",
         )
     views = [READ, PASSAGES, *([EDIT] if service.role is None and editing.possible(document) else [])]
-    view = st.segmented_control(
-        "View", views, default=READ, key="view", required=True, label_visibility="collapsed"
-    )
+    if cut != now.settings:  # another cut is tried: its borders are what is looked for
+        view = PASSAGES
+    else:
+        view = st.segmented_control(
+            "View", views, default=READ, key="view", required=True, label_visibility="collapsed"
+        )
     if view == EDIT and EDIT in views:
         editing.draw(document)
     elif view == PASSAGES:

@@ -54,6 +54,7 @@ def test_in_a_process_of_its_own_and_none_for_what_is_no_pdf(monkeypatch) -> Non
 def test_pieces_are_letters_and_digits_and_never_too_short() -> None:
     assert pieces("A-1: b; the 2nd row of the table") == ["a1bthe2ndrowof", "thetable"]
     assert pieces("a b") == []
+    assert pieces("Product: Lark Pro; Warranty: 36 months; Starts: day 1") == ["larkpro36monthsday1"]
 
 
 def test_the_file_is_kept_with_its_version_and_goes_with_it(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_what_is_kept_from_a_role_is_not_counted(visitor: AppTest, services: Scr
     settle(visitor)
     see_as(visitor, "hr")
     assert "Sample company, 2" in visitor.pills(key="scope-here").options
-    assert any(caption.value.startswith("3 passages of at most") for caption in visitor.caption)
+    assert any(caption.value.startswith("6 passages of at most") for caption in visitor.caption)
     assert SECRET not in names(go(visitor, "library/documents_page.py"))
     assert "3" not in next(c.value for c in visitor.caption if "Choose a row" in c.value)
 
@@ -72,7 +72,7 @@ def test_what_is_kept_from_a_role_is_not_counted(visitor: AppTest, services: Scr
 def test_versions_are_compared(visitor: AppTest) -> None:
     go(visitor, "library/versions_page.py")
     assert [box.value for box in visitor.selectbox][:3] == ["returns-policy.md", 1, 2]
-    assert "0 came and 0 went between version 1 and version 2" in visitor.markdown[0].value
+    assert "0 came and 0 went between version 1 and version 2" in visitor.header[0].value
     drawn = "".join(element.proto.body for element in visitor.get("html"))
     assert ">14</del>" in drawn and ">30</ins>" in drawn
 
@@ -107,7 +107,7 @@ def test_the_log_is_the_visitors_own_and_can_be_switched_off_and_deleted(
     assert not service.logging
     visitor.button(key="delete-log").click()
     settle(visitor)
-    assert "Logging is switched off" in visitor.info[0].value
+    assert "Logging is switched off" in visitor.header[0].value
     bob = go(visit(), "library/health_page.py")
     assert bob.metric[0].value == "1"  # his own first example, and nothing of hers
 
