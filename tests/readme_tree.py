@@ -22,7 +22,7 @@ REST = {
     "models/": "the reading adapter, the sample's adapters, MODEL_CARD.md and the recipes",
     "sample_corpus/": "documents of a fictional company, questions, training rows, price book",
     "benchmarks/": "what is measured, and how",
-    "docs/": "results.md, readers.md, screenshots",
+    "docs/": "results.md, readers.md, pages.md, screenshots",
     "tests/": "mirrors backends/ and pages/; browser/ drives a real browser",
     ".ci/": "run: everything a change must pass",
     ".streamlit/": "the theme, light and dark",

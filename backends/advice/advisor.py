@@ -677,13 +677,13 @@ def unknown(evidence: MeasuredFindings) -> Iterator[str]:
 
 
 def flip_words(flip: Flip, answers: Answers) -> str:
-    """`With 30 or more changes a month instead of 4: Hybrid.`"""
+    """`30 changes a month or more, instead of 4, would make it Hybrid.`"""
     ask, now = ASK[flip.ask], getattr(answers, flip.ask)
     if ask.levels:
-        there, here = ask.levels[int(flip.value)], ask.levels[now]
-        return f"“{there}” instead of “{here}” ({ask.question}): {NAMES[flip.becomes]}."
+        level = ask.levels[int(flip.value)]
+        return f"Answering “{level}” to “{ask.question}” would make it {NAMES[flip.becomes]}."
     side = "or more" if flip.value > now else "or fewer"
-    return f"{flip.value:,g} {side} {ask.unit} instead of {now:,g}: {NAMES[flip.becomes]}."
+    return f"{flip.value:,g} {ask.unit} {side}, instead of {now:,g}, would make it {NAMES[flip.becomes]}."
 
 
 @dataclass(frozen=True)

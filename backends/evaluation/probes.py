@@ -80,15 +80,15 @@ def questions_for(documents: Sequence[Document], *, folder: Path = QUESTIONS) ->
 def chosen(questions: Sequence[Question], number: int, seed: int) -> list[Question]:
     """At most `number` of the questions, in their order: of each category its share, drawn by the seed.
 
-    A larger number holds every question of a smaller one.
+    Each category is there once before any is there twice, and a larger number holds all of a smaller one.
     """
     if number >= len(questions):
         return list(questions)
     draw = random.Random(seed)
-    places: list[tuple[float, int]] = []
+    places: list[tuple[bool, float, int]] = []
     for category in dict.fromkeys(question.category for question in questions):
         own = [index for index, question in enumerate(questions) if question.category == category]
         start = draw.random()  # without it the largest category would always come first
         draw.shuffle(own)
-        places += [((place + start) / len(own), index) for place, index in enumerate(own)]
-    return [questions[index] for index in sorted(index for _, index in sorted(places)[:number])]
+        places += [(place > 0, (place + start) / len(own), index) for place, index in enumerate(own)]
+    return [questions[index] for index in sorted(index for *_, index in sorted(places)[:number])]

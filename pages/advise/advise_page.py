@@ -288,7 +288,7 @@ def _rests_on(advice: Advice, answers: Answers, by: Mapping[str, str]) -> str:
         rests = "Rests on your answers and the guides alone: nothing has been measured yet."
     elif set(by.values()) == {COMES_WITH}:
         rests = "Rests on your answers and on the example that comes with Triptych: measure your own below."
-    nearest = f" It would change with {flip_words(advice.flips[0], answers)}" if advice.flips else ""
+    nearest = f" {flip_words(advice.flips[0], answers)}" if advice.flips else ""
     return rests + nearest
 
 

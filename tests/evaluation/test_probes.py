@@ -58,3 +58,4 @@ def test_a_draw_takes_of_each_category_its_share_and_grows_by_adding() -> None:
             share = number * size / len(pool)
             assert abs(sum(q.category == category for q in questions) - share) < 2
         assert set(questions) <= set(drawn.get(number + 1, pool))
+        assert len({q.category for q in questions}) == min(number, len(sizes))
