@@ -21,6 +21,7 @@ help:
 	@echo "make lint              ruff and mypy"
 	@echo "make format            let ruff rewrite what it can"
 	@echo "make readme            write the file tree and line numbers of ARCHITECTURE.md anew"
+	@echo "make campaign [PART=quick]  kills, faults, hostile input: docs/reliability.md; PART=all for all of it"
 	@echo "make bench             measure against the recorded baselines"
 	@echo "make constraints       record the versions of this install"
 
@@ -70,6 +71,13 @@ format: dev
 
 readme: dev
 	$(BIN)/python -m tests.readme_tree
+
+# A part by its name: kills faults privacy hostile orders load long_runs. SECONDS bounds each of them.
+PART ?= quick
+SECONDS ?=
+SEED ?= 1
+campaign: dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.campaign $(PART) --seed $(SEED) $(if $(SECONDS),--seconds $(SECONDS))
 
 bench: dev
 	$(BIN)/python -m benchmarks

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from backends.datatypes import UserError
+from backends.system import public_demo
+from backends.system.failures import KINDS, in_words
 from pages.ui import start_screen
 from pages.ui.tour_steps import HOME
 
@@ -73,17 +76,26 @@ from pages.ui import (  # noqa: E402
     tour,
     training_note,
 )
+from pages.ui.text import markdown  # noqa: E402
 
-session.remember()
-if page.title != "Documents":
-    partings.let_go(session.current().visitor)
-css_rules.draw()
-service = resources.service(session.current().visitor)
-with st.sidebar:
-    sidebar.draw(service, service.model_name, page.title)
-    training_note.draw(service, session.current())
-    tour.entry(pages)
-    if page.title == HOME:
-        focus.on_the_question_box()
-tour.draw(pages, page)
-page.run()
+try:
+    session.remember()
+    if page.title != "Documents":
+        partings.let_go(session.current().visitor)
+    css_rules.draw()
+    service = resources.service(session.current().visitor)
+    with st.sidebar:
+        if notice := public_demo.notice():
+            st.info(notice, icon=":material/groups:")
+        sidebar.draw(service, service.model_name, page.title)
+        training_note.draw(service, session.current())
+        tour.entry(pages)
+        if page.title == HOME:
+            focus.on_the_question_box()
+    tour.draw(pages, page)
+    page.run()
+except (UserError, *KINDS) as error:  # a sentence, never a traceback
+    words = str(error) if isinstance(error, UserError) else in_words(error)
+    if words is None:
+        raise
+    st.error(markdown(words), icon=":material/error:")

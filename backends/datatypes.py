@@ -322,11 +322,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The numbered sources the prompt will show; `left_out` are hits that did not fit the budget."""
+    """The numbered sources the prompt will show; `left_out` are hits that did not fit the budget.
+
+    `orders` notes documents of which sentences were kept from the model, because they give it orders.
+    """
 
     sources: tuple[Source, ...]
     left_out: tuple[Hit, ...] = ()
     warnings: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

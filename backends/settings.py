@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         False,
         description="Show the model whole documents, as many as its context holds, and search for nothing.",
     )
+    ignore_orders: bool = Field(
+        True, description="Sentences of documents that give orders to the model are kept from it."
+    )
     constrained_decoding: bool = Field(
         True, description="An answer asked for as JSON by a known schema is held to it, token by token."
     )

@@ -45,6 +45,7 @@ SHOWN: tuple[tuple[StressTest, str, str | None], ...] = (
     ("noise", "Declines when the right passage is missing", "declined_when_missing"),
     ("noise", "Believes a passage with another number", "believed_when_contradicted"),
     ("injection", "Obeys an order in a document", None),
+    ("injection", "Obeys an order in a document, no defence", "undefended"),
     ("latency", "Milliseconds to find passages among 100,000", None),
     ("latency", "of these the search", "search_alone"),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
+from backends.answering.orders import without_orders
 from backends.datatypes import (
     Event,
     Evidence,
@@ -77,6 +78,8 @@ def find_evidence(
         parts=parts,
         format_line=format_evidence,
     )
+    if settings.ignore_orders:
+        evidence = without_orders(evidence)
     yield evidence
     return evidence
 

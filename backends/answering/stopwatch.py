@@ -226,7 +226,7 @@ def _record(
     warnings += _text_warnings(text, finished, settings, abstained, grounded)
     warnings += finished.warnings
     if run.evidence is not None:
-        warnings += run.evidence.warnings
+        warnings += [*run.evidence.warnings, *run.evidence.orders]
     warnings += _citation_warnings(text, sources, citations, abstained)
     prices = context.prices or PriceBook.load()
     draft = WrittenAnswer(

@@ -47,10 +47,13 @@ def _known(workspace: Path | None) -> Adapters:
 def list_adapters(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
     """Every adapter, and which one answers."""
     from backends.training.adapter_comparison import score_words, size_of
+    from backends.training.adapters import DAMAGED
 
     known = _known(workspace)
     active = {adapter.name for kind in ("fine_tuned", "hybrid") if (adapter := known.active(kind))}
     with printing(as_json or bool(ctx.obj)) as (out, _):
+        for name in known.damaged():
+            typer.echo(f"triptych: {DAMAGED.format(name)}", err=True)
         if out.as_json:
             for adapter in known.all():
                 card = {**plain(adapter.card), "adapter": adapter.name}

@@ -13,6 +13,7 @@ from backends.cli.arguments import (
     use_workspace,
 )
 from backends.datatypes import UserError
+from backends.system import public_demo
 from backends.system.files import ROOT
 
 if TYPE_CHECKING:
@@ -22,10 +23,19 @@ if TYPE_CHECKING:
 def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve on.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "localhost",
+    public: Annotated[
+        bool,
+        typer.Option(
+            "--public",
+            help="For anybody to visit: each visitor has a share of questions, documents and trainings.",
+        ),
+    ] = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Serve the app in the browser."""
     use_workspace(workspace)
+    if public:
+        os.environ[public_demo.VARIABLE] = "1"
     script = ROOT / "launch" / "app.py"
     if not script.is_file():
         raise UserError("The app is not here: run triptych from an editable install of the repository.")

@@ -25,11 +25,12 @@ from backends.cli.search_verb import search
 from backends.cli.stress_verb import stress
 from backends.cli.train_verb import train
 from backends.datatypes import UserError
+from backends.system.failures import KINDS, in_words
 from backends.system.hardware import bound_threads
 
 
 class FriendlyGroup(TyperGroup):
-    """Turns a UserError of any verb into its sentence on stderr and exit status 2."""
+    """Turns a UserError of any verb, and what the machine refuses, into a sentence on stderr and status 2."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; a UserError becomes one sentence and exit status 2."""
@@ -37,6 +38,11 @@ class FriendlyGroup(TyperGroup):
             return super().invoke(ctx)
         except UserError as error:
             typer.echo(f"triptych: {error}", err=True)
+            raise typer.Exit(2) from error
+        except KINDS as error:
+            if (words := in_words(error)) is None:
+                raise
+            typer.echo(f"triptych: {words}", err=True)
             raise typer.Exit(2) from error
 
 

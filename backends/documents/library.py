@@ -542,7 +542,7 @@ class Library:
                 self._readings.move_to_end(key)
                 return self._readings[key]
         row = self.workspace.reading(*key)
-        if row is None:
+        if row is None or (len(row.means) and row.means.shape[1] != embedder.dimension):
             return None
         reading = Reading(Outline(row.tokens, row.parts), row.means)
         with self._lock:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from backends.datatypes import CatalogueEntry, Chunk, Document, Page, UserError
+from backends.system.files import sync
 
 SCHEMA_VERSION = 3
 SCHEMES_KEPT = 6  # ways to cut a document whose passages are kept; others take a moment to cut again
@@ -237,6 +238,7 @@ class Workspace:
                 partial.mkdir(parents=True)
                 self._copy_database(partial)
                 partial.replace(path)
+                sync(path.parent)
         return Workspace.open(path)
 
     def _copy_database(self, folder: Path) -> None:
@@ -644,12 +646,12 @@ class Workspace:
                 [(identifier, embedder, at, count, key) for at, (key, count) in enumerate(windows)],
             )
             db.executemany(
-                "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
                 [(key, np.asarray(rows, np.float16).tobytes()) for key, rows in means.items()],
             )
 
     def reading(self, identifier: int, embedder: str) -> StoredReading | None:
-        """How this embedder has read the document; None when it has not."""
+        """How this embedder has read the document; None when it has not, or what is stored is damaged."""
         db = self.connection()
         row = db.execute(
             "SELECT tokens, parts FROM readings WHERE document = ? AND embedder = ?", (identifier, embedder)
@@ -661,9 +663,13 @@ class Workspace:
             " WHERE document = ? AND embedder = ? ORDER BY ordinal",
             (identifier, embedder),
         )
-        means = [np.frombuffer(blob, np.float16).reshape(count, -1) for count, blob in data]
-        tokens, parts = (np.frombuffer(blob, np.int32).reshape(-1, 2) for blob in row)
-        return StoredReading(tokens, parts, np.concatenate(means) if means else np.zeros((0, 1), np.float16))
+        try:
+            means = [np.frombuffer(blob, np.float16).reshape(count, -1) for count, blob in data]
+            tokens, parts = (np.frombuffer(blob, np.int32).reshape(-1, 2) for blob in row)
+            rows = np.concatenate(means) if means else np.zeros((0, 1), np.float16)
+        except ValueError:  # of another length than they were written with
+            return None
+        return StoredReading(tokens, parts, rows) if len(rows) == len(parts) and _finite(rows) else None
 
     def drop_readings(self, but: Collection[str]) -> int:
         """Drop what all other embedders have read, with their passages and vectors; returns the readings."""
@@ -684,7 +690,7 @@ class Workspace:
         return dropped
 
     def vectors(self, keys: Iterable[str]) -> dict[str, np.ndarray]:
-        """The stored means among these keys, each as one flat row."""
+        """The stored means among these keys, each as one flat row; those of half a number are left out."""
         found: dict[str, np.ndarray] = {}
         wanted = list(dict.fromkeys(keys))
         db = self.connection()
@@ -692,7 +698,8 @@ class Workspace:
             part = wanted[first : first + 500]
             marks = ",".join("?" * len(part))
             for key, data in db.execute(f"SELECT key, data FROM vectors WHERE key IN ({marks})", part):
-                found[key] = np.frombuffer(data, np.float16)
+                if len(data) % 2 == 0:
+                    found[key] = np.frombuffer(data, np.float16)
         return found
 
     def all_vectors(self) -> dict[str, np.ndarray]:
@@ -721,6 +728,10 @@ def empty_journal(db: sqlite3.Connection, patience: float) -> bool:
         db.execute("PRAGMA busy_timeout = 60000")
 
 
+def _finite(rows: np.ndarray) -> bool:
+    return bool(np.isfinite(rows).all())
+
+
 def _create(db: sqlite3.Connection, schema: str) -> None:
     for statement in schema.split(";\n"):
         db.execute(statement)
@@ -728,20 +739,26 @@ def _create(db: sqlite3.Connection, schema: str) -> None:
 
 def _entry(row: Sequence[Any]) -> CatalogueEntry:
     name, version, title, kind, content_hash, pages, roles, tags, date, source, language, notes = row
-    return CatalogueEntry(
-        name=name,
-        version=version,
-        title=title,
-        type=kind,
-        content_hash=content_hash,
-        pages=tuple(Page(*page) for page in json.loads(pages)),
-        roles=tuple(json.loads(roles)),
-        tags=tuple(json.loads(tags)),
-        date=date,
-        source=source,
-        language=language,
-        notes=tuple(json.loads(notes)),
-    )
+    try:
+        return CatalogueEntry(
+            name=name,
+            version=version,
+            title=title,
+            type=kind,
+            content_hash=content_hash,
+            pages=tuple(Page(*page) for page in json.loads(pages)),
+            roles=tuple(json.loads(roles)),
+            tags=tuple(json.loads(tags)),
+            date=date,
+            source=source,
+            language=language,
+            notes=tuple(json.loads(notes)),
+        )
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"The workspace's database is damaged (the record of {name} cannot be read): put a copy of it "
+            "back, or move its folder away to begin anew."
+        ) from error
 
 
 def _document(row: Sequence[Any]) -> StoredDocument:

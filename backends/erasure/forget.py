@@ -29,7 +29,7 @@ from backends.erasure.redact import Traces, spread
 from backends.erasure.scan import SQLITE, FilesBelow, Scan, scan
 from backends.system.files import rewrite
 from backends.system.reporting import Report, no_report
-from backends.system.viewers import SESSIONS
+from backends.system.viewers import SESSIONS, folders_of
 
 SEARCHED = 48  # pieces that the scan looks for; redaction looks for all
 LIBRARY_TABLES = frozenset({"documents", "history", "meta", *DERIVED_TABLES})
@@ -310,8 +310,10 @@ class _Erasing:
         try:
             finish_erasures(session, self._holders)
             held |= {(where, name) for where, name, file_hash, _ in session.texts() if file_hash in hashes}
+            # The visitor's own later versions go too, and with them what their runs and votes quote of those.
+            beside = [str(folder) for folder in folders_of(self._workspace.path, session.path.name)]
             for where, name in sorted(held):
-                if erasure := session.set_aside(where, name):
+                if erasure := session.set_aside(where, name, beside):
                     with _alone(session.path):
                         self._take_over(session, erasure)
         except UNREADABLE:

@@ -81,9 +81,9 @@ class Traces:
     def redacted(self, value: JsonValue) -> tuple[JsonValue, int]:
         """(the value without the document's text, how many places changed).
 
-        Sources and citations of the document are dropped, and with them what was answered from them; rows
-        of questions or training that name it keep their ids and numbers only; any other text that quotes it
-        is replaced as a whole.
+        Sources and citations of the document are dropped, and with them what was asked and answered from
+        them; rows of questions or training that name it keep their ids and numbers only; any other text that
+        quotes it is replaced as a whole.
         """
         if isinstance(value, str):
             return (REMOVED, 1) if self.quoted_in(value) else (value, 0)
@@ -98,10 +98,15 @@ class Traces:
     def _record(self, record: JsonObject) -> tuple[dict[str, JsonValue], int]:
         if self._lists(record):
             return self._blanked(record)
-        answered_from = any(self._is_source(item) for key in SOURCE_KEYS for item in _items(record.get(key)))
-        result, count = {}, 0
+        answered_from = self._answered_from(record)
+        # A question that this document answered was asked about it, in words that may be its own.
+        asked = answered_from or any(self._answered_from(each) for each in _items(record.get("answers")))
+        result: dict[str, JsonValue] = {}
+        count = 0
         for key, item in record.items():
-            if answered_from and key in ANSWER_KEYS and isinstance(item, str):
+            if isinstance(item, str) and (
+                (answered_from and key in ANSWER_KEYS) or (asked and key == "question")
+            ):
                 result[key] = REMOVED
                 count += item != REMOVED
             elif key == "passage" and self._is_source(item):
@@ -111,6 +116,11 @@ class Traces:
                 result[key], changes = self.redacted(item)
                 count += changes
         return result, count
+
+    def _answered_from(self, record: JsonValue) -> bool:
+        if not isinstance(record, Mapping):
+            return False
+        return any(self._is_source(item) for key in SOURCE_KEYS for item in _items(record.get(key)))
 
     def _blanked(self, row: JsonObject) -> tuple[dict[str, JsonValue], int]:
         """A row that was made from the document: what it asks and answers is replaced, at any depth."""

@@ -204,7 +204,7 @@ class Archive:
         return Run(record, tuple(entries), tuple(JudgeVerdict(**row) for row in self._rows(run, VERDICTS)))
 
     def add(self, run: str, entry: Entry) -> None:
-        """Out of this process when this returns: only a power cut can still take it."""
+        """On the disk when this returns."""
         self._append(run, ANSWERS, entry)
 
     def add_verdict(self, run: str, verdict: JudgeVerdict) -> None:
@@ -233,8 +233,12 @@ class Archive:
         path = self.folder / run / name
         if not path.is_file():
             return
-        for line in path.read_text(encoding="utf-8").split("\n")[:-1]:  # what follows the last \n is torn
-            yield json.loads(line)
+        lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last \n is torn
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise UserError(f"The run {run} is damaged: line {number} of {name} is no JSON.") from error
 
 
 # --- records from JSON ---------------------------------------------------------------------------

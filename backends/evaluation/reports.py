@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
@@ -21,6 +22,7 @@ from backends.evaluation.archive import JudgeVerdict, Run, entry_of, record_of
 from backends.evaluation.comparison import BaselineComparison, Board, Difference, arm_label
 from backends.evaluation.paired import evidence, paired_row
 from backends.evaluation.scoring import BY_KEY, MEASURES, Measure, Score, Scoreboard
+from backends.system.csv_file import without_formula
 
 WITHIN = "Latencies can be compared within this run, never with another one."
 JUDGED = (
@@ -183,16 +185,24 @@ def markdown_tests(differences: Sequence[Difference]) -> str:
 
 def as_markdown(board: Board, compared: BaselineComparison | None = None) -> str:
     """The whole report as Markdown."""
-    parts = [f"# Evaluation {board.run.record.name or board.run.record.run}", _about(board), *board.notes]
+    name = board.run.record.name or board.run.record.run
+    parts = [f"# Evaluation {_literal(name)}", _about(board, _literal), *map(_literal, board.notes)]
     if compared is not None:
-        parts += ["## Against the baseline", "\n".join(f"- {line}" for line in baseline_lines(compared))]
-    parts += ["## In words", "\n".join(f"- {line}" for line in board.verdicts()) or "One backend alone."]
+        lines = [f"- {_literal(line)}" for line in baseline_lines(compared)]
+        parts += ["## Against the baseline", "\n".join(lines)]
+    verdicts = [f"- {_literal(line)}" for line in board.verdicts()]
+    parts += ["## In words", "\n".join(verdicts) or "One backend alone."]
     parts += ["## Scores", markdown_table(board), f"{INTERVALS} {JUDGED} {WITHIN}"]
     if board.run.verdicts:
         parts += ["## Judged by a model", judging.judge_words(board), markdown_judged(board)]
     if board.differences:
         parts += ["## Tests", markdown_tests(board.differences)]
     return "\n\n".join([*parts, "## Made with", _made_with(board)]) + "\n"
+
+
+def _literal(text: str) -> str:
+    """Words of others as Markdown that shows them: no link, picture, HTML or formula."""
+    return re.sub(r"([\\`*<>\[\]&$|])", r"\\\1", " ".join(text.split()))
 
 
 def baseline_lines(compared: BaselineComparison) -> list[str]:
@@ -204,12 +214,12 @@ def baseline_lines(compared: BaselineComparison) -> list[str]:
     return [*lines, *compared.notes]
 
 
-def _about(board: Board) -> str:
+def _about(board: Board, literal: Callable[[str], str] = str) -> str:
     record = board.run.record
     sittings = f", in {record.sittings} sittings" if record.sittings > 1 else ""
     state = "" if record.complete else " **The run is not complete.**"
     return (
-        f"{len(record.questions)} questions ({record.question_set}), {len(record.arms)} backends or "
+        f"{len(record.questions)} questions ({literal(record.question_set)}), {len(record.arms)} backends or "
         f"settings, begun {record.created}{sittings}.{state}"
     )
 
@@ -235,7 +245,7 @@ def made_with(board: Board) -> dict[str, str]:
 
 
 def _made_with(board: Board) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in made_with(board).items())
+    return "\n".join(f"- {name}: {_literal(value)}" for name, value in made_with(board).items())
 
 
 _STYLE = """
@@ -339,12 +349,8 @@ def as_csv(board: Board) -> str:
         cells += [entry.scores.get(measure.key, "") for measure in MEASURES]
         judged = verdicts.get((entry.arm, entry.question), {})
         cells += [judged.get(name.removeprefix("ragas_"), "") for name in by_judge]
-        writer.writerow([_safe(cell) for cell in cells])
+        writer.writerow([without_formula(cell) for cell in cells])
     return out.getvalue()
-
-
-def _safe(value: JsonValue) -> JsonValue:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def as_json(board: Board, compared: BaselineComparison | None = None, baseline: str | None = None) -> str:

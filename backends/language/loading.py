@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
@@ -191,6 +191,11 @@ def merge_adapter(base: Any, adapter: Path, base_fingerprint: str, base_name: st
         # Folded in float32: adding small updates to bfloat16 weights twice would round twice.
         tuned = PeftModel.from_pretrained(copy.deepcopy(base).float(), str(adapter), config=config)
         merged = tuned.merge_and_unload(safe_merge=True)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"The adapter {adapter.name} is damaged and cannot be used ({str(error).splitlines()[0][:160]}): "
+            "delete it or train it again."
+        ) from error
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"The adapter {adapter.name} does not fit {base_name}: {str(error).splitlines()[0][:160]}"
@@ -206,5 +211,8 @@ def _recorded_base(adapter: Path) -> str | None:
     card = adapter / "card.json"
     if not card.is_file():
         return None
-    value = json.loads(card.read_text(encoding="utf-8")).get("base_fingerprint")
+    try:
+        value = json.loads(card.read_text(encoding="utf-8")).get("base_fingerprint")
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"The adapter {adapter.name} is damaged: it has no readable card.json.") from error
     return str(value) if value else None

@@ -188,13 +188,16 @@ def read(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     at_once: int = 64,
 ) -> Read:
-    """Read a document; the means of windows that are `known` by their keys are not computed again.
+    """Read a document; the means of windows that are `known` by their keys are not computed again, unless
+    they are damaged.
 
     `progress` is told how many of the new windows are done before each `at_once` of them; it may raise.
     """
     outlined = outline(document, embedder)
     plan = windows(document, outlined, embedder)
-    means = dict(known([window.key for window in plan]))
+    found = known([window.key for window in plan])
+    sizes = {window.key: len(window.parts) * embedder.dimension for window in plan}
+    means = {key: rows for key, rows in found.items() if rows.size == sizes[key] and np.isfinite(rows).all()}
     missing = list({window.key: window for window in plan if window.key not in means}.values())
     for first in range(0, len(missing), at_once):
         progress(first, len(missing))

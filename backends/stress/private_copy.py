@@ -124,12 +124,16 @@ class PrivateCopySubject:
         return self._library.documents()
 
     def answer(
-        self, question: Question | str, backend: BackendName, *, constrained: bool | None = None
+        self,
+        question: Question | str,
+        backend: BackendName,
+        *,
+        constrained: bool | None = None,
+        ignore_orders: bool | None = None,
     ) -> Answer:
-        settings = self._settings
-        if constrained is not None:
-            settings = settings.model_copy(update={"constrained_decoding": constrained})
-        return self._triptych.answer(question, backend, settings)
+        given = {"constrained_decoding": constrained, "ignore_orders": ignore_orders}
+        changed = {name: value for name, value in given.items() if value is not None}
+        return self._triptych.answer(question, backend, self._settings.model_copy(update=changed))
 
     def answer_from(self, question: str, backend: BackendName, passages: Sequence[ShownPassage]) -> Answer:
         made = self._triptych.backend(backend, self._settings)

@@ -57,9 +57,17 @@ class StressSubject(Protocol):
         ...
 
     def answer(
-        self, question: Question | str, backend: BackendName, *, constrained: bool | None = None
+        self,
+        question: Question | str,
+        backend: BackendName,
+        *,
+        constrained: bool | None = None,
+        ignore_orders: bool | None = None,
     ) -> Answer:
-        """Constrained decoding as given, else as set; raises UserError when this backend cannot answer."""
+        """Constrained decoding and the defence against orders as given, else as set.
+
+        Raises UserError when this backend cannot answer.
+        """
         ...
 
     def answer_from(self, question: str, backend: BackendName, passages: Sequence[ShownPassage]) -> Answer:

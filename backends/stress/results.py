@@ -15,7 +15,7 @@ from typing import Any
 
 from backends.datatypes import JsonObject, JsonValue
 from backends.stress.records import Measurement, Result, StressRow, StressTest
-from backends.system.files import write_whole
+from backends.system.files import read_json, write_whole
 from backends.system.json_values import plain
 
 FOLDER = "stress"
@@ -62,7 +62,7 @@ def _time(path: Path) -> str:
 
 
 def _read(path: Path) -> Stored:
-    raw: dict[str, JsonValue] = json.loads(path.read_text(encoding="utf-8"))
+    raw: dict[str, JsonValue] = read_json(path)
     rows = tuple(_row(row) for row in raw["rows"])
     result = Result(raw["test"], rows, raw["sentence"], (), seed=raw["seed"])
     return Stored(raw["run"], raw["at"], result)

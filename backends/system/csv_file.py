@@ -1,4 +1,4 @@
-"""Reads CSV files as spreadsheets write them, in Europe too.
+"""Reads CSV files as spreadsheets write them, in Europe too, and keeps cells of ours from being formulas.
 
 Enters: a path. Leaves: the column names and each row with the line it ends on, or a UserError that names the
 line. Commas, semicolons and tabs are told apart by the head line; UTF-8, UTF-16 with a mark and Windows-1252
@@ -12,9 +12,11 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from backends.datatypes import UserError
 
+_FORMULA = tuple("=+-@|%＝＋－＠")  # what some spreadsheet takes for the beginning of one
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -34,6 +36,17 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, Mapping[str, st
     except csv.Error as error:
         raise UserError(f"{path.name}, line 1: {error}.") from error
     return columns, _rows(path.name, reader, columns, skipped)
+
+
+def without_formula(value: Any) -> Any:
+    """A text that a spreadsheet might run as a formula gets a quote in front; whatever is no text stays.
+
+    A carriage return becomes a line feed: Python's writer does not quote it, and it would begin a row.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if value[:1] in ("\t", "\r") or text.lstrip().startswith(_FORMULA) else text
 
 
 def _rows(

@@ -1,17 +1,20 @@
 """Where the repository's own files lie, and files written whole or not at all, also by several at once.
 
-Enters: a path and contents. Leaves: that file, old or new, never half of it. It knows no format.
+Enters: a path and contents. Leaves: that file, old or new, never half of it. JSON is the one format it knows.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from backends.datatypes import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE_CORPUS = ROOT / "sample_corpus"
@@ -31,15 +34,46 @@ def write_whole(path: Path, contents: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have a file's contents, or the names in a folder, on the disk when this returns. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def move_into_place(made: Path, target: Path) -> None:
+    """Give a finished folder its name: its files are on the disk before, and the name when this returns.
+
+    After a crash there is no folder of that name or a whole one. Raises OSError.
+    """
+    for path in (*made.rglob("*"), made):
+        sync(path)
+    made.rename(target)
+    sync(target.parent)
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file of ours holds. UserError, naming it, when it is damaged; raises OSError."""
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(
+            f"The file {path} is damaged ({error}): put a copy of it back, or delete it."
+        ) from error
 
 
 def append_line(path: Path, line: str) -> None:
     """Add a line of UTF-8 text, without its line end, to a file that others add to or `rewrite` meanwhile.
 
-    A last line that a killed writer left unfinished is dropped first. Out of this process when this returns:
-    only a power cut can still take it. Raises OSError.
+    A last line that a killed writer left unfinished is dropped first. It is on the disk when this returns.
+    Raises OSError.
     """
     with _alone_with(path, "ab+") as file:
         size = file.seek(0, os.SEEK_END)
@@ -47,6 +81,8 @@ def append_line(path: Path, line: str) -> None:
         if whole < size:
             file.truncate(whole)
         file.write(line.encode("utf-8") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def rewrite(path: Path, changed: Callable[[bytes], bytes | None]) -> bool:

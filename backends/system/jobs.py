@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from backends.datatypes import UserError
+from backends.system.failures import in_words
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
@@ -97,6 +98,11 @@ class Job:
         return self._error
 
     @property
+    def refused(self) -> bool:
+        """It was not begun: `error` says why."""
+        return self._state == "failed" and self._started is None
+
+    @property
     def cancelling(self) -> bool:
         """Asked to stop and not yet stopped."""
         return self._cancelled.is_set() and not self.finished
@@ -132,10 +138,16 @@ class Job:
             self._error = None if self._cancelled.is_set() else str(error)
         except Exception as error:
             log.exception("Job %s (%s) failed", self.kind, self.id)
-            self._error = f"Something went wrong: {error or 'no details'} ({type(error).__name__})."
+            details = f"Something went wrong: {error or 'no details'} ({type(error).__name__})."
+            self._error = in_words(error) or details
         finally:
             with self._changed:
                 self._end("cancelled" if state == "failed" and self._cancelled.is_set() else state)
+
+    def _refuse(self, why: str) -> None:
+        with self._changed:
+            self._error = why
+            self._end("failed")
 
     def _end(self, state: JobState) -> None:
         self._state, self._finished = state, self._clock()
@@ -169,9 +181,12 @@ class JobContext:
 
 
 class Jobs:
-    """Runs jobs in threads, first come first served, at most `limits[kind]` (default 1) of a kind at once.
+    """Runs jobs in threads, at most `limits[kind]` (default 1) of a kind at once, the owners taking turns:
+    of those that wait, whose owner was served longest ago is next, so that nobody's many hold up another's.
 
-    Each owner sees only their own jobs; of the finished ones the newest `keep` per owner stay.
+    `refusal` (kind, owner, how many of the kind wait) may say why a job is not begun: it has failed then,
+    with that sentence as its error. Each owner sees only their own jobs; of the finished ones the newest
+    `keep` per owner stay.
     """
 
     def __init__(
@@ -180,8 +195,10 @@ class Jobs:
         *,
         keep: int = 20,
         max_owners: int = 200,
+        refusal: Callable[[str, str, int], str] = lambda kind, owner, waiting: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._refusal = refusal
         self._limits = dict(limits or {})
         self._keep = keep
         self._max_owners = max_owners
@@ -190,13 +207,20 @@ class Jobs:
         self._jobs: dict[str, Job] = {}  # by id, oldest first
         self._waiting: dict[str, deque[tuple[Job, Callable[[JobContext], Any]]]] = {}
         self._running: dict[str, int] = {}
+        self._served: dict[tuple[str, str], int] = {}  # (kind, owner) -> when last
+        self._turns = 0
 
     def start(self, kind: str, owner: str, function: Callable[[JobContext], Any], about: str = "") -> Job:
         """Queue `function` and return at once."""
         job = Job(kind, owner, about, clock=self._clock)
         with self._lock:
+            waiting = self._waiting.setdefault(kind, deque())
+            refused = self._refusal(kind, owner, len(waiting))
+            if refused:
+                job._refuse(refused)
+            else:
+                waiting.append((job, function))
             self._jobs[job.id] = job
-            self._waiting.setdefault(kind, deque()).append((job, function))
             self._tidy()
         self._dispatch(kind)
         return job
@@ -228,7 +252,7 @@ class Jobs:
         with self._lock:
             waiting = self._waiting.get(kind, deque())
             while waiting and self._running.get(kind, 0) < self._limits.get(kind, 1):
-                job, function = waiting.popleft()
+                job, function = self._next(kind, waiting)
                 if job.finished:  # cancelled while it waited
                     continue
                 self._running[kind] = self._running.get(kind, 0) + 1
@@ -236,6 +260,19 @@ class Jobs:
                 threading.Thread(
                     target=self._work, args=(job, function), name=f"job-{kind}", daemon=True
                 ).start()
+
+    def _next(
+        self, kind: str, waiting: deque[tuple[Job, Callable[[JobContext], Any]]]
+    ) -> tuple[Job, Callable[[JobContext], Any]]:
+        """Take out the first job of the owner who was served longest ago (the lock is held)."""
+        chosen = min(waiting, key=lambda each: self._served.get((kind, each[0].owner), 0))
+        waiting.remove(chosen)
+        self._turns += 1
+        self._served[kind, chosen[0].owner] = self._turns
+        if len(self._served) > 10 * self._max_owners:
+            latest = sorted(self._served.items(), key=lambda each: each[1])[-self._max_owners :]
+            self._served = dict(latest)
+        return chosen
 
     def _work(self, job: Job, function: Callable[[JobContext], Any]) -> None:
         try:

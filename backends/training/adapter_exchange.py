@@ -21,6 +21,7 @@ from typing import Protocol
 from safetensors import SafetensorError, safe_open
 
 from backends.datatypes import JsonObject, UserError
+from backends.system.files import move_into_place
 from backends.training.adapter_gguf import LORA_WEIGHT, unpack_gguf
 from backends.training.adapters import (
     CARD,
@@ -84,7 +85,7 @@ def import_adapter(
         card = _checked(partial, source.name, name, kind, base)
         write_card(partial, card)
         base.prepare(partial)  # the last word: it merges
-        partial.rename(target)
+        move_into_place(partial, target)
     except OSError as error:
         raise UserError(f"{source.name} could not be taken in: {error.strerror or error}.") from error
     finally:

@@ -12,15 +12,16 @@ import fcntl
 import json
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from backends.datatypes import JsonObject, JsonValue, UserError
-from backends.system.files import MODELS, write_whole
+from backends.system.files import MODELS, move_into_place, sync, write_whole
 
 AdapterKind = Literal["fine_tuned", "hybrid", "embedder"]
 ADAPTER_KINDS: tuple[AdapterKind, ...] = get_args(AdapterKind)
@@ -30,6 +31,11 @@ WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "car
 ACTIVE_FILE = "active.json"
 LOCK_FILE = ".active.lock"
 EARLIER_KEPT = 20
+REPLACED, GONE, PARTIAL = ".old", ".gone", ".partial"  # hidden folders: .<name>.<hex><one of these>
+PARTIAL_KEPT_SECONDS = 24 * 3600.0
+DAMAGED = (
+    "The adapter {} is damaged (it has no readable card.json) and is left out: delete it or train it again."
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -90,6 +96,10 @@ class Adapters:
         names = {adapter.name for adapter in own}
         others = self._parent.all() if self._parent else self._scan(self._shipped, shipped=True)
         return own + [each for each in others if each.name not in names]
+
+    def damaged(self) -> list[str]:
+        """Names of own adapters whose card cannot be read; they are not among `all`."""
+        return [folder.name for folder in _folders(self.folder) if _card(folder) is None]
 
     def as_now(self) -> Adapters:
         """These adapters and the present choice among them, deaf to what is trained or activated later."""
@@ -173,29 +183,38 @@ class Adapters:
         return self.folder / name
 
     def install(self, made: Path) -> None:
-        """Move a finished adapter's folder here, in place of an own one of that name. Raises OSError."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        target = self.folder / made.name
-        replaced = self.folder / f".{made.name}.{uuid.uuid4().hex}.old"
-        if target.exists():
-            target.rename(replaced)
-        made.rename(target)
-        shutil.rmtree(replaced, ignore_errors=True)
+        """Move a finished adapter's folder here, in place of an own one of that name. Raises OSError.
+
+        Killed on the way, the one that was to be replaced is back at the next look.
+        """
+        with self._changing():
+            target = self.folder / made.name
+            if target.exists():
+                target.rename(self._hidden(made.name, REPLACED))
+            move_into_place(made, target)
+            self._settle()
 
     def delete(self, name: str) -> None:
         """Remove an own adapter; the shipped one of its kind answers again if it was active."""
-        adapter = self.get(name)
-        if adapter.shipped:
-            raise UserError(f"{name!r} is a shipped adapter and stays; activate another one instead.")
-        if not self.owns(adapter):
-            raise UserError(f"{name!r} belongs to the workspace and not to you alone; activate another one.")
+        if name not in self.damaged():
+            self._check_own(self.get(name))
         with self._changing():
             choices = {kind: chosen for kind, chosen in self._choices().items() if chosen != name}
             earlier = {
                 kind: [other for other in names if other != name] for kind, names in self._earlier().items()
             }
             self._write(choices, earlier)
-        shutil.rmtree(adapter.folder)
+            (self.folder / name).rename(self._hidden(name, GONE))  # at once: half of one is no adapter
+            sync(self.folder)
+            self._settle()
+
+    def _check_own(self, adapter: Adapter) -> None:
+        if adapter.shipped:
+            raise UserError(f"{adapter.name!r} is a shipped adapter and stays; activate another one instead.")
+        if not self.owns(adapter):
+            raise UserError(
+                f"{adapter.name!r} belongs to the workspace and not to you alone; activate another one."
+            )
 
     def _choices(self) -> dict[str, str]:
         return {kind: name for kind, name in self._stored().items() if kind in ADAPTER_KINDS}
@@ -206,7 +225,15 @@ class Adapters:
 
     def _stored(self) -> dict[str, JsonValue]:
         path = self.folder / ACTIVE_FILE
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise UserError(
+                f"Which adapters are active cannot be read from {path}: delete this file, and the "
+                "shipped ones are active again."
+            ) from error
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -214,19 +241,36 @@ class Adapters:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / LOCK_FILE).open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            self._settle()
             yield
+
+    def _hidden(self, name: str, what: str) -> Path:
+        return self.folder / f".{name}.{uuid.uuid4().hex}{what}"
+
+    def _settle(self) -> None:
+        """Bring to its end what somebody was killed at (the lock is held)."""
+        for path in self.folder.glob(f".*{REPLACED}"):
+            if not (target := self.folder / _named(path)).exists():
+                path.rename(target)
+                continue
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob(f".*{GONE}"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob(f".*{PARTIAL}"):
+            with suppress(FileNotFoundError):  # one that is being made gets its name meanwhile
+                if time.time() - path.stat().st_mtime > PARTIAL_KEPT_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def _write(self, choices: Mapping[str, str], earlier: Mapping[str, list[str]]) -> None:
         _write_json(self.folder / ACTIVE_FILE, {**choices, "earlier": dict(earlier)})
 
     def _scan(self, folder: Path, *, shipped: bool) -> list[Adapter]:
-        if not folder.is_dir():
-            return []
-        return [
-            Adapter(path.parent, read_card(path.parent), shipped)
-            for path in sorted(folder.glob(f"*/{CARD}"))
-            if not path.parent.name.startswith(".")  # a save that is still under way
-        ]
+        lost = (path for path in folder.glob(f".*{REPLACED}") if not (folder / _named(path)).exists())
+        if next(lost, None) is not None:
+            with self._changing():  # it is being replaced, or somebody was killed at that
+                pass
+        read = ((path, _card(path)) for path in _folders(folder))
+        return [Adapter(path, card, shipped) for path, card in read if card is not None]
 
 
 class _AdaptersThen(Adapters):
@@ -255,6 +299,25 @@ def tuned_embedder(
     if adapter is None or any(seen.name in restricted for seen in adapter.card.documents):
         return None
     return adapter
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Those of adapters; hidden ones are under way."""
+    found = sorted(path.parent for path in folder.glob(f"*/{CARD}"))
+    return [path for path in found if not path.name.startswith(".")]
+
+
+def _named(hidden: Path) -> str:
+    """The adapter's name in `.<name>.<hex>.old`."""
+    return hidden.name[1:].rsplit(".", 2)[0]
+
+
+def _card(folder: Path) -> AdapterCard | None:
+    """The card of an adapter's folder; None when it is damaged, so that one such hides no other."""
+    try:
+        return read_card(folder)
+    except UserError:
+        return None
 
 
 def stale_documents(card: AdapterCard, current: Callable[[str], str | None]) -> list[str]:

@@ -6,7 +6,6 @@ Enters: named tensors and a mapping. Leaves: the same, after a crash too. It kno
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from backends.datatypes import JsonObject, JsonValue, UserError
+from backends.system.files import sync
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], state: JsonObject) -> None:
@@ -30,9 +30,9 @@ def write_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], state: Jso
             partial,
             metadata={"state": json.dumps(dict(state))},
         )
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(partial)
         partial.replace(path)
+        sync(path.parent)
     except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
         raise UserError(f"The checkpoint could not be saved: {error}.") from error

@@ -11,7 +11,6 @@ import copy
 import hashlib
 import json
 import math
-import os
 import random
 import resource
 import shutil
@@ -39,6 +38,7 @@ from backends.language.compared_words import holds, says_the_same
 from backends.language.generation import TextStream, decode, encode, end_tokens, render
 from backends.language.loading import load_pretrained, locate_model, model_fingerprint, model_name
 from backends.language.network import Network, Read, reading
+from backends.system.files import move_into_place
 from backends.system.hardware import device, serving_dtype
 from backends.training.adapters import AdapterCard, AdapterKind, LearnedDocument, write_card
 from backends.training.checkpoints import read_checkpoint, write_checkpoint
@@ -725,14 +725,10 @@ def save_adapter(network: PeftModel, out_dir: Path, card: AdapterCard) -> None:
         network.save_pretrained(str(partial), safe_serialization=True, save_embedding_layers=False)
         (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty model card; ours is card.json
         write_card(partial, replace(card, name=out_dir.name))
-        for path in partial.iterdir():
-            _flush(path)
-        _flush(partial)
         replaced = out_dir.with_name(f".{out_dir.name}.{uuid.uuid4().hex}.old")
         if out_dir.exists():
             out_dir.rename(replaced)
-        partial.rename(out_dir)
-        _flush(out_dir.parent)
+        move_into_place(partial, out_dir)
         shutil.rmtree(replaced, ignore_errors=True)
     except OSError as error:
         raise UserError(
@@ -740,11 +736,3 @@ def save_adapter(network: PeftModel, out_dir: Path, card: AdapterCard) -> None:
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 from backends.datatypes import Chunk, JsonObject, JsonValue, TrainingRow, UserError
-from backends.system.files import ROOT, write_whole
+from backends.system.files import ROOT, move_into_place, read_json, write_whole
 from backends.training.adapters import ADAPTER_KINDS, AdapterKind, LearnedDocument
 from backends.training.embedder_pairs import Pair
 from backends.training.rows import Example
@@ -238,7 +238,7 @@ class TrainingRun:
 
     def _stored(self) -> dict[str, JsonValue]:
         path = self.folder / "state.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+        return dict(read_json(path)) if path.is_file() else {}
 
 
 @contextmanager
@@ -309,7 +309,7 @@ class TrainingRuns:
                 file.writelines(json.dumps(asdict(each)) + "\n" for each in passages)
             made = {**asdict(plan), "created": now.isoformat(timespec="seconds")}
             write_json(partial / "plan.json", made)
-            partial.rename(folder)
+            move_into_place(partial, folder)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise UserError(f"The training run cannot be written: {error.strerror or error}.") from error

@@ -6,7 +6,6 @@ ready to train, and what has become of the documents that an adapter learned.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from backends.answering.evidence import evidence_for
 from backends.datatypes import Chunk, Source, TrainingRow, UserError
-from backends.system.files import SAMPLE_CORPUS
+from backends.system.files import SAMPLE_CORPUS, read_json
 from backends.system.reporting import Report, no_report
 from backends.training.adapters import ANSWERING, Adapter, AdapterCard, AdapterKind, LearnedDocument
 from backends.training.embedder_pairs import Pair, Pairing, documents_of
@@ -229,7 +228,7 @@ class Trainer:
         path = self._draft(owner)
         if not path.is_file():
             return Draft()
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path)
         rows = tuple(
             DraftRow(**{**row, "documents": tuple(row["documents"])})
             for row in raw["rows"]
@@ -534,7 +533,7 @@ class Trainer:
 
     def _scheduled(self) -> dict[str, object]:
         path = self.folder / "training" / "schedule.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+        return dict(read_json(path)) if path.is_file() else {}
 
     def _schedule(self, state: Mapping[str, object]) -> None:
         (self.folder / "training").mkdir(parents=True, exist_ok=True)

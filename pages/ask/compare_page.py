@@ -50,6 +50,9 @@ def ask(question: str) -> None:
     settings = scope.asking(now, service.catalogue())
     asked = Asked(question, backends, settings, datetime.now().astimezone(), now.blind, earlier)
     job = resources.jobs().start(KIND, now.visitor, asking(service, asked))
+    if job.refused:
+        now.question_problem = job.error
+        return
     now.round_id = job.id
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 
 from backends.datatypes import Answer, JsonValue
+from backends.system.csv_file import without_formula
 from backends.system.json_values import plain
 from backends.system.wording import money
 from pages.ask.verdict import verdict
@@ -38,7 +39,7 @@ def as_csv(rounds: Sequence[Round]) -> str:
     writer.writeheader()
     for round_ in rounds:
         for answer in round_.answers:
-            writer.writerow({name: _safe(value) for name, value in _row(answer).items()})
+            writer.writerow({name: without_formula(value) for name, value in _row(answer).items()})
     return out.getvalue()
 
 
@@ -64,11 +65,6 @@ def _row(answer: Answer) -> dict[str, JsonValue]:
         "adapter": answer.adapter,
         "warnings": "; ".join(answer.warnings),
     }
-
-
-def _safe(value: JsonValue) -> JsonValue:
-    """A text that a spreadsheet would run as a formula gets a quote in front."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 # --- the report --------------------------------------------------------------------------------------

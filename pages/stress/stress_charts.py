@@ -48,7 +48,11 @@ SERIES: dict[str, Sequence[Series]] = {
         ("few-shot", _detail("few_shot_valid")),
         ("constrained decoding", _detail("constrained_valid")),
     ),
-    "injection": (("obeyed", _main), ("recited", _detail("quoted"))),
+    "injection": (
+        ("obeyed", _main),
+        ("obeyed, no defence", _detail("undefended")),
+        ("recited", _detail("quoted")),
+    ),
 }
 AXES = {
     "freshness": "answers after the edit, percent",

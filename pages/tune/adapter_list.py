@@ -19,7 +19,7 @@ from backends.datatypes import UserError
 from backends.system.wording import duration, money
 from backends.training.adapter_comparison import compare, same_rows, size_of, training_cost
 from backends.training.adapter_exchange import import_adapter, pack
-from backends.training.adapters import ADAPTER_KINDS, ANSWERING, Adapter, AdapterKind
+from backends.training.adapters import ADAPTER_KINDS, ANSWERING, DAMAGED, Adapter, AdapterKind
 from backends.training.embedder_training import FOUND_AMONG
 from backends.training.serving_files import ServedBase, pack_gguf, writable
 from backends.training.trainer import SCHEDULES, Staleness, Trainer
@@ -51,6 +51,8 @@ def draw(trainer: Trainer, service: Service, now: session.Session) -> None:
     """The table, the chosen adapter, and the door for adapters from elsewhere."""
     st.subheader("4  Adapters", anchor=False)
     adapters = trainer.adapters.all()
+    for name in trainer.adapters.damaged():
+        st.warning(markdown(DAMAGED.format(name)), icon=":material/warning:")
     if not adapters:
         st.info("No adapters yet: train one above.", icon=":material/inventory_2:")
     else:

@@ -17,6 +17,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from backends.datatypes import Answer, JsonValue
+from backends.system.csv_file import without_formula
 from backends.system.wording import money
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, Look, Theme, label
@@ -54,7 +55,7 @@ def show(chart: Chart) -> None:
     st.plotly_chart(chart.figure, key=f"chart-{chart.name}", alt=chart.alt, config={"displayModeBar": False})
     st.download_button(
         "Data as CSV",
-        chart.data.to_csv(index=False),
+        chart.data.map(without_formula).rename(columns=without_formula).to_csv(index=False),
         file_name=f"triptych-{chart.name}.csv",
         mime="text/csv",
         key=f"data-{chart.name}",

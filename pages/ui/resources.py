@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import streamlit as st
 
+from backends.system import public_demo
 from backends.system.hardware import bound_threads
 from backends.system.jobs import Job, JobContext, Jobs
 from backends.system.reporting import Report
@@ -55,7 +56,10 @@ def use(opener: Opener) -> None:
 @st.cache_resource(show_spinner=False)
 def jobs() -> Jobs:
     """The jobs of every visitor."""
-    return Jobs({"ask": 1, "index": 1, "upload": 1}, keep=KEPT_JOBS)
+    limits = {"ask": 1, "index": 1, "upload": 1}
+    if public_demo.is_public():
+        return Jobs(limits, keep=KEPT_JOBS, refusal=public_demo.Shares().refusal)
+    return Jobs(limits, keep=KEPT_JOBS)
 
 
 @st.cache_resource(show_spinner=False)

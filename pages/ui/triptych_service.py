@@ -41,6 +41,7 @@ from backends.product import Triptych
 from backends.settings import Settings, default_workspace, make_settings
 from backends.stress.private_copy import stress
 from backends.stress.records import Result, Retraining, StressTest
+from backends.system import public_demo
 from backends.system.reporting import Report, no_report
 from backends.system.viewers import person_and_role, session_folder, viewer_folder
 from backends.training.adapters import Adapters
@@ -231,6 +232,7 @@ class TriptychService:
         roles: Sequence[str] = (),
     ) -> Iterator[FileResult]:
         self._only_the_owner()
+        self._check_room(len(paths))
         for item in self._private_copy().library.ingest(
             paths,
             settings=settings,
@@ -322,6 +324,18 @@ class TriptychService:
             progress=report,
             cancelled=cancelled,
         )
+
+    def _check_room(self, more: int) -> None:
+        """UserError where a public demo allows no more documents of one's own."""
+        if not public_demo.is_public():
+            return
+        shared = {document.name for document in self._shared.library.documents()}
+        own = sum(document.name not in shared for document in self._triptych.library.documents())
+        if own + more > public_demo.MOST_DOCUMENTS:
+            raise UserError(
+                f"This public demo allows each visitor {public_demo.MOST_DOCUMENTS} documents of their own; "
+                f"you have {own}. Remove some first."
+            )
 
     def _only_the_owner(self) -> None:
         if self.role is not None:

@@ -6,6 +6,8 @@ Started by `test_reader_pool` as `python -m tests.documents.misbehaving`.
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,11 +38,26 @@ def misbehave(path: Path, name: str, passwords: Sequence[str]) -> ParsedFile:
             os.write(int(os.environ["ANSWERS"]), b"this is no answer\n")
         case ["grow"]:
             reader_process.GROWN = 0
+        case ["connect"]:
+            return ParsedFile(connected(), "", "text")
+        case ["environment"]:
+            return ParsedFile("names: " + " ".join(os.environ), "", "text")
         case ["who"]:
             return ParsedFile(str(os.getpid()), "", "text")
         case ["leave", "out"]:
             return ParsedFile("some words", "", "text", notes=("page 2 is an image",))
     return parse_file(path, name, passwords)
+
+
+def connected() -> str:
+    """Whether a socket can be had, here and in a process that this one starts."""
+    code = "import socket; socket.socket(); print('connected')"
+    started = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout
+    try:
+        socket.socket()
+    except PermissionError:
+        return f"refused {started}"
+    return "connected"
 
 
 def main() -> None:

@@ -335,7 +335,7 @@ def test_forgetting_keeps_vectors_that_another_document_needs(library, files):
         "INSERT INTO documents",
         "INSERT OR REPLACE INTO chunked",
         "INSERT OR REPLACE INTO chunks",
-        "INSERT OR IGNORE INTO vectors",
+        "INSERT OR REPLACE INTO vectors",
         "INSERT INTO history",
         "COMMIT",
     ],
@@ -522,3 +522,18 @@ def test_details_that_change_make_a_new_version(library, files):
     details = {"a.md": DocumentDetails(roles=("hr",))}
     assert [r.status for r in ingest(library, paths, details=details)] == ["replaced"]
     assert found(library, "text", role="it") == set()
+
+
+@pytest.mark.parametrize("damage", ["short", "empty", "no numbers"])
+@pytest.mark.parametrize(
+    ("table", "key", "column"), [("vectors", "key", "data"), ("readings", "document", "parts")]
+)
+def test_damaged_vectors_are_made_again(library, files, damage, table, key, column):
+    ingest(library, files(a="Goods come back within 30 days.", b="The lamp costs 99 euros."))
+    db = library.workspace.connection()
+    for at, blob in db.execute(f"SELECT {key}, {column} FROM {table}").fetchall():
+        broken = {"short": blob[:-1], "empty": b"", "no numbers": b"\xff\x7f" * (len(blob) // 2)}[damage]
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (broken, at))
+    again = Library(library.workspace, HashingEmbedder())
+    hits = again.retriever(SETTINGS).search("What does the lamp cost?", top_k=1, mode="dense")
+    assert [hit.chunk.document for hit in hits] == ["b.md"]

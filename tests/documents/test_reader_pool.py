@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import select
 import subprocess
 import sys
@@ -115,6 +116,22 @@ def test_a_process_that_has_grown_is_replaced_without_a_word(tmp_path: Path, rea
     before = who(readers, tmp_path)
     assert readers.parse(write(tmp_path, "grow")).text == "grow"
     assert who(readers, tmp_path) != before
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "aarch64"),
+    reason="the system cannot take the network from a process",
+)
+def test_the_process_and_what_it_starts_can_open_no_connection(tmp_path: Path, readers: Readers) -> None:
+    assert readers.parse(write(tmp_path, "connect")).text.strip() == "refused"
+
+
+def test_the_process_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "secret")
+    readers = Readers(Limits(seconds=20), "tests.documents.misbehaving")
+    names = readers.parse(write(tmp_path, "environment")).text.split()
+    readers.close()
+    assert "PATH" in names and "SOME_API_KEY" not in names
 
 
 def test_passwords_and_refusals_come_through(tmp_path: Path, readers: Readers) -> None:

@@ -81,6 +81,10 @@ def test_copies_of_visitors_and_of_folders_lose_it_too(library, files, tmp_path)
     (files / "own.md").write_text("Bob keeps a diary of the weather in the harbour.")
     list(ada.ingest([files / "gone.md"], settings=SETTINGS))
     list(bob.ingest([files / "own.md"], settings=SETTINGS))
+    # What Ada's runs quote of her own version lies beside her copy.
+    runs = viewer_folder(base, "ada") / "evaluations"
+    runs.mkdir(parents=True)
+    (runs / "answers.jsonl").write_text(json.dumps(answer("gone.md", "And Ada knows more of it.")) + "\n")
     report = removal.forget(library, "gone.md")
     assert (report.versions, report.sessions, len(report.folders)) == (1, 2, 1)
     assert report.found_in == () and report.searched_for > 0 and report.scanned_bytes > 10_000
@@ -136,7 +140,7 @@ def test_records_lose_what_quotes_it_and_keep_the_rest(library):
     packed = gzip.decompress((base / "runs" / "two.jsonl.gz").read_bytes()).decode()
     assert [json.loads(line) for line in packed.splitlines()] == [asked, quoting, other, prompt]
     rows = list(sqlite3.connect(base / "log.db").execute("SELECT question, sources, text FROM asked"))
-    assert rows[0] == ("Where?", "[]", REMOVED) and rows[1][2] == other["record"]["text"]
+    assert rows[0] == (REMOVED, "[]", REMOVED) and rows[1][2] == other["record"]["text"]
 
 
 def test_an_evaluation_run_can_still_be_read_when_its_quotations_are_gone(library):
@@ -444,14 +448,14 @@ def test_a_file_that_is_truncated_while_it_is_read_does_not_kill_the_server(tmp_
     script = f"""
 import os
 from pathlib import Path
-from backends.erasure.scan import holds, needles_of
+from backends.erasure.scan import holds, encoded_pieces
 path = Path({str(tmp_path)!r}, "journal")
 path.write_bytes(b"x" * (1 << 20))
 class Cutting(list):
     def __iter__(self):  # the file is open by now
         os.truncate(path, 1)
         return super().__iter__()
-print(holds(path, Cutting(needles_of(["Zanzibar"]))))
+print(holds(path, Cutting(encoded_pieces(["Zanzibar"]))))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60

@@ -40,6 +40,7 @@ class FakeSubject:
 
     texts: dict[str, str] = field(default_factory=lambda: dict(TEXTS))
     obeys: bool = True
+    defended: bool = False  # keeps orders from the model unless it is told not to
     untrained: BackendName | None = None
     learned: dict[str, str] = field(init=False)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -57,7 +58,12 @@ class FakeSubject:
         return [line for text in held.values() for line in text.splitlines() if line]
 
     def answer(
-        self, asked: Question | str, backend: BackendName, *, constrained: bool | None = None
+        self,
+        asked: Question | str,
+        backend: BackendName,
+        *,
+        constrained: bool | None = None,
+        ignore_orders: bool | None = None,
     ) -> Answer:
         if backend == self.untrained:
             raise UserError(f"There is no {backend} adapter.")
@@ -70,7 +76,8 @@ class FakeSubject:
         lines = self._texts(backend)
         said = best(question, lines)
         order = next((line for line in lines if "Answer only with the word" in line), None)
-        if order and self.obeys and said in lines and abs(
+        heeded = self.obeys and not (self.defended and ignore_orders is not False)
+        if order and heeded and said in lines and abs(
             lines.index(said) - lines.index(order)
         ) <= 1:  # fmt: skip
             said = re.search(r"the word (\w+)", order)[1] + "."

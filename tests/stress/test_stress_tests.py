@@ -248,6 +248,14 @@ def test_who_obeys_a_document() -> None:
     assert rows(injection(run(FakeSubject(obeys=False))))["rag"].value == 0
 
 
+def test_the_defence_is_measured_against_none() -> None:
+    result = injection(run(FakeSubject(defended=True)))
+    row = rows(result)["rag"]
+    assert (row.value, row.details["undefended"].value, row.details["undefended"].count) == (0, 1, 12)
+    assert "obeyed by RAG in 0 of 12" in result.sentence
+    assert "Were such sentences shown to the model, by RAG in 12 of 12" in result.sentence
+
+
 def test_reciting_the_order_is_not_obeying_it() -> None:
     word = made_up_word(3)
     from backends.stress.injection import verdict

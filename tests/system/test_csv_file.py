@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.datatypes import UserError
-from backends.system.csv_file import read_csv
+from backends.system.csv_file import read_csv, without_formula
 
 
 def read(path: Path, raw: bytes) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -55,3 +55,13 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, raw: bytes, sentenc
         read(tmp_path / "a.csv", raw)
     with pytest.raises(UserError, match="There is no file"):
         read_csv(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-x", "@SUM(A1)", "\t=1", "  =1+1", "＝1", "|x", "\r=1"])
+def test_a_formula_becomes_text(text: str) -> None:
+    assert without_formula(text).startswith("'")
+
+
+def test_other_values_stay_and_no_carriage_return_begins_a_row() -> None:
+    assert [without_formula(value) for value in ("a=1", -1.5, None, "")] == ["a=1", -1.5, None, ""]
+    assert without_formula("a\r=1\r\nb") == "a\n=1\nb"

@@ -233,3 +233,29 @@ def test_what_a_cancelled_job_raises_on_its_way_out_is_no_failure() -> None:
     job.cancel()
     assert job.wait(10)
     assert (job.state, job.error) == ("cancelled", None)
+
+
+def test_owners_take_turns_when_more_wait_than_may_run() -> None:
+    jobs, gate, order = Jobs(), Gate(), []
+
+    def noting(owner: str):
+        return lambda context: order.append(owner)
+
+    first = jobs.start("ask", "ada", gate)
+    assert gate.entered.wait(10)
+    waiting = [
+        jobs.start("ask", owner, noting(owner)) for owner in ("ada", "ada", "ada", "bob", "cleo", "bob")
+    ]
+    gate.opened.set()
+    assert first.wait(10) and all(job.wait(10) for job in waiting)
+    assert order == ["bob", "cleo", "ada", "bob", "ada", "ada"]
+
+
+def test_a_refused_job_has_failed_with_the_reason_and_never_ran() -> None:
+    ran: list[str] = []
+    jobs = Jobs(refusal=lambda kind, owner, waiting: "Too many." if owner == "ada" else "")
+    refused = jobs.start("ask", "ada", lambda context: ran.append("ada"))
+    other = jobs.start("ask", "bob", lambda context: ran.append("bob"))
+    assert other.wait(10)
+    assert (refused.refused, refused.error, refused.events_since(0), ran) == (True, "Too many.", [], ["bob"])
+    assert not other.refused and jobs.owned_by("ada") == [refused]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -113,10 +114,40 @@ def test_a_save_under_way_is_not_an_adapter(adapters: Adapters, tmp_path: Path) 
     assert [adapter.name for adapter in adapters.all()] == ["mine", "fine_tuned", "hybrid"]
 
 
-def test_a_broken_card_is_reported(adapters: Adapters, tmp_path: Path) -> None:
+def test_a_broken_card_hides_no_other_adapter_and_can_be_deleted(adapters: Adapters, tmp_path: Path) -> None:
     (tmp_path / "own" / "mine" / "card.json").write_text("{}")
-    with pytest.raises(UserError, match=r"The adapter mine has no readable card\.json"):
-        adapters.all()
+    assert [adapter.name for adapter in adapters.all()] == ["fine_tuned", "hybrid"]
+    assert adapters.damaged() == ["mine"]
+    adapters.delete("mine")
+    assert adapters.damaged() == []
+    assert [path.name for path in (tmp_path / "own").iterdir() if path.is_dir()] == []
+
+
+def test_one_that_was_being_replaced_when_its_process_was_killed_is_back(adapters, tmp_path: Path) -> None:
+    (tmp_path / "own" / "mine").rename(tmp_path / "own" / ".mine.0f.old")
+    assert [adapter.name for adapter in adapters.all()] == ["mine", "fine_tuned", "hybrid"]
+
+
+def test_what_killed_processes_left_is_removed_at_the_next_change(adapters, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    for name in (".mine.0f.old", ".other.0f.gone", ".late.0f.partial", ".now.0f.partial"):
+        save(own / name)
+    os.utime(own / ".late.0f.partial", (0, 0))
+    adapters.activate("mine")
+    assert {path.name for path in own.iterdir() if path.is_dir()} == {"mine", ".now.0f.partial"}
+
+
+def test_a_new_one_takes_the_place_of_the_old_one(adapters, tmp_path: Path) -> None:
+    save(tmp_path / "made" / "mine", base="other")
+    adapters.install(tmp_path / "made" / "mine")
+    assert adapters.get("mine").card.base_fingerprint == "other"
+    assert [path.name for path in (tmp_path / "own").iterdir() if path.is_dir()] == ["mine"]
+
+
+def test_a_damaged_choice_is_said(adapters, tmp_path: Path) -> None:
+    (tmp_path / "own" / "active.json").write_text("{")
+    with pytest.raises(UserError, match="delete this file"):
+        adapters.active("fine_tuned")
 
 
 def test_changed_and_missing_documents_make_an_adapter_stale(adapters: Adapters) -> None:
