@@ -58,14 +58,22 @@ from backends.language.models_file import ServedModel
 from backends.language.protocol import Model
 from backends.rag import Rag
 from backends.retrieval.cross_encoder import shipped
-from backends.retrieval.embedding import ADAPTER_WEIGHTS, MODEL_SHA256, Embedder, MiniLM
+from backends.retrieval.embedding import MODEL_SHA256, Embedder, MiniLM
 from backends.retrieval.follow_ups import standalone
+from backends.retrieval.other_embedder import embedder_in
 from backends.retrieval.retriever import Retriever
 from backends.settings import Settings
 from backends.system import traces
 from backends.system.viewers import session_folder
 from backends.system.wording import NEVER_LEARNED, UNDER_LOAD
-from backends.training.adapters import Adapter, AdapterKind, Adapters, stale_documents, tuned_embedder
+from backends.training.adapters import (
+    CARD,
+    Adapter,
+    AdapterKind,
+    Adapters,
+    stale_documents,
+    tuned_embedder,
+)
 from backends.training.runs import somebody_trains
 
 if TYPE_CHECKING:
@@ -558,7 +566,7 @@ def _since(learned: int, now: int | None) -> str:
 
 _models: OrderedDict[str, LanguageModel] = OrderedDict()
 _endpoints: OrderedDict[str, EndpointModel] = OrderedDict()
-_embedders: OrderedDict[tuple[str, int], MiniLM] = OrderedDict()
+_embedders: OrderedDict[tuple[str, int], Embedder] = OrderedDict()
 _libraries: OrderedDict[tuple[str, str, int], Library] = OrderedDict()
 _warmed: OrderedDict[tuple[object, ...], None] = OrderedDict()
 _loading = threading.Lock()
@@ -584,18 +592,17 @@ def shared_endpoint(served: ServedModel) -> EndpointModel:
         return model
 
 
-def shared_embedder(adapter: Path | None = None) -> MiniLM:
-    """The published embedder, or one with the weights that lie in this PEFT folder now.
+def shared_embedder(adapter: Path | None = None) -> Embedder:
+    """The published embedder, or the one that this folder stands for now: tuned, or another model.
 
-    Raises UserError when the folder holds none.
+    Raises UserError when the folder is gone.
     """
-    weights = adapter / ADAPTER_WEIGHTS if adapter is not None else None
     try:
-        key = (str(weights), weights.stat().st_mtime_ns if weights is not None else 0)
+        key = (str(adapter), (adapter / CARD).stat().st_mtime_ns if adapter is not None else 0)
     except OSError as error:
-        raise UserError(f"The tuned embedder {adapter.name if adapter else ''} has no weights.") from error
+        raise UserError(f"The embedder {adapter.name if adapter else ''} is gone.") from error
     with _loading:
-        known = _embedders.get(key) or MiniLM(adapter=adapter)
+        known = _embedders.get(key) or (MiniLM() if adapter is None else embedder_in(adapter))
         _keep(_embedders, key, known, MAX_EMBEDDERS)
         return known
 

@@ -36,8 +36,8 @@ from torch.nn import functional
 from transformers import AutoConfig, BertModel
 
 from backends.language.span_reader import Calibration
-from backends.retrieval.cross_encoder import RERANKER, merged_weights
-from backends.retrieval.embedding import MODEL_SHA256, load_tokenizer
+from backends.retrieval.cross_encoder import RERANKER
+from backends.retrieval.embedding import MODEL_SHA256, load_tokenizer, merged_weights
 from backends.training.checkpoints import read_checkpoint, write_checkpoint
 from backends.training.master_weights import MasterWeights
 

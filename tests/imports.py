@@ -91,7 +91,7 @@ EXCEPTIONS: dict[str, set[str]] = {
 # Each heavy library, and the only modules that may import it.
 DOORS: dict[str, set[str]] = {
     "faiss": {"backends.retrieval.index"},
-    "sentence_transformers": {"backends.training.embedder_training"},
+    "sentence_transformers": {"backends.retrieval.other_embedder", "backends.training.embedder_training"},
     "transformers": {
         "backends.language.base_model",
         "backends.language.loading",

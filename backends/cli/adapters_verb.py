@@ -47,10 +47,14 @@ def _known(workspace: Path | None) -> Adapters:
 def list_adapters(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
     """Every adapter, and which one answers."""
     from backends.training.adapter_comparison import score_words, size_of
+<<<<<<< HEAD
     from backends.training.adapters import DAMAGED
+=======
+    from backends.training.adapters import ADAPTER_KINDS
+>>>>>>> k-words
 
     known = _known(workspace)
-    active = {adapter.name for kind in ("fine_tuned", "hybrid") if (adapter := known.active(kind))}
+    active = {adapter.name for kind in ADAPTER_KINDS if (adapter := known.active(kind))}
     with printing(as_json or bool(ctx.obj)) as (out, _):
         for name in known.damaged():
             typer.echo(f"triptych: {DAMAGED.format(name)}", err=True)
@@ -94,13 +98,20 @@ def activate(
 
 @adapters_app.command("back")
 def back(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="fine_tuned or hybrid.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="fine_tuned, hybrid or embedder.")],
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Go back to the adapter that answered before."""
-    if kind not in ("fine_tuned", "hybrid"):
-        raise UserError(f"There is no kind {kind!r}: choose fine_tuned or hybrid.")
-    typer.echo(f"{_known(workspace).roll_back(kind).name} answers for {kind} again.")  # type: ignore[arg-type]
+    """Go back to the adapter that answered before; before the first embedder, the published one found."""
+    from backends.training.adapters import ADAPTER_KINDS
+
+    known, found = _known(workspace), next((each for each in ADAPTER_KINDS if each == kind), None)
+    if found is None:
+        raise UserError(f"There is no kind {kind!r}: choose fine_tuned, hybrid or embedder.")
+    if found == "embedder" and known.previous(found) is None:
+        known.deactivate(found)
+        typer.echo("Passages are found with the published embedding model again.")
+        return
+    typer.echo(f"{known.roll_back(found).name} answers for {kind} again.")
 
 
 @adapters_app.command("compare")

@@ -26,11 +26,12 @@ def open_library(
     from backends.documents.opening import open_library as open_workspace
     from backends.retrieval.cross_encoder import shipped
     from backends.retrieval.embedding import MODEL_SHA256, MiniLM
+    from backends.retrieval.other_embedder import embedder_in
     from backends.training.adapters import Adapters, tuned_embedder
 
     adapters = Adapters(workspace / "adapters")
     tuned = tuned_embedder(adapters, MODEL_SHA256)
-    embedder = MiniLM(adapter=tuned.folder if tuned is not None else None)
+    embedder = embedder_in(tuned.folder) if tuned is not None else MiniLM()
     if documents is not None:
         library = open_folder(workspace, documents, embedder, settings, progress=reporter(progress))
     else:

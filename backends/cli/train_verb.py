@@ -57,6 +57,15 @@ def train(
             "--embedder", help="Tune the embedding model instead: passages are found by your questions."
         ),
     ] = False,
+    model_instead: Annotated[
+        str | None,
+        typer.Option(
+            "--try",
+            metavar="MODEL",
+            help="With --embedder: train nothing, score this sentence-transformers model (a folder or an id) "
+            "on your questions instead.",
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call the adapter.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=1000, help="Times every row is seen.")] = None,
     rank: Annotated[int | None, typer.Option(min=1, max=1024, help="Size of the adapter.")] = None,
@@ -111,6 +120,8 @@ def train(
     if examples:
         check_rows(rows)
     export_form = _check_export(export, form)
+    if model_instead is not None and not embedder:
+        raise UserError("--try is for --embedder: it names another embedding model.")
     if embedder and (hybrid or export is not None):
         raise UserError("--embedder trains neither a hybrid adapter nor rows for a trainer elsewhere.")
     kind: AdapterKind = "hybrid" if hybrid else "fine_tuned"
@@ -123,7 +134,7 @@ def train(
             trainer = Trainer(opener.open_triptych(folder, settings, documents, None, progress))
             draft = _draft(trainer, rows, held_out, progress, cancel, ways=("table", "model"))
             changed = {"epochs": epochs, "rank": rank, "learning_rate": learning_rate, "seed": given["seed"]}
-            _tune_embedder(out, trainer, draft, name, changed, activate, progress, cancel)
+            _tune_embedder(out, trainer, draft, model_instead, name, changed, activate, progress, cancel)
             return
         params = _changed(
             default_params(kind, settings.model),
@@ -284,14 +295,15 @@ def _tune_embedder(
     out: Output,
     trainer: Trainer,
     draft: Draft,
+    model_instead: str | None,
     name: str | None,
     changed: JsonObject,
     activate: bool,
     progress: ProgressLine,
     cancel: threading.Event,
 ) -> None:
-    """Tune, measure, and let it find where held-out questions show a gain."""
-    from backends.training.embedder_training import EmbedderParams, train_embedder
+    """Tune or try one, measure, and let it find where held-out questions show a gain."""
+    from backends.training.embedder_training import EmbedderParams, add_model, train_embedder
     from backends.training.gain import gain_of
     from backends.training.lora import TrainingProgress
     from backends.training.runs import training_announced
@@ -306,18 +318,25 @@ def _tune_embedder(
         else:
             progress("ranking the held-out questions")
 
-    chosen = name or trainer.free_name("embedder-own")
+    chosen = name or trainer.free_name("embedder-own" if model_instead is None else "embedder-other")
     trainer.check_name(chosen)
     asked, present = trainer.asked(draft, report), trainer.triptych.tuned_embedder()
     params = EmbedderParams(**{key: value for key, value in changed.items() if value is not None})
+    common: dict[str, Any] = {
+        "warnings": asked.warnings, "present": present.folder if present is not None else None, "tell": tell,
+    }  # fmt: skip
+    place = trainer.adapters.path_for(chosen)
     with training_announced(trainer.folder):
-        made = train_embedder(
-            asked.passages, asked.train, asked.held_out, trainer.adapters.path_for(chosen), params,
-            documents=asked.documents, warnings=asked.warnings,
-            present=present.folder if present is not None else None, tell=tell, cancel=cancel,
-        )  # fmt: skip
+        if model_instead is not None:
+            questions = [*asked.train, *asked.held_out]
+            made = add_model(model_instead, asked.passages, questions, place, **common)
+        else:
+            made = train_embedder(
+                asked.passages, asked.train, asked.held_out, place, params,
+                documents=asked.documents, cancel=cancel, **common,
+            )  # fmt: skip
     try:
-        trainer.check_still_there(asked.documents)
+        trainer.check_still_there(trainer.adapters.get(chosen).card.documents)
     except UserError:
         trainer.adapters.delete(chosen)
         raise

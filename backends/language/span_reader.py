@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from backends.datatypes import JsonObject, UserError
-from backends.retrieval.cross_encoder import RERANKER, CrossEncoder, merged_weights
-from backends.retrieval.embedding import MODEL_SHA256, batches, load_tokenizer
+from backends.retrieval.cross_encoder import RERANKER, CrossEncoder
+from backends.retrieval.embedding import MODEL_SHA256, batches, load_tokenizer, merged_weights
 from backends.retrieval.minilm import Bert, Precision, best_precision
 from backends.system.contention import WatchedLock
 from backends.system.files import MODELS

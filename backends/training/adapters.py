@@ -295,8 +295,11 @@ def tuned_embedder(
     One that learned a document which not everybody may read (any more) finds nothing: all readers' passages
     are found with the same weights, and weights have no roles.
     """
-    adapter = adapters.active("embedder", base_fingerprint)
-    if adapter is None or any(seen.name in restricted for seen in adapter.card.documents):
+    adapter = adapters.active("embedder")
+    # One that is no LoRA on the published model, but another model, has no base.
+    if adapter is None or adapter.card.base_fingerprint not in ("", base_fingerprint):
+        return None
+    if any(seen.name in restricted for seen in adapter.card.documents):
         return None
     return adapter
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import Chunk, UserError
-from backends.retrieval.embedding import MODEL_SHA256, MiniLM, model_folder
+from backends.retrieval.embedding import MODEL_SHA256, Embedder, MiniLM, model_folder
+from backends.retrieval.other_embedder import OtherEmbedder, describe, embedder_in
 from backends.retrieval.retriever import Retriever, passage_text
 from backends.system.hardware import cpu_has_fast_bf16, device
 from backends.training.adapters import AdapterCard, LearnedDocument, write_card
@@ -40,11 +41,11 @@ Tell = Callable[[TrainingProgress | Measuring], None]
 
 @dataclass(frozen=True)
 class EmbedderParams:
-    """Defaults were chosen on the sample's development questions (benchmarks/LOG.md)."""
+    """Defaults are those that the sample was measured with (benchmarks/LOG.md)."""
 
     rank: int = 32
     learning_rate: float = 5e-4
-    epochs: int = 2
+    epochs: int = 1
     batch: int = 24  # questions of one step
     warm_up: float = 0.1  # share of the steps with a rising learning rate; then a linear decay
     most_rows: int = 1200  # drawn at random where there are more: minutes on one core
@@ -58,7 +59,7 @@ class EmbedderParams:
             )
 
 
-def found(embedder: MiniLM, passages: Sequence[Chunk], pairs: Sequence[Pair]) -> list[int | None]:
+def found(embedder: Embedder, passages: Sequence[Chunk], pairs: Sequence[Pair]) -> list[int | None]:
     """For each question the rank of its passage as the library searches, from 1; None beyond RANKED."""
     retriever = Retriever(passages, embedder.embed([passage_text(each) for each in passages]), embedder)
     ranks: list[int | None] = []
@@ -101,7 +102,7 @@ def train_embedder(
         raise UserError("Cancelled before anything was learned.")
     began = time.perf_counter()
     chosen = _drawn(train, params)
-    before = score(held_out, _measured(MiniLM(adapter=present), passages, held_out, "before", tell))
+    before = score(held_out, _measured(_present(present), passages, held_out, "before", tell))
     model = _with_adapter(params)
     told = _Teller(params, sum(_tokens(passages, pair) for pair in chosen), tell, cancel)
     partial = out_dir.with_name(f".{out_dir.name}.partial")
@@ -148,13 +149,62 @@ def train_embedder(
     return report
 
 
+def add_model(
+    place: str,
+    passages: Sequence[Chunk],
+    pairs: Sequence[Pair],
+    out_dir: Path,
+    *,
+    warnings: Sequence[str] = (),
+    present: Path | None = None,
+    tell: Tell = lambda _: None,
+) -> TrainingReport:
+    """Put another sentence-transformers model beside the tuned ones, scored as they are; nothing is trained.
+
+    All questions are asked. Raises UserError when there is no such model.
+    """
+    began = time.perf_counter()
+    other = OtherEmbedder(place)
+    fingerprint = other.fingerprint  # loads it: a wrong name is told before anything is measured
+    before = score(pairs, _measured(_present(present), passages, pairs, "before", tell))
+    after = score(pairs, _measured(other, passages, pairs, "after", tell))
+    report = TrainingReport(
+        rows=0, held_out_rows=len(pairs), loss_before=None, loss_after=None, score_before=before,
+        score_after=after, train_loss=0.0, epochs_done=0, kept_epoch=0, cancelled=False, tokens=0,
+        seconds=time.perf_counter() - began, trainable_share=0.0, curve=(), warnings=tuple(warnings),
+        device=device().type, memory_bytes=peak_memory(), found_among=FOUND_AMONG,
+    )  # fmt: skip
+    partial = out_dir.with_name(f".{out_dir.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    describe(partial, other, place)
+    card = AdapterCard(
+        name=out_dir.name,
+        kind="embedder",
+        base_model=place,
+        base_fingerprint="",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        parameters={"weights_sha256": fingerprint},
+        report=json.loads(json.dumps(asdict(report))),
+        origin="imported",
+    )
+    write_card(partial, card)
+    shutil.rmtree(out_dir, ignore_errors=True)
+    partial.rename(out_dir)
+    return report
+
+
+def _present(folder: Path | None) -> Embedder:
+    return MiniLM() if folder is None else embedder_in(folder)
+
+
 def _drawn(pairs: Sequence[Pair], params: EmbedderParams) -> list[Pair]:
     """At most `most_rows`, in an order of their own."""
     return random.Random(params.seed).sample(pairs, min(len(pairs), params.most_rows))
 
 
 def _measured(
-    embedder: MiniLM, passages: Sequence[Chunk], pairs: Sequence[Pair], when: str, tell: Tell
+    embedder: Embedder, passages: Sequence[Chunk], pairs: Sequence[Pair], when: str, tell: Tell
 ) -> list[int | None]:
     tell(Measuring(when, 0, len(pairs)))
     ranks = found(embedder, passages, pairs) if pairs else []

@@ -199,7 +199,8 @@ def test_a_tuned_embedder_reads_the_documents_and_finds_where_it_is_better(
     if better:
         workspace.use_active_embedder()
         assert workspace.library.embedder.name == "hashing tuned"
-        assert run(home, "adapters", "delete", name)[0] == 0
+        assert "published" in run(home, "adapters", "back", "embedder")[1]
+        assert make_triptych(home).tuned_embedder() is None
 
 
 def exchanges(path: Path) -> list[tuple[str, str]]:

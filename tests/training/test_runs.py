@@ -17,11 +17,12 @@ from types import SimpleNamespace
 import pytest
 
 from backends.datatypes import Chunk, TrainingRow, UserError
+from backends.training import embedder_training, worker
 from backends.training import runs as runs_module
-from backends.training import worker
-from backends.training.adapters import Adapters, LearnedDocument
+from backends.training.adapters import AdapterCard, Adapters, LearnedDocument, write_card
 from backends.training.embedder_pairs import Pair
-from backends.training.lora import TrainingReport
+from backends.training.embedder_training import EmbedderParams
+from backends.training.lora import HeldOutScore, TrainingReport
 from backends.training.rows import closed_book
 from backends.training.runs import (
     KILLED_WITHIN,
@@ -129,6 +130,35 @@ def test_an_embedders_run_keeps_its_passages_only_as_long_as_it_needs_them(tmp_p
     # c.md was not learned, yet its passages are in the run that waits.
     assert runs.forget("c.md")[1] == ["two"]
     assert second.state == "cancelled" and second.passages() == []
+
+
+def test_an_embedders_run_ends_beside_the_adapters_and_is_not_in_use_before_the_documents_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passages = [Chunk("a.md", 1, 0, 4, "Text", None, 1), Chunk("b.md", 1, 0, 4, "More", None, 1)]
+    train, held = [Pair(1, "What?", 0, (1,))], [Pair(2, "Which?", 1, ())]
+    plan = TrainingPlan("search", "embedder", "", {"epochs": 3}, LEARNED, activate=False, present="/old")
+    run = TrainingRuns(tmp_path).create(plan, ROWS[:2], train, held, passages)
+
+    def tuned(*given: object, **options: object) -> TrainingReport:
+        assert given == (passages, train, held, run.made, EmbedderParams(epochs=3))
+        assert (options["documents"], options["present"]) == (LEARNED, Path("/old"))
+        run.made.mkdir(parents=True)
+        write_card(run.made, AdapterCard("search", "embedder", "MiniLM", "sha", LEARNED))
+        scores = [HeldOutScore(0.1, len(right) / 20, 20, right) for right in ((1,), tuple(range(1, 13)))]
+        return TrainingReport(
+            rows=1, held_out_rows=20, loss_before=None, loss_after=None, score_before=scores[0],
+            score_after=scores[1], train_loss=0.1, epochs_done=3, kept_epoch=3, cancelled=False, tokens=9,
+            seconds=1.0, trainable_share=0.1, curve=(), found_among=3,
+        )  # fmt: skip
+
+    monkeypatch.setattr(embedder_training, "train_embedder", tuned)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    worker.work(run, os.getppid())
+    assert run.state == "done" and "better outside chance" in run.error
+    adapters = Adapters(tmp_path / "adapters")
+    assert adapters.get("search").card.kind == "embedder" and adapters.active("embedder") is None
+    assert run.passages() == []
 
 
 def test_forgetting_a_document_while_an_adapter_trains_on_it_ends_the_run(base: Path, tmp_path: Path) -> None:
