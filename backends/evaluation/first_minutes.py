@@ -73,6 +73,7 @@ def suggested() -> tuple[str, ...]:
 
 
 def scenario_questions() -> set[str]:
+    """The questions of every scenario."""
     return {question.question for each in scenarios() for question in each.questions}
 
 

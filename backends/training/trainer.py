@@ -124,7 +124,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Asked:
+class EmbedderQuestions:
     """Questions for an embedder: their rows, the passages they are asked among, and what it learns from."""
 
     rows: tuple[TrainingRow, ...]
@@ -314,7 +314,7 @@ class Trainer:
             raise
         return run
 
-    def asked(self, draft: Draft, report: Report = no_report) -> Asked:
+    def asked(self, draft: Draft, report: Report = no_report) -> EmbedderQuestions:
         """The draft's questions with the passages that answer them, for an embedder to learn.
 
         Only documents that everybody may read are learned: every reader's passages are found with the same
@@ -339,7 +339,9 @@ class Trainer:
         lost = len(draft.rows) - len(rows)
         note = f"{lost} rows were left out: gaps, repeats, or no passage holds their answer."
         documents = self._versions(documents_of(passages, [*learned, *tested]))
-        return Asked(rows, passages, tuple(learned), tuple(tested), documents, (note,) if lost else ())
+        return EmbedderQuestions(
+            rows, passages, tuple(learned), tuple(tested), documents, (note,) if lost else ()
+        )
 
     def plan_embedder(
         self,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pages.ui.itinerary import STEPS
-
 from backends.datatypes import Answer, Checks, Citation, Cost, Question, Usage
 from backends.evaluation.first_minutes import WORDS, Promise, missed, promises, seen, suggested
 from backends.evaluation.scenarios import scenarios
 from backends.product import Triptych
 from backends.settings import make_settings
 from benchmarks.first_minutes import answered, page
+from pages.ui.tour_steps import STEPS
 
 DOCUMENTS = {
     each.name for each in (Path(__file__).resolve().parents[2] / "sample_corpus/documents").iterdir()
