@@ -197,7 +197,7 @@ def classes_used_twice() -> dict[str, list[str]]:
 
 
 def undocumented() -> tuple[list[str], int]:
-    """(public names without a docstring, how many there are); a protocol's docstring holds for its methods."""
+    """(public names without a docstring, how many there are); a protocol speaks for its methods."""
     classes = [
         (module, node)
         for module, path in modules().items()
