@@ -142,6 +142,16 @@ class Document:
 
 
 @dataclass(frozen=True)
+class HistoryEntry:
+    """One thing that happened to a document: `event` is indexed, replaced or forgotten."""
+
+    version: int
+    event: str
+    at: str  # UTC, ISO 8601
+    content_hash: str
+
+
+@dataclass(frozen=True)
 class Filters:
     """Which documents a search may look at; an empty field asks for nothing.
 

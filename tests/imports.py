@@ -65,7 +65,6 @@ EXCEPTIONS: dict[str, set[str]] = {
     "backends.documents.opening": {"retrieval"},
     # The span reader stands on the network and the weights of the cross-encoder.
     "backends.language.span_reader": {"retrieval"},
-    "backends.advice.findings": {"documents"},
     # These join the product to its measurement; they should be handed what they measure.
     "backends.evaluation.subject": {"product", "training"},
     "backends.evaluation.proposed": {"training"},
@@ -79,7 +78,6 @@ EXCEPTIONS: dict[str, set[str]] = {
     "backends.cli.ingest_verb": {"documents"},
     "backends.cli.search_verb": {"retrieval"},
     "backends.cli.adapters_verb": {"language"},
-    "pages.ui.service": {"documents"},
     "pages.ui.triptych_service": {"documents", "erasure"},
     "pages.ui.uploading": {"documents"},
     "pages.library.versions_page": {"documents"},
@@ -196,6 +194,31 @@ def classes_used_twice() -> dict[str, list[str]]:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 by_name.setdefault(node.name, []).append(module)
     return {name: found for name, found in by_name.items() if len(found) > 1}
+
+
+def undocumented() -> tuple[list[str], int]:
+    """(public names without a docstring, how many there are); a protocol speaks for its methods."""
+    classes = [
+        (module, node)
+        for module, path in modules().items()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+    ]
+    told = {
+        each.name
+        for _, node in classes
+        if isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases)
+        for each in node.body
+        if isinstance(each, ast.FunctionDef) and ast.get_docstring(each)
+    }
+    missing, count = [], 0
+    for module, node in classes:
+        inner = node.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_") else []
+        for each in [node, *inner]:
+            if isinstance(each, ast.FunctionDef | ast.ClassDef) and not each.name.startswith("_"):
+                count += 1
+                if not ast.get_docstring(each) and (each is node or each.name not in told):
+                    missing.append(f"{module}.{each.name}")
+    return missing, count
 
 
 def loose() -> list[str]:

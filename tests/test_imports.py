@@ -21,6 +21,7 @@ from tests.imports import (
     modules,
     names_used_twice,
     room_of,
+    undocumented,
 )
 
 
@@ -93,6 +94,11 @@ def test_no_page_file_lies_directly_below_pages() -> None:
 def test_readme_tree_is_true() -> None:
     readme = readme_tree.README.read_text(encoding="utf-8")
     assert readme == readme_tree.brought_up_to_date(readme), "run `make readme`"
+
+
+def test_public_names_have_docstrings() -> None:
+    missing, count = undocumented()
+    assert len(missing) <= 0.05 * count, missing
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -13,8 +13,7 @@ from backends.advice.advisor import APPROACHES, Finding, MeasuredFindings, Prefi
 from backends.costs.monthly import CostCase, OperatingPlan, fixed, measured_of, per_answer
 from backends.costs.price_book import PriceBook
 from backends.costs.prices import Book, with_model
-from backends.datatypes import BackendName
-from backends.documents.store import HistoryEntry
+from backends.datatypes import BackendName, HistoryEntry
 from backends.evaluation.archive import RunRecord
 from backends.evaluation.comparison import Board
 from backends.evaluation.statistics import bootstrap_interval

@@ -66,7 +66,9 @@ class Searcher(Protocol):
 
     def best_sentences(
         self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True
-    ) -> tuple[list[Found], Any]: ...
+    ) -> tuple[list[Found], Any]:
+        """The sentences of these hits that fit best, and how well the best one does."""
+        ...
 
     def judged(self, question: str, found: Sequence[Found]) -> list[Found]: ...
 
@@ -113,6 +115,7 @@ class AnswerFindings:
 
     @property
     def best(self) -> Found | None:
+        """The best sentence; None where nothing was found."""
         return self.ranked[0] if self.ranked else None
 
 
@@ -131,6 +134,7 @@ class LabelRule:
     reliability: JsonObject
 
     def probability(self, features: Mapping[str, float]) -> float:
+        """Of a sentence with these features, 0 to 1: logistic."""
         odds = self.intercept + sum(self.weights.get(name, 0.0) * value for name, value in features.items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
 

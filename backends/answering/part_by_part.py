@@ -49,6 +49,8 @@ def answered_parts(question: str, text: str) -> list[tuple[QuestionPart, str]]:
 
 @dataclass(frozen=True)
 class PartByPart:
+    """A backend that answers each part of a question alone."""
+
     inner: Backend
 
     @property

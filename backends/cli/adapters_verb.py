@@ -47,11 +47,7 @@ def _known(workspace: Path | None) -> Adapters:
 def list_adapters(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
     """Every adapter, and which one answers."""
     from backends.training.adapter_comparison import score_words, size_of
-<<<<<<< HEAD
-    from backends.training.adapters import DAMAGED
-=======
-    from backends.training.adapters import ADAPTER_KINDS
->>>>>>> k-words
+    from backends.training.adapters import ADAPTER_KINDS, DAMAGED
 
     known = _known(workspace)
     active = {adapter.name for kind in ADAPTER_KINDS if (adapter := known.active(kind))}

@@ -26,6 +26,7 @@ from backends.datatypes import (
     Chunk,
     Chunking,
     Document,
+    HistoryEntry,
     ParsedFile,
     PasswordNeeded,
     Sentence,
@@ -35,7 +36,7 @@ from backends.documents.archives import unpacked, unpacked_attachments
 from backends.documents.parsing import check_size
 from backends.documents.reader_pool import parse_isolated
 from backends.documents.session_lease import Lease
-from backends.documents.store import Erasure, HistoryEntry, StoredDocument, Workspace
+from backends.documents.store import Erasure, StoredDocument, Workspace
 from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import Ranker
 from backends.retrieval.embedding import Embedder

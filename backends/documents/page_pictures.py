@@ -15,11 +15,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backends.documents import limits
 from backends.system.environment import environment_without_secrets
 from backends.system.files import ROOT
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfPage, PdfTextPage
 
 SECONDS = 30.0  # for one page, the start of the process included
 WIDTH = 1000  # pixels
@@ -97,7 +100,7 @@ def draw(data: bytes, number: int, wanted: Sequence[str]) -> bytes:
     return out.getvalue()
 
 
-def _boxes(page: Any, wanted: Sequence[str], size: tuple[int, int]) -> Iterator[Box]:
+def _boxes(page: PdfPage, wanted: Sequence[str], size: tuple[int, int]) -> Iterator[Box]:
     """Where the pieces stand, a box for each stretch of characters on one line, in pixels."""
     import pypdfium2.raw as raw
 
@@ -115,7 +118,7 @@ def _boxes(page: Any, wanted: Sequence[str], size: tuple[int, int]) -> Iterator[
             yield from _lines([_box(page, text, at, size) for at in places[found : found + len(piece)]])
 
 
-def _box(page: Any, text: Any, at: int, size: tuple[int, int]) -> Box:
+def _box(page: PdfPage, text: PdfTextPage, at: int, size: tuple[int, int]) -> Box:
     """A character's box in pixels from the upper left corner, whatever the page's rotation and crop are."""
     import pypdfium2.raw as raw
 

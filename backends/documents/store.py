@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.datatypes import CatalogueEntry, Chunk, Document, Page, UserError
+from backends.datatypes import CatalogueEntry, Chunk, Document, HistoryEntry, Page, UserError
 from backends.system.files import sync
 
 SCHEMA_VERSION = 3
@@ -94,16 +94,6 @@ ERASING = "erasing:"  # keys of `meta`, one per erasure that is not finished
 PROVED = "proved:"  # keys of `meta`, one per erasure whose proof nobody has dismissed
 PROOFS_KEPT = 50
 CHECKPOINT_SECONDS = 20.0  # how long readers are waited for when the journal is to be emptied
-
-
-@dataclass(frozen=True)
-class HistoryEntry:
-    """One thing that happened to a document: `event` is indexed, replaced or forgotten."""
-
-    version: int
-    event: str
-    at: str  # UTC, ISO 8601
-    content_hash: str
 
 
 @dataclass(frozen=True)

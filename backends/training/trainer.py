@@ -123,7 +123,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class PassageQuestions:
+class EmbedderQuestions:
     """Questions for an embedder: their rows, the passages they are asked among, and what it learns from."""
 
     rows: tuple[TrainingRow, ...]
@@ -313,7 +313,7 @@ class Trainer:
             raise
         return run
 
-    def asked(self, draft: Draft, report: Report = no_report) -> PassageQuestions:
+    def asked(self, draft: Draft, report: Report = no_report) -> EmbedderQuestions:
         """The draft's questions with the passages that answer them, for an embedder to learn.
 
         Only documents that everybody may read are learned: every reader's passages are found with the same
@@ -338,7 +338,7 @@ class Trainer:
         lost = len(draft.rows) - len(rows)
         note = f"{lost} rows were left out: gaps, repeats, or no passage holds their answer."
         documents = self._versions(documents_of(passages, [*learned, *tested]))
-        return PassageQuestions(
+        return EmbedderQuestions(
             rows, passages, tuple(learned), tuple(tested), documents, (note,) if lost else ()
         )
 

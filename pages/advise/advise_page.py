@@ -35,7 +35,7 @@ from backends.stress import results
 from pages.advise import advice_report
 from pages.ui import assumptions, measured, resources, session
 from pages.ui.conclusion import conclusion
-from pages.ui.measured import MeasuredBasis
+from pages.ui.measured import MeasuredAnswers
 from pages.ui.own_prices import own_book
 from pages.ui.service import Service
 from pages.ui.text import listing, markdown
@@ -84,7 +84,7 @@ def _by(own: Path, run: str) -> str:
     return "measured by you" if mine else "measured by somebody on this server"
 
 
-def prices_of(found: MeasuredBasis, now: session.Session, service: Service) -> dict[BackendName, Book]:
+def prices_of(found: MeasuredAnswers, now: session.Session, service: Service) -> dict[BackendName, Book]:
     """Of each approach in a run: the visitor's book, or the prices of the endpoint it asked."""
     arms = found.board.run.record.arms if found.board is not None else ()
     model = str(arms[0].settings.get("model")) if arms else ""

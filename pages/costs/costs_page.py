@@ -43,7 +43,7 @@ CHALLENGERS = ("fine_tuned", "hybrid")
 # --- what was measured -----------------------------------------------------------------------------
 
 
-def measured_so_far(now: session.Session, service: Service) -> measured.MeasuredBasis:
+def measured_so_far(now: session.Session, service: Service) -> measured.MeasuredAnswers:
     """What there is, and the button that measures more."""
     found = measured.basis(now, service)
     left_out = sum(untypical(answer.warnings) for answer in found.answers)

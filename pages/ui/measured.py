@@ -33,7 +33,7 @@ FEW = 8  # questions below which an interval says little
 
 
 @dataclass(frozen=True)
-class MeasuredBasis:
+class MeasuredAnswers:
     """The answers that count, where they are from in words, and their run where they are of one."""
 
     answers: tuple[Answer, ...] = ()
@@ -42,22 +42,22 @@ class MeasuredBasis:
     shipped: bool = False  # the example that comes with the product
 
 
-def basis(now: Session, service: Service) -> MeasuredBasis:
+def basis(now: Session, service: Service) -> MeasuredAnswers:
     """What stands for every approach at this moment."""
     evaluator = service.evaluator(now.visitor)
     record = fitting(evaluator.runs())
     if record is not None:
         board = evaluator.board(record.run)
         called = record.name or record.question_set
-        return MeasuredBasis(
+        return MeasuredAnswers(
             _answers(board), f"the evaluation “{called}”, {whose(evaluator, record.run)}", board
         )
     asked = asked_answers(now.visitor)
     example = evaluator.example(exactly=True)
     if example is not None and len({answer.question for answer in asked}) < FEW:
         board = evaluator.board(example.run)
-        return MeasuredBasis(_answers(board), "the example that comes with Triptych", board, shipped=True)
-    return MeasuredBasis(tuple(asked), "your questions of this session" if asked else "")
+        return MeasuredAnswers(_answers(board), "the example that comes with Triptych", board, shipped=True)
+    return MeasuredAnswers(tuple(asked), "your questions of this session" if asked else "")
 
 
 def whose(evaluator: Evaluator, run: str) -> str:

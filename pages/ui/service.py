@@ -12,8 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from backends.costs.price_book import PriceBook
-from backends.datatypes import AnswerEvent, BackendName, CatalogueEntry, Chunk, Document
-from backends.documents.store import HistoryEntry
+from backends.datatypes import AnswerEvent, BackendName, CatalogueEntry, Chunk, Document, HistoryEntry
 from backends.feedback.judged_answers import JudgedAnswers
 from backends.feedback.retrieval_log import Health
 from backends.feedback.votes import Votes

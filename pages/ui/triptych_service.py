@@ -24,12 +24,12 @@ from backends.datatypes import (
     Chunk,
     Document,
     Evidence,
+    HistoryEntry,
     UserError,
 )
 from backends.documents import session_lease
 from backends.documents.library import Progress
 from backends.documents.page_pictures import page_picture
-from backends.documents.store import HistoryEntry
 from backends.erasure import forget as erasure
 from backends.erasure.forget import Proof
 from backends.evaluation.archive import Archive

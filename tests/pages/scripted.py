@@ -28,6 +28,7 @@ from backends.datatypes import (
     Evidence,
     Excerpt,
     Filters,
+    HistoryEntry,
     Hit,
     Page,
     PasswordNeeded,
@@ -41,7 +42,6 @@ from backends.datatypes import (
 )
 from backends.documents.library import may_read
 from backends.documents.parsing import parse_file
-from backends.documents.store import HistoryEntry
 from backends.evaluation.archive import Archive
 from backends.feedback.judged_answers import JudgedAnswers
 from backends.feedback.retrieval_log import Health, Monitor, Viewer

@@ -12,8 +12,7 @@ from backends.advice.findings import books_of, change_rate, evidence_of, fitting
 from backends.costs.monthly import OperatingPlan
 from backends.costs.price_book import PriceBook
 from backends.costs.prices import load_book
-from backends.datatypes import Question
-from backends.documents.store import HistoryEntry
+from backends.datatypes import HistoryEntry, Question
 from backends.evaluation.archive import Arm, Entry, Run, RunRecord, Setting
 from backends.evaluation.comparison import Board
 from pages.advise.advice_report import as_html, basis_words

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backends.datatypes import ParsedFile, PasswordNeeded, UserError
 from backends.documents import limits
@@ -26,6 +26,9 @@ from backends.documents.parsers.pdf_scripts import plain_scripts
 from backends.documents.parsers.pdf_series import labelled, table_text
 from backends.documents.parsers.pdf_tables import Item, with_tables
 from backends.documents.parsers.pdf_words import whole_words
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
 
 
 def parse(path: Path, kind: str, name: str, passwords: Sequence[str] = ()) -> ParsedFile:
@@ -47,7 +50,7 @@ def parse(path: Path, kind: str, name: str, passwords: Sequence[str] = ()) -> Pa
     return replace(parsed, date=date, notes=found.notes)
 
 
-def _open(path: Path, name: str, passwords: Sequence[str]) -> Any:
+def _open(path: Path, name: str, passwords: Sequence[str]) -> PdfDocument:
     """The opened document. Many files are encrypted with an empty password: those open without asking."""
     import pypdfium2 as pdfium
 

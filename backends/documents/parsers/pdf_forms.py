@@ -10,12 +10,15 @@ import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as raw
 
 from backends.documents.parsers.common import one_line
 from backends.documents.parsers.pdf_page import Box, TextLine, Turn, turned_box
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfPage, PdfTextPage
 
 BESIDE = 250.0  # points from a field to its label, at most
 _COMMENTS = {
@@ -64,7 +67,7 @@ class Annotations:
     struck: tuple[Box, ...] = ()  # places of the page where text is struck out, not turned with it
 
 
-def read_annotations(page: Any, forms: Any, turn: Turn) -> Annotations:
+def read_annotations(page: PdfPage, forms: Any, turn: Turn) -> Annotations:
     """`forms` is the document's form environment, None where it has no form."""
     fields: list[FormField] = []
     comments: list[str] = []
@@ -82,7 +85,7 @@ def read_annotations(page: Any, forms: Any, turn: Turn) -> Annotations:
 
 
 @contextmanager
-def _annotation(page: Any, at: int) -> Iterator[Any]:
+def _annotation(page: PdfPage, at: int) -> Iterator[Any]:
     each = raw.FPDFPage_GetAnnot(page, at)
     try:
         yield each
@@ -137,7 +140,7 @@ def _field(annotation: Any, forms: Any, turn: Turn) -> FormField | None:
 
 
 def without_struck(
-    lines: Sequence[TextLine], textpage: Any, struck: Sequence[Box], turn: Turn
+    lines: Sequence[TextLine], textpage: PdfTextPage, struck: Sequence[Box], turn: Turn
 ) -> list[TextLine]:
     """The lines without the words that are struck out."""
     kept = list(lines)

@@ -13,9 +13,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pypdfium2.raw as raw
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfObject, PdfPage, PdfTextPage
 
 CELL_GAP = 0.6  # white space that wide, in font sizes, may separate cells
 THIN = 3.0  # points; what is thinner is a ruling line
@@ -83,7 +86,7 @@ def turned_box(turn: Turn, left: float, bottom: float, right: float, top: float)
 # --- drawing ---------------------------------------------------------------------------------------
 
 
-def read_drawing(page: Any, turn: Turn) -> Drawing:
+def read_drawing(page: PdfPage, turn: Turn) -> Drawing:
     """Rules, shaded areas and pictures. A page of very many objects is a drawing: only its pictures count."""
     drawing = Drawing()
     handle = page.raw
@@ -104,7 +107,7 @@ def read_drawing(page: Any, turn: Turn) -> Drawing:
     return drawing
 
 
-def _add_path(drawing: Drawing, path: Any, box: Box, turn: Turn) -> None:
+def _add_path(drawing: Drawing, path: PdfObject, box: Box, turn: Turn) -> None:
     left, bottom, right, top = box
     if min(right - left, top - bottom) <= THIN:
         drawing.add_rule(*box)
@@ -123,7 +126,7 @@ def _add_path(drawing: Drawing, path: Any, box: Box, turn: Turn) -> None:
             drawing.add_rule(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
 
-def _points(path: Any, turn: Turn) -> Iterator[tuple[float, float] | None]:
+def _points(path: PdfObject, turn: Turn) -> Iterator[tuple[float, float] | None]:
     """The corners of a path, each closed ring back to its start; None where the pen was lifted."""
     matrix = raw.FS_MATRIX()
     raw.FPDFPageObj_GetMatrix(path, matrix)
@@ -147,7 +150,7 @@ def _points(path: Any, turn: Turn) -> Iterator[tuple[float, float] | None]:
             yield start
 
 
-def _colour(path: Any) -> int:
+def _colour(path: PdfObject) -> int:
     parts = [ctypes.c_uint() for _ in range(4)]
     raw.FPDFPageObj_GetFillColor(path, *parts)
     red, green, blue, _ = (part.value for part in parts)
@@ -157,7 +160,7 @@ def _colour(path: Any) -> int:
 # --- text ------------------------------------------------------------------------------------------
 
 
-def read_lines(textpage: Any, turn: Turn, drawing: Drawing) -> list[TextLine]:
+def read_lines(textpage: PdfTextPage, turn: Turn, drawing: Drawing) -> list[TextLine]:
     """The page's runs of text in the order of the file, which most writers make the reading order."""
     text = textpage.get_text_range()
     if textpage.count_chars() != len(text):  # characters beyond the basic plane shift the offsets
@@ -202,7 +205,7 @@ def _with_bullets(lines: list[TextLine]) -> list[TextLine]:
 class _Letters:
     """Where the letters of a page are."""
 
-    def __init__(self, page: Any, turn: Turn) -> None:
+    def __init__(self, page: PdfPage, turn: Turn) -> None:
         self._page, self._turn = page.raw, turn
         self._numbers = [ctypes.c_double() for _ in range(4)]
         self._places = [ctypes.byref(number) for number in self._numbers]

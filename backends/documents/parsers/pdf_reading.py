@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -22,6 +22,9 @@ from backends.documents.parsers.common import one_line
 from backends.documents.parsers.pdf_forms import read_annotations, with_fields, without_struck
 from backends.documents.parsers.pdf_page import Drawing, TextLine, read_drawing, read_lines, turning
 from backends.documents.parsers.pdf_tables import reading_order
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
 
 FEW = 15  # letters on a page that is a picture all the same
 OUTLINES = 20  # objects of a page without letters that may be letters drawn as outlines
@@ -72,7 +75,7 @@ _FATES = {  # what is said of one page, of many
 }
 
 
-def contents(document: Any) -> Contents:
+def contents(document: PdfDocument) -> Contents:
     """Everything, in memory; the document may be closed afterwards."""
     document.init_forms()
     clock = _Clock(limits.RECOGNITION_SECONDS)
@@ -87,7 +90,7 @@ class _Clock:
     left: float
 
 
-def _page(document: Any, number: int, clock: _Clock) -> PageContents:
+def _page(document: PdfDocument, number: int, clock: _Clock) -> PageContents:
     try:
         page = document[number]
         textpage = page.get_textpage()
@@ -101,7 +104,7 @@ def _page(document: Any, number: int, clock: _Clock) -> PageContents:
         page.close()
 
 
-def _read(page: Any, textpage: Any, forms: Any) -> PageContents:
+def _read(page: PdfPage, textpage: PdfTextPage, forms: Any) -> PageContents:
     turn = turning(page.get_rotation())
     drawing = read_drawing(page, turn)
     lines = read_lines(textpage, turn, drawing)
@@ -126,7 +129,7 @@ def _is_image(page: PageContents) -> bool:
 # --- pages that are images -------------------------------------------------------------------------
 
 
-def _recognised(page: Any, read: PageContents, clock: _Clock) -> PageContents:
+def _recognised(page: PdfPage, read: PageContents, clock: _Clock) -> PageContents:
     """The page with the lines that text recognition finds."""
     if not recognition.installed():
         return replace(read, fate="off")
@@ -140,7 +143,7 @@ def _recognised(page: Any, read: PageContents, clock: _Clock) -> PageContents:
     return replace(read, lines=[*read.lines, *lines], fate="recognised" if lines else "empty")
 
 
-def _recognised_lines(page: Any, seconds: float) -> list[TextLine]:
+def _recognised_lines(page: PdfPage, seconds: float) -> list[TextLine]:
     """In points, row by row: the program takes the columns of a table for columns of text."""
     if seconds <= 0:
         raise TimeoutError
@@ -176,7 +179,7 @@ def _cells(words: Sequence[recognition.Word], size: float) -> Iterator[list[reco
 # --- notes -----------------------------------------------------------------------------------------
 
 
-def _notes(document: Any, pages: Sequence[PageContents]) -> Iterator[str]:
+def _notes(document: PdfDocument, pages: Sequence[PageContents]) -> Iterator[str]:
     numbered = list(enumerate(pages, start=1))
     for fate, (one, many) in _FATES.items():
         if numbers := [number for number, page in numbered if page.fate == fate]:
@@ -208,6 +211,6 @@ def pages_in_words(numbers: Sequence[int]) -> str:
     return f"page{'s' if len(numbers) > 1 else ''} {words}"
 
 
-def _attached(document: Any) -> list[str]:
+def _attached(document: PdfDocument) -> list[str]:
     count = min(document.count_attachments(), MOST_NAMES)
     return [one_line(document.get_attachment(at).get_name()) or "unnamed" for at in range(count)]
