@@ -216,7 +216,7 @@ def test_the_record_of_a_cited_answer() -> None:
     ]
     assert (got.groundedness, got.abstained) == (1.0, False)
     assert got.cost.amount > 0
-    assert got.settings == {**SETTINGS.model_dump(), "corpus": "c0ffee"}
+    assert got.settings == {**SETTINGS.model_dump(mode="json"), "corpus": "c0ffee"}
 
 
 def test_each_marker_is_resolved_by_the_sentence_that_carries_it() -> None:
