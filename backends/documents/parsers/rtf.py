@@ -25,7 +25,7 @@ def rtf_text(data: bytes) -> str:
     """The text of an RTF source."""
     from striprtf.striprtf import rtf_to_text
 
-    read = rtf_to_text(data.decode("latin-1"), errors="replace")  # type: ignore[no-untyped-call]
+    read = rtf_to_text(data.decode("latin-1"), errors="replace")
     text = re.sub(r"\|\n", "\n", read)
     return clean("\n".join(_lines(text.split("\n"))))
 
