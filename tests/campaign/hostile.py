@@ -13,6 +13,7 @@ import os
 import random
 import re
 import sqlite3
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -479,9 +480,10 @@ class Hostile:
     def paths(self, number: int) -> int:
         """No typed name leads outside of the folder it is for."""
         draw = random.Random(number)
-        inside = self.folder / "home"
-        inside.mkdir(exist_ok=True)
-        before = _beside(self.folder)
+        around = self.folder / "around"
+        inside = around / "deep" / "home"
+        inside.mkdir(parents=True, exist_ok=True)
+        before = _beside(around, inside)
         name = draw.choice(PATHS) + draw.choice(("", "x", "/", draw.choice(PATHS)))
         adapters = Adapters(inside / "adapters", inside / "none")
         for what in (
@@ -495,19 +497,21 @@ class Hostile:
             assert found.resolve().is_relative_to(inside.resolve()), name
         with suppress(UserError):
             check_roles([name])
-        packed = self.folder / "home" / "a.zip"
+        packed = inside / "a.zip"
         members = {name.replace("\x00", "") or "x": WORDS, "b/ok.txt": WORDS}
         packed.write_bytes(_zipped(members))
+        tempfile.tempdir = str(inside)
         with unpacked([packed]) as (found_files, _refused):
             for path, inner in files_in(found_files):
                 assert not Path(inner).is_absolute() and ".." not in Path(inner).parts
                 assert path.resolve().is_relative_to(found_files[0].resolve())
-        assert _beside(self.folder) == before
+        tempfile.tempdir = None
+        assert _beside(around, inside) == before
         return 4
 
 
-def _beside(folder: Path) -> set[Path]:
-    return {*folder.parent.iterdir(), *folder.iterdir()}
+def _beside(around: Path, inside: Path) -> set[Path]:
+    return {path for path in around.rglob("*") if not path.is_relative_to(inside)}
 
 
 def _is_number(text: str) -> bool:

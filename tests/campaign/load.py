@@ -26,10 +26,11 @@ from backends.documents.library import Library
 from backends.documents.opening import open_session
 from backends.documents.store import Workspace
 from backends.language.generation import LanguageModel
+from backends.product import Triptych
 from backends.settings import make_settings
 from backends.system.jobs import JobContext, Jobs
 from backends.training.adapters import AdapterCard, Adapters, write_card
-from pages.ui.triptych_service import Observed, TriptychService
+from pages.ui.triptych_service import TriptychService
 from tests.campaign import kills
 from tests.campaign.cases import Case, Part, Plan
 from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
@@ -78,8 +79,8 @@ class House:
             self.upload(name, desk, threading.Event())
 
     def _desk(self, name: str, library: Library) -> TriptychService:
-        def on(each: Library) -> Observed:
-            return Observed(self.workspace, SETTINGS, each, adapters=self.adapters, model=self.model)
+        def on(each: Library) -> Triptych:
+            return Triptych(self.workspace, SETTINGS, each, adapters=self.adapters, model=self.model)
 
         return TriptychService(
             on(library), lambda: on(open_session(self.workspace, name, self.embedder)), person=name

@@ -25,10 +25,11 @@ from backends.evaluation.archive import Archive
 from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.feedback.votes import Vote, VotedAnswer, Votes
 from backends.language.generation import LanguageModel
+from backends.product import Triptych
 from backends.system.jobs import Jobs
 from backends.system.viewers import viewer_folder
 from backends.training.adapters import AdapterCard, Adapters, write_card
-from pages.ui.triptych_service import Observed, TriptychService
+from pages.ui.triptych_service import TriptychService
 from tests.campaign import kills
 from tests.campaign.cases import Case, Part, Plan
 from tests.campaign.load import QUESTIONS, SETTINGS
@@ -74,8 +75,8 @@ class Day:
         visitor = f"v{draw.randrange(4)}"
         library = Library(Workspace.open(self.workspace), HashingEmbedder())
 
-        def on(each: Library) -> Observed:
-            return Observed(self.workspace, SETTINGS, each, adapters=self.adapters, model=self.model)
+        def on(each: Library) -> Triptych:
+            return Triptych(self.workspace, SETTINGS, each, adapters=self.adapters, model=self.model)
 
         desk = TriptychService(
             on(library), lambda: on(open_session(self.workspace, visitor, HashingEmbedder())), person=visitor

@@ -29,9 +29,10 @@ from backends.documents.store import Workspace
 from backends.evaluation.archive import Archive, Entry, RunRecord, Setting
 from backends.feedback.retrieval_log import Monitor, Viewer
 from backends.feedback.votes import Vote, VotedAnswer, Votes
+from backends.product import Triptych
 from backends.settings import make_settings
 from backends.system.viewers import session_folder, viewer_folder
-from pages.ui.triptych_service import Observed, TriptychService
+from pages.ui.triptych_service import TriptychService
 from tests.campaign import kills
 from tests.campaign.cases import Case, Part, Plan
 from tests.fakes import HashingEmbedder
@@ -99,8 +100,8 @@ class Machine(RuleBasedStateMachine):
     # --- the product -----------------------------------------------------------------------------
 
     def desk(self, visitor: str, role: str | None = None) -> TriptychService:
-        def on(library: Library) -> Observed:
-            return Observed(self.base, SETTINGS, library)
+        def on(library: Library) -> Triptych:
+            return Triptych(self.base, SETTINGS, library)
 
         made = (session_folder(self.base, visitor) / "triptych.db").exists
         return TriptychService(

@@ -175,8 +175,8 @@ def test_a_file_that_unpacks_to_too_much_for_memory(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to wait for another's process")
 def test_the_process_ends_when_the_app_does() -> None:
     code = (
-        "import os; from backends.documents.reader_pool import Reader; "
-        "print(Reader().pid, flush=True); os._exit(0)"
+        "import os; from backends.documents.reader_pool import ReaderProcess; "
+        "print(ReaderProcess().pid, flush=True); os._exit(0)"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
