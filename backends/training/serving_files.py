@@ -119,7 +119,7 @@ def modelfile(base: ServedBase, adapter: Adapter | None = None) -> str:
     chatml = template.is_file() and "<|im_start|>" in template.read_text(encoding="utf-8")
     lines = [f"FROM ./{base.name}.gguf", *([f"ADAPTER ./{adapter.name}.gguf"] if adapter else [])]
     lines += ["PARAMETER temperature 0", f"PARAMETER num_ctx {base.context}"]
-    lines += [*(["PARAMETER stop <|im_end|>"] if chatml else []), f'SYSTEM """{INSTRUCTION}"""']
+    lines += [*(['PARAMETER stop "<|im_end|>"'] if chatml else []), f'SYSTEM """{INSTRUCTION}"""']
     return "\n".join(lines) + "\n" + (CHATML if chatml else "")
 
 
