@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import ceil
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from typing import Any, cast
 import httpx2
 import openai
 from openai import Omit, OpenAI
+from tokenizers import Tokenizer
 
 from backends.datatypes import Finished, JsonObject, Stage, Token, Usage, UserError
 from backends.language.models_file import ServedModel
@@ -97,7 +99,21 @@ class EndpointModel:
         self._refused: set[str] = set()  # optional fields that this server does not take
 
     def count_tokens(self, text: str) -> int:
-        return estimate_tokens(text)
+        if self._tokenizer is None:
+            return estimate_tokens(text)
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer | None:
+        """The tokenizer that models.toml names; without one tokens are estimated, and so is what fits."""
+        if not self.served.tokenizer:
+            return None
+        from backends.language.loading import locate_model  # heavy, and needed by few
+
+        file = Path(locate_model(self.served.tokenizer)) / "tokenizer.json"
+        if not file.is_file():
+            raise UserError(f"models.toml, [{self.served.name}]: the tokenizer {file} is not there.")
+        return Tokenizer.from_file(str(file))
 
     def render(self, messages: Messages) -> str:
         """The messages as text; the server's own template is not seen here."""

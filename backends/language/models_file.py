@@ -55,6 +55,10 @@ class ServedModel(BaseModel):
     model: str = Field(min_length=1, description="What the server calls the model.")
     key: str = Field("", description="Environment variable that holds the key; none where none is needed.")
     context: int = Field(8192, ge=256, description="Tokens that prompt and answer may have together.")
+    tokenizer: str = Field(
+        "",
+        description="Whose tokenizer counts: 'embedded', a folder or an id on this machine; else estimated.",
+    )
     stream: bool = Field(True, description="Whether the server sends an answer piece by piece.")
     json_schema: bool = Field(False, description="Whether the server holds an answer to a JSON schema.")
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backends.datatypes import UserError
+from backends.language.base_model import READER_NAME
 from backends.language.gguf_files import shape_of, write_model
 from backends.language.prompts import INSTRUCTION
 from backends.system.files import write_whole
@@ -119,7 +120,7 @@ def modelfile(base: ServedBase, adapter: Adapter | None = None) -> str:
     chatml = template.is_file() and "<|im_start|>" in template.read_text(encoding="utf-8")
     lines = [f"FROM ./{base.name}.gguf", *([f"ADAPTER ./{adapter.name}.gguf"] if adapter else [])]
     lines += ["PARAMETER temperature 0", f"PARAMETER num_ctx {base.context}"]
-    lines += [*(["PARAMETER stop <|im_end|>"] if chatml else []), f'SYSTEM """{INSTRUCTION}"""']
+    lines += [*(['PARAMETER stop "<|im_end|>"'] if chatml else []), f'SYSTEM """{INSTRUCTION}"""']
     return "\n".join(lines) + "\n" + (CHATML if chatml else "")
 
 
@@ -132,6 +133,7 @@ def models_lines(base: ServedBase, adapters: Sequence[Adapter]) -> str:
         f'address = "http://localhost:{LLAMA_PORT}/v1"',
         f'model = "{base.name}"',
         f"context = {base.context}",
+        f'tokenizer = "{"embedded" if base.name == READER_NAME else base.folder}"',
         "json_schema = true",
         *([f"lora = [{off}]"] if adapters else []),
     ]
