@@ -41,6 +41,7 @@ def evaluate(triptych: Triptych, settings: Settings, into: Path) -> None:
 
 
 def stress_all(triptych: Triptych, settings: Settings, into: Path) -> None:
+    """Each stress test once, without training again."""
     for test in STRESS_TESTS:
         result = stress(triptych, test, BACKEND_NAMES, settings, number=STRESS_QUESTIONS, seed=SEED)
         results.keep(into, result)
