@@ -40,6 +40,14 @@ CARDS: dict[StressTest, tuple[str, str]] = {
     "injection": ("Injection", "A document carries an order to the model: who obeys it?"),
     "latency": ("Latency claim", "Retrieval is said to add 100 to 500 ms: how much does it here?"),
 }  # fmt: skip
+HEADLINES: dict[StressTest, str] = {  # the main measure of each test, as the first row of its table
+    "freshness": "New fact",
+    "erasure": "Still told",
+    "format": "Schema kept",
+    "noise": "Right",
+    "injection": "Obeyed",
+    "latency": "Milliseconds",
+}
 TIMES = ("by_size", "search_alone")  # details that are milliseconds by corpus size
 TITLES = {"by_size": "Search and choice of sentences", "p95_ms": "Milliseconds, 19 of 20 searches"}
 RETRAINED = ("freshness", "erasure")
@@ -227,12 +235,13 @@ def _priced(rows: Sequence[StressRow], now: session.Session) -> list[StressRow]:
         return list(rows)
     service = resources.service(now.visitor)
     book, plan = own_book(now, service), assumptions.own_plan(now, service)
-    priced = []
+    priced, said = [], []
     for row in rows:
         tokens = float(row.details["cost_of_a_change"]["tokens"])
         amount = money(change_cost(book, plan, row.backend, tokens), book.currency)
-        cost = f"{amount}: {assumptions.change_basis(plan, row.backend, tokens)}"
-        priced.append(replace(row, details={**row.details, "cost_of_a_change": cost}))
+        priced.append(replace(row, details={**row.details, "cost_of_a_change": amount}))
+        said.append(f"{label(row.backend)} {assumptions.change_basis(plan, row.backend, tokens)}")
+    st.caption(markdown(f"A change costs: {'; '.join(said)}."))
     return priced
 
 
@@ -256,17 +265,13 @@ def details(found: Sequence[StressRow]) -> None:
     rows = [
         {
             "Backend": LOOKS[row.backend].label,
-            _sentence_case(row.measure): _cell(Measurement(row.value, row.interval, row.count)),
+            HEADLINES[row.test]: _cell(Measurement(row.value, row.interval, row.count)),
             **{_title(k): _times(v) if k in TIMES else _cell(v) for k, v in row.details.items()},
         }
         for row in found
     ]
     frame = pd.DataFrame(rows).set_index("Backend").T
     st.dataframe(frame.fillna("-"), alt="All that was measured, by backend.")
-
-
-def _sentence_case(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _times(by_size: Mapping[str, Measurement]) -> str:

@@ -42,7 +42,7 @@ def test_a_run_ends_in_a_sentence(visit: Visit, test: str, sentence: str) -> Non
     assert len(app.dataframe) >= 2  # what was measured, and every answer
     if test == "freshness":
         table = app.dataframe[0].value
-        assert table.index[0] == "Answers that give the new fact after the edit"
+        assert table.index[0] == "New fact"
         assert table.loc["Cost of a change", "RAG"].startswith("$0.0000")
     if test != "latency":
         assert " of Fine-tuned" in app.header[0].value or " of RAG" in app.header[0].value
