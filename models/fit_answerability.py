@@ -245,9 +245,11 @@ def curve(found: Sequence[Outcome], fitted: Fitted) -> str:
 
 
 def share(count: int, of: int) -> str:
-    """`12 % (5-24)`, a Wilson interval."""
+    """`12 % (5-24)`, a Wilson interval; a dash of nothing."""
+    if not of:
+        return "-"
     low, high = wilson_interval(count, of)
-    return f"{count / of:.0%} ({100 * low:.0f}-{100 * high:.0f})".replace("%", " %") if of else "-"
+    return f"{count / of:.0%} ({100 * low:.0f}-{100 * high:.0f})".replace("%", " %")
 
 
 def publish(table: str) -> None:
