@@ -267,7 +267,8 @@ def test_a_follow_up_is_answered_as_it_is_meant_and_says_how_it_was_read(triptyc
     assert answer.question == "And what does it cost?"
     assert "Read as: What does the Lark One cost?" in answer.warnings
     assert "rewrite" in answer.latency_ms
-    plain = triptych.answer("And what does it cost?", "base", SETTINGS, earlier=earlier)
+    alone = SETTINGS.model_copy(update={"follow_ups": False})
+    plain = triptych.answer("And what does it cost?", "base", alone, earlier=earlier)
     assert "rewrite" not in plain.latency_ms
     assert not any(note.startswith("Read as") for note in plain.warnings)
 

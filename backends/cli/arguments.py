@@ -69,6 +69,7 @@ HELP = {
     "only": "Search only the documents of these names; * stands for anything. None named: all.",
     "whole_documents": "Show the model whole documents, as many as its context holds, "
     "and search for nothing.",
+    "ignore_orders": "Sentences of documents that give orders to the model are kept from it.",
     "constrained_decoding": "An answer asked for as JSON by a known schema is held to it, token by token.",
     "context_tokens": "Evidence budget of one prompt, in tokens.",
     "temperature": "0 always gives the same answer.",
@@ -89,6 +90,7 @@ KINDS: dict[str, tuple[Any, str | None]] = {  # type, and what stands for the va
     "follow_ups": (bool, None),
     "only": (list[str], "NAME"),
     "whole_documents": (bool, None),
+    "ignore_orders": (bool, None),
     "constrained_decoding": (bool, None),
     "context_tokens": (int, "TOKENS"),
     "temperature": (float, "NUMBER"),

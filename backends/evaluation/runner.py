@@ -155,8 +155,8 @@ def carry_out(
             f"The run {record.run} cannot go on: its documents, model or adapters have changed since. "
             "Begin a new one."
         )
-    told = {"run": record.run, "questions": len(record.questions), "arms": len(record.arms)}
-    with archive.alone(record.run), traces.work("evaluate", **told):
+    span = traces.work("evaluate", run=record.run, questions=len(record.questions), arms=len(record.arms))
+    with archive.alone(record.run), span:
         run = archive.load(record.run)
         done = {(entry.question, entry.arm) for entry in run.entries}
         total = len(record.questions) * len(record.arms)

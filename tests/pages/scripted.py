@@ -328,6 +328,7 @@ class ScriptedService:
         roles: Sequence[str] = (),
     ) -> Iterator[FileResult]:
         self.private = True
+        paths = [file for path in paths for file in (sorted(path.rglob("*.*")) if path.is_dir() else [path])]
         for number, path in enumerate(paths):
             if cancelled.is_set():
                 return
