@@ -71,6 +71,7 @@ from backends.training.adapters import (
     Adapter,
     AdapterKind,
     Adapters,
+    AnsweringKind,
     stale_documents,
     tuned_embedder,
 )
@@ -420,7 +421,7 @@ class Triptych:
     def _adapter(self, kind: AdapterKind, model: Model) -> Adapter | None:
         return self.adapters.active(kind, model.fingerprint)
 
-    def _adapter_folder(self, kind: AdapterKind, model: Model, settings: Settings) -> Path:
+    def _adapter_folder(self, kind: AnsweringKind, model: Model, settings: Settings) -> Path:
         """The adapter's folder; of a tuned model behind an address its name alone."""
         if (served := self.served(kind, settings)) is not None:
             return Path(served.tuned_name)

@@ -20,7 +20,7 @@ from backends.evaluation.runner import Answered, machine
 from backends.evaluation.scoring import Passage
 from backends.product import Triptych, shared_embedder
 from backends.settings import Settings
-from backends.training.adapters import ANSWERING, AdapterKind
+from backends.training.adapters import ANSWERING, AnsweringKind
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -75,7 +75,7 @@ class TriptychSubject:
         """Name and fingerprint of what answers as each tuned backend, by its kind."""
         return {kind: made for kind in ANSWERING if (made := self._adapter(kind, settings))}
 
-    def _adapter(self, kind: AdapterKind, settings: Settings) -> dict[str, str]:
+    def _adapter(self, kind: AnsweringKind, settings: Settings) -> dict[str, str]:
         """Name and fingerprint of what answers as this tuned backend; empty where nothing does."""
         try:
             served = self._triptych.served(kind, settings)

@@ -24,8 +24,9 @@ from backends.datatypes import JsonObject, JsonValue, UserError
 from backends.system.files import MODELS, move_into_place, sync, write_whole
 
 AdapterKind = Literal["fine_tuned", "hybrid", "embedder"]
+AnsweringKind = Literal["fine_tuned", "hybrid"]
 ADAPTER_KINDS: tuple[AdapterKind, ...] = get_args(AdapterKind)
-ANSWERING: tuple[AdapterKind, ...] = ("fine_tuned", "hybrid")  # these write answers, the embedder finds
+ANSWERING: tuple[AnsweringKind, ...] = get_args(AnsweringKind)  # these write answers, the embedder finds
 SHIPPED = MODELS / "adapters"
 WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "card.json"
 ACTIVE_FILE = "active.json"

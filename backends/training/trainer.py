@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from backends.answering.evidence import evidence_for
-from backends.datatypes import Chunk, Source, TrainingRow, UserError
+from backends.datatypes import Chunk, Document, Source, TrainingRow, UserError
 from backends.system.files import SAMPLE_CORPUS, read_json
 from backends.system.reporting import Report, no_report
 from backends.training.adapters import ANSWERING, Adapter, AdapterCard, AdapterKind, LearnedDocument
@@ -304,8 +305,8 @@ class Trainer:
             activate=activate,
             replaces=replaces,
         )
-        examples = [self.examples(side, kind, options, report) for side in (train, held)]
-        run = self.runs.create(plan, [row for _, row in [*train, *held]], *examples)
+        learned, tested = (self.examples(side, kind, options, report) for side in (train, held))
+        run = self.runs.create(plan, [row for _, row in [*train, *held]], learned, tested)
         try:
             self.check_still_there(plan.documents)
         except UserError:
@@ -447,10 +448,10 @@ class Trainer:
                 continue
             rows = self.rows_of(adapter) if rows is None else rows
             change, risk = None, [row for row in rows if seen.name in row.documents]
-            try:
+            old: Document | None = None
+            new: Document | None = None
+            with suppress(UserError):
                 old, new = library.get(seen.name, seen.version), library.get(seen.name)
-            except UserError:
-                old = new = None
             if old is not None and new is not None and old.content_hash == seen.content_hash:
                 change = changes(old.text, new.text)
                 risk = at_risk(rows, seen.name, old.text, new.text)

@@ -16,7 +16,7 @@ import streamlit as st
 from backends.datatypes import CatalogueEntry, UserError
 from backends.system.reporting import Report
 from backends.system.wording import duration
-from backends.training.adapters import ADAPTER_KINDS, AdapterKind
+from backends.training.adapters import ANSWERING, AdapterKind
 from backends.training.expected_time import Expected, expected, together
 from backends.training.rows import HybridOptions
 from backends.training.runs import TrainingRun
@@ -41,7 +41,7 @@ def drop_zone(now: session.Session, service: Service) -> None:
 def unlearned(service: Service, own: Sequence[CatalogueEntry]) -> list[str]:
     """The visitor's documents that some active adapter has not learned, by name."""
     learned = []
-    for kind in ADAPTER_KINDS:
+    for kind in ANSWERING:
         adapter = service.adapters().active(kind)
         learned.append({each.name for each in adapter.card.documents} if adapter else set())
     known = set.intersection(*learned)
@@ -154,7 +154,7 @@ def expected_for(service: Service, suggested: Suggested | None) -> Expected | No
     return together(
         [
             expected(rows, default_params(kind, trainer.model_name), kind, runs, trainer.adapters)
-            for kind in ADAPTER_KINDS
+            for kind in ANSWERING
         ]
     )
 
@@ -167,8 +167,8 @@ def start_training(now: session.Session, service: Service, names: Sequence[str])
         now.notice = str(error)
         return
     name = trainer.free_name("mine")
-    plans = [partial(_plan, trainer, list(names), kind, name, now.visitor) for kind in ADAPTER_KINDS]
-    resources.jobs().start(training_jobs.TRAIN, now.visitor, training_jobs.training(plans))
+    plans = [partial(_plan, trainer, list(names), kind, name, now.visitor) for kind in ANSWERING]
+    resources.jobs().start(training_jobs.TRAIN, now.visitor, training_jobs.training(trainer, plans))
 
 
 def _plan(

@@ -295,7 +295,9 @@ def _planner(trainer: Trainer, draft: Draft, now: session.Session) -> None:
         session.put("tune-name", trainer.free_name(session.read("tune-name") or "mine"))
     name = right.text_input("Name", key="tune-name", help="Letters, digits, dots and dashes.") or "mine"
     chosen: list[AdapterKind] = [kind for kind in ANSWERING if kind in kinds]
-    params = {kind: default_params(kind, trainer.model_name) for kind in ANSWERING}
+    params: dict[AdapterKind, LoraParams] = {
+        kind: default_params(kind, trainer.model_name) for kind in ANSWERING
+    }
     options = HybridOptions(share_memorised=1.0)
     with st.expander("Settings of the training"):
         params = {kind: _params(kind, params[kind]) for kind in chosen}

@@ -150,8 +150,10 @@ def quotes(event: object, document: str) -> bool:
     """Whether an event of a job holds a passage of this document."""
     what = event.what if isinstance(event, BackendEvent) else event
     if isinstance(what, Answer):
-        shown = [*what.sources, *what.citations, *filter(None, [what.checks.passage])]
-        return document in {each.document for each in shown}
+        shown = {each.document for each in what.sources} | {each.document for each in what.citations}
+        return document in shown or (
+            what.checks.passage is not None and what.checks.passage.document == document
+        )
     if isinstance(what, Evidence):
         hits = [*(source.hit for source in what.sources), *what.left_out]
         return document in {chunk.document for hit in hits for chunk in (hit.chunk, *hit.also)}

@@ -271,7 +271,7 @@ class TriptychService:
     def suggest(
         self, names: Sequence[str], most: int, report: Report, cancelled: threading.Event
     ) -> Suggested:
-        documents = [found for name in names if (found := self.document(name)) is not None]
+        documents = [each for name in names if (each := self.document(name)) is not None]
         passages = [SourcePassage(d.name, d.title or d.name, d.text) for d in documents]
         rows = build_rows(passages, ("table", "gap"))
         tables = build_rows(passages, ("table",), most=most // 2)
