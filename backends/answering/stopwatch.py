@@ -77,6 +77,7 @@ class _Run:
 
     seconds: dict[str, float] = field(default_factory=dict)
     stage: str | None = None
+    unnamed: float = 0.0  # seconds before the first stage: they belong to it
     elsewhere: bool = False  # the stage's work is done on another machine
     total: float = 0.0
     first_token: float | None = None
@@ -89,11 +90,14 @@ class _Run:
         self.total += seconds
         if self.stage is not None:
             self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + seconds
+        else:
+            self.unnamed += seconds
 
     def take(self, event: Event) -> None:
         if isinstance(event, Stage):
             self.stage, self.elsewhere = event.name, event.elsewhere
-            self.seconds.setdefault(event.name, 0.0)
+            self.seconds[event.name] = self.seconds.get(event.name, 0.0) + self.unnamed
+            self.unnamed = 0.0
         elif isinstance(event, Token):
             if self.first_token is None and event.text.strip():
                 self.first_token = self.total

@@ -34,7 +34,8 @@ def service_of(app: AppTest, services: ScriptedServices) -> ScriptedService:
 
 def shown(app: AppTest) -> str:
     """All text of the page's HTML blocks, where answers and documents stand."""
-    return "\n".join(element.proto.body for element in app.get("html"))
+    bodies = [element.proto.body for element in app.get("html")]
+    return "\n".join(body for body in bodies if not body.startswith(("<script>", "<style>")))
 
 
 def asked(app: AppTest) -> list[str]:

@@ -205,8 +205,8 @@ def test_killed_with_its_server_it_is_interrupted_and_goes_on(base: Path, tmp_pa
     script = f"""
         import time
         from pathlib import Path
-        from backends.training.runs import Run
-        print(Run(Path({str(run.folder)!r})).launch().pid, flush=True)
+        from backends.training.runs import TrainingRun
+        print(TrainingRun(Path({str(run.folder)!r})).launch().pid, flush=True)
         time.sleep(600)
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
