@@ -98,11 +98,14 @@ def _agreement(compared: Sequence[Answer]) -> str:
     if len(groups) == 1 and len(groups[0]) > 2:
         return f"all {len(groups[0])} {_do(groups[0])}"
     together = [group for group in groups if len(group) > 1]
-    alone = [label(group[0].backend) for group in groups if len(group) == 1]
+    alone = [
+        f"{label(only.backend)} {'declines' if only.abstained else 'differs'}"
+        for (only,) in (group for group in groups if len(group) == 1)
+    ]
     if not together:
         return "every answer says something else"
     sentences = [f"{listing([label(a.backend) for a in group])} {_do(group)}" for group in together]
-    return "; ".join([*sentences, *[f"{name} differs" for name in alone]])
+    return "; ".join([*sentences, *alone])
 
 
 def _do(group: Sequence[Answer]) -> str:
