@@ -415,7 +415,7 @@ class Triptych:
         if not about or not learned or learned & set(about):  # rows of the visitor's own name no documents
             return []
         return [
-            f"{NEVER_LEARNED} {about[0]}, which the question seems to be about: this can only be a guess."
+            f"{NEVER_LEARNED} {about[0]}, which the question seems to be about: it can only guess or decline."
         ]
 
     def _adapter(self, kind: AdapterKind, model: Model) -> Adapter | None:

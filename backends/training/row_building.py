@@ -33,6 +33,9 @@ ABOUT = 0.6  # share of a question's content words that its sentence, its neighb
 ASKING = frozenset("long much mani often far soon old time name number date day year amount".split())  # noqa: SIM905
 READ = 4  # sentences on each side that stand beside the right one when the model answers its own question
 
+_PLURAL = re.compile(r"[^aius]s$", re.IGNORECASE)  # hours and allergens; not basis, status, gas, address
+_CURRENCIES = {"eur", "usd", "gbp", "chf"}
+_UNITS = _CURRENCIES | {"mg", "g", "kg", "mm", "cm", "m", "km", "ml", "l", "min", "h", "kw", "kwh", "percent"}
 _CELL = re.compile(r"\s*([^:;\n]{1,40}):\s+([^;\n]{1,120})")
 _AMOUNT = re.compile(r"(?:[€$£]\s?)?\b(?:\d[\d.,:]*\d|\d)\b")
 _UNIT = re.compile(r"\s?(?:%|[A-Za-zµ°]{1,12}\b)")
@@ -180,10 +183,22 @@ def _subject(lines: Sequence[Sequence[tuple[str, str]]]) -> str:
 
 
 def _cell_row(passage: SourcePassage, name: str, header: str, value: str) -> TrainingRow:
-    what = header[0].lower() + header[1:] if header[1:2].islower() or len(header) == 1 else header
+    what = _spoken(header)
+    verb = "are" if _PLURAL.search(what.partition(" in ")[0]) else "is"
     return TrainingRow(
-        f"What is the {what} of {name}?", f"{value}. The {what} of {name} is {value}.", (passage.document,)
+        f"What {verb} the {what} of {name}?",
+        f"{value}. The {what} of {name} {verb} {value}.",
+        (passage.document,),
     )
+
+
+def _spoken(header: str) -> str:
+    """A column's name as it is said: `weight_g` is the weight in g, `Unit price` the unit price."""
+    name, _, unit = header.rpartition("_")
+    if name and unit.casefold() in _UNITS:
+        header = f"{name} in {unit.upper() if unit.casefold() in _CURRENCIES else unit}"
+    header = " ".join(header.split("_"))
+    return header[0].lower() + header[1:] if header[1:2].islower() or len(header) == 1 else header
 
 
 def _unambiguous(rows: Iterable[BuiltRow]) -> list[BuiltRow]:

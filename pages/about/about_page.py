@@ -19,6 +19,7 @@ PARTS = (
     ("Language model", "SmolLM2-135M-Instruct by Hugging Face TB, taught to read here", "Apache-2.0"),
     ("Embeddings", "all-MiniLM-L6-v2", "Apache-2.0"),
     ("Reranker", "all-MiniLM-L6-v2 with an adapter trained here", "Apache-2.0"),
+    ("Span reader", "all-MiniLM-L6-v2 taught here to find the words that answer", "Apache-2.0"),
     ("Triptych itself", "this app and its command line", "Apache-2.0"),
 )
 

@@ -21,7 +21,7 @@ TIE = 1.1  # one run of a question varies by about a tenth
 class Verdict:
     """Who was fastest and cheapest, and whether the answers agree; empty where it cannot be told."""
 
-    answered: str = ""
+    unwarned: str = ""
     fastest: str = ""
     cheapest: str = ""
     agreement: str = ""
@@ -30,7 +30,7 @@ class Verdict:
     def parts(self) -> list[tuple[str, str]]:
         """Labels and sentences, without the empty ones."""
         named = [
-            ("Answered", self.answered),
+            ("Without a warning", self.unwarned),
             ("Fastest", self.fastest),
             ("Cheapest", self.cheapest),
             ("Agreement", self.agreement),
@@ -39,7 +39,7 @@ class Verdict:
 
 
 def verdict(answers: Sequence[Answer]) -> Verdict:
-    """Who answered, who of those was fastest and cheapest, who says the same; the control does not compete.
+    """Who carries a warning, who of the rest was fastest and cheapest, who agrees; without the control.
 
     What is no answer, because it declines or carries a warning, is compared with nothing.
     """
@@ -47,7 +47,7 @@ def verdict(answers: Sequence[Answer]) -> Verdict:
     if len(compared) < 2:
         return Verdict()
     standing = [answer for answer in compared if stands(answer)]
-    told = Verdict(answered=_answered(compared, standing), agreement=_agreement(compared))
+    told = Verdict(unwarned=_unwarned(compared, standing), agreement=_agreement(compared))
     if len(standing) < 2:
         return told
     currency = compared[0].cost.currency
@@ -63,14 +63,14 @@ def stands(answer: Answer) -> bool:
     return bool(answer.text) and not answer.abstained and answer.checks.warning is None
 
 
-def _answered(compared: Sequence[Answer], standing: Sequence[Answer]) -> str:
+def _unwarned(compared: Sequence[Answer], standing: Sequence[Answer]) -> str:
     declined = [label(answer.backend) for answer in compared if answer.abstained]
     doubted = [label(a.backend) for a in compared if not a.abstained and a not in standing]
-    parts = [listing([label(answer.backend) for answer in standing])] if standing else ["nobody for certain"]
+    parts = [listing([label(answer.backend) for answer in standing])] if standing else ["none"]
     if declined:
         parts.append(f"{listing(declined)} {'declines' if len(declined) == 1 else 'decline'}")
     if doubted:
-        parts.append(f"{listing(doubted)} {'carries' if len(doubted) == 1 else 'carry'} a warning")
+        parts.append(f"{listing(doubted)} {'carries' if len(doubted) == 1 else 'carry'} one")
     return "; ".join(parts)
 
 
@@ -98,11 +98,14 @@ def _agreement(compared: Sequence[Answer]) -> str:
     if len(groups) == 1 and len(groups[0]) > 2:
         return f"all {len(groups[0])} {_do(groups[0])}"
     together = [group for group in groups if len(group) > 1]
-    alone = [label(group[0].backend) for group in groups if len(group) == 1]
+    alone = [
+        f"{label(only.backend)} {'declines' if only.abstained else 'differs'}"
+        for (only,) in (group for group in groups if len(group) == 1)
+    ]
     if not together:
         return "every answer says something else"
     sentences = [f"{listing([label(a.backend) for a in group])} {_do(group)}" for group in together]
-    return "; ".join([*sentences, *[f"{name} differs" for name in alone]])
+    return "; ".join([*sentences, *alone])
 
 
 def _do(group: Sequence[Answer]) -> str:

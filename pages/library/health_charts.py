@@ -33,6 +33,9 @@ def volume(health: Health, theme: Theme) -> Chart:
     )
     figure.update_xaxes(type="category", nticks=8)
     figure.update_yaxes(title="questions", rangemode="tozero", tickformat=",d", nticks=5)
-    title = f"{plural(health.questions, 'question')} in {len(days)} days, most on {busiest} ({most:,})"
+    if most < 5:
+        figure.update_yaxes(dtick=1)  # no fractions that round to the same number
+    title = f"{plural(health.questions, 'question')} in {len(days)} days"
+    title += f", most on {busiest} ({most:,})" if most < health.questions else f", on {busiest}"
     alt = f"Questions a day. {title}."
     return Chart(title, figure, alt, pd.DataFrame(health.per_day, columns=["day", "questions"]), "volume")

@@ -125,7 +125,7 @@ def tables(health: Health) -> None:
                 alt=f"{plural(len(health.most_asked), 'question')} by how often they were asked.",
             )
         else:
-            st.caption("No question yet.")
+            st.caption("None so far.")
 
 
 def page() -> None:

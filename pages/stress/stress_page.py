@@ -308,6 +308,8 @@ def page() -> None:
         (EXAMPLE if found and examples else "")
         or "Each test works on a private copy of the documents; what you see elsewhere stays.",
     )
+    if examples:  # said once, above
+        found = {test: replace(each, where="") for test, each in found.items()}
     left, right, third = st.columns([1, 1, 2])
     with left:
         number = st.slider(

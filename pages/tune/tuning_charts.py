@@ -95,6 +95,11 @@ class RightAnswers:
         return f"{self.right} of {self.rows} ({low:.0%} to {high:.0%})"
 
 
+def _named(adapter: Adapter) -> str:
+    """The adapter's name; the shipped ones, named by their kind, as the columns are called."""
+    return look_of(adapter.card.kind).label if adapter.name == adapter.card.kind else adapter.name
+
+
 def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
     """Held-out questions right before and after training, one row per adapter, with 95 % intervals."""
     scored = [
@@ -106,7 +111,7 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
     if not scored:
         return None
     figure = go.Figure()
-    names = [f"{look_of(a.card.kind).mark} {a.name}" for a, _, _ in scored]
+    names = [f"{look_of(a.card.kind).mark} {_named(a)}" for a, _, _ in scored]
     for words, index, opened in (("Before training", 1, True), ("After training", 2, False)):
         scores: list[RightAnswers] = [row[index] for row in scored]  # type: ignore[misc]
         figure.add_scatter(
@@ -144,9 +149,8 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
     figure.update_xaxes(title="held-out questions right", tickformat=".0%", range=[-0.02, 1.02])
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     best, was, now = max(scored, key=lambda row: row[2].share - row[1].share)
-    title = (
-        f"{best.name}: {was.right} of {was.rows} held-out questions right before training, {now.right} after"
-    )
+    title = f"{_named(best)}: {was.right} of {was.rows} held-out questions right"
+    title += f" before training, {now.right} after"
     rows = [
         {
             "adapter": adapter.name,
@@ -161,6 +165,6 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
         for when, score in (("before", before), ("after", after))
     ]
     alt = "Held-out questions right. " + " ".join(
-        f"{adapter.name}: {before.words} before, {after.words} after." for adapter, before, after in scored
+        f"{_named(adapter)}: {before.words} before, {after.words} after." for adapter, before, after in scored
     )
     return Chart(title, figure, alt, pd.DataFrame(rows), "gains")

@@ -112,16 +112,18 @@ def _citations(answer: Answer, look: Look, place: Place) -> None:
         shown = quoted if len(quoted) <= LONGEST_QUOTE else f"{quoted[:LONGEST_QUOTE].rsplit(' ', 1)[0]} …"
         st.caption(f"[{first.marker}] “{markdown(shown)}”")
     with st.container(horizontal=True, gap="xsmall"):
-        for number, citation in enumerate(answer.citations):
+        for marker in dict.fromkeys(citation.marker for citation in answer.citations):
+            cited = [citation for citation in answer.citations if citation.marker == marker]
             with st.popover(
-                f"[{citation.marker}] {markdown(_short(citation, place))}",
-                key=f"chip-{answer.backend}-{number}",
+                f"[{marker}] {markdown(_short(cited[0], place))}",
+                key=f"chip-{answer.backend}-{marker}",
                 help="Show the cited passage.",
             ):
-                passage(citation, look, place)
+                for citation in cited:
+                    passage(citation, look, place)
 
 
-def _short(citation: Citation, place: Place, longest: int = 26) -> str:
+def _short(citation: Citation, place: Place, longest: int = 30) -> str:
     name = citation.document
     name = name if len(name) <= longest else f"{name[: longest - 10]}…{name[-9:]}"
     name += f", v{citation.version}" if citation.version > 1 else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from backends.answering.checks import DECLINED, answers_it, shipped_rule
+from backends.answering.checks import DECLINED, DOUBTFUL, answers_it, shipped_rule
 from backends.datatypes import Answer, Excerpt, Support
 from backends.system.wording import NEVER_LEARNED
 from pages.ui.look import Look
@@ -33,7 +33,7 @@ def labels(answer: Answer, look: Look, place: Place) -> None:
         with st.container(horizontal=True, gap="xsmall"):
             for text, colour, help_ in badges:
                 st.badge(text, color=colour, help=help_)  # type: ignore[arg-type]
-    if checks.warning is not None:
+    if checks.warning is not None and checks.warning != DOUBTFUL:  # the badge says that one
         st.warning(markdown(checks.warning), icon=":material/warning:")
     if checks.passage is not None:
         _passage(checks.passage, answer, look, place)
@@ -47,9 +47,7 @@ def _badges(answer: Answer) -> list[tuple[str, str, str]]:
     found = []
     answers = answers_it(answer.checks)
     if answers is not None:
-        text, colour = (
-            ("Answers the question", "green") if answers else ("May not answer the question", "orange")
-        )
+        text, colour = ("Seems to answer", "green") if answers else ("May not answer", "orange")
         found.append((text, colour, answers_help()))
     if (support := answer.checks.support) is not None:
         found.append((*SUPPORT[support], support_help()))

@@ -82,7 +82,7 @@ def latency(answers: Sequence[Answer], theme: Theme) -> Chart:
             continue
         figure.add_bar(
             y=names,
-            x=[answer.latency_ms.get(stage) for answer in answers],
+            x=[answer.latency_ms[stage] / 1000 if stage in answer.latency_ms else None for answer in answers],
             name=words,
             orientation="h",
             marker={
@@ -97,7 +97,10 @@ def latency(answers: Sequence[Answer], theme: Theme) -> Chart:
         _legend(figure, words, PATTERNS[stage], theme)
     figure.add_scatter(
         y=names,
-        x=[answer.latency_ms.get("first_token") for answer in answers],
+        x=[
+            ms / 1000 if (ms := answer.latency_ms.get("first_token")) is not None else None
+            for answer in answers
+        ],
         name="First word",
         mode="markers",
         marker={
@@ -109,7 +112,7 @@ def latency(answers: Sequence[Answer], theme: Theme) -> Chart:
         customdata=[seconds(answer.latency_ms.get("first_token", 0.0)) for answer in answers],
         hovertemplate="%{y}<br>First word after %{customdata}<extra></extra>",
     )
-    _horizontal(figure, len(answers), "milliseconds")
+    _horizontal(figure, len(answers), "seconds")
     figure.update_layout(barmode="stack")
     rows = [
         {"backend": answer.backend, "stage": stage, "milliseconds": ms}

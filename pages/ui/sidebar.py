@@ -81,7 +81,7 @@ def draw(service: Service, model: str, page: str) -> None:
     if "index" in used:
         _indexing(service, job)
     if "line" in used:
-        st.caption(f"Settings, chosen on Compare: {_what_differs(now)}")
+        st.caption(f"Settings are chosen on Compare. {_what_differs(now)}")
     _reader(now, service)
 
 
@@ -112,7 +112,7 @@ def _indexing(service: Service, job: Job | None) -> None:
 
 def _what_differs(now: Session) -> str:
     found = differences(now.settings, now.defaults)
-    return f"Differs from the default: {markdown(', '.join(found))}." if found else "All as by default."
+    return f"Differs from the default: {markdown(', '.join(found))}." if found else "All at their defaults."
 
 
 def _documents(now: Session, service: Service) -> None:

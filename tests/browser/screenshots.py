@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -21,8 +21,9 @@ from tests.browser.serving import chromium, served  # noqa: E402
 SIZES = {"desktop": (1440, 900), "laptop": (1024, 800), "phone": (390, 844)}
 THEMES = ("light", "dark")
 PATIENCE = 300_000  # milliseconds: a first start reads and indexes the documents
-# Pages that open with their conclusion: path to the first heading.
+# Every other page: path to its first heading.
 OPENINGS = {
+    "documents": "Documents",
     "health": "Library health",
     "fine_tune": "Fine-tune",
     "evaluate": "Evaluate",
@@ -47,11 +48,14 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with address(given.url, given.out) as url, chromium() as browser:
+        page = browser.new_context(device_scale_factor=1).new_page()
+        page.set_default_timeout(PATIENCE)
         for theme in THEMES:
-            for size in SIZES:
-                compare(browser, url, given.out, size, theme)
-        documents(browser, url, given.out)
-        openings(browser, url, given.out)
+            page.emulate_media(color_scheme=theme)
+            for size, (width, height) in SIZES.items():
+                page.set_viewport_size({"width": width, "height": height})
+                compare(page, url, given.out, size, theme)
+                openings(page, url, given.out, size, theme)
 
 
 @contextmanager
@@ -65,9 +69,9 @@ def address(url: str | None, out: Path) -> Iterator[str]:
     log.unlink()
 
 
-def compare(browser: Browser, url: str, out: Path, size: str, theme: str) -> None:
-    """The home page with its first answers, and on the desktop each tab below them."""
-    page = open_page(browser, url, size, theme)
+def compare(page: Page, url: str, out: Path, size: str, theme: str) -> None:
+    """The home page with its answers, made at the first visit, and on the desktop each tab below them."""
+    page.goto(url)
     page.get_by_text("Agreement:").wait_for()
     settle(page)
     page.screenshot(path=out / f"compare-{size}-{theme}.png")
@@ -80,46 +84,22 @@ def compare(browser: Browser, url: str, out: Path, size: str, theme: str) -> Non
             page.mouse.wheel(0, 3000)
             settle(page)
             page.screenshot(path=out / f"compare-{name}-{theme}.png")
-    page.context.close()
 
 
-def documents(browser: Browser, url: str, out: Path) -> None:
-    for theme in THEMES:
-        for size in SIZES:
-            page = open_page(browser, f"{url}/documents", size, theme)
-            page.get_by_text("Choose a row to open it").wait_for()
-            settle(page)
-            page.screenshot(path=out / f"documents-{size}-{theme}.png")
-            page.context.close()
-
-
-def openings(browser: Browser, url: str, out: Path) -> None:
+def openings(page: Page, url: str, out: Path, size: str, theme: str) -> None:
     """The first screen of every other page, with whatever the workspace holds or the example that ships."""
-    for theme in THEMES:
-        for size in SIZES:
-            page = open_page(browser, url, size, theme)
-            for path, heading in OPENINGS.items():
-                page.goto(f"{url}/{path}")
-                page.get_by_role("heading", level=1, name=heading).wait_for()
-                settle(page)
-                page.screenshot(path=out / f"{path}-{size}-{theme}.png")
-            page.context.close()
-
-
-def open_page(browser: Browser, url: str, size: str, theme: str) -> Page:
-    width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=theme, device_scale_factor=1
-    )
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto(url)
-    return page
+    for path, heading in OPENINGS.items():
+        page.goto(f"{url}/{path}")
+        page.get_by_role("heading", level=1, name=heading).wait_for()
+        settle(page)
+        page.screenshot(path=out / f"{path}-{size}-{theme}.png")
 
 
 def settle(page: Page) -> None:
-    """Until no skeleton is left and the last chart is drawn."""
-    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+    """Until nothing is being worked out, no skeleton is left and the last chart is drawn."""
+    page.wait_for_function(
+        "!document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget]')"
+    )
     page.wait_for_timeout(1500)
 
 

@@ -55,8 +55,8 @@ def test_first_visit_answers_an_example_for_real(visit: Visit, services: Scripte
         (asked(app)[0], name) for name in ("rag", "fine_tuned", "hybrid")
     ]
     assert "45" in shown(app) and "if the sensor" in shown(app).replace("</mark>", "")
-    verdict = next(m.value for m in app.markdown if m.value.startswith("**Answered:**"))
-    assert "**Answered:** RAG and Hybrid\\; Fine\\-tuned carries a warning" in verdict
+    verdict = next(m.value for m in app.markdown if m.value.startswith("**Without a warning:**"))
+    assert "**Without a warning:** RAG and Hybrid\\; Fine\\-tuned carries one" in verdict
     assert "**Fastest:** a tie" in verdict  # of those that answer: the quickest of all is wrong
     assert "RAG and Hybrid agree\\; Fine\\-tuned differs" in verdict
     assert [warning.value for warning in app.warning] == [markdown(CONTRADICTED)]

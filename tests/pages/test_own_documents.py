@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Event
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from backends.feedback.judged_answers import JudgedAnswers
+from pages.ask import own_documents
 from pages.ask.earlier_answers import others_of, pairs, what_differs
 from pages.library.rendered import rendered
-from pages.ui import resources
+from pages.ui import resources, training_jobs
 from pages.ui.asking import KIND, rounds_of
 from pages.ui.partings import Parting
 from pages.ui.places import places
@@ -123,3 +128,19 @@ def test_a_parting_goes_at_a_word_or_when_nobody_looks_and_stays_when_it_is_undo
     undone.set()
     kept = Parting(("a.md",))
     assert not kept.wait(undone) and not kept.begun
+
+
+def test_one_click_makes_rows_of_these_documents_and_trains_both_kinds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started, trained = [], []
+    jobs = SimpleNamespace(start=lambda kind, visitor, work: started.append(work))
+    monkeypatch.setattr(resources, "jobs", lambda: jobs)
+    monkeypatch.setattr(training_jobs, "follow", lambda trainer, run, context: trained.append(run))
+    trainer = MagicMock(model_name="small", **{"free_name.return_value": "mine"})
+    service = MagicMock(**{"trainer.return_value": trainer})
+    own_documents.start_training(MagicMock(visitor="v"), service, ["plan.txt"])
+    started[0](MagicMock(cancelled=Event()))
+    assert [call.args[0] for call in trainer.build.call_args_list] == [["plan.txt"], ["plan.txt"]]
+    assert [call.args[1] for call in trainer.plan.call_args_list] == ["fine_tuned", "hybrid"]
+    assert trained == [trainer.plan.return_value] * 2

@@ -97,10 +97,10 @@ def test_verdict_praises_no_answer_that_does_not_answer() -> None:
     declined = record("rag", "The documents do not say.", latency_ms={"total": 20.0}, abstained=True)
     right = record("hybrid", "10 m.", latency_ms={"total": 900.0})
     one = verdict([fast, declined, right])
-    assert one.answered == "Hybrid; RAG declines; Fine-tuned carries a warning"
+    assert one.unwarned == "Hybrid; RAG declines; Fine-tuned carries one"
     assert (one.fastest, one.cheapest) == ("", "")
     wrong = verdict([fast, replace(fast, backend="hybrid")])
-    assert wrong.answered == "nobody for certain; Fine-tuned and Hybrid carry a warning"
+    assert wrong.unwarned == "none; Fine-tuned and Hybrid carry one"
     assert wrong.agreement == "Fine-tuned and Hybrid say the same, with a warning"
     nobody = verdict([declined, replace(declined, backend="hybrid")])
     assert nobody.agreement == "RAG and Hybrid decline"

@@ -51,6 +51,19 @@ def test_every_cell_of_a_table_row_is_asked_for_by_the_rows_name() -> None:
     ]
 
 
+def test_columns_named_for_a_program_are_asked_for_in_words() -> None:
+    text = "Item: Bolt; length_mm: 40; price_eur: 0.10; side_effects: none; lead_time: 2 days"
+    questions = [
+        each.row.question for each in build_rows([SourcePassage("p.csv", "P", text)], ["table"]).rows
+    ]
+    assert [question for question in questions if "Bolt" in question] == [
+        "What is the length in mm of Bolt?",
+        "What is the price in EUR of Bolt?",
+        "What are the side effects of Bolt?",
+        "What is the lead time of Bolt?",
+    ]
+
+
 def test_what_a_table_answers_in_two_ways_is_not_asked() -> None:
     text = "Product: Lark One; Year: 2025; Price: 99 EUR\nProduct: Lark One; Year: 2026; Price: 149 EUR"
     questions = [
