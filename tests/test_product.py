@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 from backends.costs.price_book import SAMPLE_PRICES
@@ -14,7 +15,7 @@ from backends.training.runs import training_announced
 
 
 def opened(workspace: Path) -> Triptych:
-    return Triptych(workspace, make_settings(), cast(Library, None))
+    return Triptych(workspace, make_settings(), cast(Library, SimpleNamespace(embedder=None)))
 
 
 def test_another_visitors_training_is_load_too(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from backends.datatypes import CatalogueEntry, UserError
 from backends.settings import make_settings
-from pages.ui import scope, session
+from pages.ui import scope
 from pages.ui.look import LOOKS, in_order
 from pages.ui.service import Service
 from pages.ui.session import ALL, COLLECTION, EDITABLE, SELECTED, Session
@@ -56,15 +56,21 @@ def parameters(question: str, now: Session, documents: Sequence[CatalogueEntry])
 
 
 def opened(now: Session, service: Service) -> str | None:
-    """Set the session as the address says, once; the question to ask, or None where it names none."""
+    """Set the session as the address says, once; the question to ask, or None where it names none.
+
+    The sidebar stands when the page reads the address, so it is drawn anew with the link's settings first.
+    """
+    if now.to_ask is not None:
+        question, now.to_ask = now.to_ask, None
+        return question
     given = {key: st.query_params.get_all(key) for key in st.query_params}
     if not given.get(QUESTION):
         return None
     st.query_params.clear()
     notes = take(given, now, [document.name for document in service.catalogue()])
-    session.show_settings()
     now.linked = (given[QUESTION][0], notes)
-    return given[QUESTION][0]
+    now.to_ask = given[QUESTION][0]
+    st.rerun()
 
 
 def take(given: Mapping[str, Sequence[str]], now: Session, there: Sequence[str]) -> str:

@@ -68,6 +68,7 @@ class Session:
     document: str | None = None  # open on the documents page
     uploads: int = 0  # makes the drop zone a new, empty one after each upload
     notice: str | None = None  # one sentence about what was just done
+    to_ask: str | None = None  # the question of a link, once the page shows the link's settings
     linked: tuple[str, str] | None = None  # the question of a link, and what the link could not bring along
     kept: dict[str, JsonValue] = field(
         default_factory=dict

@@ -66,7 +66,7 @@ def draw(service: Service, model: str, page: str) -> None:
     learns it, starts at the slider's left end, and sends that back as the visitor's choice.
     """
     now = session.current()
-    session.show_settings(only_missing=True)
+    session.show_settings(only_missing=now.to_ask is None)  # all, where a link has set them
     if lost := service.lost():
         st.warning(markdown(lost))
         st.button("I see", key="dismiss-loss", on_click=service.dismiss_loss)

@@ -26,7 +26,7 @@ def card(page: Page, backend: str) -> str:
 
 def see(page: Page, text: str | re.Pattern[str], wait: int = WAIT) -> None:
     """Wait for a text. While a page is drawn anew, what it showed before may stand beside it for a moment."""
-    expect(page.get_by_text(text).first).to_be_visible(timeout=wait)
+    expect(page.get_by_text(text).filter(visible=True).first).to_be_visible(timeout=wait)
 
 
 def at_rest(page: Page) -> None:

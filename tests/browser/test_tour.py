@@ -49,7 +49,7 @@ def test_the_whole_tour(visit: Callable[..., Page]) -> None:
     page.reload()  # a phone that slept comes back to its place
     on_step(page, 5)
     go_on(page, 6)
-    see(page, "Measured in this session")
+    see(page, re.compile("From (your questions of this session|the example that comes)"))
     go_on(page, 7)
     see(page, "What would change it")
     width = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
