@@ -70,7 +70,7 @@ def opened(now: Session, service: Service) -> str | None:
     notes = take(given, now, [document.name for document in service.catalogue()])
     now.linked = (given[QUESTION][0], notes)
     now.to_ask = given[QUESTION][0]
-    st.rerun()
+    return st.rerun()
 
 
 def take(given: Mapping[str, Sequence[str]], now: Session, there: Sequence[str]) -> str:
