@@ -15,9 +15,8 @@ from backends.datatypes import Finished, Source
 from backends.language.answer_text import is_abstention, is_json, without_markers
 from backends.language.compared_words import compared_words
 
-LEAST = (
-    -1.0
-)  # log-odds that its words answer from which the reader is heard: development questions, models/LOG.md
+# Log-odds above which the reader is heard; chosen on development questions (models/LOG.md).
+LEAST = -1.0
 
 
 def pointed_words(question: str, sources: Sequence[Source], reader: Reader) -> str | None:

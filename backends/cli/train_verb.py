@@ -151,11 +151,7 @@ def train(
             return
         report = _train(trainer, draft, kind, chosen, params, progress, cancel)
         progress.clear()
-        try:
-            trainer.check_still_there(trainer.adapters.get(chosen).card.documents)
-        except UserError:
-            trainer.adapters.delete(chosen)
-            raise
+        _keep_if_still_there(trainer, chosen)
         gain = gain_of(asdict(report))
         if gain.better or activate:
             trainer.adapters.activate(chosen)
@@ -335,16 +331,21 @@ def _tune_embedder(
                 asked.passages, asked.train, asked.held_out, place, params,
                 documents=asked.documents, cancel=cancel, **common,
             )  # fmt: skip
-    try:
-        trainer.check_still_there(trainer.adapters.get(chosen).card.documents)
-    except UserError:
-        trainer.adapters.delete(chosen)
-        raise
+    _keep_if_still_there(trainer, chosen)
     gain = gain_of(asdict(made))
     if gain.better or activate:
         trainer.adopt(chosen, report, cancel)
     progress.clear()
     _print_adapter(out, trainer.adapters.get(chosen), made, gain, active=gain.better or activate)
+
+
+def _keep_if_still_there(trainer: Trainer, chosen: str) -> None:
+    """Raises UserError, and deletes what was trained, when a document it learned was forgotten meanwhile."""
+    try:
+        trainer.check_still_there(trainer.adapters.get(chosen).card.documents)
+    except UserError:
+        trainer.adapters.delete(chosen)
+        raise
 
 
 def _print_adapter(
