@@ -213,6 +213,9 @@ def test_a_table_that_is_too_long_is_refused_on_the_way(
     monkeypatch.setattr(limits, "MAX_CHARACTERS", 100)
     with pytest.raises(UserError, match=r"more than 100 characters.*row 3"):
         parse(tmp_path, "a.csv", table)
+    monkeypatch.undo()
+    long = "x" * 200
+    assert long in parse(tmp_path, "a.csv", f"{long},Price\nTeam,24\n").text  # no limit stays behind
 
 
 @pytest.mark.parametrize("suffix", ["docx", "pptx", "xlsx", "epub", "odt", "ods"])

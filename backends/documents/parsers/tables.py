@@ -67,11 +67,11 @@ def _is_locked(path: Path) -> bool:
 def _delimited(path: Path, name: str) -> ParsedFile:
     file = decoded(path.read_bytes())
     text = file.text
+    csv.field_size_limit(limits.MAX_CHARACTERS)  # of the whole process: it stays from file to file
     first = [line for line in text[:100_000].split("\n", 40)[:40] if line.strip()]
     mark = _delimiter(first)
     if first and (said := re.fullmatch(r"\ufeff?sep=(.)\s*", first[0], re.I)):  # Excel's own hint
         mark, text = said[1], text.partition("\n")[2]
-    csv.field_size_limit(limits.MAX_CHARACTERS)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     lines = Budget(name).limit(table_lines(rows))
     return ParsedFile(clean("\n".join(lines)), stem(name), "csv", notes=file.notes)
