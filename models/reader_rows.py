@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from contrasts import exchanged, load_measures, measured
 from families import Paper, Statement, Writer, load_families
 from reading_rows import sentences
 from tables import Table, draw_table, load_tables
@@ -27,9 +28,11 @@ WORDS_AROUND = (0, 0, 15, 30, 50, 80, 120, 160)  # of the sentence that a window
 LONGEST_SPAN = 30  # words of an answer that is pointed at
 WITHOUT = 0.5  # share of answered public questions that are also asked of a window without the answer
 SHARES = {
-    "paragraph": 0.54,
-    "paper": 0.24,
-    "table": 0.08,
+    "paragraph": 0.46,
+    "exchange": 0.1,
+    "measure": 0.06,
+    "paper": 0.18,
+    "table": 0.06,
     "sentence": 0.05,
     "story": 0.05,
     "wiki_table": 0.02,
@@ -85,6 +88,7 @@ class Windows:
         self.rng = rng
         self.families = load_families(held_out=held_out)
         self.tables = load_tables(held_out=held_out)
+        self.measures = load_measures()
         self.by_source: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.contexts: dict[str, dict[str, None]] = defaultdict(dict)  # by source and title, in order
         for row in questions:
@@ -146,6 +150,23 @@ class Windows:
             return []
         source = self.rng.choices(sources, [PARAGRAPHS[name] for name in sources])[0]
         return self._public(self.rng.choice(self.by_source[source]))
+
+    def exchange(self) -> list[Window]:
+        """A question of an encyclopaedia beside the same with one word exchanged, of the same passage."""
+        row = self.rng.choice(self.by_source[self.rng.choice([s for s in PARAGRAPHS if self.by_source[s]])])
+        if not row["answers"]:
+            return []
+        article = list(self.contexts[f"{row['source']} {row['title']}"]) if row["title"] else []
+        other = exchanged(row["question"], row["context"], article, self.rng)
+        windows = self._public(row)[:1]
+        if other is None or not windows or not windows[0].answered:
+            return []
+        return [*windows, Window(other, windows[0].passage)]
+
+    def measure(self) -> list[Window]:
+        """A measure of a thing; and another in the same unit that is not told of it."""
+        made = [measured(self.measures, self.rng, answered=answered) for answered in (True, False)]
+        return self._kept(*(self._window(m.question, m.title, m.body, m.at, m.short) for m in made))
 
     def sentence(self) -> list[Window]:
         return self._public(self.rng.choice(self.by_source["qamr"])) if self.by_source["qamr"] else []

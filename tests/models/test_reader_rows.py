@@ -21,8 +21,8 @@ ROWS = [
     for source, title, context, question, answers in (
         ("squad_v2_dev", "Tides", TIDES, "When is the tide high?", ["at noon", "noon"]),
         ("squad_v2_dev", "Tides", TIDES, "Who owns the boats?", []),
-        ("squad_v1_dev", "Tides", OTHER, "When is the wall inspected?", ["each May"]),
-        ("squad_train_sample", "", TIDES, "Where are nets dried?", ["the north wall"]),
+        ("squad_v1_dev", "Tides", OTHER, "When is the wall always inspected?", ["each May"]),
+        ("squad_train_sample", "", TIDES, "Where are most nets dried?", ["the north wall"]),
         ("wikitablequestions", "Harbours", TABLE, "How deep is Bergen?", ["14 m"]),
         ("fairytaleqa", "The net", TIDES, "When do boats leave?", ["At six."]),
         ("qamr", "", "Boats leave at six.", "What leaves?", ["Boats"]),
@@ -39,7 +39,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> reader_rows.Windows:
 
 @pytest.mark.parametrize("kind", reader_rows.SHARES)
 def test_an_answer_is_a_piece_of_its_passage(windows: reader_rows.Windows, kind: str) -> None:
-    drawn = [window for _ in range(60) for window in getattr(windows, kind)()]
+    drawn = [window for _ in range(100) for window in getattr(windows, kind)()]
     answered = [window for window in drawn if window.answered]
     assert len(answered) > 20
     for window in answered:
