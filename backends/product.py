@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
-from backends import removal
 from backends.answering import answerability
 from backends.answering.answerability import Abstainer
 from backends.answering.asked_question import (
@@ -50,6 +49,7 @@ from backends.datatypes import (
 )
 from backends.documents.library import Library, Progress
 from backends.documents.opening import open_folder, open_library, open_session
+from backends.erasure import removal
 from backends.fine_tuned import FineTuned
 from backends.hybrid import Hybrid
 from backends.language import models_file

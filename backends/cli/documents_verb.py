@@ -95,7 +95,7 @@ def forget(
 ) -> None:
     """Remove a document, and files that came within it, for good; says what was purged, which adapters
     learned from it, and the proof."""
-    from backends import removal
+    from backends.erasure import removal
     from backends.erasure.forget import dismiss
 
     folder = use_workspace(workspace)

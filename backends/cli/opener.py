@@ -21,9 +21,9 @@ def open_library(
     workspace: Path, settings: Settings, documents: Path | None, progress: ProgressLine
 ) -> Library:
     """The library of the workspace, or of a folder of documents."""
-    from backends import removal
     from backends.documents.opening import open_folder
     from backends.documents.opening import open_library as open_workspace
+    from backends.erasure import removal
     from backends.retrieval.cross_encoder import shipped
     from backends.retrieval.embedding import MODEL_SHA256, MiniLM
     from backends.retrieval.other_embedder import embedder_in

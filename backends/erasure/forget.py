@@ -24,9 +24,9 @@ from typing import Protocol
 
 from backends.datatypes import JsonValue, UserError
 from backends.documents.store import CHECKPOINT_SECONDS, DERIVED_TABLES, Erasure, Workspace, empty_journal
-from backends.erasure.data_holder import DataHolder, GaveUp
 from backends.erasure.redact import Traces, spread
 from backends.erasure.scan import SQLITE, FilesBelow, Scan, scan
+from backends.system.data_holder import DataHolder, GaveUp
 from backends.system.files import rewrite
 from backends.system.reporting import Report, no_report
 from backends.system.viewers import SESSIONS, folders_of

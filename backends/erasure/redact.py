@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from backends.datatypes import JsonObject, JsonValue
+from backends.system.data_holder import REMOVED
 
-REMOVED = "[removed: it came from a forgotten document]"
 LONGEST_PIECE = 40  # characters; every literal quotation of twice this length holds a whole piece
 SHORTEST_PIECE = 12
 MOST_PIECES = 20_000

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from backends.datatypes import Question
-from backends.erasure.redact import REMOVED
 from backends.language.answer_text import without_markers
+from backends.system.data_holder import REMOVED
 from backends.system.files import write_whole
 
 FILE = "judged_answers.jsonl"

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from backends.datatypes import Answer, Evidence, Hit, JsonValue
-from backends.erasure.data_holder import GaveUp
+from backends.system.data_holder import GaveUp
 from backends.system.viewers import SESSIONS, workspace_and_person
 
 FILE = "monitoring.db"

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import TrainingRow
-from backends.erasure.redact import REMOVED
 from backends.evaluation.statistics import wilson_interval
 from backends.language.answer_text import without_markers
+from backends.system.data_holder import REMOVED
 
 FILE = "votes.db"
 TIE = "tie"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from backends.erasure.data_holder import GaveUp
+from backends.system.data_holder import GaveUp
 from backends.system.files import rewrite
 from backends.system.viewers import workspace_and_person
 from backends.training.adapters import Adapters, learned_from

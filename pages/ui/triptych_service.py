@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from backends import removal
 from backends.costs.price_book import PriceBook
 from backends.datatypes import (
     Answer,
@@ -31,6 +30,7 @@ from backends.documents import session_lease
 from backends.documents.library import Progress
 from backends.documents.page_pictures import page_picture
 from backends.erasure import forget as erasure
+from backends.erasure import removal
 from backends.erasure.forget import Proof
 from backends.evaluation.archive import Archive
 from backends.evaluation.subject import TriptychSubject

@@ -22,13 +22,13 @@ from typing import Any
 
 from safetensors import safe_open
 
-from backends import removal
 from backends.datatypes import TrainingRow, UserError
 from backends.documents import library as library_module
 from backends.documents.library import Library
 from backends.documents.opening import open_folder, open_library, open_session
 from backends.documents.parsing import parse_file
 from backends.documents.store import Workspace
+from backends.erasure import removal
 from backends.erasure.scan import scan
 from backends.evaluation.archive import Archive, Entry
 from backends.evaluation.runner import carry_out, plain_arms, plan

@@ -21,11 +21,11 @@ from hypothesis import settings as bounds
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from backends import removal
 from backends.datatypes import Answer, Cost, SourceRecord, Usage
 from backends.documents.library import Library
 from backends.documents.opening import open_session
 from backends.documents.store import Workspace
+from backends.erasure import removal
 from backends.evaluation.archive import Archive, Entry, RunRecord, Setting
 from backends.feedback.retrieval_log import Monitor, Viewer
 from backends.feedback.votes import Vote, VotedAnswer, Votes

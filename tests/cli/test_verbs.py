@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from backends import removal
 from backends.cli import arguments, main, opener, terminal
 from backends.datatypes import (
     Answer,
@@ -32,6 +31,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.erasure import forget as erasure
+from backends.erasure import removal
 from backends.settings import MAX_QUESTION_CHARACTERS, Settings
 
 ROOT = Path(__file__).resolve().parents[2]

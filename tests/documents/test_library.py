@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from backends import removal
 from backends.datatypes import CatalogueEntry, Document, UserError
 from backends.documents import store
 from backends.documents.library import DocumentDetails, Library
 from backends.documents.opening import open_folder, open_library, open_session
 from backends.documents.store import SCHEMES_KEPT, Workspace
+from backends.erasure import removal
 from tests.fakes import HashingEmbedder
 
 SETTINGS = SimpleNamespace(chunk_size=32, chunk_overlap=8, chunking="sentences")

@@ -19,17 +19,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends import removal
 from backends.datatypes import Answer, Citation, Cost, Question, SourceRecord, TrainingRow, Usage
 from backends.documents import store
 from backends.documents.library import Library
 from backends.documents.opening import open_folder, open_library, open_session
 from backends.documents.store import Workspace
-from backends.erasure import forget
-from backends.erasure.redact import LONGEST_PIECE, REMOVED, Traces, pieces_of
+from backends.erasure import forget, removal
+from backends.erasure.redact import LONGEST_PIECE, Traces, pieces_of
 from backends.erasure.scan import SQLITE, encoded_pieces, holds, scan
 from backends.evaluation.archive import Archive, Arm, Entry, RunRecord, Setting
 from backends.settings import make_settings
+from backends.system.data_holder import REMOVED
 from backends.system.viewers import viewer_folder
 from backends.training.adapters import AdapterCard, LearnedDocument, write_card
 from backends.training.runs import TrainingPlan, TrainingRuns

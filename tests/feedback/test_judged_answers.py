@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from backends.erasure.redact import REMOVED
 from backends.feedback.judged_answers import JudgedAnswer, JudgedAnswers, counts, gold_of
+from backends.system.data_holder import REMOVED
 
 FIRST = JudgedAnswer("r1", "rag", "How long may I return it?", "30 days [1].", ("returns.md",))
 

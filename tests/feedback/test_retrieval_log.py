@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backends import removal
 from backends.datatypes import Answer, Chunk, Cost, Evidence, Hit, Sentence, Source, Usage
 from backends.documents.library import Library
 from backends.documents.store import Workspace
-from backends.erasure.redact import REMOVED
+from backends.erasure import removal
 from backends.feedback.retrieval_log import Health, LogData, Monitor, Viewer
 from backends.settings import make_settings
+from backends.system.data_holder import REMOVED
 from tests.fakes import HashingEmbedder
 
 ADA, BOB = Viewer("ada"), Viewer("bob")

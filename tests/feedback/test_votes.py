@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backends.erasure.forget import _in_record
-from backends.erasure.redact import REMOVED, Traces
+from backends.erasure.redact import Traces
 from backends.evaluation.statistics import wilson_interval
 from backends.feedback.votes import (
     NONE,
@@ -20,6 +20,7 @@ from backends.feedback.votes import (
     preference_pairs,
     win_rates,
 )
+from backends.system.data_holder import REMOVED
 
 SECRET = "The vault behind the third bookcase opens with the number 7781 on Sundays."
 RAG = VotedAnswer("rag", "Within 30 days [1].", ("returns.md",))

@@ -13,12 +13,12 @@ from backends.datatypes import Answer, Evidence, Prompt, Token, UserError
 from backends.documents.library import Library
 from backends.documents.opening import open_session
 from backends.documents.store import Workspace
-from backends.erasure.redact import REMOVED
 from backends.evaluation.archive import RunRecord, Setting
 from backends.feedback.votes import Vote, VotedAnswer
 from backends.language.generation import LanguageModel
 from backends.product import Triptych
 from backends.settings import make_settings
+from backends.system.data_holder import REMOVED
 from backends.system.reporting import no_report
 from backends.system.viewers import viewer_id
 from pages.ui.triptych_service import TriptychService

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from backends.documents.library import Library
 from backends.documents.store import Workspace
 from backends.erasure import forget as erasure
-from backends.erasure.data_holder import DataHolder
 from backends.erasure.forget import Forgettable, Proof
 from backends.feedback.retrieval_log import LogData
+from backends.system.data_holder import DataHolder
 from backends.system.reporting import Report, no_report
 from backends.system.viewers import folders_of, workspace_and_person
 from backends.training.withdrawal import TrainingData

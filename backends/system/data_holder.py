@@ -1,7 +1,7 @@
 """The protocol by which a part of the product removes what it keeps of a document that is being forgotten.
 
 Enters: a workspace's folder and the document's name. Leaves: what was given up, and what cannot be. Text in
-records is none of its business: erasure redacts every file itself.
+records is none of a holder's business: erasure redacts every file itself, and puts `REMOVED` in its place.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+REMOVED = "[removed: it came from a forgotten document]"
 
 
 @dataclass(frozen=True)
