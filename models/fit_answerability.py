@@ -31,7 +31,6 @@ from backends.answering.answerability import (
     RULE,
     AbstentionRule,
     Reader,
-    best_score,
     log_odds,
     passage_of,
 )
@@ -76,7 +75,7 @@ class Outcome:
 
     def signs(self, reader: Reader) -> list[float]:
         """In the order of the rule's coefficients."""
-        best = best_score(reader, self.question, self.passages)
+        best = max(span.score for span in reader.read(self.question, self.passages))
         return [best, self.cross_encoder, log_odds(self.confidence)]
 
 

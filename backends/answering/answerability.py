@@ -19,7 +19,6 @@ from typing import Protocol
 from backends.datatypes import Finished, Source, UserError
 from backends.language.answer_text import is_abstention
 from backends.language.span_reader import Span, SpanReader
-from backends.retrieval.decompose import decompose
 from backends.retrieval.sentence_choice import context_of
 from backends.system.files import MODELS
 
@@ -91,21 +90,21 @@ class Abstainer:
     reader: Reader
     rule: AbstentionRule
 
-    def signs(self, question: str, sources: Sequence[Source]) -> Signs | None:
-        """None where no cross-encoder read the sources. Of a question in parts the best part counts."""
-        logits = [each.logit for source in sources for each in source.sentences if each.logit is not None]
-        if not logits:
-            return None
-        return Signs(best_score(self.reader, question, [passage_of(each) for each in sources]), max(logits))
+    def read(self, question: str, sources: Sequence[Source]) -> list[Span]:
+        """The span of each source that answers best, in their order."""
+        return self.reader.read(question, [passage_of(each) for each in sources])
 
     def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
         """The characters of a passage that answer; None where it rather does not."""
         [span] = self.reader.read(question, [passage])
         return (span.start, span.end) if span.no_answer < MOST_DOUBT else None
 
-    def doubts(self, question: str, sources: Sequence[Source]) -> Signs | None:
-        """The signs, where some confidence of the model could make it decline; else None."""
-        signs = self.signs(question, sources)
+    def doubts(self, spans: Sequence[Span], sources: Sequence[Source]) -> Signs | None:
+        """The signs, where some confidence of the model could make it decline; else None.
+
+        None as well where no cross-encoder read the sources.
+        """
+        signs = signs_of(spans, sources)
         return None if signs is None or self.rule.answers_anyhow(signs) else signs
 
     def declined(self, said: str, event: Finished, signs: Signs) -> Finished | None:
@@ -119,10 +118,10 @@ class Abstainer:
         return replace(event, warnings=(*event.warnings, reason(found))) if found.declines else None
 
 
-def best_score(reader: Reader, question: str, passages: Sequence[str]) -> float:
-    """The reader's highest log-odds over the passages, for the question or any of its parts."""
-    asked = [question, *decompose(question)]
-    return max(span.score for each in asked for span in reader.read(each, passages))
+def signs_of(spans: Sequence[Span], sources: Sequence[Source]) -> Signs | None:
+    """The best span's score and the best sentence's logit; None where no cross-encoder read the sources."""
+    logits = [each.logit for source in sources for each in source.sentences if each.logit is not None]
+    return Signs(max(span.score for span in spans), max(logits)) if logits else None
 
 
 def reason(found: Answerability) -> str:

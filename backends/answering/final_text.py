@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from backends.answering.answerability import Abstainer
-from backends.answering.pointed_words import gives_way, pointed_words
+from backends.answering.pointed_words import gives_way, holds, pointed_words
 from backends.answering.support_text import is_unsure, support
 from backends.datatypes import Event, Finished, Source, Token
 from backends.language.prompts import NOT_IN_DOCUMENTS
@@ -20,13 +20,16 @@ def final_text(
     written: Iterator[Event], question: str, sources: Sequence[Source], abstainer: Abstainer | None
 ) -> Iterator[Event]:
     """The events as they are told; without an `abstainer` nothing is declined or pointed at."""
-    doubts = abstainer.doubts(question, sources) if abstainer is not None else None
-    pointed = pointed_words(question, sources, abstainer.reader) if abstainer is not None else None
+    spans = abstainer.read(question, sources) if abstainer is not None else []
+    doubts = abstainer.doubts(spans, sources) if abstainer is not None else None
+    pointed = pointed_words(spans, sources) if abstainer is not None else None
     held = doubts is not None or pointed is not None
     said: list[str] = []
     for event in written:
         if isinstance(event, Token):
             said.append(event.text)
+            if held and doubts is None and pointed is not None and holds(_whole_words(said), pointed):
+                held, event = False, Token("".join(said))
             if held:
                 continue
         elif isinstance(event, Finished):
@@ -41,3 +44,8 @@ def final_text(
             if is_unsure(event):
                 yield from (Token(f" {sentence}") for sentence in support(question, text, sources))
         yield event
+
+
+def _whole_words(said: Sequence[str]) -> str:
+    """What was written so far, without its last word, which may go on."""
+    return "".join(said).rpartition(" ")[0]

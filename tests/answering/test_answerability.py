@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from backends.answering.answerability import RULE, Abstainer, AbstentionRule, Signs, log_odds, passage_of
+from backends.answering.answerability import (
+    RULE,
+    Abstainer,
+    AbstentionRule,
+    Signs,
+    log_odds,
+    passage_of,
+    signs_of,
+)
 from backends.answering.final_text import final_text
 from backends.datatypes import Chunk, Event, Finished, Hit, Sentence, Source, Stage, Token, Usage, UserError
 from backends.language.prompts import NOT_IN_DOCUMENTS
@@ -22,14 +30,13 @@ QUESTION = "How long do refunds take?"
 class FakeReader:
     """Every passage scores the same, or what its question says."""
 
-    def __init__(self, score: float, by_question: dict[str, float] | None = None) -> None:
-        self.score, self.by_question = score, by_question or {}
+    def __init__(self, score: float) -> None:
+        self.score = score
         self.seen: list[str] = []
 
     def read(self, question: str, passages: Sequence[str]) -> list[Span]:
         self.seen += passages
-        score = self.by_question.get(question, self.score)
-        return [Span(0, 1, p[:1], score, 1 / (1 + math.exp(score))) for p in passages]
+        return [Span(0, 1, p[:1], self.score, 1 / (1 + math.exp(self.score))) for p in passages]
 
 
 def source(logit: float | None) -> Source:
@@ -84,12 +91,15 @@ def test_nothing_is_decided_without_all_signs_and_a_refusal_stays_without_a_reas
     assert said.startswith(text) and finished.warnings == ()  # sentences may follow
 
 
-def test_of_a_question_in_parts_the_best_part_counts() -> None:
-    asked = "How long do refunds take and who pays the postage of returns?"
-    reader = FakeReader(-5.0, {"How long do refunds take?": 4.0})
-    signs = Abstainer(reader, EVEN).signs(asked, [source(1.0), source(3.0)])
-    assert signs == Signs(4.0, 3.0)
+def test_the_best_span_and_the_best_sentence_are_the_signs_and_sources_are_read_once() -> None:
+    reader = FakeReader(4.0)
+    sources = [source(1.0), source(3.0)]
+    spans = Abstainer(reader, EVEN).read(QUESTION, sources)
+    assert signs_of(spans, sources) == Signs(4.0, 3.0) and signs_of([], []) is None
     assert reader.seen[0] == passage_of(source(1.0)) == "Returns. Money. Back: Refunds take 14 days."
+    again = FakeReader(4.0)
+    list(final_text(events(0.5), QUESTION, sources, Abstainer(again, EVEN)))
+    assert len(again.seen) == 2
 
 
 def test_more_of_any_sign_speaks_for_an_answer() -> None:

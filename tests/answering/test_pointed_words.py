@@ -85,3 +85,22 @@ def test_where_the_reader_finds_nothing_words_come_as_they_are_written() -> None
     reader = PointingReader("a word of neither")
     made = final_text(written(), "How high?", SOURCES, Abstainer(reader, NEVER_DECLINES))
     assert next(made) == Token("300 ")
+
+
+def test_words_come_as_soon_as_they_say_what_is_pointed_at() -> None:
+    def written() -> Iterator[Event]:
+        yield from (Token("2 m"), Token(" above"))
+        raise AssertionError("the answer was held back though it stands")
+
+    made = final_text(written(), "How high?", SOURCES, Abstainer(PointingReader("2 m"), NEVER_DECLINES))
+    assert next(made) == Token("2 m above")
+
+
+def test_a_word_that_may_go_on_is_not_yet_the_word_pointed_at() -> None:
+    def written() -> Iterator[Event]:
+        yield from (Token("2 m"), Token("iles"), Token(" of wall"), Token(". [1]"))
+        yield Finished(Usage(9, 3), "p", "m", None, confidence=0.5)
+
+    reader = PointingReader("2 m")
+    made = list(final_text(written(), "How high?", SOURCES, Abstainer(reader, NEVER_DECLINES)))
+    assert made[0] == Token("2 m. [1]")
