@@ -3,7 +3,7 @@
 Enters: a question, an answer as written, its citations, a library to search. Leaves: `Checks`. The library is
 searched with the question and with the answer's own statement; of the sentences found, those that state the
 answer are held against those that answer the question best, as the cross-encoder and the span reader judge
-them. One logistic rule over these findings, fitted by models/fit_checks.py, gives the probability that the
+them. One logistic rule over these findings, fitted by `benchmarks.labels`, gives the probability that the
 answer is right. It knows no backend and runs no language model.
 """
 

@@ -30,6 +30,17 @@ PAGES = {
 
 
 def findings(page: Page) -> list[str]:
+    """What stays wrong: text that is drawn anew is pale for a moment, longer on a busy machine."""
+    found = _findings_now(page)
+    for _ in range(10):
+        if not found:
+            break
+        page.wait_for_timeout(500)
+        found = _findings_now(page)
+    return found
+
+
+def _findings_now(page: Page) -> list[str]:
     """Serious and critical findings, and headings out of order, each with where it is."""
     found: dict[str, Any] = page.evaluate(RULES)
     return [
