@@ -90,21 +90,22 @@ class Abstainer:
     reader: Reader
     rule: AbstentionRule
 
-    def read(self, question: str, sources: Sequence[Source]) -> list[Span]:
-        """The span of each source that answers best, in their order."""
-        return self.reader.read(question, [passage_of(each) for each in sources])
+    def signs(self, question: str, sources: Sequence[Source]) -> Signs | None:
+        """The best span's score and the best sentence's logit; None where no cross-encoder read sources."""
+        logits = [each.logit for source in sources for each in source.sentences if each.logit is not None]
+        if not logits:
+            return None
+        spans = self.reader.read(question, [passage_of(each) for each in sources])
+        return Signs(max(span.score for span in spans), max(logits))
 
     def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
         """The characters of a passage that answer; None where it rather does not."""
         [span] = self.reader.read(question, [passage])
         return (span.start, span.end) if span.no_answer < MOST_DOUBT else None
 
-    def doubts(self, spans: Sequence[Span], sources: Sequence[Source]) -> Signs | None:
-        """The signs, where some confidence of the model could make it decline; else None.
-
-        None as well where no cross-encoder read the sources.
-        """
-        signs = signs_of(spans, sources)
+    def doubts(self, question: str, sources: Sequence[Source]) -> Signs | None:
+        """The signs, where some confidence of the model could make it decline; else None."""
+        signs = self.signs(question, sources)
         return None if signs is None or self.rule.answers_anyhow(signs) else signs
 
     def declined(self, said: str, event: Finished, signs: Signs) -> Finished | None:
@@ -116,12 +117,6 @@ class Abstainer:
             return None
         found = self.rule.judge(signs, event.confidence)
         return replace(event, warnings=(*event.warnings, reason(found))) if found.declines else None
-
-
-def signs_of(spans: Sequence[Span], sources: Sequence[Source]) -> Signs | None:
-    """The best span's score and the best sentence's logit; None where no cross-encoder read the sources."""
-    logits = [each.logit for source in sources for each in source.sentences if each.logit is not None]
-    return Signs(max(span.score for span in spans), max(logits)) if logits else None
 
 
 def reason(found: Answerability) -> str:

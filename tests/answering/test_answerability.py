@@ -16,7 +16,6 @@ from backends.answering.answerability import (
     Signs,
     log_odds,
     passage_of,
-    signs_of,
 )
 from backends.answering.final_text import final_text
 from backends.datatypes import Chunk, Event, Finished, Hit, Sentence, Source, Stage, Token, Usage, UserError
@@ -94,8 +93,8 @@ def test_nothing_is_decided_without_all_signs_and_a_refusal_stays_without_a_reas
 def test_the_best_span_and_the_best_sentence_are_the_signs_and_sources_are_read_once() -> None:
     reader = FakeReader(4.0)
     sources = [source(1.0), source(3.0)]
-    spans = Abstainer(reader, EVEN).read(QUESTION, sources)
-    assert signs_of(spans, sources) == Signs(4.0, 3.0) and signs_of([], []) is None
+    assert Abstainer(reader, EVEN).signs(QUESTION, sources) == Signs(4.0, 3.0)
+    assert Abstainer(reader, EVEN).signs(QUESTION, []) is None
     assert reader.seen[0] == passage_of(source(1.0)) == "Returns. Money. Back: Refunds take 14 days."
     again = FakeReader(4.0)
     list(final_text(events(0.5), QUESTION, sources, Abstainer(again, EVEN)))
