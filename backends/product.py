@@ -24,6 +24,7 @@ from backends.answering.asked_question import (
     check_question,
     what_can_be_asked,
 )
+from backends.answering.backend import Backend
 from backends.answering.checks import WrittenAnswer, check
 from backends.answering.evidence import PassageSearch as Finder
 from backends.answering.evidence import evidence_for
@@ -37,7 +38,6 @@ from backends.datatypes import (
     BACKEND_NAMES,
     Answer,
     AnswerEvent,
-    Backend,
     BackendName,
     CatalogueEntry,
     Checks,

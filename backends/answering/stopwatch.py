@@ -16,6 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from backends.answering.asked_question import as_question
+from backends.answering.backend import Backend
 from backends.answering.checks import WrittenAnswer
 from backends.answering.citations import PageOf, resolve_citations, source_record
 from backends.answering.groundedness import UNGROUNDED, groundedness
@@ -23,7 +24,6 @@ from backends.costs.price_book import PriceBook
 from backends.datatypes import (
     Answer,
     AnswerEvent,
-    Backend,
     Checks,
     Citation,
     Event,

@@ -82,7 +82,7 @@ class LlamaDecoder:
         self.key_heads = config.num_key_value_heads or self.heads
         self.width = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         self.eps = config.rms_norm_eps
-        self._embedding = network.get_input_embeddings().weight.detach()
+        self._embedding = network.model.embed_tokens.weight.detach()
         self._norm = network.model.norm.weight.detach()
         head = network.lm_head.weight
         self._head: Projection
