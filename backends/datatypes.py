@@ -1,4 +1,4 @@
-"""The records that travel between modules, and the Backend protocol.
+"""The records that travel between modules.
 
 Everything here is small, frozen and knows nothing else of ours. The field names of `Answer`,
 `Citation` and `Source` are the public JSON contract: a rename breaks other people's programs.
@@ -6,10 +6,10 @@ Everything here is small, frozen and knows nothing else of ours. The field names
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 BackendName = Literal["rag", "fine_tuned", "hybrid", "base"]
 BACKEND_NAMES: tuple[BackendName, ...] = ("rag", "fine_tuned", "hybrid", "base")
@@ -377,17 +377,6 @@ class Prompt:
 
 
 AnswerEvent = Token | Evidence | Prompt | Answer  # an answer's stream ends with its `Answer`
-
-
-class Backend(Protocol):
-    """One way to answer. It reports stages and never times itself: `answering.stopwatch` holds the clock."""
-
-    @property
-    def name(self) -> BackendName: ...
-
-    def run(self, question: str, settings: Any) -> Iterator[Event]:
-        """Yield events, ending with exactly one `Finished`. Raises UserError when it cannot answer."""
-        ...
 
 
 # --- questions and training rows -----------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
@@ -24,6 +24,7 @@ from backends.answering.asked_question import (
     check_question,
     what_can_be_asked,
 )
+from backends.answering.backend import Backend
 from backends.answering.checks import WrittenAnswer, check
 from backends.answering.evidence import PassageSearch as Finder
 from backends.answering.evidence import evidence_for
@@ -37,8 +38,8 @@ from backends.datatypes import (
     BACKEND_NAMES,
     Answer,
     AnswerEvent,
-    Backend,
     BackendName,
+    CatalogueEntry,
     Checks,
     Evidence,
     Filters,
@@ -265,6 +266,19 @@ class Triptych:
         """Ready, untrained (no adapter for this model), stale (documents changed since it learned them) or
         withheld: weights have no roles, so a role is answered only by those that learned what it may read.
         """
+        return self._status(name, settings, self._entries)
+
+    def statuses(self, settings: Settings | None = None) -> dict[BackendName, Status]:
+        """What `status` says of every backend; the catalogue is read at most once."""
+        entries = cache(self._entries)
+        return {name: self._status(name, settings, entries) for name in BACKEND_NAMES}
+
+    def _entries(self) -> dict[str, CatalogueEntry]:
+        return {entry.name: entry for entry in self.library.catalogue(self.role)}
+
+    def _status(
+        self, name: BackendName, settings: Settings | None, entries: Callable[[], dict[str, CatalogueEntry]]
+    ) -> Status:
         if name not in ("fine_tuned", "hybrid"):
             return Status("ready")
         try:
@@ -278,7 +292,7 @@ class Triptych:
         if adapter is None:
             what = "fine-tuned" if name == "fine_tuned" else "hybrid"
             return Status("untrained", f"There is no {what} adapter for the model {model.name}: train one.")
-        documents = {entry.name: entry for entry in self.library.catalogue(self.role)}
+        documents = entries()
         current = {name: document.content_hash for name, document in documents.items()}
         if self.role is not None and any(seen.name not in current for seen in adapter.card.documents):
             return Status(

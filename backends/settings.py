@@ -11,7 +11,6 @@ import os
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 from pydantic import Field, ValidationError, model_validator
@@ -131,7 +130,7 @@ def stored_settings(path: Path, known: Collection[str]) -> dict[str, JsonValue]:
     return stored
 
 
-def make_settings(**given: Any) -> Settings:
+def make_settings(**given: JsonValue) -> Settings:
     """Settings from the given values (None = not given) over environment, file and defaults.
 
     Raises UserError with one clear sentence when a value does not fit.

@@ -34,7 +34,8 @@ from backends.answering.answerability import (
     log_odds,
     passage_of,
 )
-from backends.datatypes import Backend, BackendName, Evidence, Finished, Question, Token
+from backends.answering.backend import Backend
+from backends.datatypes import BackendName, Evidence, Finished, Question, Token
 from backends.evaluation.metrics import contains_answer
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.statistics import wilson_interval

@@ -214,7 +214,9 @@ def test_who_is_stopped_before_is_not_asked(triptych: Triptych) -> None:
         triptych.answer(QUESTION, "base", stop=stop)
 
 
-def test_an_adapter_is_stale_once_its_documents_change(home: Path, tmp_path: Path) -> None:
+def test_an_adapter_is_stale_once_its_documents_change(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     documents = shutil.copytree(home / "documents", tmp_path / "documents")
     triptych = open_triptych(home, documents, tmp_path / "workspace")
     learned = triptych.library.get("returns.md")
@@ -233,6 +235,12 @@ def test_an_adapter_is_stale_once_its_documents_change(home: Path, tmp_path: Pat
         "The adapter fine_tuned learned documents that have changed or are gone here: "
         "returns.md (learned version 1, now another)."
     )
+    read, real = [], later.library.catalogue
+    monkeypatch.setattr(later.library, "catalogue", lambda role: read.append(role) or real(role))
+    assert later.statuses() == {name: later.status(name) for name in BACKEND_NAMES}
+    del read[:]
+    assert later.statuses()["fine_tuned"] == status
+    assert len(read) == 1  # the hybrid's adapter is asked of the same reading
     assert status.reason in later.answer(QUESTION, "fine_tuned").warnings
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from backends.answering.part_by_part import answered_parts
 from backends.answering.short_answers import (
@@ -66,7 +66,7 @@ class Searcher(Protocol):
 
     def best_sentences(
         self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True
-    ) -> tuple[list[Found], Any]:
+    ) -> tuple[list[Found], object]:
         """The sentences of these hits that fit best, and how well the best one does."""
         ...
 

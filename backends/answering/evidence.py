@@ -56,7 +56,11 @@ class PassageSearch(Protocol):
 def find_evidence(
     question: str, retriever: PassageSearch, model: Model, settings: Settings
 ) -> Generator[Event, None, Evidence]:
-    """Yield the retrieval events of one question; the generator's return value is the `Evidence`."""
+    """Yield the retrieval events of one question; the generator's return value is the `Evidence`.
+
+    `PartByPart` asks most questions of several parts one part at a time. Those that are asked whole, because
+    their answer is one JSON value, are also looked up part by part here.
+    """
     budget = evidence_budget(question, model, settings)
     searching = not settings.whole_documents
     parts = decompose(question) if searching and settings.multi_step else []

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from backends.datatypes import Backend, BackendName, Event, Evidence, Finished, Source, Token, Usage
+from backends.answering.backend import Backend
+from backends.datatypes import BackendName, Event, Evidence, Finished, Source, Token, Usage
 from backends.language.answer_text import is_abstention
 from backends.retrieval.comparisons import compared
 from backends.retrieval.decompose import decompose

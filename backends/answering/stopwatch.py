@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from backends.answering.asked_question import as_question
+from backends.answering.backend import Backend
 from backends.answering.checks import WrittenAnswer
 from backends.answering.citations import PageOf, resolve_citations, source_record
 from backends.answering.groundedness import UNGROUNDED, groundedness
@@ -23,7 +24,6 @@ from backends.costs.price_book import PriceBook
 from backends.datatypes import (
     Answer,
     AnswerEvent,
-    Backend,
     Checks,
     Citation,
     Event,
@@ -156,10 +156,15 @@ def stream(
 
 
 def answer(
-    backend: Backend, question: Question | str, settings: Settings, *, context: AnswerContext, **options: Any
+    backend: Backend,
+    question: Question | str,
+    settings: Settings,
+    *,
+    context: AnswerContext,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Answer:
     """The record alone; the same options as `stream`."""
-    for event in stream(backend, question, settings, context=context, **options):
+    for event in stream(backend, question, settings, context=context, clock=clock):
         if isinstance(event, Answer):
             return event
     raise RuntimeError(f"backend {backend.name} ended without an answer")

@@ -172,11 +172,11 @@ def gguf(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Write the model and adapters as GGUF for llama.cpp and Ollama, with Modelfiles and a models.toml."""
-    from backends.language.generation import LanguageModel
+    from backends.product import shared_model
     from backends.training.serving_files import ServedBase, write_files
 
     known = _known(workspace)
-    model = LanguageModel.load(settings_of(**given).model)
+    model = shared_model(settings_of(**given).model)
     active = [known.active(kind, model.fingerprint) for kind in ("fine_tuned", "hybrid")]
     chosen = [known.get(name) for name in names] if names else [each for each in active if each]
     served = write_files(to, ServedBase.of(model), chosen)
@@ -205,13 +205,13 @@ def take_in(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Take in an adapter; pickled weights and those of another base model are refused."""
-    from backends.language.generation import LanguageModel
+    from backends.product import shared_model
     from backends.training.adapter_exchange import import_adapter
 
     if not source.exists():
         raise UserError(f"There is no file or folder {source}.")
     known = _known(workspace)
-    base = LanguageModel.load(settings_of(**given).model)
+    base = shared_model(settings_of(**given).model)
     adapter = import_adapter(known, source, name, "hybrid" if hybrid else "fine_tuned", base)
     typer.echo(
         f"{adapter.name} fits {base.name}; `triptych adapters activate {adapter.name}` lets it answer."

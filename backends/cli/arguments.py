@@ -19,6 +19,7 @@ from backends.datatypes import (
     BackendName,
     Chunking,
     JsonObject,
+    JsonValue,
     Question,
     RetrievalMode,
     UserError,
@@ -115,7 +116,7 @@ def takes_settings(*names: str) -> Callable[[Callable[..., None]], Callable[...,
             options = (own.replace(name=n, default=None, annotation=_option(n)) for n in chosen)
             parameters += options if own.name == "given" else (own,)
 
-        def called(**typed: Any) -> None:
+        def called(**typed: JsonValue) -> None:
             verb(given={name: typed.pop(name) for name in chosen}, **typed)
 
         called.__name__, called.__doc__ = verb.__name__, verb.__doc__
@@ -146,7 +147,7 @@ def use_workspace(given: Path | None) -> Path:
     return folder
 
 
-def settings_of(**given: Any) -> Settings:
+def settings_of(**given: JsonValue) -> Settings:
     """Settings with these values given on the command line."""
     from backends.settings import make_settings
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -134,11 +134,13 @@ class Asking:
         self.failed = 0
         self.began = time.monotonic()
 
-    def run(self, open_: Any, questions: Sequence[Question], arms: Sequence[AskedArm]) -> int:
+    def run(
+        self, open_: Callable[[], Triptych], questions: Sequence[Question], arms: Sequence[AskedArm]
+    ) -> int:
         """Number of answers that failed. An interruption loses only the answer being made."""
 
         with interruptible(lambda: f"{self.done} of {self.total} answers were made and printed."):
-            triptych: Triptych = open_()
+            triptych = open_()
             self.began = time.monotonic()
             for question in questions:
                 answers = {

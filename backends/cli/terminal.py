@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from types import FrameType, TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 import typer
 from rich.console import Console
@@ -71,7 +71,7 @@ class Output:
     ) -> None:
         self._redirect.__exit__(kind, error, trace)
 
-    def row(self, record: Any) -> None:
+    def row(self, record: object) -> None:
         """One JSON line, flushed at once: what is printed stays when the program is interrupted."""
         line = json.dumps(plain(record), ensure_ascii=False, allow_nan=False)
         # U+2028 and U+2029 are line ends to some readers; escaped, a row is one line for everybody.
@@ -79,7 +79,7 @@ class Output:
         self._stream.write(line + "\n")
         self._stream.flush()
 
-    def record(self, record: Any) -> None:
+    def record(self, record: object) -> None:
         """A record as a JSON row, or for people as `name: value` lines."""
         if self.as_json:
             self.row(record)
@@ -89,14 +89,14 @@ class Output:
             self.text(f"{name.replace('_', ' ')}: {'-' if shown in (None, '') else shown}")
         self.text("")
 
-    def text(self, *parts: Any) -> None:
+    def text(self, *parts: object) -> None:
         """Lines for people; `rich` renderables or plain strings (never markup: texts may hold brackets)."""
         for part in parts:
             self._console.print(part, markup=False, soft_wrap=not isinstance(part, Table))
         self._stream.flush()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> Table:
     """A plain table; columns named in `numbers` are right-aligned."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -198,7 +198,7 @@ def printing(as_json: bool) -> Iterator[tuple[Output, ProgressLine]]:
 
 
 @contextmanager
-def interruptible(account: Any = lambda: "") -> Iterator[None]:
+def interruptible(account: Callable[[], str] = lambda: "") -> Iterator[None]:
     """Ctrl-C and SIGTERM end the verb in order: what is printed stays, one sentence says how far it got."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -27,6 +27,7 @@ import numpy as np
 from backends.datatypes import CatalogueEntry, Chunk, Document, HistoryEntry, Page, UserError
 from backends.system.files import sync
 
+Row = Sequence[Any]  # what SQLite gives: its types belong to values, not to columns
 SCHEMA_VERSION = 3
 SCHEMES_KEPT = 6  # ways to cut a document whose passages are kept; others take a moment to cut again
 # Files as they came, of the formats that can be shown as pictures; what came in before has none.
@@ -301,9 +302,9 @@ class Workspace:
         row = self._one(collection, name, version, f"substr(text, {start + 1}, {max(0, end - start)})")
         return str(row[0]) if row else None
 
-    def _one(self, collection: str, name: str, version: int | None, columns: str) -> tuple[Any, ...] | None:
+    def _one(self, collection: str, name: str, version: int | None, columns: str) -> Row | None:
         which = "current" if version is None else "version = ?"
-        row: tuple[Any, ...] | None = (
+        row: Row | None = (
             self.connection()
             .execute(
                 f"SELECT {columns} FROM documents WHERE collection = ? AND name = ? AND {which}",
@@ -727,7 +728,7 @@ def _create(db: sqlite3.Connection, schema: str) -> None:
         db.execute(statement)
 
 
-def _entry(row: Sequence[Any]) -> CatalogueEntry:
+def _entry(row: Row) -> CatalogueEntry:
     name, version, title, kind, content_hash, pages, roles, tags, date, source, language, notes = row
     try:
         return CatalogueEntry(
@@ -751,6 +752,6 @@ def _entry(row: Sequence[Any]) -> CatalogueEntry:
         ) from error
 
 
-def _document(row: Sequence[Any]) -> StoredDocument:
+def _document(row: Row) -> StoredDocument:
     identifier, text, *described = row
     return StoredDocument(identifier, Document(text=text, **vars(_entry(described))))

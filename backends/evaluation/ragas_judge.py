@@ -13,13 +13,15 @@ import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from backends.datatypes import JsonObject, UserError
 from backends.evaluation.judging import Endpoint, Sample, UnreadableVerdict
 
 if TYPE_CHECKING:
     import numpy as np
+
+T = TypeVar("T")
 
 TIMEOUT_SECONDS = 120.0
 LONGEST_VERDICT = 4096  # tokens; a truncated verdict cannot be read
@@ -96,12 +98,13 @@ class RagasJudge:
         return {key: value for key, value in values.items() if math.isfinite(value)}
 
 
-async def _all_of(asked: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+async def _all_of(asked: Sequence[Coroutine[object, object, T]]) -> list[T]:
     """Their results once all have ended; the first error, if one failed."""
-    results = await asyncio.gather(*asked, return_exceptions=True)
-    for result in results:
+    results: list[T] = []
+    for result in await asyncio.gather(*asked, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+        results.append(result)
     return results
 
 

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from backends.datatypes import Answer, BackendName, JsonObject, JsonValue, Question, UserError
 from backends.evaluation.archive import Archive, Arm, Entry, Run, RunRecord, Setting
@@ -233,7 +233,7 @@ class _Worker:
 
 def groups(arms: Sequence[Arm]) -> list[list[Arm]]:
     """Arms that search the same index, in order of their first."""
-    made: dict[tuple[Any, ...], list[Arm]] = {}
+    made: dict[tuple[JsonValue, ...], list[Arm]] = {}
     for arm in arms:
         made.setdefault(tuple(arm.settings.get(field) for field in INDEXED_BY), []).append(arm)
     return list(made.values())

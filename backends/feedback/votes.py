@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from backends.datatypes import TrainingRow
 from backends.evaluation.statistics import wilson_interval
@@ -128,7 +127,7 @@ class Votes:
             db.close()
 
 
-def _vote(row: Sequence[Any]) -> Vote:
+def _vote(row: tuple[str, str, str, int, str]) -> Vote:
     round_id, question, choice, blind, answers = row
     given = tuple(
         VotedAnswer(a["backend"], a["text"], tuple(source["document"] for source in a["sources"]))

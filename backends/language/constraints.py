@@ -24,7 +24,7 @@ import llguidance.hf
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 
-from backends.datatypes import JsonObject, UserError
+from backends.datatypes import JsonObject, JsonValue, UserError
 
 Schema = JsonObject
 
@@ -248,9 +248,9 @@ def _one_line(problem: object) -> str:
     return " ".join(str(problem).split())[:200].rstrip(" .")
 
 
-def _parts(schema: Schema) -> list[Any]:
+def _parts(schema: Schema) -> list[JsonValue]:
     """The schemas and values directly within this one."""
-    found: list[Any] = []
+    found: list[JsonValue] = []
     for name, value in schema.items():
         if name in ("properties", "$defs", "definitions"):
             found += value.values()

@@ -13,21 +13,26 @@ import json
 import re
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 import openai
-from openai import Omit, OpenAI
+from openai import Omit, OpenAI, Stream
 from tokenizers import Tokenizer
 
 from backends.datatypes import Finished, JsonObject, Stage, Token, Usage, UserError
 from backends.language.models_file import ServedModel
 from backends.language.protocol import Messages
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+    Chunks = Stream[ChatCompletionChunk] | list[ChatCompletion]  # pieces, or the answer in one
 
 CONNECT_SECONDS = 10.0
 FIRST_PAUSE = 0.5  # seconds before the second try; doubled for each further one
@@ -65,7 +70,7 @@ class _Reply:
     warnings: list[str] = field(default_factory=list)
     stopped: bool = False
 
-    def take(self, chunk: Any) -> str:
+    def take(self, chunk: ChatCompletionChunk | ChatCompletion) -> str:
         """The text of a chunk, or of a whole completion."""
         if chunk.usage is not None:
             self.usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
@@ -172,7 +177,7 @@ class EndpointModel:
 
     def _ask(
         self, request: JsonObject, stop: threading.Event | None
-    ) -> Generator[Stage, None, Iterable[Any] | None]:
+    ) -> Generator[Stage, None, Chunks | None]:
         """Send the request until the server begins to answer.
 
         The generator's return value is the answer's chunks, None when stopped. Raises UserError when no try
@@ -191,7 +196,7 @@ class EndpointModel:
                 return None
         raise AssertionError("the last try returns or raises")
 
-    def _send(self, request: JsonObject) -> Iterable[Any]:
+    def _send(self, request: JsonObject) -> Chunks:
         """The answer's chunks. An optional field that the server refuses by name is left out from then on."""
         while True:
             try:
@@ -203,7 +208,7 @@ class EndpointModel:
                     raise
                 self._refused.add(named[0])
 
-    def _send_once(self, request: JsonObject) -> Iterable[Any]:
+    def _send_once(self, request: JsonObject) -> Chunks:
         fields = {name: value for name, value in request.items() if name not in self._refused}
         if "max_tokens" in self._refused and "max_tokens" in request:
             fields["max_completion_tokens"] = request["max_tokens"]
@@ -224,13 +229,13 @@ class EndpointModel:
                 f"{self.served.address} sends a web page and no answer: is the address right? "
                 "It usually ends in /v1."
             )
-        chunks: Iterable[Any] = raw.parse()
+        chunks: Chunks = raw.parse()
         return chunks
 
     # --- reading -----------------------------------------------------------------------------------
 
     def _read(
-        self, chunks: Iterable[Any], reply: _Reply, max_tokens: int, stop: threading.Event | None
+        self, chunks: Chunks, reply: _Reply, max_tokens: int, stop: threading.Event | None
     ) -> Iterator[Token]:
         """The pieces as they come; what ends an answer too early is told in the reply's warnings."""
         end = time.monotonic() + self.served.longest
@@ -255,7 +260,7 @@ class EndpointModel:
                 self._broke_off(reply, "it ended without saying that it was complete")
         finally:
             if not isinstance(chunks, list):
-                chunks.close()  # type: ignore[attr-defined]  # of openai.Stream
+                chunks.close()
 
     def _broke_off(self, reply: _Reply, why: str) -> None:
         if not any(piece.strip() for piece in reply.text):
@@ -313,7 +318,7 @@ class EndpointModel:
         return f"{text[:200]}" if text.endswith(".") else f"{text[:200]}."
 
 
-def _completion(body: bytes) -> Any:
+def _completion(body: bytes) -> ChatCompletion:
     """A whole completion that came although pieces were asked for."""
     from openai.types.chat import ChatCompletion
 

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
@@ -22,6 +21,8 @@ from jinja2 import TemplateError
 from backends.datatypes import Finished, JsonObject, Token, Usage, UserError
 from backends.language.constraints import SchemaConstraint, Vocabulary, read_vocabulary
 from backends.language.loading import (
+    CausalModel,
+    Tokenizer,
     adapter_fingerprint,
     context_length,
     load_pretrained,
@@ -51,7 +52,9 @@ Allow = Callable[[Sequence[int]], list[int] | None]  # answer so far -> token id
 class LanguageModel:
     """A causal model ready to answer; every method may be called from any thread."""
 
-    def __init__(self, name: str, folder: str, model: Any, tokenizer: Any, fingerprint: str) -> None:
+    def __init__(
+        self, name: str, folder: str, model: CausalModel, tokenizer: Tokenizer, fingerprint: str
+    ) -> None:
         self.name = name
         self.folder = folder  # what from_pretrained takes: a folder, or an id in the local cache
         self.fingerprint = fingerprint
@@ -73,7 +76,9 @@ class LanguageModel:
         source = locate_model(model)
         network, tokenizer = load_pretrained(source, serving_dtype())
         fingerprint = model_fingerprint(source, network)
-        return cls(model_name(model), source, network.to(device()).eval(), tokenizer, fingerprint)
+        return cls(
+            model_name(model), source, CausalModel.to(network, device()).eval(), tokenizer, fingerprint
+        )
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a piece of text, without markers around it."""
@@ -199,7 +204,7 @@ class LanguageModel:
 # --- prompts and tokens --------------------------------------------------------------------------
 
 
-def render(tokenizer: Any, messages: Messages) -> str:
+def render(tokenizer: Tokenizer, messages: Messages) -> str:
     """The chat template applied; text that looks like one of the model's own markers is broken up first,
 
     because a question or a document must not be able to open a turn of its own.
@@ -216,7 +221,7 @@ def render(tokenizer: Any, messages: Messages) -> str:
         return str(tokenizer.apply_chat_template([first, *rest], tokenize=False, add_generation_prompt=True))
 
 
-def without_special(tokenizer: Any, text: str) -> str:
+def without_special(tokenizer: Tokenizer, text: str) -> str:
     """The text with every special token parted by a space, so that it is text like any other."""
     for marker in tokenizer.all_special_tokens:
         if marker in text:
@@ -224,7 +229,7 @@ def without_special(tokenizer: Any, text: str) -> str:
     return text
 
 
-def encode(tokenizer: Any, text: str) -> list[int]:
+def encode(tokenizer: Tokenizer, text: str) -> list[int]:
     """Token ids. The fast tokenizer is called directly: its Python wrapper is not safe across threads."""
     fast = getattr(tokenizer, "backend_tokenizer", None)
     if fast is not None:
@@ -235,7 +240,7 @@ def encode(tokenizer: Any, text: str) -> list[int]:
 class TextStream:
     """Turns tokens into text piece by piece; a character whose bytes are incomplete waits for the rest."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         # Tokens already shown stay in front: some tokenizers write a token differently at the start.
         self._shown: list[int] = []
@@ -309,7 +314,7 @@ def _choose(
     return chosen if allowed is None else allowed[chosen]
 
 
-def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+def end_tokens(model: CausalModel, tokenizer: Tokenizer) -> frozenset[int]:
     """Every token that closes an answer: the model's own ends and the usual chat ends it knows."""
     found: set[int] = set()
     for owner in (model.config, getattr(model, "generation_config", None), tokenizer):

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from gguf import (
@@ -172,7 +171,7 @@ def _word_splitting(tokenizer: JsonObject, folder: Path) -> str:
     raise UserError(f"The tokenizer of {folder.name} is none that is written as GGUF here: {CONVERTERS}.")
 
 
-def _token_text(given: Any) -> str:
+def _token_text(given: JsonValue) -> str:
     return str(given.get("content", "")) if isinstance(given, dict) else str(given or "")
 
 

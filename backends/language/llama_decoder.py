@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaForCausalLM
+
+    from backends.language.loading import CausalModel
 
 PROMPT_STEP = 32  # tokens; prompts are read in lengths of multiples of this: kernels are made anew for each
 
@@ -27,7 +32,7 @@ class Projection:
     scales: torch.Tensor
 
     @classmethod
-    def joined(cls, *weights: torch.nn.Parameter) -> Projection:
+    def joined(cls, *weights: torch.Tensor) -> Projection:
         """Matrices that take the same input, one below the other."""
         weight = torch.cat([each.detach() for each in weights]) if len(weights) > 1 else weights[0].detach()
         start = 0
@@ -70,15 +75,16 @@ class KeyValueCache:
 class LlamaDecoder:
     """The forward pass of one network on a processor; safe to use from several threads."""
 
-    def __init__(self, network: Any, beside: LlamaDecoder | None = None) -> None:
+    def __init__(self, network: LlamaForCausalLM, beside: LlamaDecoder | None = None) -> None:
         """`beside` decodes a network with the same embeddings: they are then kept once."""
         config = network.config
-        self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
+        self.heads = config.num_attention_heads
+        self.key_heads = config.num_key_value_heads or self.heads
         self.width = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         self.eps = config.rms_norm_eps
-        self._embedding = network.get_input_embeddings().weight.detach()
+        self._embedding = network.model.embed_tokens.weight.detach()
         self._norm = network.model.norm.weight.detach()
-        head = network.get_output_embeddings().weight
+        head = network.lm_head.weight
         self._head: Projection
         if beside is not None and beside._head.weight.data_ptr() == head.data_ptr():
             self._head = beside._head
@@ -88,7 +94,7 @@ class LlamaDecoder:
         self._rotary = network.model.rotary_emb
 
     @staticmethod
-    def fits(network: Any) -> bool:
+    def fits(network: CausalModel) -> TypeGuard[LlamaForCausalLM]:
         """Whether this network is a Llama on a processor, with nothing that this pass leaves out."""
         config = network.config
         plain_rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default") == "default"
@@ -166,7 +172,7 @@ def _rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.
     return heads * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-def _layer(layer: Any) -> Layer:
+def _layer(layer: LlamaDecoderLayer) -> Layer:
     attention, feed = layer.self_attn, layer.mlp
     return Layer(
         layer.input_layernorm.weight.detach(),

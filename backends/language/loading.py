@@ -15,24 +15,35 @@ import math
 import os
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from backends.datatypes import JsonValue, UserError
 from backends.language import base_model
 from backends.system.hardware import device, free_memory
 
+CausalModel = PreTrainedModel
+Tokenizer = PreTrainedTokenizerBase
+
 EMBEDDED, UNTUNED = "embedded", "embedded-untuned"
 SAMPLES, SAMPLE_BYTES = 32, 1 << 16  # places and bytes of a weights file that its fingerprint reads
+PACKS = "support_avx512bf16_for_cpu"  # an attribute of bitsandbytes' layers
 log = logging.getLogger(__name__)
 
 
-def context_length(config: Any) -> int:
+def context_length(config: PreTrainedConfig) -> int:
     """Most tokens, prompt and answer together, that the model reads."""
     return int(getattr(config.get_text_config(), "max_position_embeddings", None) or 2048)
 
@@ -63,7 +74,7 @@ def locate_model(model: str | Path) -> str:
 
 def load_pretrained(
     source: str, dtype: torch.dtype, attention: str = "sdpa", *, four_bits: bool = False
-) -> tuple[Any, Any]:
+) -> tuple[CausalModel, Tokenizer]:
     """(model, tokenizer) from a folder or id; the local cache first, the hub only where that is allowed.
 
     `attention` is "sdpa" to serve, "eager" to train on a processor: the fused backward pass is slow there.
@@ -111,11 +122,11 @@ def _in_four_bits(dtype: torch.dtype) -> dict[str, JsonValue]:
     return {"quantization_config": kept, "device_map": {"": str(device())}}
 
 
-def _keep_trainable(model: Any) -> None:
+def _keep_trainable(model: CausalModel) -> None:
     """Keep bitsandbytes from packing weights at the first reading: no gradient passes packed ones."""
     for layer in model.modules():
-        if hasattr(layer, "support_avx512bf16_for_cpu"):
-            layer.support_avx512bf16_for_cpu = False
+        if hasattr(layer, PACKS):
+            setattr(layer, PACKS, False)
 
 
 def check_memory(source: str, dtype: torch.dtype, share: float = 1.0) -> None:
@@ -133,7 +144,7 @@ def check_memory(source: str, dtype: torch.dtype, share: float = 1.0) -> None:
         )
 
 
-def model_fingerprint(source: str, model: Any) -> str:
+def model_fingerprint(source: str, model: CausalModel) -> str:
     """Identity of the weights: size and samples of every file, or names and shapes of the tensors.
 
     Hashing all of a large model would take longer than loading it.
@@ -152,7 +163,7 @@ def model_fingerprint(source: str, model: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def _digest_samples(path: Path, digest: Any) -> None:
+def _digest_samples(path: Path, digest: hashlib._Hash) -> None:
     """Add a file's size and bytes of places spread over it."""
     size = path.stat().st_size
     digest.update(f"{path.name} {size}".encode())
@@ -177,7 +188,7 @@ def adapter_fingerprint(adapter: Path) -> str:
     return f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
-def merge_adapter(base: Any, adapter: Path, base_fingerprint: str, base_name: str) -> Any:
+def merge_adapter(base: CausalModel, adapter: Path, base_fingerprint: str, base_name: str) -> CausalModel:
     """A copy of `base` with the LoRA weights folded in; raises UserError for an adapter of another base."""
     learned_on = _recorded_base(adapter)
     if learned_on not in (None, base_fingerprint):
@@ -201,7 +212,8 @@ def merge_adapter(base: Any, adapter: Path, base_fingerprint: str, base_name: st
             f"The adapter {adapter.name} does not fit {base_name}: {str(error).splitlines()[0][:160]}"
         ) from error
     merged = merged.to(dtype).eval()
-    if torch.equal(merged.get_input_embeddings().weight, base.get_input_embeddings().weight):
+    embeddings = merged.get_input_embeddings().get_parameter("weight")
+    if torch.equal(embeddings, base.get_input_embeddings().get_parameter("weight")):
         merged.set_input_embeddings(base.get_input_embeddings())  # a fifth of a small model: kept once
         merged.tie_weights()
     return merged

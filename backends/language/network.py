@@ -7,12 +7,16 @@ Llama on a processor is read by `llama_decoder`, every other network by transfor
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import DynamicCache
 
 from backends.language.llama_decoder import PROMPT_STEP, LlamaDecoder
+from backends.language.loading import CausalModel
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 Read = Callable[[Sequence[int]], torch.Tensor]  # tokens to the logits of what follows all that was read
 
@@ -20,7 +24,7 @@ Read = Callable[[Sequence[int]], torch.Tensor]  # tokens to the logits of what f
 class Network:
     """A network and how it is read; `beside` is one whose embeddings it shares."""
 
-    def __init__(self, model: Any, beside: Network | None = None) -> None:
+    def __init__(self, model: CausalModel, beside: Network | None = None) -> None:
         self.model = model
         self._decoder: LlamaDecoder | None = None
         if LlamaDecoder.fits(model):
@@ -41,7 +45,7 @@ class Network:
         return given[0].float()
 
 
-def reading(model: Any) -> Read:
+def reading(model: CausalModel | PeftModel) -> Read:
     """A fresh cache of transformers, as the function that reads into it.
 
     On a processor prompts are filled up to a multiple of PROMPT_STEP, since kernels are made anew for every

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from backends.retrieval.embedding import MODEL_SHA256, batches, load_tokenizer, 
 from backends.retrieval.minilm import Bert, Precision, best_precision
 from backends.system.contention import WatchedLock
 from backends.system.files import MODELS
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 SPAN_READER = MODELS / "span_reader"
 LONGEST = 256  # tokens of question and passage together, the three special ones included
@@ -75,8 +78,7 @@ class SpanReader:
         self._folder = folder
         self._precision = precision
         self._lock = WatchedLock()
-        self._tokenizer: Any = None
-        self._bert: Bert | None = None
+        self._loaded: tuple[Tokenizer, Bert] | None = None
 
     @classmethod
     def load(cls, folder: Path | None = None) -> SpanReader:
@@ -120,8 +122,8 @@ class SpanReader:
         if not passages:
             return []
         with self._lock.held():
-            bert = self._load()
-            encoded = self._tokenizer.encode_batch([question, *passages], add_special_tokens=False)
+            tokenizer, bert = self._load()
+            encoded = tokenizer.encode_batch([question, *passages], add_special_tokens=False)
             asked = encoded[0].ids[:LONGEST_QUESTION]
             room = LONGEST - 3 - len(asked)
             windows = [
@@ -152,8 +154,8 @@ class SpanReader:
         card: JsonObject = json.loads((self._folder / "card.json").read_text(encoding="utf-8"))
         return card
 
-    def _load(self) -> Bert:
-        if self._bert is None:
+    def _load(self) -> tuple[Tokenizer, Bert]:
+        if self._loaded is None:
             from safetensors.torch import load_file
 
             fingerprint = self.fingerprint
@@ -161,11 +163,11 @@ class SpanReader:
             own = load_file(self._folder / "model.safetensors")
             if "span.weight" not in own or "answers.weight" not in own:
                 raise UserError(f"The span reader {fingerprint[:12]} has no heads.")
-            self._bert = Bert(
+            bert = Bert(
                 weights | {name: w.float() for name, w in own.items()}, self._precision or best_precision()
             )
-            self._tokenizer = load_tokenizer()
-        return self._bert
+            self._loaded = load_tokenizer(), bert
+        return self._loaded
 
 
 def _windows(tokens: int, room: int) -> list[int]:

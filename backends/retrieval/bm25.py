@@ -13,11 +13,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backends.retrieval.folding import words_of
+
+if TYPE_CHECKING:
+    from Stemmer import Stemmer
 
 K1, B = 1.5, 0.75
 BUILT_AT_ONCE = 10_000  # passages of one segment
@@ -79,7 +82,7 @@ class WordIndex:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}  # of stemmed words
         self._seen: dict[str, tuple[int, ...]] = {}  # words as written -> numbers
-        self._stemmer: Any = None
+        self._stemmer: Stemmer | None = None
         self._segments: list[_Segment] = []
         self._lengths = np.zeros(0, np.int32)  # words of each passage; 0 once it is removed
         self._live = 0

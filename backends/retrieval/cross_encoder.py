@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from backends.system.contention import WatchedLock
 from backends.system.files import MODELS
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     pass
 
 RERANKER = MODELS / "reranker"
@@ -89,8 +91,7 @@ class CrossEncoder:
         self._folder = folder
         self._precision = precision
         self._lock = WatchedLock()
-        self._tokenizer: Any = None
-        self._bert: Bert | None = None
+        self._loaded: tuple[Tokenizer, Bert] | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -116,8 +117,8 @@ class CrossEncoder:
         if not texts:
             return logits
         with self._lock.held():
-            bert = self._load()
-            encoded = self._tokenizer.encode_batch([question, *texts], add_special_tokens=False)
+            tokenizer, bert = self._load()
+            encoded = tokenizer.encode_batch([question, *texts], add_special_tokens=False)
             first = encoded[0].ids[:LONGEST_QUESTION]
             seconds = [each.ids[: LONGEST - 3 - len(first)] for each in encoded[1:]]
             order = sorted(
@@ -129,8 +130,8 @@ class CrossEncoder:
                 logits[part] = _logits(bert, [first] * len(part), [seconds[at] for at in part])
         return logits
 
-    def _load(self) -> Bert:
-        if self._bert is None:
+    def _load(self) -> tuple[Tokenizer, Bert]:
+        if self._loaded is None:
             fingerprint = self.fingerprint
             try:
                 weights = merged_weights(self._folder)
@@ -142,9 +143,8 @@ class CrossEncoder:
                 raise UserError(
                     f"The reranker {fingerprint[:12]} does not fit MiniLM: {str(error)[:160]}. {_OFF}"
                 ) from error
-            self._tokenizer = load_tokenizer()
-            self._bert = Bert(weights, self._precision or best_precision())
-        return self._bert
+            self._loaded = load_tokenizer(), Bert(weights, self._precision or best_precision())
+        return self._loaded
 
     def _card(self) -> JsonObject:
         path = self._folder / "card.json"

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from backends.system.contention import WatchedLock
 
 if TYPE_CHECKING:
     import torch
+    from tokenizers import Tokenizer
 
 MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -90,7 +91,7 @@ class MiniLM:
         self._precision = precision
         self._adapter = adapter
         self._lock = WatchedLock()
-        self._tokenizer: Any = None
+        self._tokenizer: Tokenizer | None = None
         self._network: _Network | None = None
 
     @cached_property
@@ -158,7 +159,7 @@ class MiniLM:
         with self._lock.held():
             return self._load()(batch)
 
-    def _tokens(self) -> Any:
+    def _tokens(self) -> Tokenizer:
         with self._lock.held():
             if self._tokenizer is None:
                 self._tokenizer = load_tokenizer()
@@ -181,7 +182,7 @@ class MiniLM:
             ) from error
 
 
-def load_tokenizer() -> Any:
+def load_tokenizer() -> Tokenizer:
     """The packaged tokenizer; it neither cuts nor pads.
 
     Two things come before it: full-width letters and ligatures are read as plain ones, and what has no spaces

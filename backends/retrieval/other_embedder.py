@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from backends.datatypes import UserError
 from backends.retrieval.embedding import Embedder, MiniLM
 from backends.system.contention import WatchedLock
 from backends.system.files import write_whole
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 DESCRIPTION = "embedder.json"  # in a folder beside the card: which model it is
 BATCH = 32
@@ -40,7 +43,7 @@ class OtherEmbedder:
         self._place = place
         self._fingerprint = fingerprint
         self._lock = WatchedLock()
-        self._model: Any = None
+        self._model: SentenceTransformer | None = None
         self._means = False
 
     @property
@@ -56,7 +59,10 @@ class OtherEmbedder:
 
     @property
     def dimension(self) -> int:
-        return int(self._load().get_embedding_dimension())
+        length = self._load().get_embedding_dimension()
+        if length is None:
+            raise UserError(f"{self._place} does not say how long its vectors are.")
+        return length
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         if not texts:
@@ -105,7 +111,7 @@ class OtherEmbedder:
         """(tokens, d) and where each token stands, without the special ones."""
         import torch
 
-        model = self._model
+        model = self._load()
         encoded = model.tokenizer(
             text, truncation=True, max_length=model.max_seq_length, return_offsets_mapping=True,
             return_special_tokens_mask=True, return_tensors="pt",
@@ -118,7 +124,7 @@ class OtherEmbedder:
             return states[:1], [(0, 0)]
         return states[kept], [tuple(offsets[at]) for at in kept]
 
-    def _load(self) -> Any:
+    def _load(self) -> SentenceTransformer:
         with self._lock.held():
             if self._model is not None:
                 return self._model
@@ -151,7 +157,7 @@ class OtherEmbedder:
         return len(own) == len(mean) and float(mean @ own) > 0.95
 
 
-def _digest(model: Any) -> str:
+def _digest(model: SentenceTransformer) -> str:
     import torch
 
     digest = hashlib.sha256()

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from backends.datatypes import JsonObject, JsonValue
 from backends.stress.records import Measurement, Result, StressRow, StressTest
@@ -73,7 +72,7 @@ def _row(raw: JsonObject) -> StressRow:
     return StressRow(**{**raw, "interval": tuple(raw["interval"]), "details": details})
 
 
-def _detail(value: Any) -> Any:
+def _detail(value: JsonValue) -> JsonValue:
     """Measurements as they were before they became JSON, also those within a mapping."""
     if not isinstance(value, dict):
         return value

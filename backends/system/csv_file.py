@@ -12,9 +12,8 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 
 _FORMULA = tuple("=+-@|%＝＋－＠")  # what some spreadsheet takes for the beginning of one
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -38,7 +37,7 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, Mapping[str, st
     return columns, _rows(path.name, reader, columns, skipped)
 
 
-def without_formula(value: Any) -> Any:
+def without_formula(value: JsonValue) -> JsonValue:
     """A text that a spreadsheet might run as a formula gets a quote in front; whatever is no text stays.
 
     A carriage return becomes a line feed: Python's writer does not quote it, and it would begin a row.

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE_CORPUS = ROOT / "sample_corpus"
@@ -59,7 +59,7 @@ def move_into_place(made: Path, target: Path) -> None:
     sync(target.parent)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> JsonValue:
     """What a JSON file of ours holds. UserError, naming it, when it is damaged; raises OSError."""
     try:
         return json.loads(path.read_bytes())

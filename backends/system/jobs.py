@@ -12,11 +12,12 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from backends.datatypes import UserError
 from backends.system.failures import in_words
 
+E = TypeVar("E")
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
 
@@ -47,8 +48,8 @@ class Job:
         self._progress: tuple[int, int, str] = (0, 0, "")
         self._started: float | None = None
         self._finished: float | None = None
-        self._events: list[Any] = []
-        self._result: Any = None
+        self._events: list[object] = []
+        self._result: object = None
         self._error: str | None = None
 
     @property
@@ -88,7 +89,7 @@ class Job:
         return self.seconds * (1 - fraction) / fraction if fraction > 0 else None
 
     @property
-    def result(self) -> Any:
+    def result(self) -> object:
         """What the function returned; None until then, and after a failure."""
         return self._result
 
@@ -107,10 +108,14 @@ class Job:
         """Asked to stop and not yet stopped."""
         return self._cancelled.is_set() and not self.finished
 
-    def events_since(self, position: int) -> list[Any]:
+    def events_since(self, position: int) -> list[object]:
         """Events from `position` on, in order: add the list's length to get the next position."""
         with self._changed:
             return self._events[position:]
+
+    def events_of(self, kind: type[E]) -> list[E]:
+        """Its events of this type so far, in order."""
+        return [event for event in self.events_since(0) if isinstance(event, kind)]
 
     def cancel(self) -> None:
         """Ask the job to stop. A queued job stops at once, a running one when it looks at `cancelled`."""
@@ -124,7 +129,7 @@ class Job:
         with self._changed:
             return self._changed.wait_for(lambda: self.finished, timeout)
 
-    def _run(self, function: Callable[[JobContext], Any]) -> None:
+    def _run(self, function: Work) -> None:
         with self._changed:
             if self._state != "queued":
                 return
@@ -153,7 +158,7 @@ class Job:
         self._state, self._finished = state, self._clock()
         self._changed.notify_all()
 
-    def _emit(self, event: Any) -> None:
+    def _emit(self, event: object) -> None:
         with self._changed:
             # Dropping old events would silently lose answer text: an endless stream is an error instead.
             if len(self._events) >= self._max_events:
@@ -175,9 +180,12 @@ class JobContext:
         """Say how far it is: `done` of `total`, and what is being done."""
         self._job._report(done, total, label)
 
-    def emit(self, event: Any) -> None:
+    def emit(self, event: object) -> None:
         """Append an event that pages can read."""
         self._job._emit(event)
+
+
+Work = Callable[[JobContext], object]  # what a job does; its result is kept with the job
 
 
 class Jobs:
@@ -205,12 +213,12 @@ class Jobs:
         self._clock = clock
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}  # by id, oldest first
-        self._waiting: dict[str, deque[tuple[Job, Callable[[JobContext], Any]]]] = {}
+        self._waiting: dict[str, deque[tuple[Job, Work]]] = {}
         self._running: dict[str, int] = {}
         self._served: dict[tuple[str, str], int] = {}  # (kind, owner) -> when last
         self._turns = 0
 
-    def start(self, kind: str, owner: str, function: Callable[[JobContext], Any], about: str = "") -> Job:
+    def start(self, kind: str, owner: str, function: Work, about: str = "") -> Job:
         """Queue `function` and return at once."""
         job = Job(kind, owner, about, clock=self._clock)
         with self._lock:
@@ -261,9 +269,7 @@ class Jobs:
                     target=self._work, args=(job, function), name=f"job-{kind}", daemon=True
                 ).start()
 
-    def _next(
-        self, kind: str, waiting: deque[tuple[Job, Callable[[JobContext], Any]]]
-    ) -> tuple[Job, Callable[[JobContext], Any]]:
+    def _next(self, kind: str, waiting: deque[tuple[Job, Work]]) -> tuple[Job, Work]:
         """Take out the first job of the owner who was served longest ago (the lock is held)."""
         chosen = min(waiting, key=lambda each: self._served.get((kind, each[0].owner), 0))
         waiting.remove(chosen)
@@ -274,7 +280,7 @@ class Jobs:
             self._served = dict(latest)
         return chosen
 
-    def _work(self, job: Job, function: Callable[[JobContext], Any]) -> None:
+    def _work(self, job: Job, function: Work) -> None:
         try:
             job._run(function)
         finally:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backends.datatypes import Chunk, UserError
 from backends.retrieval.embedding import MODEL_SHA256, Embedder, MiniLM, model_folder
@@ -29,6 +29,9 @@ from backends.training.adapters import AdapterCard, LearnedDocument, write_card
 from backends.training.embedder_pairs import Pair
 from backends.training.gain import check_finite
 from backends.training.lora import HeldOutScore, Measuring, TrainingProgress, TrainingReport, peak_memory
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 FOUND_AMONG = 3
 RANKED = 20  # passages of a held-out question that are looked through
@@ -109,6 +112,7 @@ def train_embedder(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     _fit(model, _texts(passages, chosen), params, told, partial)
+    assert model.transformers_model is not None  # MiniLM is one
     model.transformers_model.save_pretrained(str(partial))
     (partial / "README.md").unlink(missing_ok=True)  # the library's model card, which knows nothing of this
     after = score(held_out, _measured(MiniLM(adapter=partial), passages, held_out, "after", tell))
@@ -229,7 +233,7 @@ def _tokens(passages: Sequence[Chunk], pair: Pair) -> int:
     return sum(min(passages[at].tokens, LONGEST) for at in texts) + len(pair.question) // 4
 
 
-def _with_adapter(params: EmbedderParams) -> Any:
+def _with_adapter(params: EmbedderParams) -> SentenceTransformer:
     import torch
     from peft import LoraConfig
     from sentence_transformers import SentenceTransformer
@@ -243,13 +247,17 @@ def _with_adapter(params: EmbedderParams) -> Any:
     return model
 
 
-def _trainable_share(model: Any) -> float:
+def _trainable_share(model: SentenceTransformer) -> float:
     learning = sum(each.numel() for each in model.parameters() if each.requires_grad)
     return float(learning / sum(each.numel() for each in model.parameters()))
 
 
 def _fit(
-    model: Any, columns: dict[str, list[str]], params: EmbedderParams, told: _Teller, scratch: Path
+    model: SentenceTransformer,
+    columns: dict[str, list[str]],
+    params: EmbedderParams,
+    told: _Teller,
+    scratch: Path,
 ) -> None:
     from datasets import Dataset, disable_progress_bars
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments

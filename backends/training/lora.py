@@ -36,7 +36,13 @@ from backends.datatypes import JsonObject, UserError
 from backends.language.answer_text import without_markers
 from backends.language.compared_words import holds, says_the_same
 from backends.language.generation import TextStream, decode, encode, end_tokens, render
-from backends.language.loading import load_pretrained, locate_model, model_fingerprint, model_name
+from backends.language.loading import (
+    CausalModel,
+    load_pretrained,
+    locate_model,
+    model_fingerprint,
+    model_name,
+)
 from backends.language.network import Network, Read, reading
 from backends.system.files import move_into_place
 from backends.system.hardware import device, serving_dtype
@@ -329,7 +335,7 @@ class _Run:
             target_modules=_target_modules(params.target_modules),
         )
         try:
-            placed = base if params.four_bits else base.to(self.device)
+            placed = base if params.four_bits else CausalModel.to(base, self.device)
             self.network: PeftModel = get_peft_model(placed, config)
         except ValueError as error:
             raise UserError(
@@ -399,7 +405,7 @@ class _Run:
         """What closes an answer in the chat template: the token that follows it there, else the usual end."""
         if self.tokenizer.chat_template is not None:
             turn = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-            shown = self.tokenizer.apply_chat_template(turn, tokenize=False)
+            shown = str(self.tokenizer.apply_chat_template(turn, tokenize=False))
             for token in encode(self.tokenizer, shown[shown.rindex("b") + 1 :]):
                 if token in self.ends:
                     return token

@@ -13,12 +13,13 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from backends.answering.overlap import content_tokens, sentences
-from backends.datatypes import Token, TrainingRow
+from backends.datatypes import Finished, Stage, Token, TrainingRow
 from backends.language.answer_text import without_markers
 from backends.language.prompts import build_messages, build_question_request, format_evidence
+from backends.language.protocol import Messages
 from backends.system.reporting import Report
 
 Way = Literal["table", "gap", "model", "yours"]
@@ -73,7 +74,7 @@ class Built:
 class Writer(Protocol):
     """What is needed of `generation.LanguageModel`."""
 
-    def generate(self, messages: Any, *, max_tokens: int) -> Iterator[Any]:
+    def generate(self, messages: Messages, *, max_tokens: int) -> Iterator[Stage | Token | Finished]:
         """The model's answer to these messages, as events."""
         ...
 

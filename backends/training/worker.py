@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from backends.datatypes import JsonValue, UserError
 from backends.system import traces
@@ -34,6 +33,8 @@ from backends.training.lora import (
     train_adapter,
 )
 from backends.training.runs import TrainingRun
+
+TrainerEvent = TrainingProgress | EpochDone | Measuring
 
 NICE = 10
 TELL = 0.25  # seconds between two steps that are told
@@ -74,7 +75,7 @@ def _train(
     adapters, told = Adapters(run.adapters), 0.0
     adapters.path_for(plan.name)  # refused now, not at the end
 
-    def tell(event: TrainingProgress | EpochDone | Measuring) -> None:
+    def tell(event: TrainerEvent) -> None:
         nonlocal told
         look()
         if isinstance(event, TrainingProgress):
@@ -106,12 +107,15 @@ def _train(
 
 
 def _train_embedder(
-    run: TrainingRun, tell: Callable[[Any], None], cancel: threading.Event, pause: threading.Event
+    run: TrainingRun,
+    tell: Callable[[TrainerEvent], None],
+    cancel: threading.Event,
+    pause: threading.Event,
 ) -> TrainingReport:
     """It takes minutes and writes no checkpoint: one that was interrupted begins anew."""
     from backends.training.embedder_training import EmbedderParams, train_embedder
 
-    def watch(event: Any) -> None:
+    def watch(event: TrainerEvent) -> None:
         tell(event)
         if pause.is_set():
             raise TrainingPaused("The server ended. The tuning of a search begins anew when resumed.")

@@ -293,7 +293,7 @@ def page() -> None:
         return
     if begun is not None and job.finished:
         stale_line(begun, now, documents)
-    statuses = {name: service.status(name) for name in LOOKS}  # once here, not at every look at the job
+    statuses = service.statuses()  # once here, not at every look at the job
     working = any(not each.finished for each in jobs if job.id in (each.id, each.about))
     st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, service)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import pandas as pd
 import streamlit as st
@@ -19,6 +19,7 @@ from backends.datatypes import (
     Answer,
     BackendName,
     Chunking,
+    JsonObject,
     Question,
     RetrievalMode,
     UserError,
@@ -84,7 +85,9 @@ CELLS = {
         "": "background-color: #2A2F36; color: #C3C9D2",
     },
 }
-SWEPT: dict[str, tuple[str, list[Any], list[Any]]] = {  # field -> label, choices, chosen at first
+SWEPT: dict[
+    str, tuple[str, Sequence[str | int], Sequence[str | int]]
+] = {  # field -> label, choices, chosen at first
     "chunk_size": ("Chunk sizes, tokens", [32, 64, 96, 128, 192, 256, 384, 512], [64, 128, 256]),
     "top_k": ("Passages per question (top-k)", [1, 2, 3, 4, 6, 8, 12, 16, 20], [2, 4, 8]),
     "chunking": ("Ways of cutting", list(get_args(Chunking)), []),
@@ -174,7 +177,7 @@ def asked_models(known: Sequence[str], now: session.Session) -> tuple[str, ...]:
     return tuple(model for model in known if model in chosen) or (now.settings.model,)
 
 
-def sweep_grid() -> tuple[Any, ...]:
+def sweep_grid() -> tuple[JsonObject, ...]:
     """The settings to try, one set for each arm."""
     axes = {}
     for field, (title, choices, first) in SWEPT.items():
@@ -270,7 +273,7 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
     if working:
         st.fragment(job_progress, run_every=POLL)(job, "question")
         return ()
-    found: list[Question] = job.result or []
+    found: list[Question] = job.result if isinstance(job.result, list) else []
     if not found:
         st.info("No question could be made from these documents.")
         return ()
@@ -379,7 +382,7 @@ def run_labels(runs: Sequence[RunRecord]) -> dict[str, str]:
 def chosen_runs(runs: Sequence[RunRecord], now: session.Session) -> tuple[RunRecord, RunRecord | None]:
     """The run that is shown, and the baseline it is held against."""
     labels = run_labels(runs)
-    made = [e for job in resources.jobs().owned_by(now.visitor, KIND) for e in job.events_since(0)]
+    made = [e for job in resources.jobs().owned_by(now.visitor, KIND) for e in job.events_of(str)]
     first = made[0] if made and made[0] in labels else runs[0].run
     left, right = st.columns(2, gap="large")
     with left:
@@ -688,7 +691,7 @@ def judge_tab(evaluator: Evaluator, run: str, now: session.Session) -> None:
     if job is not None and working:
         st.fragment(job_progress, run_every=POLL)(job, "verdict")
         return
-    if job is not None and job.error and job.events_since(0) == [run]:
+    if job is not None and job.error and job.events_of(str) == [run]:
         st.error(markdown(job.error))
     left = answers_left(board.run, endpoint.model)
     if left:
@@ -817,7 +820,7 @@ def page() -> None:
     busy = [each for each in resources.jobs().owned_by(now.visitor, KIND) if not each.finished]
     runs = evaluator.runs()
     # What a run in the making is called and says still changes. Asked last: it may have begun just now.
-    made = {event for each in busy for event in each.events_since(0)}
+    made = {event for each in busy for event in each.events_of(str)}
     runs = [record for record in runs if record.run not in made]
     example = evaluator.example() if not runs else None
     new_run(now, service, evaluator, opened=not runs and example is None and not working)

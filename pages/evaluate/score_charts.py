@@ -233,7 +233,11 @@ def stage_chart(board: Board, theme: Theme) -> Chart:
 
 
 def heat_maps(
-    points: Sequence[Point], axes: Mapping[str, Sequence[Any]], across: str, down: str | None, theme: Theme
+    points: Sequence[Point],
+    axes: Mapping[str, Sequence[str | int]],
+    across: str,
+    down: str | None,
+    theme: Theme,
 ) -> list[Chart]:
     """Quality, latency and cost over one or two varied settings; the points must agree in all others."""
     currency = points[0].currency
@@ -251,7 +255,7 @@ def heat_maps(
 def _heat_map(
     what: str,
     points: Sequence[Point],
-    axes: Mapping[str, Sequence[Any]],
+    axes: Mapping[str, Sequence[str | int]],
     across: str,
     down: str | None,
     value: Callable[[Point], float],

@@ -107,8 +107,8 @@ def _working(job: Job) -> None:
         now.indexed = now.round_id = None  # the rest is a new set of passages
         _forget_choices(now)
         st.rerun()  # the whole page: the list has changed
-    parting = next(iter(job.events_since(0)), None)
-    if isinstance(parting, Parting) and not parting.begun and not job.cancelling:
+    parting = next(iter(job.events_of(Parting)), None)
+    if parting is not None and not parting.begun and not job.cancelling:
         parting.still_here()
         _undoable(job, parting)
         return

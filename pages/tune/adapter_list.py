@@ -6,21 +6,23 @@ Enters: a trainer. Leaves: nothing; every action is a callback that changes the 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from backends.costs.prices import Book
 from backends.datatypes import UserError
+from backends.system.reporting import Report
 from backends.system.wording import duration, money
 from backends.training.adapter_comparison import compare, same_rows, size_of, training_cost
 from backends.training.adapter_exchange import import_adapter, pack
 from backends.training.adapters import ADAPTER_KINDS, ANSWERING, DAMAGED, Adapter, AdapterKind
 from backends.training.embedder_training import FOUND_AMONG
+from backends.training.runs import TrainingRun
 from backends.training.serving_files import ServedBase, pack_gguf, writable
 from backends.training.trainer import SCHEDULES, Staleness, Trainer
 from pages.tune import tuning_charts
@@ -29,6 +31,9 @@ from pages.ui.look import look_of
 from pages.ui.own_prices import own_book
 from pages.ui.service import Service
 from pages.ui.text import listing, markdown, plural
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 WATTS = 60
 RISKS_SHOWN = 8
@@ -185,7 +190,7 @@ def activate(trainer: Trainer, adapter: Adapter) -> None:
         _run_action(partial(trainer.adapters.activate, adapter.name))
 
 
-def _run_action(action: Any, said: str = "") -> None:
+def _run_action(action: Callable[[], object], said: str = "") -> None:
     now = session.current()
     try:
         action()
@@ -286,7 +291,7 @@ def _staleness(trainer: Trainer, adapter: Adapter, stale: Sequence[Staleness], n
 
 
 def _retrain(trainer: Trainer, adapter: Adapter, visitor: str) -> None:
-    def plan(report: Any) -> Any:
+    def plan(report: Report) -> TrainingRun:
         return trainer.retrain(adapter, visitor, report)
 
     resources.jobs().start(training_jobs.TRAIN, visitor, training_jobs.training(trainer, [plan]))
@@ -333,7 +338,7 @@ def _importer(trainer: Trainer) -> None:
             _take_in(trainer, file, name or "", kind or "fine_tuned")
 
 
-def _take_in(trainer: Trainer, file: Any, name: str, kind: AdapterKind) -> None:
+def _take_in(trainer: Trainer, file: UploadedFile, name: str, kind: AdapterKind) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"adapter{Path(file.name).suffix.lower()}"
         path.write_bytes(file.getvalue())

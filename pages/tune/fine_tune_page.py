@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from backends.datatypes import UserError
+from backends.system.jobs import Job
+from backends.system.reporting import Report
 from backends.system.wording import duration
 from backends.training.adapters import ANSWERING, AdapterKind
 from backends.training.lora import LoraParams
@@ -115,7 +116,7 @@ def _build(trainer: Trainer, visitor: str, names: Sequence[str], ways: Sequence[
     )
 
 
-def _building(job: Any, polled: bool) -> None:
+def _building(job: Job, polled: bool) -> None:
     if polled and job.finished:
         st.rerun()
     if not job.finished:
@@ -206,7 +207,7 @@ def _table(trainer: Trainer, draft: Draft, visitor: str, version: str) -> Draft:
     return draft
 
 
-def _row(raw: Mapping[Any, Any]) -> DraftRow:
+def _row(raw: Mapping[Hashable, object]) -> DraftRow:
     """A row as the table holds it; one that was typed in has no side yet and is trained on."""
     way: Way = next((way for way, words in WAY_WORDS.items() if words == raw["Made"]), "yours")
     documents = tuple(name.strip() for name in _text(raw["Documents"]).split(";") if name.strip())
@@ -214,7 +215,7 @@ def _row(raw: Mapping[Any, Any]) -> DraftRow:
     return DraftRow(_text(raw["Question"]), _text(raw["Answer"]), documents, way, held_out)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """What stands in a cell; an empty one of a new row is no string."""
     return value if isinstance(value, str) else ""
 
@@ -434,16 +435,16 @@ def _plan(
     params: LoraParams,
     options: HybridOptions,
     visitor: str,
-    report: Any,
+    report: Report,
 ) -> TrainingRun:
     return trainer.plan(draft, kind, name, params, options=options, owner=visitor, report=report)
 
 
-def _live(trainer: Trainer, job: Any) -> None:
+def _live(trainer: Trainer, job: Job) -> None:
     """The run while it works; it goes on when this page is closed."""
     if job.finished:
         st.rerun()
-    runs = [run for run in trainer.runs.all() if run.id in set(job.events_since(0))]
+    runs = [run for run in trainer.runs.all() if run.id in set(job.events_of(str))]
     run = runs[0] if runs else None
     if run is None or run.state in ENDED:
         st.progress(job.fraction, text=markdown(job.progress[2]) or "Waiting for the training before it")
@@ -579,7 +580,8 @@ def page() -> None:
     except UserError as error:
         conclusion("Nothing can be trained in this view.", str(error))
         return
-    stale = [kind for kind in ANSWERING if service.status(kind).state == "stale"]
+    statuses = service.statuses()
+    stale = [kind for kind in ANSWERING if statuses[kind].state == "stale"]
     conclusion(
         standing.in_words(trainer, stale),
         "Rows are made from your documents, adapters are trained on them; each can be judged, switched and "

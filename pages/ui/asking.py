@@ -103,12 +103,11 @@ def _answer(service: Service, backend: BackendName, asked: Asked, context: JobCo
 def round_of(job: Job) -> Round | None:
     """The job's answers so far; None before it has begun."""
     finished = job.finished  # read before the events: whatever came earlier is in them
-    events = job.events_since(0)
-    if not events:
+    asked = next(iter(job.events_of(Asked)), None)
+    if asked is None:
         return None
-    asked: Asked = events[0]
     columns = {backend: Column(backend) for backend in asked.backends}
-    for said in events[1:]:
+    for said in job.events_of(BackendEvent):
         columns[said.backend] = _with(columns[said.backend], said.what)
     if finished:
         columns = {name: _ended(column, job.error) for name, column in columns.items()}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import streamlit as st
 
@@ -25,6 +25,8 @@ from pages.ui.own_prices import hosted_models, own_book
 from pages.ui.service import Service
 from pages.ui.session import Session
 from pages.ui.text import markdown
+
+T = TypeVar("T")
 
 COSTS = str(Path(__file__).resolve().parents[1] / "costs" / "costs_page.py")
 SERVING: dict[Serving, str] = {
@@ -125,9 +127,10 @@ def own_plan(now: Session, service: Service) -> OperatingPlan:
     )
 
 
-def _value(now: Session, key: str, default: Any) -> Any:
+def _value(now: Session, key: str, default: T) -> T:
     """What the widget holds, else what was typed before it was last seen, else the default."""
-    return session.read(key, now.kept.get(key, default))
+    value: T = session.read(key, now.kept.get(key, default))
+    return value
 
 
 # --- the inputs ------------------------------------------------------------------------------------

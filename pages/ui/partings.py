@@ -51,7 +51,7 @@ def waiting(visitor: str) -> list[Parting]:
     found = []
     for job in resources.jobs().owned_by(visitor, FORGET):
         if not job.finished and not job.cancelling:
-            found += [each for each in job.events_since(0)[:1] if isinstance(each, Parting)]
+            found += job.events_of(Parting)
     return [parting for parting in found if not parting.begun]
 
 

@@ -7,7 +7,7 @@ The only module with `st.cache_resource`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import streamlit as st
 
@@ -25,6 +25,7 @@ KEPT_JOBS = 80
 MAX_SERVICES = 64  # visitors whose private documents stay open at once
 
 
+@runtime_checkable
 class Services(Protocol):
     """The opened product: models and shared documents, from which every visitor gets a service."""
 
@@ -66,7 +67,7 @@ def jobs() -> Jobs:
 def opening() -> Job:
     """The job that loads the model and indexes the documents, begun by the first visit."""
 
-    def run(context: JobContext) -> Any:
+    def run(context: JobContext) -> Services:
         return _opener[0](context.progress)
 
     return jobs().start("open", SERVER, run)
@@ -75,7 +76,9 @@ def opening() -> Job:
 @st.cache_resource(show_spinner=False, max_entries=MAX_SERVICES)
 def service(visitor: str) -> Service:
     """This visitor's service."""
-    services: Services = opening().result
+    services = opening().result
+    if not isinstance(services, Services):
+        raise RuntimeError("asked for a visitor's service before the product was opened")
     return services.service(visitor)
 
 

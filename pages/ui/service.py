@@ -188,8 +188,8 @@ class Service(Protocol):
         """The adapters that answer for this visitor."""
         ...
 
-    def status(self, backend: BackendName) -> BackendReadiness:
-        """Whether a backend can answer."""
+    def statuses(self) -> Mapping[BackendName, BackendReadiness]:
+        """Of every backend whether it can answer."""
         ...
 
     def endpoint_prices(self, model: str) -> Mapping[BackendName, PriceBook]:

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -21,6 +21,8 @@ from backends.system.viewers import viewer_folder, viewer_id
 from pages.ui import choices
 from pages.ui.choices import Choices
 from pages.ui.look import COMPARED, LOOKS, Theme, in_order
+
+T = TypeVar("T")
 
 _KEY = "triptych"
 _XSRF_COOKIE = "_streamlit_xsrf"
@@ -207,7 +209,7 @@ def _sentence(error: UserError) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def put(key: str, value: Any) -> None:
+def put(key: str, value: object) -> None:
     """Give a widget a value before it is drawn (from a callback)."""
     st.session_state[key] = value
 
@@ -217,19 +219,20 @@ def drop(key: str) -> None:
     st.session_state.pop(key, None)
 
 
-def restore(key: str, value: Any) -> None:
+def restore(key: str, value: object) -> None:
     """Give a widget a value if it has none: Streamlit forgets it on another page or when a run ends early."""
     if key not in st.session_state:
         st.session_state[key] = value
 
 
-def recall(key: str, default: Any) -> Any:
+def recall(key: str, default: T) -> T:
     """The value a widget begins with: what the visitor left in it, on this page or before another one."""
     restore(key, current().kept.get(key, default))
-    return st.session_state[key]
+    value: T = st.session_state[key]
+    return value
 
 
-def keep(key: str, value: Any, default: Any = None) -> None:
+def keep(key: str, value: object, default: object = None) -> None:
     """Remember a widget's value for when Streamlit has forgotten it; a default follows its source."""
     if value == default:
         current().kept.pop(key, None)

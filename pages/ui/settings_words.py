@@ -5,8 +5,7 @@ Enters: two `Settings`. Leaves: short phrases, `chunk size 96 (default 128)`. It
 
 from __future__ import annotations
 
-from typing import Any
-
+from backends.datatypes import JsonValue
 from backends.settings import Settings
 from pages.ui.text import plural
 
@@ -46,7 +45,7 @@ def differences(settings: Settings, other: Settings, other_is: str = "default") 
     ]
 
 
-def _value(value: Any) -> str:
+def _value(value: JsonValue) -> str:
     if isinstance(value, tuple):
         return plural(len(value), "document") if value else "all"
     if isinstance(value, float):

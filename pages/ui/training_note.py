@@ -32,7 +32,7 @@ def draw(service: Service, now: session.Session) -> None:
     if job is not None and working:
         st.fragment(_progress, run_every=POLL)(job)
         return
-    stale = [LOOKS[kind].label for kind in ("fine_tuned", "hybrid") if service.status(kind).state == "stale"]
+    stale = [LOOKS[name].label for name, status in service.statuses().items() if status.state == "stale"]
     if stale:
         st.caption(f":material/history: {listing(stale)}: learned from documents that have changed since.")
         st.page_link(PAGE, label="See what changed, and retrain")

@@ -37,7 +37,7 @@ from backends.evaluation.subject import TriptychSubject
 from backends.feedback.judged_answers import JudgedAnswers
 from backends.feedback.retrieval_log import Health, Monitor, Viewer
 from backends.feedback.votes import Votes
-from backends.product import Triptych
+from backends.product import Status, Triptych
 from backends.settings import Settings, default_workspace, make_settings
 from backends.stress.private_copy import stress
 from backends.stress.records import Result, Retraining, StressTest
@@ -208,9 +208,8 @@ class TriptychService:
     def models(self) -> Sequence[str]:
         return self._triptych.models()
 
-    def status(self, backend: BackendName) -> BackendReadiness:
-        status = self._triptych.status(backend)
-        return BackendReadiness("untrained" if status.state == "withheld" else status.state, status.reason)
+    def statuses(self) -> Mapping[BackendName, BackendReadiness]:
+        return {name: _readiness(status) for name, status in self._triptych.statuses().items()}
 
     def ask(
         self,
@@ -411,6 +410,10 @@ def open_services(report: Report) -> TriptychServices:
     report(0, 0, "Loading the language model")
     shared.asked("base")
     return TriptychServices(workspace, shared)
+
+
+def _readiness(status: Status) -> BackendReadiness:
+    return BackendReadiness("untrained" if status.state == "withheld" else status.state, status.reason)
 
 
 def reporting(report: Report) -> Callable[[Progress], None]:

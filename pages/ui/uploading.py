@@ -223,7 +223,7 @@ def news(now: session.Session) -> None:
     newest = jobs[0] if jobs else None
     if newest is None:
         return
-    rejected = any(isinstance(e, FileResult) and e.status == "rejected" for e in newest.events_since(0))
+    rejected = any(result.status == "rejected" for result in newest.events_of(FileResult))
     if not newest.finished or rejected or newest.state == "failed":
         panels(now)
 
@@ -232,12 +232,12 @@ def panel(job: Job, polled: bool) -> None:
     """One upload: how far it is, then what became of its files."""
     if polled and job.finished:
         st.rerun()  # the whole page: the list has changed
-    events = job.events_since(0)
-    if not events:
+    upload = next(iter(job.events_of(Upload)), None)
+    if upload is None:
         st.progress(0.0, text="Waiting for another upload to end")
         st.button("Cancel", on_click=job.cancel, key=f"cancel-{job.id}", icon=":material/close:")
         return
-    upload, results = events[0], merged(events[0], events[1:])
+    results = merged(upload, job.events_of(FileResult))
     with st.container(border=True):
         if job.finished:
             _ended(job, results)

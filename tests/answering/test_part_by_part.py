@@ -21,7 +21,7 @@ from backends.datatypes import (
     Usage,
 )
 from backends.language.answer_text import is_abstention
-from backends.settings import make_settings
+from backends.settings import Settings, make_settings
 
 DECLINED = "The documents do not say."
 SETTINGS = make_settings()
@@ -36,7 +36,7 @@ class Scripted:
         self.answers = answers
         self.asked: list[str] = []
 
-    def run(self, question: str, settings: Any) -> Iterator[Event]:
+    def run(self, question: str, settings: Settings) -> Iterator[Event]:
         self.asked.append(question)
         chunk = Chunk("a.md", 1, 0, 5, "Words", None, 1)
         sentence = Sentence(0, 5, "Words")
@@ -70,6 +70,7 @@ def run(question: str, answers: dict[str, list[str]], **settings: Any) -> tuple[
 )
 def test_parts_are_recognised(question: str, asked: list[str]) -> None:
     assert [part.question for part in parts_of(question)] == asked
+    assert [parts_of(part) for part in asked] == [[] for _ in asked]  # a part has no parts
 
 
 def test_each_part_is_asked_alone_and_sources_are_numbered_through() -> None:

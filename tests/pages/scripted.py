@@ -238,12 +238,10 @@ class ScriptedService:
     def models(self) -> Sequence[str]:
         return ["embedded", *self.served]
 
-    def status(self, backend: BackendName) -> BackendReadiness:
-        if backend == "fine_tuned":
-            return BackendReadiness(
-                "stale", "Learned version 1 of price-list-2026.csv; it has changed since."
-            )
-        return BackendReadiness("ready")
+    def statuses(self) -> Mapping[BackendName, BackendReadiness]:
+        stale = BackendReadiness("stale", "Learned version 1 of price-list-2026.csv; it has changed since.")
+        ready = BackendReadiness("ready")
+        return {"rag": ready, "fine_tuned": stale, "hybrid": ready, "base": ready}
 
     def ask(
         self,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from backends.datatypes import ParsedFile
+from backends.settings import Settings, make_settings
+from backends.system.jobs import Jobs
 from pages.ui import resources, uploading
+from pages.ui.service import FileResult, OnStep
 from tests.documents.test_parsing import password_pdf
 from tests.pages import scripted
 from tests.pages.conftest import APP, settle
-from tests.pages.scripted import ScriptedServices
+from tests.pages.scripted import ScriptedService, ScriptedServices
 
 Visit = Callable[[], AppTest]
 PAGE = "pages/library/documents_page.py"
@@ -197,9 +201,29 @@ def test_the_password_is_asked_for_and_used(open_documents: Visit) -> None:
     )
     assert "locked.pdf" in names(app)
     assert not folder.exists()
-    # The records of the three jobs stay for a while, and no password stays in them.
-    jobs = resources.jobs().owned_by(visitor(app), "upload")
-    assert [vars(job.events_since(0)[0])["passwords"] for job in jobs] == [(), (), ()]
+
+
+def test_no_password_stays_in_the_records_of_jobs() -> None:
+    given: list[Sequence[str]] = []
+
+    class Locked(ScriptedService):
+        def ingest(
+            self,
+            paths: Sequence[Path],
+            settings: Settings,
+            on_step: OnStep,
+            cancelled: threading.Event,
+            passwords: Sequence[str] = (),
+            roles: Sequence[str] = (),
+        ) -> Iterator[FileResult]:
+            given.append(passwords)
+            yield FileResult("locked.pdf", "rejected", needs_password=True)
+
+    dropped = uploading.Upload(TemporaryDirectory(), [], ["locked.pdf"], ("sesame",))
+    job = Jobs().start("upload", "ada", uploading.adding(Locked("ada"), dropped, make_settings()))
+    assert job.wait(60) and job.error is None and given == [("sesame",)]
+    kept = [vars(each) for each in job.events_since(0)]
+    assert len(kept) == 2 and "sesame" not in repr(kept)
 
 
 def test_nothing_of_a_file_stays_behind(open_documents: Visit) -> None:

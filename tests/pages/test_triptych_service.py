@@ -69,7 +69,7 @@ def test_an_answer_comes_with_the_prompt_that_was_sent(base: Path, model: Langua
 
 def test_untrained_backend_says_so(base: Path, model: LanguageModel) -> None:
     service = service_of("ada", base, model)
-    assert service.status("fine_tuned").state == "untrained"
+    assert service.statuses()["fine_tuned"].state == "untrained"
     with pytest.raises(UserError, match="no fine-tuned adapter"):
         list(service.ask("fine_tuned", "What?", SETTINGS, threading.Event()))
 

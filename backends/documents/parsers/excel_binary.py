@@ -10,12 +10,18 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backends.datatypes import UserError
 from backends.documents.parsers.common import Cell, one_line
 from backends.documents.parsers.number_formats import plain, shown
 from backends.documents.parsers.sheets import Findings, Merged, Sheet
+
+if TYPE_CHECKING:
+    from xlrd.book import Book
+    from xlrd.formatting import XF
+    from xlrd.sheet import Cell as XlsCell
+    from xlrd.sheet import Sheet as XlsSheet
 
 
 def open_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:
@@ -38,12 +44,16 @@ def open_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:
         book.unload_sheet(number)
 
 
+# What calamine gives for a cell.
+CellValue = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
+
+
 class _Silence:
     def write(self, text: str) -> int:
         return len(text)
 
 
-def _rows(book: Any, sheet: Any) -> Iterator[list[str | Cell]]:
+def _rows(book: Book, sheet: XlsSheet) -> Iterator[list[str | Cell]]:
     areas = [(top, left, bottom - 1, right - 1) for top, bottom, left, right in sheet.merged_cells]
     merged = Merged(areas)
     comments = {place: one_line(note.text) for place, note in sheet.cell_note_map.items()}
@@ -69,7 +79,7 @@ class _Style:
 _PLAIN = _Style()
 
 
-def _look(book: Any, style: Any) -> tuple[str, bool]:
+def _look(book: Book, style: XF) -> tuple[str, bool]:
     """(number format, whether bold); the day as the country has it is written as elsewhere."""
     key = style.format_key
     code = {14: "yyyy-mm-dd", 22: "yyyy-mm-dd h:mm"}.get(key)
@@ -78,7 +88,7 @@ def _look(book: Any, style: Any) -> tuple[str, bool]:
     return code, book.font_list[style.font_index].weight >= 600
 
 
-def _text(cell: Any, style: _Style, epoch_1904: bool) -> str:
+def _text(cell: XlsCell, style: _Style, epoch_1904: bool) -> str:
     kind = cell.ctype
     if kind == 1:
         return str(cell.value)
@@ -117,7 +127,7 @@ def open_binary_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sh
         yield Sheet(about.name, (merged.row(at, [*map(_value, row)]) for at, row in rows))
 
 
-def _value(value: Any) -> str:
+def _value(value: CellValue) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):

@@ -12,10 +12,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backends.datatypes import ParsedFile, UserError
 from backends.documents.parsers.common import PageText, assemble, clean, iso_date, one_line, stem, table_lines
+
+if TYPE_CHECKING:
+    from olefile import OleFileIO
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
@@ -39,12 +42,12 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
     return ParsedFile(parsed.text, parsed.title, kind, parsed.pages, date=date)
 
 
-def decoded(value: Any) -> str:
+def decoded(value: bytes | str | int | None) -> str:
     """A property of an old file as text."""
     return value.decode("cp1252", errors="replace") if isinstance(value, bytes) else str(value or "")
 
 
-def _stream(container: Any, label: str, name: str) -> bytes:
+def _stream(container: OleFileIO, label: str, name: str) -> bytes:
     if not container.exists(label):
         raise UserError(f"{name} holds no document ({label} is missing).")
     return bytes(container.openstream(label).read())
@@ -65,7 +68,7 @@ _SAME = {
 }
 
 
-def _word(container: Any, name: str) -> str:
+def _word(container: OleFileIO, name: str) -> str:
     main = _stream(container, "WordDocument", name)
     magic, flags = struct.unpack_from("<H8xH", main)
     if magic != 0xA5EC:
@@ -152,7 +155,7 @@ def _within(data: bytes, record: _Record) -> Iterator[_Record]:
             yield from _within(data, inner)
 
 
-def _slides(container: Any, name: str) -> list[str]:
+def _slides(container: OleFileIO, name: str) -> list[str]:
     """The text of each slide: its outline (title, bullets), then its boxes; speaker notes last."""
     data = _stream(container, "PowerPoint Document", name)
     top = list(_records(data, 0, len(data)))

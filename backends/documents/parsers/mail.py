@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage, Message
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from backends.datatypes import Attachment, ParsedFile, UserError
 from backends.documents import limits
@@ -175,9 +174,9 @@ class _Parts:
         kind = part.get_content_type()
         named = part.get_filename() or part.get_content_disposition() == "attachment"
         if kind == "message/rfc822":
-            within: Any = part.get_payload(0)
-            name = safe_name(_header(within, "Subject"))[:100] or "message"
-            self._attach(f"{name}.eml", _as_file(within))
+            for within in _parts(part):
+                name = safe_name(_header(within, "Subject"))[:100] or "message"
+                self._attach(f"{name}.eml", _as_file(within))
         elif part.get_content_maintype() == "image":
             self.pictures += 1
         elif not named and kind in ("text/plain", "text/html"):
@@ -209,10 +208,15 @@ def _leaves(message: Message) -> Iterator[Message]:
         yield message
         return
     alternatives = message.get_content_type() == "multipart/alternative"
-    parts: Any = message.get_payload()
-    for part in parts:
+    for part in _parts(message):
         if not alternatives or part.is_multipart() or part.get_filename():
             yield from _leaves(part)
+
+
+def _parts(message: Message) -> list[Message]:
+    """The parts of a message of several, or the one within another."""
+    payload = message.get_payload()
+    return [part for part in payload if isinstance(part, Message)] if isinstance(payload, list) else []
 
 
 def _as_file(message: Message) -> bytes:
@@ -226,7 +230,7 @@ def _as_file(message: Message) -> bytes:
 
 
 def _bytes(part: Message) -> bytes:
-    data: Any = part.get_payload(decode=True)
+    data = part.get_payload(decode=True)
     if isinstance(data, bytes):
         return data
     return str(part.get_payload()).encode("utf-8", errors="replace")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backends.datatypes import JsonValue, ParsedFile
 from backends.documents.parsers.boilerplate import remove_invisible
@@ -21,6 +21,11 @@ from backends.documents.parsers.common import iso_date, line_ends, one_line, ste
 from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.html import html_text, inline_text, parse_html
 from backends.documents.parsers.nested_values import flat
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.token import Token
 
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _LONGEST_FRONT = 20_000  # characters
@@ -85,13 +90,13 @@ class _Comments:
 
 
 @cache
-def _parser() -> Any:
+def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     rules = {rule.name: rule.fn for rule in parser.block.ruler.__rules__}
 
-    def reference(state: Any, start: int, end: int, silent: bool) -> bool:
+    def reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         """Footnotes look like the addresses of links, and are text."""
         line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
         return not line.startswith("[^") and bool(rules["reference"](state, start, end, silent))
@@ -106,7 +111,7 @@ def _rendered(text: str, comments: _Comments) -> str:
     tokens = parser.parse(text, environment)
     for at, token in enumerate(tokens):
         if token.type == "inline":
-            token.children = _inline(token.children, comments)
+            token.children = _inline(token.children or [], comments)
         elif token.type == "html_block":
             token.content = _escaped(comments.without(token.content))
         elif token.type == "heading_open" and token.markup in "-=" and _is_prose(tokens[at + 1].content):
@@ -133,7 +138,7 @@ def _escaped(html: str) -> str:
     return _TAG.sub(lambda tag: tag[0] if tag[2].lower() in known else escape(tag[0]), html)
 
 
-def _inline(children: Sequence[Any], comments: _Comments) -> list[Any]:
+def _inline(children: Sequence[Token], comments: _Comments) -> list[Token]:
     tokens = [token for token in children if token.type != "html_inline" or comments.without(token.content)]
     for token in tokens:
         if token.type == "image":
@@ -151,13 +156,13 @@ def _footnote(mark: re.Match[str]) -> str:
     return f"{' ' if before.strip() else ''}(note {mark[1]})"
 
 
-def _as_text(token: Any, content: str) -> None:
+def _as_text(token: Token, content: str) -> None:
     token.type, token.tag, token.nesting, token.content = "text", "", 0, content
 
 
-def _keep_placeholders(tokens: Sequence[Any]) -> None:
+def _keep_placeholders(tokens: Sequence[Token]) -> None:
     """Tags that are none stay text: unknown names, and those that nothing closes."""
-    open_tags: list[Any] = []
+    open_tags: list[tuple[str, Token]] = []
     for token in tokens:
         if token.type != "html_inline":
             continue
@@ -177,7 +182,7 @@ def _keep_placeholders(tokens: Sequence[Any]) -> None:
         _as_text(token, token.content)
 
 
-def _keep_operators(tokens: Sequence[Any]) -> None:
+def _keep_operators(tokens: Sequence[Token]) -> None:
     """__init__ is a name and 2*3*4 a product, where emphasis would be set within a word."""
     for at, token in enumerate(tokens):
         if token.type not in ("strong_open", "em_open") or at + 2 >= len(tokens):

@@ -15,11 +15,14 @@ import re
 import struct
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from backends.datatypes import UserError
 from backends.documents.parsers.common import one_line
 from backends.documents.parsers.encodings import decode
+
+if TYPE_CHECKING:
+    from olefile import OleFileIO
 
 _SUBJECT, _BODY, _HTML, _RTF, _TRANSPORT = "0037", "1000", "1013", "1009", "007D"
 _PEOPLE = {"From": ("0C1A", "5D01"), "To": ("0E04", ""), "Cc": ("0E03", "")}
@@ -42,7 +45,7 @@ def read_message(path: Path, name: str) -> EmailMessage:
 class _Store:
     """The properties of an open msg file."""
 
-    def __init__(self, container: Any) -> None:
+    def __init__(self, container: OleFileIO) -> None:
         self._container = container
         self._places = [tuple(each) for each in container.listdir(streams=True, storages=True)]
 

@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pypdfium2.raw as raw
 
@@ -18,7 +18,8 @@ from backends.documents.parsers.common import one_line
 from backends.documents.parsers.pdf_page import Box, TextLine, Turn, turned_box
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfPage, PdfTextPage
+    from pypdfium2 import PdfFormEnv, PdfPage, PdfTextPage
+    from pypdfium2.raw import FPDF_ANNOTATION as Annotation
 
 BESIDE = 250.0  # points from a field to its label, at most
 _COMMENTS = {
@@ -67,7 +68,7 @@ class Annotations:
     struck: tuple[Box, ...] = ()  # places of the page where text is struck out, not turned with it
 
 
-def read_annotations(page: PdfPage, forms: Any, turn: Turn) -> Annotations:
+def read_annotations(page: PdfPage, forms: PdfFormEnv | None, turn: Turn) -> Annotations:
     """`forms` is the document's form environment, None where it has no form."""
     fields: list[FormField] = []
     comments: list[str] = []
@@ -85,7 +86,7 @@ def read_annotations(page: PdfPage, forms: Any, turn: Turn) -> Annotations:
 
 
 @contextmanager
-def _annotation(page: PdfPage, at: int) -> Iterator[Any]:
+def _annotation(page: PdfPage, at: int) -> Iterator[Annotation]:
     each = raw.FPDFPage_GetAnnot(page, at)
     try:
         yield each
@@ -94,7 +95,7 @@ def _annotation(page: PdfPage, at: int) -> Iterator[Any]:
             raw.FPDFPage_CloseAnnot(each)
 
 
-def _text(call: Callable[..., int], *handles: Any) -> str:
+def _text(call: Callable[..., int], *handles: PdfFormEnv | Annotation | bytes | None) -> str:
     """A string that PDFium writes in UTF-16 into a buffer of the length it asks for."""
     length = call(*handles, None, 0)
     if length <= 2:
@@ -104,13 +105,13 @@ def _text(call: Callable[..., int], *handles: Any) -> str:
     return one_line(buffer.raw[: length - 2].decode("utf-16-le", "replace"))
 
 
-def _comment(annotation: Any) -> list[str]:
+def _comment(annotation: Annotation) -> list[str]:
     words = _text(raw.FPDFAnnot_GetStringValue, annotation, b"Contents")
     author = _text(raw.FPDFAnnot_GetStringValue, annotation, b"T")
     return [f"Comment{f' by {author}' if author else ''}: {words}"] if words else []
 
 
-def _places(annotation: Any) -> list[Box]:
+def _places(annotation: Annotation) -> list[Box]:
     """The parts of lines that an annotation marks."""
     places: list[Box] = []
     corners = raw.FS_QUADPOINTSF()
@@ -122,7 +123,7 @@ def _places(annotation: Any) -> list[Box]:
     return places
 
 
-def _field(annotation: Any, forms: Any, turn: Turn) -> FormField | None:
+def _field(annotation: Annotation, forms: PdfFormEnv | None, turn: Turn) -> FormField | None:
     kind = raw.FPDFAnnot_GetFormFieldType(forms, annotation)
     rect = raw.FS_RECTF()
     raw.FPDFAnnot_GetRect(annotation, rect)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -24,7 +24,7 @@ from backends.documents.parsers.pdf_page import Drawing, TextLine, read_drawing,
 from backends.documents.parsers.pdf_tables import reading_order
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
+    from pypdfium2 import PdfDocument, PdfFormEnv, PdfPage, PdfTextPage
 
 FEW = 15  # letters on a page that is a picture all the same
 OUTLINES = 20  # objects of a page without letters that may be letters drawn as outlines
@@ -104,7 +104,7 @@ def _page(document: PdfDocument, number: int, clock: _Clock) -> PageContents:
         page.close()
 
 
-def _read(page: PdfPage, textpage: PdfTextPage, forms: Any) -> PageContents:
+def _read(page: PdfPage, textpage: PdfTextPage, forms: PdfFormEnv | None) -> PageContents:
     turn = turning(page.get_rotation())
     drawing = read_drawing(page, turn)
     lines = read_lines(textpage, turn, drawing)
