@@ -1,12 +1,14 @@
 """`python -m benchmarks.retrieval`: what each stage of retrieval adds, and what it costs.
 
-Enters: three sets of files with questions, the sample corpus (development questions) and the two small ones
-in benchmarks/corpora, written by hand and asked in other words than theirs; and, where it is at hand, the
-CISI collection (not part of this repository), whole and in passages. Leaves: one JSON row a set and stage.
-Stages that rank documents tell nDCG@10 and recall@10 with 95 % bootstrap intervals over questions and the
-paired difference to fusion. Where answers are known, stages also tell for which share a gold answer is in the
-first passages, is the first sentence shown, and is in the evidence (Wilson intervals), over all questions and
-over those in other words. `ms` is processor time a question, median, its vector made anew.
+Enters: sets of files with questions, the sample corpus (development questions) and the small ones in
+benchmarks/corpora, written by hand and asked in other words than theirs; and, where it is at hand, the CISI
+collection (not part of this repository). Leaves: one JSON row a set and stage. Stages that rank documents
+tell nDCG@10 and recall@10 with 95 % bootstrap intervals over questions and the paired difference to fusion.
+Where answers are known, stages also tell for which share a gold answer is in the first passages, is the first
+sentence shown, and is in the evidence (Wilson intervals), over all questions and over those in other words.
+`ms` is processor time a question, median, its vector made anew. For comparison, documents are also ranked as
+people do by hand: whole, by a weighted sum of cosine and BM25, each scaled by minimum and maximum.
+With --rows FILE nothing is measured: docs/results.md's table is made of rows that earlier runs printed.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import shipped
 from backends.retrieval.decompose import RRF_K, decompose, join
 from backends.retrieval.embedding import MiniLM
-from backends.retrieval.retriever import Retriever
+from backends.retrieval.index import PassageIndex
+from backends.retrieval.retriever import Retriever, passage_text
 from backends.retrieval.sentence_vectors import Reading, read
 from backends.settings import DEFAULT_MODEL, Settings
 from benchmarks.pooling import ROOT, SAMPLE, cisi, cut, parsed, rows, sample
@@ -41,7 +44,10 @@ CORPORA = ROOT / "benchmarks" / "corpora"
 DEPTH = 100  # documents ranked
 RERANKED = 20  # passages that the cross-encoder orders anew
 SHOWN = 8
-BUDGET = 320  # tokens of evidence
+BUDGET = Settings().context_tokens  # of evidence
+RESULTS = ROOT / "docs" / "results.md"
+STARTS, ENDS = "<!-- retrieval:start -->", "<!-- retrieval:end -->"
+WHOLE, WHOLE_WEIGHT = "weighted sum, whole documents", 0.6
 OTHER_WORDS = ("other words", "paraphrase", "abbreviation")
 
 Rank = Callable[[str], list[Hit]]
@@ -62,7 +68,6 @@ class Collected:
     name: str
     documents: Sequence[Document]
     asked: Sequence[Asked]
-    whole: bool = False  # passages are whole documents
 
 
 class Searched:
@@ -70,6 +75,7 @@ class Searched:
 
     def __init__(self, given: Collected, embedder: MiniLM, settings: Settings) -> None:
         self.given = given
+        self._embedder = embedder
         self._readings = {d.name: read(d, embedder, lambda keys: {}).reading for d in given.documents}
         chunks = [chunk for document in given.documents for chunk in self._cut(document, settings)]
         vectors = [self._vectors(chunk) for chunk in chunks]
@@ -85,8 +91,6 @@ class Searched:
         self.retriever.warm_up()
 
     def _cut(self, document: Document, settings: Settings) -> list[Chunk]:
-        if self.given.whole:
-            return cut([document], (), None)[0]
         size, overlap = settings.chunk_size, settings.chunk_overlap
         tokens: Reading = self._readings[document.name]
         return chunk_document(document, chunk_size=size, chunk_overlap=overlap, tokenizer=tokens)
@@ -107,13 +111,34 @@ class Searched:
             hits = retriever.search(question, top_k=5 * DEPTH, mode="hybrid")
             return retriever.rerank(question, hits[:RERANKED]) + hits[RERANKED:]
 
+        def without_sentences(question: str) -> list[Hit]:
+            retriever = fresh()
+            retriever._stored = None
+            return retriever.search(question, top_k=5 * DEPTH, mode="hybrid")
+
         return {
+            WHOLE: self._whole_documents(),
             "dense": lambda question: fresh().search(question, top_k=5 * DEPTH, mode="dense"),
             "BM25": lambda question: fresh().search(question, top_k=5 * DEPTH, mode="bm25"),
             f"fused by ranks (k = {RRF_K})": by_ranks,
+            "fused, passages alone": without_sentences,
             "fused": lambda question: fresh().search(question, top_k=5 * DEPTH, mode="hybrid"),
             "fused, reranked": reranked,
         }
+
+    def _whole_documents(self) -> Rank:
+        """WHOLE_WEIGHT of the cosine and the rest of BM25, of whole documents, between 0 and 1 each."""
+        [chunks] = zip(*cut(self.given.documents, (), None), strict=True)
+        vectors = np.concatenate([self._vectors(chunk) for chunk in chunks])
+        index = PassageIndex([passage_text(chunk) for chunk in chunks], vectors)
+
+        def rank(question: str) -> list[Hit]:
+            cosines = vectors @ self._embedder.embed([question])[0]
+            scores = WHOLE_WEIGHT * scaled(cosines) + (1 - WHOLE_WEIGHT) * scaled(index.bm25(question))
+            order = np.argsort(-scores, kind="stable")[:DEPTH]
+            return [Hit(chunks[at], place, float(scores[at])) for place, at in enumerate(order, start=1)]
+
+        return rank
 
     def evidence(self, question: str, count: Callable[[str], int], **how: Any) -> Evidence:
         """What a prompt would show of a question, its parts looked up one by one."""
@@ -123,6 +148,12 @@ class Searched:
         return retriever.select_evidence(
             question, hits, budget=BUDGET, count_tokens=count, format_line=format_evidence, parts=parts, **how
         )
+
+
+def scaled(scores: np.ndarray) -> np.ndarray:
+    """Between 0, the least, and 1, the most."""
+    least, most = float(scores.min()), float(scores.max())
+    return (scores - least) / (most - least) if most > least else np.zeros(len(scores))
 
 
 def timed(work: Callable[[str], Any], asked: Sequence[Asked]) -> tuple[list[Any], float]:
@@ -149,6 +180,9 @@ def ranking_rows(searched: Searched) -> Iterator[dict[str, Any]]:
         against = [one - other for one, other in zip(gains[stage], gains["fused"], strict=True)]
         row = {"stage": stage, "ms": ms, "nDCG@10": told(gains[stage]), "recall@10": told(reached)}
         row["nDCG@10 minus fused"] = told(against)
+        if stage == WHOLE:
+            yield row
+            continue
         texts = [" ".join(hit.chunk.text for hit in hits[:SHOWN]) for hits in got]
         yield row | shares(f"answer in the first {SHOWN}", texts, asked)
 
@@ -196,12 +230,11 @@ def collections(folder: Path) -> Iterator[Collected]:
         asked = [_asked(row, row["kind"]) for row in rows(corpus / "questions.jsonl")]
         yield Collected(corpus.name, parsed(paths), asked)
     documents, _ = sample()
-    yield Collected("sample company, development questions", documents, sample_asked())
+    yield Collected("sample", documents, sample_asked())
     if folder.is_dir():
         documents, relevant = cisi(folder)
         judged = [Asked(question, names) for question, names in relevant.items()]
-        yield Collected("CISI, passages", documents, judged)
-        yield Collected("CISI, whole documents", documents, judged, whole=True)
+        yield Collected("CISI", documents, judged)
 
 
 def sample_asked() -> list[Asked]:
@@ -226,13 +259,53 @@ def token_counter() -> Callable[[str], int]:
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
+def markdown(found: Sequence[Mapping[str, Any]]) -> str:
+    """Stages that rank, then those that choose evidence: a line each, a block of columns a set."""
+    sets = list(dict.fromkeys(row["set"] for row in found))
+    stages = list(dict.fromkeys(row["stage"] for row in found))
+    by = {(row["set"], row["stage"]): row for row in found}
+    about = [
+        f"{name} ({by[name, WHOLE]['questions']} questions, {by[name, WHOLE]['documents']} documents)"
+        for name in sets
+    ]
+    lines = ["| | " + " | ".join(about) + " |", "|---" * (len(sets) + 1) + "|"]
+    for stage in stages:
+        cells = [_cell(by[name, stage]) if (name, stage) in by else "-" for name in sets]
+        lines.append(f"| {stage} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    """nDCG@10 with its interval, the share with the answer in the passages or the evidence, milliseconds."""
+    parts = []
+    if "nDCG@10" in row:
+        mean, low, high = row["nDCG@10"]
+        parts.append(f"**{mean:.2f}** ({low:.2f}-{high:.2f})")
+    held = [label for label in row if label.startswith("answer in") and not label.endswith("other words")]
+    parts += [f"{row[label][0]:.0%}" for label in held]
+    return ", ".join([*parts, f"{row['ms']:.0f} ms"])
+
+
+def write_table(found: Sequence[Mapping[str, Any]]) -> None:
+    text = RESULTS.read_text("utf8")
+    before, after = text.split(STARTS)[0], text.split(ENDS)[1]
+    RESULTS.write_text(f"{before}{STARTS}\n{markdown(found)}\n{ENDS}{after}", "utf8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = ROOT.parent / "shared" / "data" / "retrieval" / "cisi"
     parser.add_argument("--cisi", type=Path, default=default)
+    parser.add_argument("--only", nargs="*", help="these sets")
+    parser.add_argument("--rows", type=Path, help="rows printed before, of which the table is made")
     args = parser.parse_args()
+    if args.rows:
+        write_table(list(rows(args.rows)))
+        return
     embedder, settings, count = MiniLM(), Settings(), token_counter()
     for given in collections(args.cisi):
+        if args.only and given.name not in args.only:
+            continue
         searched = Searched(given, embedder, settings)
         about = {
             "set": given.name,

@@ -46,6 +46,20 @@ _STOP_WORDS = frozenset(
 
 
 @dataclass(frozen=True)
+class Covered:
+    """What a passage's words cover of a question: `share` is its score over what no score can exceed."""
+
+    share: float
+    words: int  # of the question's different words, those that it holds
+    of: int
+
+    @property
+    def lone(self) -> bool:
+        """Whether it holds one word alone of several."""
+        return self.words == 1 < self.of
+
+
+@dataclass(frozen=True)
 class _Segment:
     """Postings sorted by word, then position: word k stands in passages[starts[k]:starts[k + 1]]."""
 
@@ -148,10 +162,19 @@ class WordIndex:
                 scores[passages] += np.float32(times * idf) * tf / (tf + norm.astype(np.float32))
         return scores
 
-    def most(self, question: str) -> float:
-        """What no score can exceed: the rarities of the question's words, those that no passage holds too."""
+    def covered(self, question: str, position: int, score: float) -> Covered:
+        """What the passage there, with this score, covers of the question.
+
+        The bound counts the rarities of all words of the question, also of those that no passage holds.
+        """
         counted = Counter(self._stems(words_of(question)))
-        return sum(times * self._rarity(self._holding(stem)) for stem, times in counted.items())
+        most = sum(times * self._rarity(self._holding(stem)) for stem, times in counted.items())
+        words = sum(self._holds(stem, position) for stem in counted)
+        return Covered(score / most if most else 0.0, words, len(counted))
+
+    def _holds(self, stem: str, position: int) -> bool:
+        number = self._numbers.get(stem)
+        return number is not None and any(position in each.find(number)[0] for each in self._segments)
 
     def _rarity(self, holding: int) -> float:
         """ln(1 + (N - n + 0.5) / (n + 0.5)) of a word that n of the N passages hold."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.retrieval.bm25 import WordIndex
+from backends.retrieval.bm25 import Covered, WordIndex
 
 EXACT_UP_TO = 50_000  # passages; beyond, only the nearest cells are looked through
 RECALL = 0.98  # of the ten nearest, for which the number of cells is chosen
@@ -99,10 +99,13 @@ class PassageIndex:
         with self._lock:
             return self._words.scores(question)
 
-    def most_bm25(self, question: str) -> float:
-        """What no BM25 score of this question can exceed."""
+    def covered(self, question: str, scores: np.ndarray) -> Covered:
+        """What the passage with the best of these BM25 scores covers of the question."""
         with self._lock:
-            return self._words.most(question)
+            if not scores.any():
+                return Covered(0.0, 0, 0)
+            best = int(scores.argmax())
+            return self._words.covered(question, best, float(scores[best]))
 
     def distinctive_words(
         self, texts: Sequence[str], weights: Sequence[float], but: str, count: int

@@ -28,7 +28,14 @@ from backends.retrieval.acronyms import Acronyms, Pair, with_other_forms
 from backends.retrieval.cross_encoder import Judgements, Ranker
 from backends.retrieval.decompose import RRF_K
 from backends.retrieval.embedding import Embedder
-from backends.retrieval.fusion import UNREAD_WEIGHT, dense_weight, fused_scores, highest, standardised
+from backends.retrieval.fusion import (
+    UNREAD_WEIGHT,
+    dense_weight,
+    fused_scores,
+    highest,
+    standardised,
+    with_best_sentences,
+)
 from backends.retrieval.index import PassageIndex
 from backends.retrieval.sentence_choice import (
     ANSWERS,
@@ -44,6 +51,7 @@ from backends.retrieval.sentence_choice import (
 from backends.retrieval.statements import Statement, copy_key, same_statement, statement_of
 
 DEPTH = 100  # candidates of each ranking that are fused
+BY_SENTENCE = 24  # of them, the first, whose best sentence is looked at
 CACHED_SENTENCES = 20_000
 PASSAGE_WEIGHT = 0.3  # of the passage beside its sentence, and below of shared words; see _blended
 WORDS_WEIGHT = 0.4
@@ -216,8 +224,8 @@ class Retriever:
         """Of the cosines beside these BM25 scores."""
         if not self._embedder.reads(question):
             return UNREAD_WEIGHT
-        most = self._index.most_bm25(question)
-        return dense_weight(float(words.max(initial=0.0)) / most if most else 0.0)
+        covered = self._index.covered(question, words)
+        return dense_weight(covered.share, lone=covered.lone)
 
     def _ranked(
         self,
@@ -227,16 +235,31 @@ class Retriever:
         allowed: np.ndarray | None,
         weight: float,
     ) -> list[tuple[int, float]]:
-        """(position, score), best first: the first `depth` of each ranking, by both scores where both ran."""
+        """(position, score), best first: the first `depth` of each ranking, by both scores where both ran,
+        and then by the best sentences of the first BY_SENTENCE."""
         found = set(self._nearest(vector, depth, allowed)) if vector is not None else set()
         found |= set(highest(words, depth)) if words is not None else set()
         positions = sorted(found)
-        cosines = np.array(self._index.similarity(vector, positions)) if vector is not None else None
-        bm25 = words[positions] if words is not None else None
-        given = [each for each in (cosines, bm25) if each is not None]
-        scores = fused_scores(given[0], given[1], weight) if len(given) == 2 else given[0]
+        if vector is None or words is None:
+            scores = words[positions] if words is not None else self._cosines(vector, positions)
+        else:
+            cosines = self._cosines(vector, positions)
+            scores = fused_scores(cosines, words[positions], weight)
+            first = np.argsort(-scores, kind="stable")[:BY_SENTENCE]
+            if self._stored and len(first) > 1:
+                best = np.array([self._best_sentence(vector, positions[at]) for at in first])
+                scores = with_best_sentences(scores, cosines, first, best, weight)
         order = np.argsort(-scores, kind="stable")
         return [(positions[at], float(scores[at])) for at in order]
+
+    def _cosines(self, vector: np.ndarray | None, positions: Sequence[int]) -> np.ndarray:
+        assert vector is not None
+        return np.array(self._index.similarity(vector, positions))
+
+    def _best_sentence(self, vector: np.ndarray, position: int) -> float:
+        chunk = self._at(position)
+        assert self._stored is not None
+        return float((self._stored(chunk, sentences_of(chunk)) @ vector).max())
 
     def _at(self, position: int) -> Chunk:
         chunk = self._chunks[position]

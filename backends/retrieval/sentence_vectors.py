@@ -124,8 +124,8 @@ class Reading:
 
     @property
     def nbytes(self) -> int:
-        """Memory it takes once its sums are made."""
-        return 5 * self.means.nbytes + self.outline.tokens.nbytes + self.outline.parts.nbytes
+        """Memory it takes."""
+        return self.means.nbytes + self.outline.tokens.nbytes + self.outline.parts.nbytes
 
     def token_spans(self, _text: str) -> list[tuple[int, int]]:
         """The document's tokens, as its tokenizer reported them when it was read."""
@@ -135,33 +135,29 @@ class Reading:
         """(len(spans), d) float32 rows of length 1: the mean over the tokens in each character span."""
         if not spans:
             return np.zeros((0, self.means.shape[1]), np.float32)
-        bounds = np.asarray(spans)
         starts = self.outline.tokens[:, 0]
-        sums = self._sum_before(np.searchsorted(starts, bounds[:, 1]))
-        sums -= self._sum_before(np.searchsorted(starts, bounds[:, 0]))
+        bounds = np.searchsorted(starts, np.asarray(spans)).tolist()
+        sums = np.stack([self._sum(first, last) for first, last in bounds])
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         for row in np.flatnonzero(lengths[:, 0] < 1e-6):  # no token begins here: the part around it speaks
-            part = max(0, int(np.searchsorted(self.outline.parts[:, 0], bounds[row, 0], "right")) - 1)
+            part = max(0, int(np.searchsorted(self.outline.parts[:, 0], spans[row][0], "right")) - 1)
             sums[row] = self.means[part]
             lengths[row] = max(np.linalg.norm(sums[row]), 1e-12)
-        return (sums / lengths).astype(np.float32)
+        vectors: np.ndarray = sums / lengths
+        return vectors
 
-    def _sum_before(self, tokens: np.ndarray) -> np.ndarray:
-        """(k, d) sum over all tokens before each of these, every token counting as its part's mean."""
-        part = np.clip(np.searchsorted(self._firsts, tokens, "right") - 1, 0, len(self.means) - 1)
-        within = (tokens - self._firsts[part])[:, None]
-        result: np.ndarray = self._sums[part] + within * self.means[part].astype(np.float64)
+    def _sum(self, first: int, last: int) -> np.ndarray:
+        """(d,) float32 sum over tokens first..last (exclusive), every token counting as its part's mean."""
+        firsts = self._firsts
+        begin = max(0, int(np.searchsorted(firsts, first, "right")) - 1)
+        end = max(begin, min(int(np.searchsorted(firsts, last)), len(self.means)))
+        weights = np.diff(np.clip(firsts[begin : end + 1], first, last)).astype(np.float32)
+        result: np.ndarray = weights @ self.means[begin:end].astype(np.float32)
         return result
 
     @cached_property
     def _firsts(self) -> np.ndarray:
-        return _first_tokens(self.outline)[:-1]
-
-    @cached_property
-    def _sums(self) -> np.ndarray:
-        """(n, d) float64: what all tokens before each part add up to."""
-        weighted = np.diff(_first_tokens(self.outline))[:, None] * self.means.astype(np.float64)
-        return np.cumsum(weighted, axis=0) - weighted
+        return _first_tokens(self.outline)
 
 
 @dataclass(frozen=True)

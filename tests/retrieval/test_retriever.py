@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from backends.datatypes import Chunk, Document, Filters
 from backends.retrieval import retriever as module
-from backends.retrieval.fusion import DENSE_WEIGHT, dense_weight, fused_scores, highest
+from backends.retrieval.fusion import (
+    DENSE_WEIGHT,
+    LONE_WORD,
+    SENTENCE_WEIGHT,
+    dense_weight,
+    fused_scores,
+    highest,
+    with_best_sentences,
+)
 from backends.retrieval.index import PassageIndex
 from backends.retrieval.retriever import JUDGED, Retriever, passage_text
 from backends.retrieval.sentence_choice import Fit, SentenceVectors, sentences_of
@@ -91,6 +99,7 @@ def test_bm25_counts_by_how_much_of_the_question_it_covers():
     assert dense_weight(0.0) == 1.0
     assert dense_weight(0.1) == pytest.approx(1 - 0.4 / 4)
     assert dense_weight(0.2) == pytest.approx(DENSE_WEIGHT) == dense_weight(0.45)
+    assert dense_weight(0.3, lone=True) == pytest.approx(1 - 0.4 * LONE_WORD)
 
 
 def test_one_chance_word_of_a_question_in_other_words_does_not_outweigh_the_meaning():
@@ -98,19 +107,79 @@ def test_one_chance_word_of_a_question_in_other_words_does_not_outweigh_the_mean
     texts = ["Moorings are let by the season.", "The kiosk opens early.", *lanterns]
     question = "What is the rental fee payable annually for keeping vessels in an early spring"
     index = PassageIndex(texts, np.eye(len(texts)))
-    covered = float(index.bm25(question).max()) / index.most_bm25(question)
+    covered = index.covered(question, index.bm25(question)).share
     assert index.bm25(question).argmax() == 1 and covered < 0.1
     cosines = np.array([0.6, 0.4, *[0.1] * 20])
     assert fused_scores(cosines, index.bm25(question), DENSE_WEIGHT).argmax() == 1
     assert fused_scores(cosines, index.bm25(question), dense_weight(covered)).argmax() == 0
 
 
-def test_no_bm25_score_exceeds_what_is_called_the_most():
+def test_no_passage_covers_more_than_the_whole_question():
     texts = ["berth berth berth 12", "berth fees", "nothing of the kind"]
     index = PassageIndex(texts, np.eye(3))
     for question in ("berth 12 fees", "berth berth", "zebra crossing", "the of and"):
-        assert index.bm25(question).max() <= index.most_bm25(question)
-    assert index.most_bm25("zebra") > index.most_bm25("berth") > 0 == index.most_bm25("of the")
+        assert 0 <= index.covered(question, index.bm25(question)).share <= 1
+    known, beside = (
+        index.covered(question, index.bm25(question)) for question in ("berth", "berth of a zebra")
+    )
+    assert known.share > beside.share > 0  # a word that no passage holds counts too
+
+
+def test_a_lone_word_of_several_is_told_from_a_question_of_one():
+    index = PassageIndex(["a crossing costs 24 EUR", "tickets", "timetable of E-21"], np.eye(3))
+
+    def lone(question: str) -> bool:
+        return index.covered(question, index.bm25(question)).lone
+
+    assert lone("what does ferrying a lorry cost") and lone("crossing by lorry")
+    assert not lone("tickets") and not lone("what does a crossing cost")
+    assert not lone("what does E-21 mean") and not lone("zebra and lorry")
+
+
+@given(
+    st.lists(st.tuples(st.floats(-3, 3), st.floats(-1, 1), st.floats(-1, 1)), min_size=2, max_size=30),
+    st.integers(1, 30),
+    st.floats(0, 1),
+)
+def test_those_whose_sentences_were_not_read_stay_behind_in_their_order(rows, count, weight):
+    scores, cosines, best = (np.array(column) for column in zip(*rows, strict=True))
+    order = np.argsort(-scores, kind="stable")
+    first, others = order[:count], order[count:]
+    lifted = with_best_sentences(scores, cosines, first, best[first], weight)
+    if len(others):
+        assert lifted[others].max() <= lifted[first].min() + 1e-9
+        assert (np.diff(lifted[others]) <= 1e-9).all()
+
+
+def test_the_best_sentence_lifts_in_the_measure_of_the_cosines():
+    scores, cosines = np.array([1.0, 0.5, -2.0]), np.array([0.4, 0.4, 0.1])
+    deviation = cosines.std()
+    lifted = with_best_sentences(scores, cosines, np.array([0, 1]), np.array([0.4, 0.8]), 0.5)
+    gained = 0.5 * SENTENCE_WEIGHT * 0.2 / deviation
+    assert lifted[:2] == pytest.approx([1 - gained, 0.5 + gained])
+
+
+def test_a_passage_on_many_things_is_found_by_its_one_sentence():
+    axes = np.eye(4, dtype=np.float32)
+    told = {"Cats stay. Fleas are treated. Guests visit at five.": axes[:3], "Tablets are given.": axes[3:]}
+
+    class Asks:
+        name, precision, dimension = "axes", "exact", 4
+
+        def reads(self, text):
+            return True
+
+        def embed(self, texts):
+            return np.tile(np.array([0, 0, 0.8, 0.6], np.float32), (len(texts), 1))
+
+    chunks = [Chunk("d.md", 1, 0, len(text), text, None, 9) for text in told]
+    means = np.stack([rows.mean(0) / np.linalg.norm(rows.mean(0)) for rows in told.values()])
+    for stored, found in ((None, "Tablets"), (lambda chunk, sentences: told[chunk.text], "Cats")):
+        hits = Retriever(chunks, means, Asks(), stored=stored).search("when", top_k=2, mode="hybrid")
+        assert hits[0].chunk.text.startswith(found)
+        assert [hit.dense for hit in hits] == pytest.approx(
+            [float(hit.chunk.text.startswith("Tablets")) * 0.6 or 0.8 / 3**0.5 for hit in hits]
+        )
 
 
 def test_dense_search_equals_the_products_sorted():
