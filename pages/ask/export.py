@@ -17,7 +17,7 @@ from backends.system.wording import money
 from pages.ask.verdict import verdict
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, label
-from pages.ui.text import StyledSpan, highlight, marked_html, plain_html, seconds
+from pages.ui.text import StyledSpan, highlight, document_html, plain_html, seconds
 
 COLUMNS = (
     "question", "backend", "text", "answers", "support", "warning", "groundedness", "abstained", "cited",
@@ -169,7 +169,7 @@ def _passages(answers: Sequence[Answer]) -> str:
             parts.append(
                 f'<p class="soft">{plain_html(label(answer.backend))} [{citation.marker}] '
                 f"{plain_html(citation.document)}, version {citation.version}{page}</p>"
-                f"<blockquote>{marked_html(citation.text, [whole])}</blockquote>"
+                f"<blockquote>{document_html(citation.text, [whole])}</blockquote>"
             )
     return f"<h3>Cited passages</h3>{''.join(parts)}" if parts else ""
 

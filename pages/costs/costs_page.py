@@ -24,6 +24,7 @@ from backends.costs.monthly import (
     per_answer,
     rounded,
     tornado,
+    turning,
 )
 from backends.costs.prices import FIELDS, YOURS, Book, Price, as_toml
 from backends.datatypes import UserError
@@ -118,10 +119,12 @@ def edited_prices(book: Book, key: str) -> Book:
 
 def result(case: CostCase, found: Sequence[Crossover]) -> None:
     """Totals and crossovers of the priced case."""
-    first = next(iter(found), None)
+    told = turning(found)
+    first = told or next(iter(found), None)
     charts.show(cost_charts.monthly(case, first, session.theme()))
-    for each in found[1:]:
-        st.markdown(markdown(in_words(each)))
+    for each in found:
+        if each is not told and (told is not None or each.crossing_share):  # else: no volume changes that
+            st.markdown(markdown(in_words(each)))
     claim(case)
     if case.plan.serving == "rented":
         rented(case)

@@ -40,6 +40,7 @@ from backends.evaluation.scoring import BY_KEY, MEASURES
 from backends.evaluation.support import AGREEMENT
 from backends.evaluation.sweeps import axes_of, points_of
 from backends.system.jobs import Job
+from backends.system.wording import roughly
 from pages.evaluate import score_charts
 from pages.ui import assumptions, charts, resources, session, sources
 from pages.ui.answer_card import card
@@ -131,7 +132,7 @@ def new_run(now: session.Session, service: Service, evaluator: Evaluator, opened
             st.text_input("Name of the run (optional)", key="run_name", placeholder="after new chunking")
             answers = number * len(backends) * max(1, len(grid)) * len(models)
             st.caption(
-                f"{plural(answers, 'answer')}, about {_minutes(answers * SECONDS_PER_ANSWER)} on two cores. "
+                f"{plural(answers, 'answer')}, about {roughly(answers * SECONDS_PER_ANSWER)} on two cores. "
                 "Settings are those of the sidebar."
             )
             drawn = "all" if number == len(questions) else f"{number} drawn from every kind"
@@ -196,12 +197,6 @@ def start(evaluator: Evaluator, order: Order, now: session.Session) -> None:
 def go_on(evaluator: Evaluator, run: str, now: session.Session) -> None:
     """Go on with an interrupted run."""
     resources.jobs().start(KIND, now.visitor, evaluator.continued(run))
-
-
-def _minutes(duration: float) -> str:
-    return (
-        f"{max(5, round(duration / 5) * 5)} seconds" if duration < 90 else f"{round(duration / 60)} minutes"
-    )
 
 
 # --- where questions come from -------------------------------------------------------------------
@@ -339,7 +334,7 @@ def job_progress(job: Job, what: str) -> None:
         st.rerun()
     done, total, label = job.progress
     left = job.seconds_left
-    rest = f", about {_minutes(left)} left" if left is not None and done > 4 else ""
+    rest = f", about {roughly(left)} left" if left is not None and done > 4 else ""
     text = f"{what.capitalize()} {done:,} of {total:,}{rest}" if total else "Waiting for its turn"
     st.progress(job.fraction, text=f"{text}. {markdown(label[:90])}" if total else markdown(label) or text)
     st.button("Stop", key=f"stop-{job.id}", on_click=job.cancel, icon=":material/stop:")

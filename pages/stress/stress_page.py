@@ -18,7 +18,7 @@ from backends.stress.form import side_by_side
 from backends.stress.records import Measurement, Result, Retraining, StressRow, StressTest
 from backends.system.jobs import Job, JobContext
 from backends.system.json_values import plain
-from backends.system.wording import duration, money
+from backends.system.wording import money, roughly
 from backends.training.adapters import ANSWERING, Adapters
 from pages.stress import stress_charts
 from pages.stress.summary import in_words
@@ -107,7 +107,7 @@ def expected(how: Retraining | None, now: session.Session) -> str:
             report = adapter.card.report
             passes = how.epochs or report.get("epochs_done", 1)
             seconds += report.get("seconds", 0.0) * passes / max(1, report.get("epochs_done", 1))
-    return f", about {duration(seconds)}" if seconds else ", time not known"
+    return f", about {roughly(seconds)}" if seconds else ", time not known"
 
 
 def jobs_by_test(visitor: str) -> dict[str, tuple[Job, bool]]:

@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from backends.datatypes import UserError
-from backends.system.wording import duration
+from backends.system.wording import duration, roughly
 from backends.training.adapters import ANSWERING, AdapterKind
 from backends.training.lora import LoraParams
 from backends.training.row_building import WAYS, Way
@@ -474,7 +474,7 @@ def _standing(run: TrainingRun, shown: training_jobs.Picture) -> None:
         return
     last = shown.last
     if shown.measuring is None:
-        left = duration(last["seconds_left"])
+        left = roughly(last["seconds_left"])
         st.progress(
             last["step"] / last["steps"],
             text=f"{name}: epoch {last['epoch']} of {last['epochs']}, about {left} left",

@@ -80,6 +80,6 @@ def test_what_differs_is_said_with_both_values() -> None:
         "search words (default both)",
         "best sentences off (default on)",
         "temperature 0.5 (default 0)",
-        "documents asked 1 document (default all)",
+        "documents asked: 1 document (default all)",
     ]
     assert differences(changed, changed) == []

@@ -56,6 +56,7 @@ def test_the_page_opens_with_who_costs_least(visit: Visit) -> None:
     assert len(app.header) == 1
     assert words(app).startswith("At 10,000 questions a month RAG costs least, $")
     assert "95 % interval" not in words(app)  # one question has none
+    assert words(app).count("Fine-tuned is cheaper than RAG") == 1
     app.number_input(key="volume").set_value(250_000.0).run()
     assert words(app).startswith("At 250,000 questions a month ")
 
