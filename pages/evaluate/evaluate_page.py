@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import pandas as pd
 import streamlit as st
@@ -47,7 +47,7 @@ from pages.ui.answer_card import card
 from pages.ui.asking import Asked, Column, Round
 from pages.ui.conclusion import conclusion
 from pages.ui.evaluator import JUDGE, KIND, PROPOSE, Evaluator, Order, grid_of
-from pages.ui.look import CONTROL, LOOKS
+from pages.ui.look import LOOKS, is_control
 from pages.ui.own_prices import own_book
 from pages.ui.service import BackendReadiness, Service
 from pages.ui.text import markdown, plural, seconds
@@ -584,8 +584,8 @@ def side_by_side(question: Question, entries: dict[str, Entry], board: Board, se
     st.markdown(f"**Gold answer:** {markdown(gold + where)}")
     # An arm with a model behind its backend stands where a backend does.
     columns = {
-        cast(BackendName, arm): Column(
-            cast(BackendName, arm),
+        arm: Column(
+            arm,
             "done" if entry.answer else "failed",
             entry.answer.text if entry.answer else "",
             answer=replace(entry.answer, backend=arm) if entry.answer else None,
@@ -597,7 +597,7 @@ def side_by_side(question: Question, entries: dict[str, Entry], board: Board, se
     for first in range(0, len(names), 2):  # two in a row: four are too narrow for their numbers
         for cell, arm in zip(st.columns(2), names[first : first + 2], strict=False):
             with cell:
-                rivals = [name for name in names if name != arm and not name.startswith(CONTROL)]
+                rivals = [name for name in names if name != arm and not is_control(name)]
                 others = [columns[name].text for name in rivals if columns[name].text]
                 card(columns[arm], others, BackendReadiness("ready"))
                 st.caption(markdown(f"{_mark(entries[arm])}: {_scores_line(entries[arm])}"))

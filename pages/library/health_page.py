@@ -42,8 +42,9 @@ def controls(service: Service) -> int:
             help="Question, passages found with their scores, and times; kept 90 days, seen by you alone.",
         )
         st.button(
-            "Delete my log", key="delete-log", on_click=delete, args=(service,), icon=":material/delete:"
-        )
+            "Delete my log", key="delete-log", on_click=delete, args=(service,), icon=":material/delete:",
+            type="tertiary",
+        )  # fmt: skip
     return int(days or 7)
 
 
@@ -150,7 +151,8 @@ def page() -> None:
         conclusion(in_words(health, days, service.logging), rests)
     if not health.questions:
         return
-    figures(health)
+    with st.container(key="figures"):
+        figures(health)
     show(volume(health, session.theme()))
     tables(health)
 

@@ -15,7 +15,7 @@ from backends.datatypes import Answer, Excerpt, Support
 from backends.system.wording import NEVER_LEARNED
 from pages.ui.look import Look
 from pages.ui.places import Place
-from pages.ui.text import StyledSpan, block, highlight, markdown, document_html
+from pages.ui.text import StyledSpan, block, document_html, highlight, markdown
 
 TRAIN = str(Path(__file__).resolve().parents[1] / "tune" / "fine_tune_page.py")
 SUPPORT: dict[Support, tuple[str, str]] = {

@@ -25,6 +25,7 @@ from pages.ui.text import (
     markdown,
     plain_html,
     quoted,
+    scrolled,
 )
 
 AROUND = 600  # characters shown before and after the passage
@@ -134,7 +135,7 @@ def in_document(question: str, found: UsedPassage, service: Service, place: Plac
     after = " …" if end < len(text) else ""
     shown = document_html(text[start:end], _moved(spans, offset + start))
     with st.container(height=460 if whole else "content", border=True):
-        st.html(block(f"{plain_html(before)}{shown}{plain_html(after)}"))
+        st.html(scrolled(block(f"{plain_html(before)}{shown}{plain_html(after)}"), f"Text of {title}"))
 
 
 def _picture(found: UsedPassage, service: Service, place: Place) -> bool:

@@ -20,7 +20,9 @@ _MARKER = re.compile(r"\[(\d{1,2})\]")
 _HEADING = re.compile(r"^[ \t]{0,3}(#{1,6}[ \t]+)(\S.*)$", re.MULTILINE)
 _ITEM = re.compile(r"^[ \t]*[-*•][ \t]+")
 _BOLD = re.compile(r"(\*\*)(?=\S)([^\n]+?)(?<=\S)(\*\*)")
-_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-{3,}:?[ \t]*(?:\|[ \t]*:?-{3,}:?[ \t]*)*\|?[ \t]*(?:\n|\Z)", re.MULTILINE)
+_RULE = re.compile(
+    r"^[ \t]*\|?[ \t]*:?-{3,}:?[ \t]*(?:\|[ \t]*:?-{3,}:?[ \t]*)*\|?[ \t]*(?:\n|\Z)", re.MULTILINE
+)
 _WORD = re.compile(r"\w[\w.,:%'-]*\w|\w")
 
 # Words that tell no two answers apart.
@@ -87,7 +89,7 @@ def emphasised(spans: Sequence[StyledSpan], start: int, end: int) -> list[Styled
 
 
 def document_html(text: str, spans: Iterable[StyledSpan] = ()) -> str:
-    """As `marked_html`, for text of a document: headings and bold words are bold, and their signs are gone."""
+    """As `marked_html`, for a document's text: headings and bold words are bold, without their signs."""
     bold, gone = _marks(text)
     found = list(spans)
     for start, end in bold:
@@ -121,9 +123,7 @@ def _marks(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
 
 def _between(spans: Sequence[StyledSpan], start: int, end: int) -> list[StyledSpan]:
     """Bold for what no span covers between `start` and `end`."""
-    cuts = sorted(
-        {start, end, *(c for s in spans for c in (s.start, s.end) if start < c < end)}
-    )
+    cuts = sorted({start, end, *(c for s in spans for c in (s.start, s.end) if start < c < end)})
     return [
         StyledSpan(a, b, "color:inherit;background:none;font-weight:700;")
         for a, b in pairwise(cuts)
@@ -135,6 +135,11 @@ def block(inner: str, style: str = "") -> str:
     """A block that keeps line breaks and never grows wider than its column."""
     keep = "white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.6;"
     return f'<div style="{keep}{style}">{inner}</div>'
+
+
+def scrolled(inner: str, name: str) -> str:
+    """What stands in a frame that scrolls, so that the keyboard reaches it; `name` is read out there."""
+    return f'<div tabindex="0" role="region" aria-label="{plain_html(name)}">{inner}</div>'
 
 
 def highlight(css: str, strength: int = 24) -> str:

@@ -20,8 +20,8 @@ from backends.settings import make_settings
 from pages.ask.verdict import agree, verdict
 from pages.library.boundaries import boundaries
 from pages.ui import session
-from pages.ui.look import LOOKS
 from pages.ui.answer_labels import _badges
+from pages.ui.look import LOOKS
 from pages.ui.text import (
     StyledSpan,
     answer_html,
@@ -61,7 +61,10 @@ def test_words_in_bold_keep_their_place_and_every_other_mark(a: int, b: int) -> 
     assert {span.title for span in made if span.start < 10} == {"cited"}
 
 
-MARKED = "# Fees\n\n## Berths\nA **guest boat** pays 24 euros.\n| Boat | Fee |\n|---|---|\n| 9 m | 24 |\n- No # sign"
+MARKED = (
+    "# Fees\n\n## Berths\nA **guest boat** pays 24 euros.\n| Boat | Fee |\n|---|---|\n| 9 m | 24 |\n"
+    "- No # sign"
+)
 
 
 def test_signs_of_headings_bold_and_tables_are_read_and_not_shown() -> None:
