@@ -63,7 +63,7 @@ def test_the_page_opens_with_who_costs_least(visit: Visit) -> None:
 
 def test_a_rented_machine_is_paid_whatever_is_asked(visit: Visit) -> None:
     app = costs(visit)
-    app.segmented_control(key="serving").set_value("rented").run()
+    app.radio(key="serving").set_value("rented").run()
     table = parts(app)
     assert table.loc["Rented machines, idle hours included", "RAG"] == "$146.00"
     assert "Rented day and night: RAG 1 machine" in words(app)
@@ -78,7 +78,7 @@ def test_what_is_typed_moves_the_crossover(visit: Visit) -> None:
     before = crossing(app)
     app.number_input(key="changes").set_value(400.0).run()
     assert crossing(app) != before
-    app.segmented_control(key="serving").set_value("self_hosted").run()
+    app.radio(key="serving").set_value("self_hosted").run()
     assert app.slider(key="busy").value == 50 and "is cheaper than RAG" in crossing(app)
 
 
@@ -94,11 +94,11 @@ def test_inputs_survive_a_visit_to_another_page(visit: Visit) -> None:
     assert (app.number_input(key="months").value, app.number_input(key="training").value) == (24, 90)
     assert app.selectbox(key="hosted").value == "hosted_large"
     assert crossing(app) == before
-    app.segmented_control(key="serving").set_value("self_hosted").run()
+    app.radio(key="serving").set_value("self_hosted").run()
     app.slider(key="busy").set_value(80).run()
     app.switch_page("pages/stress/stress_page.py").run()
     app.switch_page(PAGE).run()
-    assert (app.segmented_control(key="serving").value, app.slider(key="busy").value) == ("self_hosted", 80)
+    assert (app.radio(key="serving").value, app.slider(key="busy").value) == ("self_hosted", 80)
 
 
 def test_changed_prices_survive_and_count_for_the_advice(visit: Visit, tmp_path: Path) -> None:
