@@ -422,14 +422,32 @@ def cheapest_words(case: CostCase, found: Sequence[Crossover]) -> str:
     if not rest:
         return f"{month} {NAMES[first]} costs {cost[first]}."
     others = ", ".join(f"{NAMES[name]} {cost[name]}" for name in rest)
-    turns = [
-        f"{NAMES[each.challenger]} is cheaper than {NAMES[each.incumbent]} {each.verdict} about "
-        f"{rounded(each.volume)} questions a month."
-        for each in found
-        if each.verdict in ("above", "below") and each.volume is not None
-    ]
     said = f"{month} {NAMES[first]} costs least, {cost[first]} in all; {others}."
-    return f"{said} {turns[0]}" if turns else f"{said} No volume changes that." if found else said
+    turn = turning(found)
+    if turn is not None and turn.volume is not None:
+        return (
+            f"{said} {NAMES[turn.challenger]} is cheaper than {NAMES[turn.incumbent]} {turn.verdict} about "
+            f"{rounded(turn.volume)} questions a month."
+        )
+    return f"{said} No volume changes that." if found else said
+
+
+def turning(found: Sequence[Crossover]) -> Crossover | None:
+    """The crossover that `cheapest_words` tells: the first that lies at a volume."""
+    return next((each for each in found if each.verdict in ("above", "below") and each.volume), None)
+
+
+def spread_words(found: Crossover) -> str:
+    """How sure the volume is that `cheapest_words` tells; empty where there is no more to say."""
+    if found.questions < FEWEST:
+        return "Where the lines cross rests on one question: too few to say how sure that is"
+    low, high = rounded(found.low), rounded(found.high)
+    if found.volume is None or low == high:
+        return ""
+    names = f"{NAMES[found.challenger]} and {NAMES[found.incumbent]}"
+    if math.isfinite(found.high):
+        return f"{names} cost the same between {low} and {high} questions a month (95 % interval)"
+    return f"{names} cost the same at {low} questions a month or more, or never (95 % interval)"
 
 
 def in_words(found: Crossover) -> str:

@@ -35,6 +35,7 @@ CREATE INDEX IF NOT EXISTS retrievals_by_person ON retrievals (person, at);
 CREATE TABLE IF NOT EXISTS switched_off (person TEXT PRIMARY KEY);
 """
 FOUND_IT = "EXISTS (SELECT 1 FROM json_each(hits) WHERE json_extract(value, '$.document') = ?)"
+ENOUGH = 20  # questions from which one of twenty can be told
 RETRIEVAL_STAGES = ("rewrite", "retrieve", "rerank")
 
 
@@ -64,7 +65,8 @@ class Health:
     retrievals: int
     per_day: tuple[tuple[str, int], ...]  # ISO day, oldest first, days without a question included
     median_ms: float | None
-    p95_ms: float | None
+    p95_ms: float | None  # None below ENOUGH questions: it would be the slowest one
+    slowest_ms: float | None
     low: int  # questions for which something was found and nothing fitted well
     empty: int  # questions for which nothing was found
     most_asked: tuple[tuple[str, int], ...]
@@ -182,7 +184,8 @@ class Monitor:
             retrievals=len(rows),
             per_day=tuple((day, sum(row["at"].startswith(day) for row in asked)) for day in dates),
             median_ms=float(np.median(times)) if times else None,
-            p95_ms=float(np.percentile(times, 95)) if times else None,
+            p95_ms=float(np.percentile(times, 95)) if len(asked) >= ENOUGH else None,
+            slowest_ms=max(times, default=None),
             low=sum(any(row["found"] and not row["fits"] for row in each) for each in askings.values()),
             empty=sum(all(not row["found"] for row in each) for each in askings.values()),
             most_asked=_most_asked([row["question"] for row in asked], most),

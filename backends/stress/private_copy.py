@@ -58,7 +58,7 @@ from backends.stress.latency import SIZES, latency
 from backends.stress.records import Result, Retraining, SearchTimes, ShownPassage, StressRun, StressTest
 from backends.system.files import SAMPLE_CORPUS
 from backends.system.reporting import Report, no_report
-from backends.system.wording import duration
+from backends.system.wording import roughly
 from backends.training.adapters import ANSWERING, Adapters
 from backends.training.lora import train_adapter
 from backends.training.trainer import Trainer
@@ -215,7 +215,7 @@ class PrivateCopySubject:
             kind=kind,
             documents=trainer.learned(row for _, row in [*train, *held]),
             progress=lambda step: report(
-                f"epoch {step.epoch} of {step.epochs}, about {duration(step.seconds_left)} left"
+                f"epoch {step.epoch} of {step.epochs}, about {roughly(step.seconds_left)} left"
             ),
             cancel=cancelled,
         )

@@ -31,6 +31,13 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def roughly(seconds: float) -> str:
+    """A time that was only estimated: `45 s`, `10 min`, `2 h`; what is behind it would not be known."""
+    if seconds < 90:
+        return f"{max(5, round(seconds / 5) * 5)} s"
+    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{round(seconds / 3600)} h"
+
+
 def money(amount: float, currency: str) -> str:
     """Two decimals; below a cent two significant digits, never in powers of ten; from 1,000 on no decimals:
     `$0.000033`, `$12.40`, `$8,100,000`.

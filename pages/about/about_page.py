@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-import pandas as pd
 import streamlit as st
 
 from backends.system.files import MODELS, ROOT
@@ -32,14 +31,14 @@ def product_version() -> str:
         return "of a folder that is not installed"
 
 
-def answering(service: Service) -> pd.DataFrame:
-    """Which adapter answers as each tuned backend at this moment."""
-    rows = [{"Answers as": f"{LOOKS['base'].mark} {LOOKS['base'].label} and RAG", "With": service.model_name}]
+def answering(service: Service) -> list[tuple[str, str]]:
+    """Who answers with what: the model, and the adapter of each tuned backend at this moment."""
+    rows = [(f"{LOOKS['base'].mark} {LOOKS['base'].label} and RAG", service.model_name)]
     for kind in ("fine_tuned", "hybrid"):
         adapter = service.adapters().active(kind)
         said = f"{service.model_name} with the adapter {adapter.name}" if adapter else "nothing trained yet"
-        rows.append({"Answers as": f"{LOOKS[kind].mark} {LOOKS[kind].label}", "With": said})
-    return pd.DataFrame(rows)
+        rows.append((f"{LOOKS[kind].mark} {LOOKS[kind].label}", said))
+    return rows
 
 
 def page() -> None:
@@ -52,12 +51,11 @@ def page() -> None:
         "Everything runs on this machine; nothing leaves it unless you name a model behind an address.",
     )
     st.subheader("What answers", anchor=False)
-    st.dataframe(answering(service), hide_index=True, alt="Which model and adapter answers as each backend.")
+    for who, what in answering(service):
+        st.markdown(f"**{markdown(who)}:** {markdown(what)}")
     st.subheader("Models and licences", anchor=False)
-    st.dataframe(
-        pd.DataFrame(PARTS, columns=["Part", "What it is", "Licence"]), hide_index=True,
-        alt="What ships with Triptych and its licence.",
-    )  # fmt: skip
+    for part, what, licence in PARTS:
+        st.markdown(f"**{part}:** {markdown(what)}. Licence: {markdown(licence)}.")
     with st.expander("Model card: what it learned from, and whom to thank"):
         st.markdown((MODELS / "MODEL_CARD.md").read_text("utf-8"))
     with st.expander("Licence of Triptych"):

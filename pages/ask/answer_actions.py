@@ -107,7 +107,7 @@ def again(made: Round, answer: Answer) -> None:
     """Ask this one backend again; its new answer takes the place of this one."""
     now = session.current()
     only = next(name for name in made.columns if name == answer.backend)
-    asked = replace(made.asked, backends=(only,), at=datetime.now().astimezone(), blind=False)
+    asked = replace(made.asked, arms=(only,), at=datetime.now().astimezone(), blind=False)
     service = resources.service(now.visitor)
     resources.jobs().start(KIND, now.visitor, asking(service, asked), about=made.id)
 

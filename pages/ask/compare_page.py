@@ -11,13 +11,14 @@ import streamlit as st
 from backends.answering.asked_question import asks_nothing, check_question, what_can_be_asked
 from backends.datatypes import BackendName, CatalogueEntry, UserError
 from backends.evaluation import first_minutes
+from backends.settings import Settings
 from backends.system.jobs import Job
 from pages.ask import answer_actions, details, link, own_documents, scenario_choices, voting
 from pages.ask.verdict import verdict
 from pages.ui import resources, scope, session, suggestions, uploading
 from pages.ui.answer_card import card
-from pages.ui.asking import KIND, Asked, Column, Round, asking, round_of, rounds_of
-from pages.ui.look import CONTROL, LOOKS, label
+from pages.ui.asking import KIND, Asked, Column, Round, arms_of, asking, model_of, round_of, rounds_of
+from pages.ui.look import CONTROL, LOOKS, backend_of, is_control, label
 from pages.ui.places import places
 from pages.ui.service import BackendReadiness, Service
 from pages.ui.session import MINE
@@ -46,14 +47,25 @@ def ask(question: str) -> None:
         if not running.finished:
             running.cancel()
     earlier = tuple(made.asked.question for made in rounds_of(reversed(jobs)))
-    backends = voting.order(now.backends, now.blind)
-    settings = scope.asking(now, service.catalogue())
-    asked = Asked(question, backends, settings, datetime.now().astimezone(), now.blind, earlier)
+    arms, settings = wanted(now, service, service.catalogue())
+    arms = voting.order(arms, now.blind)
+    asked = Asked(question, arms, settings, datetime.now().astimezone(), now.blind, earlier)
     job = resources.jobs().start(KIND, now.visitor, asking(service, asked))
     if job.refused:
         now.question_problem = job.error
         return
     now.round_id = job.id
+
+
+def wanted(
+    now: session.Session, service: Service, documents: Sequence[CatalogueEntry]
+) -> tuple[tuple[str, ...], Settings]:
+    """Who is to answer, and with which settings; a single model is one of the settings."""
+    settings = scope.asking(now, documents)
+    models = [model for model in service.models() if model in now.models]
+    if len(models) == 1:
+        settings = settings.model_copy(update={"model": models[0]})
+    return arms_of(now.backends, models), settings
 
 
 def ask_typed() -> None:
@@ -192,39 +204,53 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], ser
 
 
 def columns(made: Round, statuses: Statuses, service: Service) -> None:
-    """The answers side by side."""
-    compared = [column for name, column in made.columns.items() if name != CONTROL]
-    control = made.columns.get(CONTROL)
-    if compared:
+    """The answers side by side; of several models each has its row."""
+    rows: dict[str, list[Column]] = {}
+    for arm, column in made.columns.items():
+        if not is_control(arm):
+            rows.setdefault(model_of(arm, made.asked.settings), []).append(column)
+    for compared in rows.values():
         for cell, column in zip(st.columns(len(compared)), compared, strict=True):
             with cell:
                 _draw(column, made, statuses, service)
-    if control is not None:
+    controls = [column for arm, column in made.columns.items() if is_control(arm)]
+    if controls:
         with st.expander(f"{LOOKS[CONTROL].mark} Base: the control, without documents or training"):
-            _draw(control, made, statuses, service)
+            for column in controls:
+                _draw(column, made, statuses, service)
 
 
 def _draw(column: Column, made: Round, statuses: Statuses, service: Service) -> None:
     others = [
         other.text
         for other in made.columns.values()
-        if other.backend not in (column.backend, CONTROL) and other.state == "done"
+        if other.backend != column.backend and not is_control(other.backend) and other.state == "done"
     ]
     busy = next((c.backend for c in made.columns.values() if c.state == "answering"), None)
     card(
         column,
         others,
-        statuses[column.backend],
+        _status(column, made, statuses, service),
         waiting_for=label(busy) if busy else None,
         place=places(service),
         below=partial(answer_actions.draw, made, judged=service.judged()) if made.finished else None,
     )
 
 
-def stale_line(made: Round, now: session.Session, documents: Sequence[CatalogueEntry]) -> None:
+def _status(column: Column, made: Round, statuses: Statuses, service: Service) -> BackendReadiness:
+    """How its adapter is: one that answers behind an address has none here."""
+    served = service.models()[1:]
+    elsewhere = model_of(column.backend, made.asked.settings) in served
+    return BackendReadiness("ready") if elsewhere else statuses[backend_of(column.backend)]
+
+
+def stale_line(
+    made: Round, now: session.Session, service: Service, documents: Sequence[CatalogueEntry]
+) -> None:
     """Says that the answers below were made with other settings than those chosen now."""
-    found = differences(made.asked.settings, scope.asking(now, documents), "now")
-    missing = [label(name) for name in now.backends if name not in made.asked.backends]
+    arms, settings = wanted(now, service, documents)
+    found = differences(made.asked.settings, settings, "now")
+    missing = [label(arm) for arm in arms if arm not in made.asked.arms]
     found += [f"without {', '.join(missing)}"] if missing else []
     if found:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stale"):
@@ -292,7 +318,7 @@ def page() -> None:
         st.caption("Nothing was asked yet: the answers of all backends will stand here side by side.")
         return
     if begun is not None and job.finished:
-        stale_line(begun, now, documents)
+        stale_line(begun, now, service, documents)
     statuses = service.statuses()  # once here, not at every look at the job
     working = any(not each.finished for each in jobs if job.id in (each.id, each.about))
     st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, service)

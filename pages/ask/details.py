@@ -16,7 +16,7 @@ from pages.ask import answer_actions, earlier_answers, export, voting
 from pages.ui import charts, session, sources
 from pages.ui.asking import Round
 from pages.ui.charts import Chart
-from pages.ui.look import LOOKS, label
+from pages.ui.look import arm_look, label
 from pages.ui.service import Service
 from pages.ui.text import markdown, plural
 
@@ -118,7 +118,7 @@ def _prompts(made: Round) -> None:
         if column.prompt is None:
             continue
         used = f", {plural(column.answer.usage.prompt_tokens, 'token')}" if column.answer else ""
-        with st.expander(f"{LOOKS[name].mark} {label(name)}{used}", expanded=True):
+        with st.expander(f"{arm_look(name).mark} {label(name)}{used}", expanded=True):
             st.code(
                 column.prompt or "Nothing was sent: no passage was found.", language=None, wrap_lines=True
             )

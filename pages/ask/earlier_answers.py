@@ -14,7 +14,7 @@ import streamlit as st
 from backends.datatypes import Answer
 from backends.system.wording import money
 from pages.ui.asking import Round
-from pages.ui.look import CONTROL, LOOKS
+from pages.ui.look import LOOKS, arm_look, backend_of, is_control, label
 from pages.ui.settings_words import differences
 from pages.ui.text import answer_html, listing, markdown, own_words, plural, seconds
 
@@ -44,7 +44,8 @@ def pairs(then: Round, now: Round) -> list[AnswerPair]:
     """Every backend that answered at least once, in the order of the page."""
     before = {answer.backend: answer for answer in then.answers}
     after = {answer.backend: answer for answer in now.answers}
-    return [AnswerPair(n, before.get(n), after.get(n)) for n in LOOKS if (n in before or n in after)]
+    arms = sorted({*before, *after}, key=lambda arm: (list(LOOKS).index(backend_of(arm)), arm))
+    return [AnswerPair(arm, before.get(arm), after.get(arm)) for arm in arms]
 
 
 def what_differs(then: Round, now: Round) -> str:
@@ -53,7 +54,7 @@ def what_differs(then: Round, now: Round) -> str:
     for pair in pairs(then, now):
         if pair.then and pair.now and pair.then.adapter != pair.now.adapter:
             found.append(
-                f"{LOOKS[pair.backend].label} by the adapter {pair.then.adapter or 'none'} "  # type: ignore[index]
+                f"{label(pair.backend)} by the adapter {pair.then.adapter or 'none'} "
                 f"(now {pair.now.adapter or 'none'})"
             )
     return listing(found) if found else "nothing was different: what differs is chance and the load"
@@ -80,8 +81,8 @@ def draw(made: Round, rounds: Sequence[Round]) -> None:
 
 
 def _row(pair: AnswerPair, then: Round, now: Round) -> None:
-    look = next(look for name, look in LOOKS.items() if name == pair.backend)
-    what = " (the control)" if pair.backend == CONTROL else ""
+    look = arm_look(pair.backend)
+    what = " (the control)" if is_control(pair.backend) else ""
     st.markdown(f"## :{look.tint}[{look.mark}] {look.label}{what}", anchors=False)
     for cell, title, answer, other in zip(
         st.columns(2),

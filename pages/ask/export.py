@@ -9,6 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backends.datatypes import Answer, JsonValue
 from backends.system.csv_file import without_formula
@@ -16,8 +17,8 @@ from backends.system.json_values import plain
 from backends.system.wording import money
 from pages.ask.verdict import verdict
 from pages.ui.asking import Round
-from pages.ui.look import LOOKS, label
-from pages.ui.text import StyledSpan, highlight, marked_html, plain_html, seconds
+from pages.ui.look import arm_look, backend_of, label
+from pages.ui.text import StyledSpan, document_html, highlight, plain_html, seconds
 
 COLUMNS = (
     "question", "backend", "text", "answers", "support", "warning", "groundedness", "abstained", "cited",
@@ -28,7 +29,11 @@ COLUMNS = (
 
 def as_json(rounds: Sequence[Round]) -> str:
     """A list of answer records."""
-    records = [plain(answer) for round_ in rounds for answer in round_.answers]
+    records = [
+        plain(replace(answer, backend=backend_of(answer.backend)))
+        for round_ in rounds
+        for answer in round_.answers
+    ]
     return json.dumps(records, ensure_ascii=False, indent=2, allow_nan=False)
 
 
@@ -47,7 +52,7 @@ def _row(answer: Answer) -> dict[str, JsonValue]:
     cited = [f"{c.document}{f' p. {c.page}' if c.page is not None else ''}" for c in answer.citations]
     return {
         "question": answer.question,
-        "backend": answer.backend,
+        "backend": backend_of(answer.backend),
         "text": answer.text,
         "answers": answer.checks.answers,
         "support": answer.checks.support,
@@ -120,8 +125,7 @@ def _section(round_: Round) -> str:
 
 
 def _accent(answer: Answer) -> str:
-    look = LOOKS.get(answer.backend)  # type: ignore[call-overload]
-    return str(look.css) if look else "currentColor"
+    return arm_look(answer.backend).css
 
 
 def _card(answer: Answer) -> str:
@@ -169,7 +173,7 @@ def _passages(answers: Sequence[Answer]) -> str:
             parts.append(
                 f'<p class="soft">{plain_html(label(answer.backend))} [{citation.marker}] '
                 f"{plain_html(citation.document)}, version {citation.version}{page}</p>"
-                f"<blockquote>{marked_html(citation.text, [whole])}</blockquote>"
+                f"<blockquote>{document_html(citation.text, [whole])}</blockquote>"
             )
     return f"<h3>Cited passages</h3>{''.join(parts)}" if parts else ""
 

@@ -13,14 +13,14 @@ import streamlit as st
 
 from backends.datatypes import CatalogueEntry, UserError
 from backends.settings import make_settings
-from pages.ui import scope
+from pages.ui import scope, session
 from pages.ui.look import LOOKS, in_order
 from pages.ui.service import Service
 from pages.ui.session import ALL, COLLECTION, EDITABLE, SELECTED, Session
 from pages.ui.text import listing, markdown, plural
 
 MOST_NAMES = 60  # documents in a link; a longer one is cut by some programs
-QUESTION, WHO, NAME, DOCUMENT = "q", "who", "collection", "document"
+QUESTION, WHO, MODEL, NAME, DOCUMENT = "q", "who", "model", "collection", "document"
 
 
 def popover(question: str, now: Session, documents: Sequence[CatalogueEntry]) -> None:
@@ -43,6 +43,8 @@ def parameters(question: str, now: Session, documents: Sequence[CatalogueEntry])
     """What a link says: only what is not as by default."""
     chosen = scope.chosen(now, documents)
     found = {QUESTION: [question], WHO: [",".join(now.backends)]}
+    if now.models:
+        found[MODEL] = list(now.models)
     for name in EDITABLE:
         if getattr(now.settings, name) != getattr(now.defaults, name):
             found[name] = [str(getattr(now.settings, name))]
@@ -82,6 +84,8 @@ def take(given: Mapping[str, Sequence[str]], now: Session, there: Sequence[str])
         notes.append(f"The link's settings do not fit ({error}): they are as by default.")
     who = (given.get(WHO) or [""])[0].split(",")
     now.backends = in_order([name for name in LOOKS if name in who]) or now.backends
+    now.models = tuple(given.get(MODEL, ()))  # one that is not here answers nothing
+    session.drop("models")
     named = list(given.get(DOCUMENT, ()))
     found = tuple(name for name in named if name in there)
     if missing := [name for name in named if name not in there]:

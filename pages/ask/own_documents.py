@@ -15,7 +15,7 @@ import streamlit as st
 
 from backends.datatypes import CatalogueEntry, UserError
 from backends.system.reporting import Report
-from backends.system.wording import duration
+from backends.system.wording import roughly
 from backends.training.adapters import ANSWERING, AdapterKind
 from backends.training.expected_time import Expected, expected, together
 from backends.training.rows import HybridOptions
@@ -134,7 +134,7 @@ def not_trained(names: Sequence[str], takes: Expected | None) -> str:
             if takes.here
             else "at the speed at which the shipped adapters were trained"
         )
-        time = f" Training both takes about {duration(takes.seconds)}, {where}."
+        time = f" Training both takes about {roughly(takes.seconds)}, {where}."
     return (
         f"Not trained on these yet: no adapter has learned {which}, so the fine-tuned column cannot know "
         f"what stands there.{time}"

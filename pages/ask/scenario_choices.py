@@ -13,7 +13,7 @@ import streamlit as st
 from backends.datatypes import Answer, Question
 from backends.evaluation import scenarios
 from pages.ui import session
-from pages.ui.look import LOOKS, label
+from pages.ui.look import arm_look, label
 from pages.ui.service import Service
 from pages.ui.text import markdown
 
@@ -60,5 +60,4 @@ def checked(question: str, answers: list[Answer]) -> None:
 
 def _said(answer: Answer, row: Question) -> str:
     words = markdown(", ".join(scenarios.checks(row, answer.text)))
-    mark = next(look.mark for name, look in LOOKS.items() if name == answer.backend)
-    return f"{mark} **{label(answer.backend)}** {words}"
+    return f"{arm_look(answer.backend).mark} **{label(answer.backend)}** {words}"

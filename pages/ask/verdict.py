@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from backends.answering.short_answers import same_answer
 from backends.datatypes import Answer
 from backends.system.wording import money
-from pages.ui.look import CONTROL, label
+from pages.ui.look import is_control, label
 from pages.ui.text import listing, seconds
 
 TIE = 1.1  # one run of a question varies by about a tenth
@@ -43,7 +43,7 @@ def verdict(answers: Sequence[Answer]) -> Verdict:
 
     What is no answer, because it declines or carries a warning, is compared with nothing.
     """
-    compared = [answer for answer in answers if answer.backend != CONTROL]
+    compared = [answer for answer in answers if not is_control(answer.backend)]
     if len(compared) < 2:
         return Verdict()
     standing = [answer for answer in compared if stands(answer)]

@@ -12,14 +12,14 @@ import plotly.graph_objects as go
 
 from backends.feedback.votes import WinRate
 from pages.ui.charts import SYMBOLS, Chart
-from pages.ui.look import LOOKS, Theme, label
+from pages.ui.look import LOOKS, Theme, arm_look, backend_of, label
 from pages.ui.text import listing, plural
 
 
 def win_rates(rates: Sequence[WinRate], votes: int, theme: Theme) -> Chart:
     """One row a backend: the share of votes that chose it, and how sure that is."""
-    ordered = sorted(rates, key=lambda rate: list(LOOKS).index(rate.backend))  # type: ignore[arg-type]
-    looks = [LOOKS[rate.backend] for rate in ordered]  # type: ignore[index]
+    ordered = sorted(rates, key=lambda rate: (list(LOOKS).index(backend_of(rate.backend)), rate.backend))
+    looks = [arm_look(rate.backend) for rate in ordered]
     colours = [look.colour(theme) for look in looks]
     figure = go.Figure()
     for rate, look, colour in zip(ordered, looks, colours, strict=True):
@@ -27,7 +27,7 @@ def win_rates(rates: Sequence[WinRate], votes: int, theme: Theme) -> Chart:
             x=[rate.share],
             y=[f"{look.mark} {look.label}"],
             mode="markers",
-            marker={"size": 12, "color": colour, "symbol": SYMBOLS[rate.backend]},
+            marker={"size": 12, "color": colour, "symbol": SYMBOLS[backend_of(rate.backend)]},
             error_x={
                 "type": "data",
                 "symmetric": False,

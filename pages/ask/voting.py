@@ -9,19 +9,20 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from functools import partial
+from string import ascii_uppercase
 
 import streamlit as st
 
-from backends.datatypes import Answer, BackendName
+from backends.datatypes import Answer
 from backends.feedback.votes import NONE, TIE, Vote, VotedAnswer, Votes, as_jsonl, preference_pairs, win_rates
 from backends.language.answer_text import without_markers
 from pages.ask import vote_charts
 from pages.ui import charts, session
 from pages.ui.asking import Column, Round
-from pages.ui.look import LOOKS
+from pages.ui.look import arm_look, label
 from pages.ui.text import block, markdown, plain_html, plural
 
-LETTERS = "ABCD"
+LETTERS = ascii_uppercase
 FEW = 20  # votes below which an interval is wider than a third
 OTHERS = {TIE: "A tie", NONE: "None"}
 
@@ -42,9 +43,9 @@ def _take_blind() -> None:
     session.current().blind = bool(session.read("blind"))
 
 
-def order(backends: Sequence[BackendName], blind: bool) -> tuple[BackendName, ...]:
+def order(arms: Sequence[str], blind: bool) -> tuple[str, ...]:
     """In which order they answer and stand on the page."""
-    return tuple(random.sample(backends, len(backends))) if blind else tuple(backends)
+    return tuple(random.sample(arms, len(arms))) if blind else tuple(arms)
 
 
 def hidden(made: Round, votes: Votes) -> bool:
@@ -117,7 +118,7 @@ def _names(made: Round, is_hidden: bool) -> dict[str, str]:
     """What the buttons are called. A letter is the column's, so a column without an answer keeps its own."""
     answered = {answer.backend for answer in made.answers}
     return {
-        name: f"Answer {letter}" if is_hidden else f"{LOOKS[name].mark} {LOOKS[name].label}"
+        name: f"Answer {letter}" if is_hidden else f"{arm_look(name).mark} {label(name)}"
         for letter, name in zip(LETTERS, made.columns, strict=False)
         if name in answered
     }

@@ -18,9 +18,9 @@ from backends.costs.monthly import (
     CostLine,
     Crossover,
     Swing,
-    in_words,
     line,
     rounded,
+    spread_words,
 )
 from backends.system.wording import money
 from pages.ui.charts import Chart, wrapped
@@ -65,7 +65,7 @@ def monthly(case: CostCase, found: Crossover | None, theme: Theme) -> Chart:
         for drawn in lines
         for v, t, a, b in zip(drawn.volumes, drawn.totals, drawn.low, drawn.high, strict=True)
     ]
-    title = in_words(found) if found is not None else "Monthly cost by number of questions"
+    title = (spread_words(found) if found is not None else "") or "What a month costs, by its questions"
     at = [(drawn, float(np.interp(CLAIMED_VOLUME, drawn.volumes, drawn.totals))) for drawn in lines]
     alt = "Cost of 100,000 questions a month. " + " ".join(
         f"{label(drawn.backend)}: {money(total, case.book.currency)}." for drawn, total in at

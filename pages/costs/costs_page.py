@@ -8,11 +8,13 @@ from dataclasses import asdict, replace
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from backends.costs.monthly import (
     CLAIMED_VOLUME,
     CostCase,
     Crossover,
+    OperatingPlan,
     capacity,
     cheapest_words,
     crossover,
@@ -24,6 +26,7 @@ from backends.costs.monthly import (
     per_answer,
     rounded,
     tornado,
+    turning,
 )
 from backends.costs.prices import FIELDS, YOURS, Book, Price, as_toml
 from backends.datatypes import UserError
@@ -95,11 +98,11 @@ def edited_prices(book: Book, key: str) -> Book:
         height=38 + 35 * len(frame),
         disabled=["Price of", "Unit"],
         column_config={
-            "Amount": st.column_config.NumberColumn(width=90, min_value=0.0, format="%.4g", required=True),
-            "Date": st.column_config.TextColumn(width=110, help="When you last looked at this price."),
-            "Price of": st.column_config.TextColumn(width=190),
-            "Unit": st.column_config.TextColumn(width=180),
-            "Source": st.column_config.TextColumn(help="Where it is from, or: your input."),
+            "Amount": st.column_config.NumberColumn(width=80, min_value=0.0, format="%.4g", required=True),
+            "Date": st.column_config.TextColumn(width=90, help="When you last looked at this price."),
+            "Price of": st.column_config.TextColumn(width=170),
+            "Unit": st.column_config.TextColumn(width=160),
+            "Source": st.column_config.TextColumn(width=360, help="Where it is from, or: your input."),
         },
     )
     for name, amount, date, source in zip(
@@ -118,10 +121,12 @@ def edited_prices(book: Book, key: str) -> Book:
 
 def result(case: CostCase, found: Sequence[Crossover]) -> None:
     """Totals and crossovers of the priced case."""
-    first = next(iter(found), None)
+    told = turning(found)
+    first = told or next(iter(found), None)
     charts.show(cost_charts.monthly(case, first, session.theme()))
-    for each in found[1:]:
-        st.markdown(markdown(in_words(each)))
+    for each in found:
+        if each is not told and (told is not None or each.crossing_share):  # else: no volume changes that
+            st.markdown(markdown(in_words(each)))
     claim(case)
     if case.plan.serving == "rented":
         rented(case)
@@ -236,6 +241,16 @@ def exports(case: CostCase, found: Sequence[Crossover]) -> None:
         )
 
 
+def assumed(now: session.Session, service: Service, *, beside: bool) -> tuple[DeltaGenerator, OperatingPlan]:
+    """The assumptions beside the place of the picture, or over the whole width where there is none yet."""
+    left, right = st.columns([2.2, 1], gap="large") if beside else (st.container(), st.container())
+    with right, st.container(border=True):
+        st.markdown("**Assumptions**")
+        plan = assumptions.draw(now, service, columns=1 if beside else 3)
+        st.caption("The same on Advise, Stress tests and Fine-tune.")
+    return left.container(), plan
+
+
 # --- the page --------------------------------------------------------------------------------------
 
 
@@ -245,18 +260,12 @@ def page() -> None:
     service = resources.service(now.visitor)
     st.title("Costs", anchor=False)
     opening, place = st.container(), st.container()
-    left, right = st.columns([2.2, 1], gap="large")
-    with right, st.container(border=True):
-        st.markdown("**Assumptions**")
-        plan = assumptions.draw(now, service)
-        st.caption("The same on Advise, Stress tests and Fine-tune.")
-    picture = left.container()
+    with place:
+        made = measured_of(measured_so_far(now, service).answers)
+    picture, plan = assumed(now, service, beside=bool(made))
     st.subheader("Prices", anchor=False)
     st.caption("Examples for you to edit, no offer of any provider. What you change counts at once.")
     book = price_table(now, service)
-    with place:
-        answers = measured_so_far(now, service).answers
-    made = measured_of(answers)
     if not made:
         with opening:
             conclusion(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 
 import pandas as pd
 import streamlit as st
@@ -41,13 +41,14 @@ from backends.evaluation.scoring import BY_KEY, MEASURES
 from backends.evaluation.support import AGREEMENT
 from backends.evaluation.sweeps import axes_of, points_of
 from backends.system.jobs import Job
+from backends.system.wording import roughly
 from pages.evaluate import score_charts
 from pages.ui import assumptions, charts, resources, session, sources
 from pages.ui.answer_card import card
 from pages.ui.asking import Asked, Column, Round
 from pages.ui.conclusion import conclusion
 from pages.ui.evaluator import JUDGE, KIND, PROPOSE, Evaluator, Order, grid_of
-from pages.ui.look import CONTROL, LOOKS
+from pages.ui.look import LOOKS, is_control
 from pages.ui.own_prices import own_book
 from pages.ui.service import BackendReadiness, Service
 from pages.ui.text import markdown, plural, seconds
@@ -134,7 +135,7 @@ def new_run(now: session.Session, service: Service, evaluator: Evaluator, opened
             st.text_input("Name of the run (optional)", key="run_name", placeholder="after new chunking")
             answers = number * len(backends) * max(1, len(grid)) * len(models)
             st.caption(
-                f"{plural(answers, 'answer')}, about {_minutes(answers * SECONDS_PER_ANSWER)} on two cores. "
+                f"{plural(answers, 'answer')}, about {roughly(answers * SECONDS_PER_ANSWER)} on two cores. "
                 "Settings are those of the sidebar."
             )
             drawn = "all" if number == len(questions) else f"{number} drawn from every kind"
@@ -199,12 +200,6 @@ def start(evaluator: Evaluator, order: Order, now: session.Session) -> None:
 def go_on(evaluator: Evaluator, run: str, now: session.Session) -> None:
     """Go on with an interrupted run."""
     resources.jobs().start(KIND, now.visitor, evaluator.continued(run))
-
-
-def _minutes(duration: float) -> str:
-    return (
-        f"{max(5, round(duration / 5) * 5)} seconds" if duration < 90 else f"{round(duration / 60)} minutes"
-    )
 
 
 # --- where questions come from -------------------------------------------------------------------
@@ -342,7 +337,7 @@ def job_progress(job: Job, what: str) -> None:
         st.rerun()
     done, total, label = job.progress
     left = job.seconds_left
-    rest = f", about {_minutes(left)} left" if left is not None and done > 4 else ""
+    rest = f", about {roughly(left)} left" if left is not None and done > 4 else ""
     text = f"{what.capitalize()} {done:,} of {total:,}{rest}" if total else "Waiting for its turn"
     st.progress(job.fraction, text=f"{text}. {markdown(label[:90])}" if total else markdown(label) or text)
     st.button("Stop", key=f"stop-{job.id}", on_click=job.cancel, icon=":material/stop:")
@@ -592,8 +587,8 @@ def side_by_side(question: Question, entries: dict[str, Entry], board: Board, se
     st.markdown(f"**Gold answer:** {markdown(gold + where)}")
     # An arm with a model behind its backend stands where a backend does.
     columns = {
-        cast(BackendName, arm): Column(
-            cast(BackendName, arm),
+        arm: Column(
+            arm,
             "done" if entry.answer else "failed",
             entry.answer.text if entry.answer else "",
             answer=replace(entry.answer, backend=arm) if entry.answer else None,
@@ -605,7 +600,7 @@ def side_by_side(question: Question, entries: dict[str, Entry], board: Board, se
     for first in range(0, len(names), 2):  # two in a row: four are too narrow for their numbers
         for cell, arm in zip(st.columns(2), names[first : first + 2], strict=False):
             with cell:
-                rivals = [name for name in names if name != arm and not name.startswith(CONTROL)]
+                rivals = [name for name in names if name != arm and not is_control(name)]
                 others = [columns[name].text for name in rivals if columns[name].text]
                 card(columns[arm], others, BackendReadiness("ready"))
                 st.caption(markdown(f"{_mark(entries[arm])}: {_scores_line(entries[arm])}"))

@@ -86,13 +86,13 @@ def latency_chart(board: Board, theme: Theme) -> Chart:
     arms = {name: arm.latency_ms["total"] for name, arm in board.arms.items()}
     figure = go.Figure()
     for name, times in arms.items():
-        colour = _colour(name, theme)
+        colour, (low, middle, high) = _colour(name, theme), (times[p] / 1000 for p in (10, 50, 90))
         figure.add_scatter(
-            x=[times[50]],
+            x=[middle],
             y=[_named(name)],
             error_x={
-                "type": "data", "symmetric": False, "array": [times[90] - times[50]],
-                "arrayminus": [times[50] - times[10]], "thickness": 2, "width": 5, "color": colour,
+                "type": "data", "symmetric": False, "array": [high - middle],
+                "arrayminus": [middle - low], "thickness": 2, "width": 5, "color": colour,
             },
             mode="markers",
             marker={"symbol": SYMBOLS[name.partition(", ")[0]], "size": 12, "color": colour},
@@ -101,7 +101,7 @@ def latency_chart(board: Board, theme: Theme) -> Chart:
             "%{customdata[2]}<extra></extra>",
             showlegend=False,
         )  # fmt: skip
-    _layout(figure, len(arms), "milliseconds, bar: 8 of 10 answers", None)
+    _layout(figure, len(arms), "seconds, bar: 8 of 10 answers", None)
     ordered = sorted(arms.items(), key=lambda item: item[1][50])
     title = f"Typical time: {arm_label(ordered[0][0])} {seconds(ordered[0][1][50])}"
     if len(ordered) > 1:
@@ -206,7 +206,7 @@ def stage_chart(board: Board, theme: Theme) -> Chart:
         values = [arm.latency_ms.get(stage, {}).get(50) for arm in arms.values()]
         figure.add_bar(
             y=[_named(name) for name in arms],
-            x=values,
+            x=[value / 1000 if value is not None else None for value in values],
             name=words,
             orientation="h",
             marker={
@@ -217,7 +217,7 @@ def stage_chart(board: Board, theme: Theme) -> Chart:
             customdata=[[words, seconds(value or 0.0)] for value in values],
             hovertemplate="%{y}<br>%{customdata[0]}: median %{customdata[1]}<extra></extra>",
         )
-    _layout(figure, len(arms), "milliseconds, medians of the stages", None)
+    _layout(figure, len(arms), "seconds, medians of the stages", None)
     figure.update_layout(
         barmode="stack", height=130 + 46 * len(arms),
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},

@@ -6,10 +6,11 @@ and sign as well as by colour.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
-from backends.documents.differences import DiffRow
+from backends.documents.differences import DiffRow, Part
 from pages.ui.text import plain_html, plural
 
 Shown = DiffRow | int  # an int stands for so many unchanged lines
@@ -19,6 +20,7 @@ STYLES = {
     "new": "text-decoration:underline;background:color-mix(in srgb,#0f766e 20%,transparent)",
 }
 TAGS: dict[str, Literal["span", "del", "ins"]] = {"same": "span", "gone": "del", "new": "ins"}
+_SIGNS = re.compile(r"\s*#{1,6}\s+")
 SOFT = "opacity:.65;font-size:.85rem"
 
 
@@ -59,12 +61,19 @@ def row_html(item: Shown) -> str:
     if isinstance(item, int):
         return f'<div style="{SOFT}">… {plural(item, "unchanged line")}</div>'
     sign = "+" if item.old is None else "−" if item.new is None else "~" if item.changed else " "
+    heading = bool(item.parts) and bool(_SIGNS.match(item.parts[0].text))
     parts = "".join(
-        f'<{TAGS[part.kind]} style="{STYLES[part.kind]}">{plain_html(part.text)}</{TAGS[part.kind]}>'
-        for part in item.parts
+        f'<{TAGS[part.kind]} style="{STYLES[part.kind]}">{plain_html(text)}</{TAGS[part.kind]}>'
+        for part, text in zip(item.parts, _without_signs(item.parts), strict=True)
     )
+    parts = f"<strong>{parts}</strong>" if heading else parts
     return (
         '<div style="display:flex;gap:.6rem;align-items:baseline">'
         f'<code style="flex:none;width:1ch;background:none;padding:0">{sign}</code>'
         f'<span style="min-width:0;overflow-wrap:anywhere">{parts or "&nbsp;"}</span></div>'
     )
+
+
+def _without_signs(parts: Sequence[Part]) -> list[str]:
+    """The text of each part; a heading's signs stand in the first one and are read, not shown."""
+    return [_SIGNS.sub("", part.text) if n == 0 else part.text for n, part in enumerate(parts)]

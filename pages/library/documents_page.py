@@ -17,7 +17,7 @@ from pages.ui import partings, resources, scope, session, suggestions, uploading
 from pages.ui.asking import KIND, round_of
 from pages.ui.conclusion import conclusion
 from pages.ui.service import Service
-from pages.ui.text import block, markdown, marked_html, plural
+from pages.ui.text import block, markdown, marked_html, plural, scrolled
 
 NOTHING = "\N{EN DASH}"  # in a cell of the table
 LONGEST = 60_000  # characters of a document drawn at once
@@ -36,8 +36,9 @@ def listing(
 ) -> Document | None:
     """The table, and what can be done with its chosen rows; returns the document that is open."""
     wanted = st.text_input(
-        "Filter by name", key="filter", placeholder="Filter by name", icon=":material/search:"
-    )
+        "Filter by name", key="filter", placeholder="Filter by name", icon=":material/search:",
+        label_visibility="collapsed",
+    )  # fmt: skip
     shown = [d for d in documents if (wanted or "").strip().casefold() in f"{d.name} {d.title}".casefold()]
     if not shown:
         st.caption("No document of that name." if documents else "No documents yet: drop some above.")
@@ -142,7 +143,7 @@ def opened(document: Document, service: Service, now: session.Session, cut: Sett
     elif not page_shown(document, service, now):
         tall = 560 if len(document.text) > SHORT else "content"
         with st.container(height=tall, border=True):  # type: ignore[arg-type]
-            st.html(rendered(document, LONGEST))
+            st.html(scrolled(rendered(document, LONGEST), f"Text of {document.name}"))
     if len(document.text) > LONGEST and view != EDIT:
         st.caption(f"The first {LONGEST:,} of {len(document.text):,} characters.")
     with st.container(horizontal=True):
@@ -183,7 +184,8 @@ def passages(document: Document, service: Service, now: session.Session, cut: Se
     )
     with st.container(height=560, border=True):
         text = document.text[:LONGEST]
-        st.html(block(marked_html(text, boundaries(len(text), chunks, hits(now, document)))))
+        inner = block(marked_html(text, boundaries(len(text), chunks, hits(now, document))))
+        st.html(scrolled(inner, f"Passages of {document.name}"))
 
 
 def hits(now: session.Session, document: Document) -> list[tuple[int, int]]:
@@ -218,13 +220,18 @@ def page() -> None:
     service = resources.service(now.visitor)
     st.title("Documents", anchor=False)
     opening = st.container()
-    whose = "Your own copy" if service.private else "The sample company, shared until you change something"
+    whose = (
+        "Your own copy: no other visitor sees it"
+        if service.private
+        else "The sample company, shared until you change something"
+    )
     if service.role is None:
         uploading.drop_zone(now, service)
         uploading.panels(now)
         removing.panels(now, service)
     going = {name for parting in partings.waiting(now.visitor) for name in parting.names}
     documents = [document for document in service.catalogue() if document.name not in going]
+    documents.sort(key=lambda document: not scope.is_own(document))  # one's own first, each by name
     own = scope.own(documents)
     with opening:
         conclusion(in_words(len(documents), len(own)), f"{whose}.")
@@ -236,7 +243,8 @@ def page() -> None:
             icon=":material/arrow_forward:",
         )
     cut = cutting.draw(now, service) if documents else now.settings
-    left, right = st.columns([1, 1], gap="large")
+    with st.container(key="library"):
+        left, right = st.columns([1, 1], gap="large")
     with left:
         document = listing(documents, service.passages(now.settings) or {}, service)
     if document is not None:

@@ -5,6 +5,8 @@ Enters: a `Health`. Leaves: a `Chart`.
 
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -16,7 +18,7 @@ from pages.ui.text import plural
 
 def volume(health: Health, theme: Theme) -> Chart:
     """A bar a day."""
-    days = [day for day, _ in health.per_day]
+    days = [f"{date.fromisoformat(day):%-d %b}" for day, _ in health.per_day]
     counts = [count for _, count in health.per_day]
     most = max(counts)
     busiest = days[counts.index(most)]
@@ -36,6 +38,7 @@ def volume(health: Health, theme: Theme) -> Chart:
     if most < 5:
         figure.update_yaxes(dtick=1)  # no fractions that round to the same number
     title = f"{plural(health.questions, 'question')} in {len(days)} days"
-    title += f", most on {busiest} ({most:,})" if most < health.questions else f", on {busiest}"
+    all_ = "" if health.questions == 1 else "all "
+    title += f", most on {busiest} ({most:,})" if most < health.questions else f", {all_}on {busiest}"
     alt = f"Questions a day. {title}."
     return Chart(title, figure, alt, pd.DataFrame(health.per_day, columns=["day", "questions"]), "volume")

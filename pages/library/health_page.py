@@ -42,8 +42,9 @@ def controls(service: Service) -> int:
             help="Question, passages found with their scores, and times; kept 90 days, seen by you alone.",
         )
         st.button(
-            "Delete my log", key="delete-log", on_click=delete, args=(service,), icon=":material/delete:"
-        )
+            "Delete my log", key="delete-log", on_click=delete, args=(service,), icon=":material/delete:",
+            type="tertiary",
+        )  # fmt: skip
     return int(days or 7)
 
 
@@ -51,14 +52,13 @@ def figures(health: Health) -> None:
     """Four numbers, each with what it means."""
     cells = st.columns(4)
     cells[0].metric("Questions", f"{health.questions:,}", help=f"{health.retrievals:,} retrievals in all.")
-    median, slow = health.median_ms, health.p95_ms
+    median, slow = health.median_ms, _slow(health)
     cells[1].metric(
         "Finding passages",
         "-" if median is None else seconds(median),
-        help="Half of the retrievals took at most this long, choosing of sentences included."
-        + ("" if slow is None else f" 95 of 100 took at most {seconds(slow)}."),
+        help="Half of the retrievals took at most this long, choosing of sentences included.",
     )
-    cells[1].caption("" if slow is None else f"95 % within {seconds(slow)}")
+    cells[1].caption(slow)
     cells[2].metric("Nothing fitted well", share(health.low, health.questions), help="Share of questions.")
     cells[2].caption(f"{health.low:,} of {health.questions:,}; nothing found at all: {health.empty:,}")
     cells[3].metric(
@@ -67,6 +67,13 @@ def figures(health: Health) -> None:
         help="Nothing was found, nothing fitted well, or the answer was declined.",
     )
     cells[3].caption(f"{len(health.unanswered):,} of {health.questions:,}")
+
+
+def _slow(health: Health) -> str:
+    """How long the slow ones took; of few questions that is the slowest, of one there is nothing to add."""
+    if health.p95_ms is not None:
+        return f"95 of 100 within {seconds(health.p95_ms)}"
+    return f"slowest {seconds(health.slowest_ms)}" if health.slowest_ms and health.questions > 1 else ""
 
 
 def share(part: int, whole: int) -> str:
@@ -80,9 +87,8 @@ def in_words(health: Health, days: int, logging: bool) -> str:
         off = "" if logging else " Logging is switched off."
         return f"No question was logged in the last {PERIODS[days]}: ask one on the Compare page.{off}"
     answered = health.questions - len(health.unanswered)
-    time = (
-        "" if health.median_ms is None else f"; passages are typically found in {seconds(health.median_ms)}"
-    )
+    how = "were" if health.questions == 1 else "are typically"
+    time = "" if health.median_ms is None else f"; passages {how} found in {seconds(health.median_ms)}"
     return (
         f"The documents answered {answered:,} of {plural(health.questions, 'question')} of the last "
         f"{PERIODS[days]}{time}."
@@ -145,7 +151,8 @@ def page() -> None:
         conclusion(in_words(health, days, service.logging), rests)
     if not health.questions:
         return
-    figures(health)
+    with st.container(key="figures"):
+        figures(health)
     show(volume(health, session.theme()))
     tables(health)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -18,7 +19,7 @@ from backends.stress.form import side_by_side
 from backends.stress.records import Measurement, Result, Retraining, StressRow, StressTest
 from backends.system.jobs import Job, JobContext
 from backends.system.json_values import plain
-from backends.system.wording import duration, money
+from backends.system.wording import money, roughly
 from backends.training.adapters import ANSWERING, Adapters
 from pages.stress import stress_charts
 from pages.stress.summary import in_words
@@ -27,7 +28,7 @@ from pages.ui.conclusion import conclusion
 from pages.ui.evaluator import Evaluator
 from pages.ui.look import LOOKS, label
 from pages.ui.own_prices import own_book
-from pages.ui.text import listing, markdown
+from pages.ui.text import listing, markdown, seconds
 
 KIND = "stress"
 EXAMPLE = "An example that comes with Triptych, measured on the sample documents: run a test for your own."
@@ -49,7 +50,16 @@ HEADLINES: dict[StressTest, str] = {  # the main measure of each test, as the fi
     "latency": "Milliseconds",
 }
 TIMES = ("by_size", "search_alone")  # details that are milliseconds by corpus size
-TITLES = {"by_size": "Search and choice of sentences", "p95_ms": "Milliseconds, 19 of 20 searches"}
+TITLES = {
+    "by_size": "Search and choice of sentences",
+    "p95_ms": "Milliseconds, 19 of 20 searches",
+    "old": "Old fact",
+    "old_before": "Old fact, before the edit",
+    "old_after_retraining": "Old fact, after training again",
+    "seconds_until_found": "Time until it is found",
+    "seconds_until_answered": "Time until it is answered",
+}
+LASTING = ("seconds_until_found", "seconds_until_answered")  # details that are seconds
 RETRAINED = ("freshness", "erasure")
 NO_TRAINING, SHORT = "Not at all", 2
 RETRAININGS: dict[str, Retraining | None] = {
@@ -107,7 +117,7 @@ def expected(how: Retraining | None, now: session.Session) -> str:
             report = adapter.card.report
             passes = how.epochs or report.get("epochs_done", 1)
             seconds += report.get("seconds", 0.0) * passes / max(1, report.get("epochs_done", 1))
-    return f", about {duration(seconds)}" if seconds else ", time not known"
+    return f", about {roughly(seconds)}" if seconds else ", time not known"
 
 
 def jobs_by_test(visitor: str) -> dict[str, tuple[Job, bool]]:
@@ -266,12 +276,18 @@ def details(found: Sequence[StressRow]) -> None:
         {
             "Backend": LOOKS[row.backend].label,
             HEADLINES[row.test]: _cell(Measurement(row.value, row.interval, row.count)),
-            **{_title(k): _times(v) if k in TIMES else _cell(v) for k, v in row.details.items()},
+            **{_title(name): _detail(name, value) for name, value in row.details.items()},
         }
         for row in found
     ]
     frame = pd.DataFrame(rows).set_index("Backend").T
     st.dataframe(frame.fillna("-"), alt="All that was measured, by backend.")
+
+
+def _detail(name: str, value: Any) -> str:
+    if name in LASTING and value is not None:
+        return seconds(1000 * value)
+    return _times(value) if name in TIMES else _cell(value)
 
 
 def _times(by_size: Mapping[str, Measurement]) -> str:
@@ -285,7 +301,7 @@ def _title(name: str) -> str:
 def _cell(value: JsonValue) -> str:
     if isinstance(value, Measurement):
         if value.interval[0] >= 0 and value.interval[1] <= 1:
-            return f"{value.value:.0%} ({value.interval[0]:.0%}-{value.interval[1]:.0%})"
+            return f"{value.value:.0%} ({value.interval[0]:.0%} to {value.interval[1]:.0%})"
         return f"{value.value:.2f} ({value.interval[0]:.2f} to {value.interval[1]:.2f})"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_cell(item).split(' (')[0]}" for name, item in value.items())

@@ -62,8 +62,8 @@ def draw(trainer: Trainer, service: Service, now: session.Session) -> None:
         st.info("No adapters yet: train one above.", icon=":material/inventory_2:")
     else:
         stale = {adapter.name: trainer.stale(adapter) for adapter in adapters}
-        watts = _power()
-        chosen = _table(trainer, adapters, stale, watts, own_book(now, service))
+        book = own_book(now, service)
+        chosen = _table(trainer, adapters, stale, book)
         _roll_backs(trainer)
         _schedule(trainer)
         if chosen is not None:
@@ -78,29 +78,28 @@ def _active(trainer: Trainer) -> set[str]:
     return {adapter.name for adapter in found if adapter is not None}
 
 
-def _power() -> float:
-    return st.number_input(
-        "Watts the training machine draws (your input, for the energy estimate)",
-        1,
-        5000,
-        WATTS,
-        key="tune-watts",
-        width=420,
+def _energy(adapter: Adapter) -> None:
+    """What its training drew, at the watts that the visitor types."""
+    if not adapter.card.report.get("seconds"):
+        return
+    watts = st.number_input(
+        "Watts the training machine draws (your input)", 1, 5000, WATTS, key="tune-watts", width=320
     )
+    drawn = training_cost(adapter.card.report, watts=watts, price_per_hour=0.0).watt_hours
+    st.caption(f"Its training drew about {drawn:.1f} Wh: watts times measured time.")
 
 
 def _table(
     trainer: Trainer,
     adapters: Sequence[Adapter],
     stale: dict[str, list[Staleness]],
-    watts: float,
     book: Book,
 ) -> Adapter | None:
     active = _active(trainer)
     rows = []
     for adapter in adapters:
         report = adapter.card.report
-        cost = training_cost(report, watts=watts, price_per_hour=book["training_hour"])
+        cost = training_cost(report, watts=0.0, price_per_hour=book["training_hour"])
         before, after = (
             tuning_charts.RightAnswers.from_record(report.get(f"score_{when}"))
             for when in ("before", "after")
@@ -116,10 +115,7 @@ def _table(
                 "Right before": before.words if before else "",
                 "Right after": after.words if after else "",
                 "Trained in": duration(cost.seconds) if cost.seconds else "",
-                "Energy": f"{cost.watt_hours:.1f} Wh" if cost.seconds else "",
                 "Cost": money(cost.amount, book.currency) if cost.seconds else "",
-                "Size": f"{size_of(adapter) / 1e6:.1f} MB",
-                "Made": adapter.card.created[:10],
             }
         )
     picked = st.dataframe(
@@ -129,14 +125,14 @@ def _table(
         on_select="rerun",
         selection_mode="single-row",
         column_config={"Rows": st.column_config.NumberColumn(format="localized")},
-        alt=f"{plural(len(rows), 'adapter')} with scores, state, cost and size.",
+        alt=f"{plural(len(rows), 'adapter')} with scores, state and cost.",
     )
     retrained = trainer.retraining_seconds()
     spent = f" All retraining so far took {duration(retrained)}." if retrained else ""
     hour = markdown(money(book["training_hour"], book.currency))
     st.caption(
-        f"Choose a row to open it. Energy is watts times measured time, cost the price of the training "
-        f"machine's hour, {hour}, times measured time.{spent}"
+        f"Choose a row to open it. Cost is the price of the training machine's hour, {hour}, times measured "
+        f"time.{spent}"
     )
     chosen = picked["selection"]["rows"]
     return adapters[chosen[0]] if chosen and chosen[0] < len(adapters) else None
@@ -219,11 +215,13 @@ def _card(
         more = f" and {len(card.documents) - 6} more" if len(card.documents) > 6 else ""
         st.caption(
             f"Learned {plural(card.rows, 'row')} from {markdown(learned)}{more}. Data fingerprint "
-            f"{card.data_fingerprint or 'not recorded'}; base model {markdown(card.base_model)}."
+            f"{card.data_fingerprint or 'not recorded'}; base model {markdown(card.base_model)}; made on "
+            f"{card.created[:10]}; {size_of(adapter) / 1e6:.1f} MB."
         )
         for warning in card.report.get("warnings", ()):
             st.caption(f"Note: {markdown(warning)}")
         _gap(adapter)
+        _energy(adapter)
         with st.container(horizontal=True):
             st.button(
                 "Let it answer" if card.kind != "embedder" else "Search with it",

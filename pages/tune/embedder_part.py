@@ -30,7 +30,7 @@ def draw(trainer: Trainer, draft: Draft, votes: Votes, now: session.Session) -> 
     )
     tuned = trainer.triptych.tuned_embedder()
     st.markdown(
-        "Passages are found with the published model."
+        "Passages are found with the embedding model as it was published."
         if tuned is None
         else f"Passages are found with **{markdown(tuned.name)}**."
     )

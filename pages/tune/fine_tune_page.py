@@ -15,7 +15,7 @@ import streamlit as st
 from backends.datatypes import UserError
 from backends.system.jobs import Job
 from backends.system.reporting import Report
-from backends.system.wording import duration
+from backends.system.wording import duration, roughly
 from backends.training.adapters import ANSWERING, AdapterKind
 from backends.training.lora import LoraParams
 from backends.training.row_building import WAYS, Way
@@ -475,7 +475,7 @@ def _standing(run: TrainingRun, shown: training_jobs.Picture) -> None:
         return
     last = shown.last
     if shown.measuring is None:
-        left = duration(last["seconds_left"])
+        left = roughly(last["seconds_left"])
         st.progress(
             last["step"] / last["steps"],
             text=f"{name}: epoch {last['epoch']} of {last['epochs']}, about {left} left",

@@ -20,13 +20,14 @@ from pages.ui.text import (
     StyledSpan,
     answer_html,
     block,
+    document_html,
     highlight,
     json_text,
     markdown,
-    marked_html,
     own_words,
     plain_html,
     plural,
+    quoted,
     seconds,
 )
 
@@ -98,7 +99,7 @@ def _passage_html(citation: Citation, look: Look, place: Place) -> str:
     version = f", version {citation.version}" if citation.version > 1 else ""
     return (
         f"<p><strong>{plain_html(place(citation))}</strong>{plain_html(version)}</p>"
-        f"{block(marked_html(citation.text, [whole]), 'margin-bottom:1rem;')}"
+        f"{block(document_html(citation.text, [whole]), 'margin-bottom:1rem;')}"
     )
 
 
@@ -107,9 +108,9 @@ def _citations(answer: Answer, look: Look, place: Place) -> None:
         st.caption("It cites no passage." if answer.sources else "No sources: it answers from its weights.")
         return
     first = answer.citations[0]
-    quoted = " ".join(first.text.split())
-    if quoted.rstrip(".") not in answer.text:
-        shown = quoted if len(quoted) <= LONGEST_QUOTE else f"{quoted[:LONGEST_QUOTE].rsplit(' ', 1)[0]} …"
+    words = quoted(first.text)
+    if words.rstrip(".") not in answer.text:
+        shown = words if len(words) <= LONGEST_QUOTE else f"{words[:LONGEST_QUOTE].rsplit(' ', 1)[0]} …"
         st.caption(f"[{first.marker}] “{markdown(shown)}”")
     with st.container(horizontal=True, gap="xsmall"):
         for marker in dict.fromkeys(citation.marker for citation in answer.citations):
@@ -135,7 +136,7 @@ def passage(citation: Citation, look: Look, place: Place) -> None:
     st.markdown(f"**{markdown(place(citation))}**")
     st.caption(f"Version {citation.version}, characters {citation.start:,} to {citation.end:,}")
     whole = StyledSpan(0, len(citation.text), highlight(look.css))
-    st.html(block(marked_html(citation.text, [whole])))
+    st.html(block(document_html(citation.text, [whole])))
 
 
 def _measures(answer: Answer) -> None:

@@ -15,7 +15,7 @@ from backends.datatypes import Answer, Excerpt, Support
 from backends.system.wording import NEVER_LEARNED
 from pages.ui.look import Look
 from pages.ui.places import Place
-from pages.ui.text import StyledSpan, block, highlight, markdown, marked_html
+from pages.ui.text import StyledSpan, block, document_html, highlight, markdown
 
 TRAIN = str(Path(__file__).resolve().parents[1] / "tune" / "fine_tune_page.py")
 SUPPORT: dict[Support, tuple[str, str]] = {
@@ -23,6 +23,9 @@ SUPPORT: dict[Support, tuple[str, str]] = {
     "contradicted": ("Contradicted by a source", "red"),
     "not mentioned": ("Not in the documents", "orange"),
 }
+WORST_FIRST = ("red", "orange", "green", "gray")
+# What a good label says beside a worse one or a warning, where it must not reassure.
+BESIDE_A_DOUBT = {"Seems to answer": "Fits the question", "Backed by a source": "A source says the same"}
 
 
 def labels(answer: Answer, look: Look, place: Place) -> None:
@@ -42,6 +45,7 @@ def labels(answer: Answer, look: Look, place: Place) -> None:
 
 
 def _badges(answer: Answer) -> list[tuple[str, str, str]]:
+    """Words, colour and help of each label, the worst first; green only where nothing speaks against it."""
     if answer.abstained:
         return [("Declined", "gray", "It says that it does not know, or that the documents do not say.")]
     found = []
@@ -51,18 +55,24 @@ def _badges(answer: Answer) -> list[tuple[str, str, str]]:
         found.append((text, colour, answers_help()))
     if (support := answer.checks.support) is not None:
         found.append((*SUPPORT[support], support_help()))
-    return found
+    if answer.checks.warning is not None or any(colour != "green" for _, colour, _ in found):
+        found = [
+            (BESIDE_A_DOUBT[text], "gray", help_) if colour == "green" else (text, colour, help_)
+            for text, colour, help_ in found
+        ]
+    return sorted(found, key=lambda badge: WORST_FIRST.index(badge[1]))
 
 
 def _passage(passage: Excerpt, answer: Answer, look: Look, place: Place) -> None:
-    names = {"backed": "What backs it", "contradicted": "What says otherwise"}
+    backs = "What backs it" if answer.checks.warning is None else "The source that says the same"
+    names = {"backed": backs, "contradicted": "What says otherwise"}
     name = names.get(answer.checks.support or "", "What may answer instead")
     name = "What seems to answer" if answer.checks.warning == DECLINED else name
     with st.popover(name, key=f"checked-{answer.backend}", icon=":material/find_in_page:", type="tertiary"):
         st.markdown(f"**{markdown(place(passage))}**")
         st.caption(f"Version {passage.version}, characters {passage.start:,} to {passage.end:,}")
         st.html(
-            block(marked_html(passage.text, [StyledSpan(0, len(passage.text), highlight(look.css))])),
+            block(document_html(passage.text, [StyledSpan(0, len(passage.text), highlight(look.css))])),
         )
 
 

@@ -7,7 +7,7 @@ of a page; a page only ever folds the job's events into a Round and draws it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -15,9 +15,11 @@ from typing import Literal
 from backends.datatypes import Answer, AnswerEvent, BackendName, Evidence, Prompt, Token, UserError
 from backends.settings import Settings
 from backends.system.jobs import Job, JobContext, Jobs
+from pages.ui.look import backend_of
 from pages.ui.service import Service
 
 KIND = "ask"
+MODEL = ", model "  # between an arm's backend and its model, as in an evaluation's arms
 ColumnState = Literal["waiting", "answering", "done", "failed", "stopped"]
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ class Asked:
     """What was asked, of whom, with which settings."""
 
     question: str
-    backends: tuple[BackendName, ...]
+    arms: tuple[str, ...]  # who: a backend, or one with another model than that of the settings
     settings: Settings
     at: datetime
     blind: bool = False  # nobody is told who wrote what before the vote
@@ -37,17 +39,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class BackendEvent:
-    """What one backend did. `what` None: it begins; a string: it failed, for this reason."""
+    """What one arm did. `what` None: it begins; a string: it failed, for this reason."""
 
-    backend: BackendName
+    arm: str
     what: AnswerEvent | str | None
 
 
 @dataclass(frozen=True)
 class Column:
-    """One backend's answer as far as it has come."""
+    """One arm's answer as far as it has come."""
 
-    backend: BackendName
+    backend: str  # the arm: `rag`, or `rag, model company`
     state: ColumnState = "waiting"
     text: str = ""
     evidence: Evidence | None = None
@@ -58,11 +60,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Round:
-    """One question and what each backend made of it."""
+    """One question and what each arm made of it."""
 
     id: str
     asked: Asked
-    columns: dict[BackendName, Column] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
     finished: bool = False
 
     @property
@@ -71,33 +73,48 @@ class Round:
         return [column.answer for column in self.columns.values() if column.answer is not None]
 
 
+def arms_of(backends: Sequence[BackendName], models: Sequence[str]) -> tuple[str, ...]:
+    """Every backend with each of several models; a single model is one of the settings."""
+    if len(models) < 2:
+        return tuple(backends)
+    return tuple(f"{backend}{MODEL}{model}" for model in models for backend in backends)
+
+
+def model_of(arm: str, settings: Settings) -> str:
+    """The model that an arm answers with: its own, else that of the settings."""
+    return arm.partition(MODEL)[2] or settings.model
+
+
 def asking(service: Service, asked: Asked) -> Callable[[JobContext], None]:
     """The job: index if needed, then one backend after another, so that each is timed alone."""
 
     def run(context: JobContext) -> None:
         context.emit(asked)
         service.prepare(asked.settings, context.progress, context.cancelled)
-        for number, backend in enumerate(asked.backends):
+        for number, arm in enumerate(asked.arms):
             if context.cancelled.is_set():
                 return
-            context.progress(number, len(asked.backends), backend)
-            _answer(service, backend, asked, context)
-        context.progress(len(asked.backends), len(asked.backends), "")
+            context.progress(number, len(asked.arms), arm)
+            _answer(service, arm, asked, context)
+        context.progress(len(asked.arms), len(asked.arms), "")
 
     return run
 
 
-def _answer(service: Service, backend: BackendName, asked: Asked, context: JobContext) -> None:
-    context.emit(BackendEvent(backend, None))
+def _answer(service: Service, arm: str, asked: Asked, context: JobContext) -> None:
+    context.emit(BackendEvent(arm, None))
+    settings = asked.settings.model_copy(update={"model": model_of(arm, asked.settings)})
     try:
-        for event in service.ask(backend, asked.question, asked.settings, context.cancelled, asked.earlier):
-            context.emit(BackendEvent(backend, event))
+        for event in service.ask(backend_of(arm), asked.question, settings, context.cancelled, asked.earlier):
+            context.emit(
+                BackendEvent(arm, replace(event, backend=arm) if isinstance(event, Answer) else event)
+            )
     except UserError as error:
-        context.emit(BackendEvent(backend, str(error)))
+        context.emit(BackendEvent(arm, str(error)))
     except Exception as error:
-        # One backend's fault must not take the others' answers with it; the log keeps the details.
-        log.exception("Backend %s failed", backend)
-        context.emit(BackendEvent(backend, f"It stopped with an error: {error or type(error).__name__}"))
+        # One arm's fault must not take the others' answers with it; the log keeps the details.
+        log.exception("%s failed", arm)
+        context.emit(BackendEvent(arm, f"It stopped with an error: {error or type(error).__name__}"))
 
 
 def round_of(job: Job) -> Round | None:
@@ -106,9 +123,9 @@ def round_of(job: Job) -> Round | None:
     asked = next(iter(job.events_of(Asked)), None)
     if asked is None:
         return None
-    columns = {backend: Column(backend) for backend in asked.backends}
+    columns = {arm: Column(arm) for arm in asked.arms}
     for said in job.events_of(BackendEvent):
-        columns[said.backend] = _with(columns[said.backend], said.what)
+        columns[said.arm] = _with(columns[said.arm], said.what)
     if finished:
         columns = {name: _ended(column, job.error) for name, column in columns.items()}
     return Round(job.id, asked, columns, finished)

@@ -166,9 +166,9 @@ def ask(number: Assumed, question: str = "") -> float:
 
 
 def _serving(now: Session, service: Service) -> None:
-    serving = st.segmented_control(
+    serving: Serving = st.radio(
         "How the model is served", list(SERVING), format_func=SERVING.__getitem__,
-        default=session.recall("serving", "hosted"), key="serving", required=True,
+        index=list(SERVING).index(session.recall("serving", "hosted")), key="serving",
         help="A hosted model is paid by the token; a machine that works only when it is asked, by its busy "
         "hours; a rented one day and night, however little is asked.",
     )  # fmt: skip

@@ -20,7 +20,7 @@ from backends.datatypes import Answer, JsonValue
 from backends.system.csv_file import without_formula
 from backends.system.wording import money
 from pages.ui.asking import Round
-from pages.ui.look import LOOKS, Look, Theme, label
+from pages.ui.look import LOOKS, Look, Theme, arm_look, backend_of, label
 from pages.ui.text import plural, seconds, times
 
 STAGES = {
@@ -304,17 +304,15 @@ def session_cost(frame: pd.DataFrame, currency: str, theme: Theme) -> Chart:
 
 def _per_question(frame: pd.DataFrame, field: str, theme: Theme, shown: str) -> go.Figure:
     figure = go.Figure()
-    for name, look in LOOKS.items():
-        mine = frame[frame["backend"] == name]
-        if mine.empty:
-            continue
+    for name in sorted(frame["backend"].unique(), key=lambda arm: list(LOOKS).index(backend_of(arm))):
+        mine, look = frame[frame["backend"] == name], arm_look(name)
         figure.add_scatter(
             x=mine["question_number"],
             y=mine[field],
             name=look.label,
             mode="lines+markers",
-            line={"color": look.colour(theme), "width": 2},
-            marker={"symbol": SYMBOLS[name], "size": 9},
+            line={"color": look.colour(theme), "width": 2, "dash": "solid" if name in LOOKS else "dot"},
+            marker={"symbol": SYMBOLS[backend_of(name)], "size": 9},
             customdata=mine["question"].str.slice(0, 80),
             hovertemplate=f"{look.label}: {shown}<br>%{{customdata}}<extra></extra>",
         )
@@ -397,7 +395,7 @@ def _layout(height: int) -> dict[str, JsonValue]:
 
 
 def _look(answer: Answer) -> Look:
-    return LOOKS[answer.backend]  # type: ignore[index]
+    return arm_look(answer.backend)
 
 
 def _name(answer: Answer) -> str:

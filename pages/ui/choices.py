@@ -26,6 +26,7 @@ class Choices:
     scope: str = ""
     selected: tuple[str, ...] = ()
     collections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
 
 
 def load(folder: Path) -> Choices:
@@ -38,6 +39,7 @@ def load(folder: Path) -> Choices:
             scope=str(raw["scope"]),
             selected=tuple(map(str, raw["selected"])),
             collections={str(k): tuple(map(str, names)) for k, names in raw["collections"].items()},
+            models=tuple(map(str, raw.get("models", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Choices()

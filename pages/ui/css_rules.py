@@ -2,6 +2,7 @@
 
 Cards stand side by side as long as each has room and wrap below each other otherwise, so that at every width
 and zoom a value is whole. The title of a card is a heading of the second order, though it is written small.
+A list and what is open beside it stand below each other where either would be cut.
 What stands on the primary colour is dark where that colour is light. Selectors are keys of our own containers
 and the test ids that Streamlit documents for its elements.
 """
@@ -17,10 +18,13 @@ RULES = f"""
 [data-testid="stColumn"]:has([class*="st-key-card-"]) {{ flex: 1 1 {CARD}rem; min-width: min({CARD}rem, 100%); }}
 [class*="st-key-card-"] [data-testid="stMetricValue"], [class*="st-key-card-"] [data-testid="stMetricValue"] * {{
   white-space: normal; overflow: visible; text-overflow: clip; }}
+.st-key-library > [data-testid="stHorizontalBlock"], .st-key-figures [data-testid="stHorizontalBlock"] {{ flex-wrap: wrap; }}
+.st-key-library > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {{ flex: 1 1 27rem; min-width: min(27rem, 100%); }}
+.st-key-figures [data-testid="stColumn"] {{ flex: 1 1 9rem; min-width: 9rem; }}
 .st-key-ask-form [data-testid="InputInstructions"] {{ display: none; }}
 [class*="st-key-act-"] button p {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
 [class*="st-key-card-"] h2 {{ font-size: 1rem; padding: 0 0 .25rem; }}
-button[kind^="primary"], button[kind^="primary"] *, [data-testid="stMultiSelect"] [data-tag], [data-tag] * {{
+button[kind^="primary"]:not(:disabled), button[kind^="primary"]:not(:disabled) *, [data-testid="stMultiSelect"] [data-tag], [data-tag] * {{
   color: light-dark(#FFFFFF, #0F1318); }}
 button.cite {{ font: inherit; border: 0; cursor: pointer; border-radius: 4px; padding: 2px 6px; font-size: .82em;
   font-weight: 600; font-variant-numeric: tabular-nums; }}

@@ -55,14 +55,24 @@ def look_of(kind: BackendName | Literal["embedder"]) -> Look:
 
 def arm_look(arm: str) -> Look:
     """How an arm of a run looks: as its backend, with the rest behind the label: `RAG, model company`."""
-    backend, comma, rest = arm.partition(", ")
-    look = next(look for name, look in LOOKS.items() if name == backend)
+    look, (_, comma, rest) = LOOKS[backend_of(arm)], arm.partition(", ")
     return replace(look, label=f"{look.label}{comma}{rest}")
 
 
 def label(arm: str) -> str:
     """What people call a backend or an arm of a run; an unknown name stays as it is."""
     return arm_look(arm).label if arm.partition(", ")[0] in LOOKS else arm
+
+
+def backend_of(arm: str) -> BackendName:
+    """The backend of an arm: `rag` of `rag, model company`."""
+    name = arm.partition(", ")[0]
+    return next(backend for backend in LOOKS if backend == name)
+
+
+def is_control(arm: str) -> bool:
+    """Whether it is the untuned model without documents, of whichever model."""
+    return backend_of(arm) == CONTROL
 
 
 def in_order(names: list[BackendName] | tuple[BackendName, ...]) -> tuple[BackendName, ...]:

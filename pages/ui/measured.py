@@ -22,6 +22,7 @@ from pages.ui import resources, session
 from pages.ui.asking import KIND as ASKED
 from pages.ui.asking import rounds_of
 from pages.ui.evaluator import KIND, Evaluator, Order
+from pages.ui.look import LOOKS
 from pages.ui.service import Service
 from pages.ui.session import Session
 from pages.ui.text import markdown, plural
@@ -70,9 +71,10 @@ def _answers(board: Board) -> tuple[Answer, ...]:
 
 
 def asked_answers(visitor: str) -> list[Answer]:
-    """Every answer to the visitor's own questions, oldest first."""
+    """Every answer to the visitor's own questions, oldest first; where several models answered, none: a month
+    is reckoned with one."""
     rounds = rounds_of(reversed(resources.jobs().owned_by(visitor, ASKED)))
-    return [answer for made in rounds for answer in made.answers]
+    return [answer for made in rounds for answer in made.answers if answer.backend in LOOKS]
 
 
 # --- measuring more --------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ class Session:
     settings: Settings = field(default_factory=make_settings)
     defaults: Settings = field(default_factory=make_settings)  # those of the workspace when it was begun
     backends: tuple[BackendName, ...] = COMPARED
+    models: tuple[str, ...] = ()  # each of them answers; none: that of the settings
     scope: str = ""  # which documents are asked; empty: nothing was chosen yet
     selected: tuple[str, ...] = ()  # documents chosen one by one
     collections: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -97,6 +98,7 @@ def _begun(person: str) -> Session:
     """A new session with what this visitor chose in an earlier one; what is no longer valid is dropped."""
     kept = choices.load(viewer_folder(default_workspace(), person))
     begun = Session(person, remembered=kept, scope=kept.scope, selected=kept.selected)
+    begun.models = kept.models
     begun.collections = dict(kept.collections)
     begun.backends = in_order([name for name in LOOKS if name in kept.backends]) or COMPARED
     known = {name: value for name, value in kept.settings.items() if name in EDITABLE}
@@ -111,7 +113,7 @@ def remember() -> None:
     values = {name: getattr(session.settings, name) for name in EDITABLE}
     changed = {name: value for name, value in values.items() if value != getattr(session.defaults, name)}
     backends = session.backends if session.backends != COMPARED else ()
-    now = Choices(changed, backends, session.scope, session.selected, session.collections)
+    now = Choices(changed, backends, session.scope, session.selected, session.collections, session.models)
     if now != session.remembered:
         choices.save(viewer_folder(default_workspace(), session.person), now)
         session.remembered = now
@@ -178,6 +180,11 @@ def take_backends() -> None:
         st.session_state["backends"] = list(session.backends)
         return
     session.backends = in_order(chosen)
+
+
+def take_models() -> None:
+    """Take the chosen models; with none of them answers that of the settings."""
+    current().models = tuple(st.session_state["models"])
 
 
 def take_scope(key: str) -> None:

@@ -40,7 +40,8 @@ def differing(settings: Settings, other: Settings) -> list[str]:
 def differences(settings: Settings, other: Settings, other_is: str = "default") -> list[str]:
     """`top-k 5 (default 8)` for every field in which they differ."""
     return [
-        f"{NAMES[name]} {_value(getattr(settings, name))} ({other_is} {_value(getattr(other, name))})"
+        f"{NAMES[name]}{':' if name == 'only' else ''} "
+        f"{_value(getattr(settings, name))} ({other_is} {_value(getattr(other, name))})"
         for name in differing(settings, other)
     ]
 

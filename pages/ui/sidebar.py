@@ -50,7 +50,7 @@ FINDING = {
 POLL = 0.4
 # What each page uses, by its title; the other pages use none of it.
 USED = {
-    "Compare": ("documents", "backends", "settings"),
+    "Compare": ("documents", "backends", "models", "settings"),
     "Documents": ("index",),
     "Evaluate": ("settings",),
     "Stress tests": ("backends", "line"),
@@ -76,6 +76,8 @@ def draw(service: Service, model: str, page: str) -> None:
         _documents(now, service)
     if "backends" in used:
         _backends(now)
+    if "models" in used:
+        _models(now, service)
     if "settings" in used:
         _settings(now, service, job, model)
     if "index" in used:
@@ -190,6 +192,24 @@ def _backends(now: Session) -> None:
         key="backends",
         on_change=session.take_backends,
         help="Backends that are off are not asked; base is the control that knows nothing of the documents.",
+    )
+
+
+def _models(now: Session, service: Service) -> None:
+    """With which models; nothing to choose where models.toml names none."""
+    known = list(service.models())
+    if len(known) < 2:
+        return
+    session.restore("models", [model for model in known if model in now.models])
+    st.pills(
+        "With which models",
+        known,
+        selection_mode="multi",
+        format_func=markdown,
+        key="models",
+        on_change=session.take_models,
+        help="Those of models.toml. Every backend answers with each of them, one after another; with none "
+        f"chosen {known[0]} answers.",
     )
 
 

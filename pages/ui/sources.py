@@ -15,7 +15,18 @@ from pages.ui.asking import Round
 from pages.ui.look import LOOKS, arm_look, label
 from pages.ui.places import Place, places
 from pages.ui.service import Service
-from pages.ui.text import StyledSpan, block, emphasised, highlight, listing, markdown, marked_html, plain_html
+from pages.ui.text import (
+    StyledSpan,
+    block,
+    document_html,
+    emphasised,
+    highlight,
+    listing,
+    markdown,
+    plain_html,
+    quoted,
+    scrolled,
+)
 
 AROUND = 600  # characters shown before and after the passage
 LONGEST = 60_000  # characters of a document shown as a whole
@@ -33,7 +44,7 @@ class UsedPassage:
     @property
     def beginning(self) -> str:
         """Its first words: two passages of one page are told apart by them."""
-        words = " ".join(self.source.text.split())
+        words = quoted(self.source.text)
         return words if len(words) <= BEGINNING else f"{words[:BEGINNING].rsplit(' ', 1)[0]} …"
 
     @property
@@ -98,8 +109,9 @@ def in_document(question: str, found: UsedPassage, service: Service, place: Plac
     title = entry.title if entry is not None and entry.title else source.document
     st.markdown(f"**{markdown(title)}**")
     st.caption(
-        f"{markdown(place(source))}, version {source.version}, "
-        f"characters {source.start:,} to {source.end:,}, score {source.score:.3f}"
+        f"{markdown(place(source))}, version {source.version}",
+        help=f"Characters {source.start:,} to {source.end:,} of the text as it was read. Score "
+        f"{source.score:.3f}: it orders the passages of one question and means nothing beyond it.",
     )
     newest = service.entry(source.document)
     if newest is not None and newest.version > source.version:
@@ -109,7 +121,7 @@ def in_document(question: str, found: UsedPassage, service: Service, place: Plac
     text = service.text_between(source.document, source.version, offset, source.end + AROUND + 1)
     if entry is None or text is None or text[source.start - offset : source.end - offset] != source.text:
         st.caption("The document has changed or is gone since; this is the passage as it was read.")
-        st.html(block(marked_html(source.text, _moved(spans, source.start))))
+        st.html(block(document_html(source.text, _moved(spans, source.start))))
         return
     if entry.type == "pdf" and source.page is not None and _picture(found, service, place):
         return
@@ -121,9 +133,9 @@ def in_document(question: str, found: UsedPassage, service: Service, place: Plac
         start, end = 0, len(text)
     before = "… " if start > 0 else ""
     after = " …" if end < len(text) else ""
-    shown = marked_html(text[start:end], _moved(spans, offset + start))
+    shown = document_html(text[start:end], _moved(spans, offset + start))
     with st.container(height=460 if whole else "content", border=True):
-        st.html(block(f"{plain_html(before)}{shown}{plain_html(after)}"))
+        st.html(scrolled(block(f"{plain_html(before)}{shown}{plain_html(after)}"), f"Text of {title}"))
 
 
 def _picture(found: UsedPassage, service: Service, place: Place) -> bool:

@@ -16,6 +16,13 @@ from itertools import pairwise
 
 _PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
 _MARKER = re.compile(r"\[(\d{1,2})\]")
+# Marks that all readers write or leave: a heading's signs, bold, the line below a table's head.
+_HEADING = re.compile(r"^[ \t]{0,3}(#{1,6}[ \t]+)(\S.*)$", re.MULTILINE)
+_ITEM = re.compile(r"^[ \t]*[-*•][ \t]+")
+_BOLD = re.compile(r"(\*\*)(?=\S)([^\n]+?)(?<=\S)(\*\*)")
+_RULE = re.compile(
+    r"^[ \t]*\|?[ \t]*:?-{3,}:?[ \t]*(?:\|[ \t]*:?-{3,}:?[ \t]*)*\|?[ \t]*(?:\n|\Z)", re.MULTILINE
+)
 _WORD = re.compile(r"\w[\w.,:%'-]*\w|\w")
 
 # Words that tell no two answers apart.
@@ -81,10 +88,58 @@ def emphasised(spans: Sequence[StyledSpan], start: int, end: int) -> list[Styled
     return found
 
 
+def document_html(text: str, spans: Iterable[StyledSpan] = ()) -> str:
+    """As `marked_html`, for a document's text: headings and bold words are bold, without their signs."""
+    bold, gone = _marks(text)
+    found = list(spans)
+    for start, end in bold:
+        found = [*emphasised(found, start, end), *_between(found, start, end)]
+    shown, moved = "", {}
+    for start, end in pairwise([0, *(cut for each in gone for cut in each), len(text)]):
+        kept = (start, end) not in gone
+        for position in range(start, end + 1):
+            moved[position] = len(shown) + (position - start if kept else 0)
+        shown += text[start:end] if kept else ""
+    return marked_html(shown, [replace(s, start=moved[s.start], end=moved[s.end]) for s in found])
+
+
+def quoted(text: str) -> str:
+    """Text of a document on one line, without its marks: `Berths: A guest boat pays 24 euros.`"""
+    lines = [
+        f"{found[2].rstrip(' #:')}:" if (found := _HEADING.match(line)) else _ITEM.sub("", line)
+        for line in _RULE.sub("", text).splitlines()
+    ]
+    return " ".join(_BOLD.sub(r"\2", " ".join(lines)).split())
+
+
+def _marks(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Where a text is bold, and the signs that say so or draw a table, in order and apart."""
+    headings = list(_HEADING.finditer(text))
+    words = [m for m in _BOLD.finditer(text) if not any(h.start() <= m.start() < h.end() for h in headings)]
+    gone = [m.span() for m in _RULE.finditer(text)] + [m.span(1) for m in headings]
+    gone += [m.span(sign) for m in words for sign in (1, 3)]
+    return sorted(m.span(2) for m in [*headings, *words]), sorted(gone)
+
+
+def _between(spans: Sequence[StyledSpan], start: int, end: int) -> list[StyledSpan]:
+    """Bold for what no span covers between `start` and `end`."""
+    cuts = sorted({start, end, *(c for s in spans for c in (s.start, s.end) if start < c < end)})
+    return [
+        StyledSpan(a, b, "color:inherit;background:none;font-weight:700;")
+        for a, b in pairwise(cuts)
+        if not any(s.start <= a and b <= s.end for s in spans)
+    ]
+
+
 def block(inner: str, style: str = "") -> str:
     """A block that keeps line breaks and never grows wider than its column."""
     keep = "white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.6;"
     return f'<div style="{keep}{style}">{inner}</div>'
+
+
+def scrolled(inner: str, name: str) -> str:
+    """What stands in a frame that scrolls, so that the keyboard reaches it; `name` is read out there."""
+    return f'<div tabindex="0" role="region" aria-label="{plain_html(name)}">{inner}</div>'
 
 
 def highlight(css: str, strength: int = 24) -> str:

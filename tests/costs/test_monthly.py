@@ -28,6 +28,7 @@ from backends.costs.monthly import (
     monthly_total,
     per_answer,
     rounded,
+    spread_words,
     tornado,
     training_run,
 )
@@ -296,6 +297,16 @@ def test_the_crossover_in_words() -> None:
     never = "Fine-tuned is never cheaper than RAG at these prices."
     assert in_words(crossover(case(training_hour=2, tuned_prompt=20))) == never
     assert "cheaper than RAG at every volume" in in_words(crossover(case(store_minimum=50)))
+
+
+def test_how_sure_the_crossover_is_repeats_nothing() -> None:
+    assert spread_words(crossover(case(training_hour=2))) == (
+        "Fine-tuned and RAG cost the same between 1,000 and 1,200 questions a month (95 % interval)"
+    )
+    one = Measured(("a",), (1000,), (100,), (1.0,))
+    alone = CostCase({"rag": one, "fine_tuned": TUNED.at(["a"])}, book(training_hour=2), PLAN)
+    assert "rests on one question" in spread_words(crossover(alone))
+    assert spread_words(crossover(case(training_hour=2, tuned_prompt=20))) == ""
 
 
 def test_volumes_keep_two_digits() -> None:

@@ -63,11 +63,12 @@ def test_settings_keep_answers_to_the_scope_and_nothing_is_not_everything() -> N
 def test_a_link_brings_settings_backends_and_documents_and_says_what_is_missing() -> None:
     now = Session("bob")
     given = {"q": ["Why?"], "who": ["hybrid,rag,nobody"], "top_k": ["3"], "rerank": ["False"],
-             "collection": ["*Contracts*"], "document": ["a.md", "gone.md"]}  # fmt: skip
+             "collection": ["*Contracts*"], "document": ["a.md", "gone.md"],
+             "model": ["company"]}  # fmt: skip
     notes = link.take(given, now, ["a.md", "b.md"])
     assert (now.settings.top_k, now.settings.rerank, now.backends) == (3, False, ("rag", "hybrid"))
     assert (now.scope, now.collections) == (COLLECTION + "Contracts", {"Contracts": ("a.md",)})
-    assert "1 document, gone.md" in notes
+    assert "1 document, gone.md" in notes and now.models == ("company",)
     now.settings = make_settings()
     assert "do not fit" in link.take({"q": ["Why?"], "top_k": ["900"]}, now, [])
     assert now.settings == make_settings()
@@ -80,6 +81,6 @@ def test_what_differs_is_said_with_both_values() -> None:
         "search words (default both)",
         "best sentences off (default on)",
         "temperature 0.5 (default 0)",
-        "documents asked 1 document (default all)",
+        "documents asked: 1 document (default all)",
     ]
     assert differences(changed, changed) == []

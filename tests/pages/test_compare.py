@@ -14,9 +14,10 @@ from streamlit.testing.v1 import AppTest
 from backends.answering.checks import CONTRADICTED
 from backends.evaluation.scenarios import scenarios
 from backends.settings import make_settings
-from pages.ask import export
-from pages.ui import resources, session
+from pages.ask import export, link
+from pages.ui import choices, resources, session
 from pages.ui.asking import KIND, Asked, asking, round_of, rounds_of
+from pages.ui.choices import Choices
 from pages.ui.text import markdown
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import ANSWERS, ScriptedService, ScriptedServices, document
@@ -286,3 +287,48 @@ def test_a_settings_file_that_broke_meanwhile_is_one_sentence(visit: Visit, tmp_
     app = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not app.exception
     assert "is not valid TOML" in app.error[0].value
+
+
+def test_several_models_stand_side_by_side_and_one_of_them_is_a_setting(
+    visit: Visit, services: ScriptedServices
+) -> None:
+    app = visit()
+    service_of(app, services).served = ("company",)
+    app.run()
+    state(app).backends = ("rag", "hybrid")
+    app.pills(key="models").set_value(["company", "embedded"])
+    settle(app.run())
+    assert "without RAG, model embedded" in " ".join(c.value for c in app.caption).replace("\\", "")
+    settle(type_and_ask(app, "How long may I return it?"))
+    newest = rounds_of(resources.jobs().owned_by(state(app).visitor, KIND))[0]
+    arms = ["rag, model embedded", "hybrid, model embedded", "rag, model company", "hybrid, model company"]
+    assert list(newest.columns) == arms == [answer.backend for answer in newest.answers]
+    assert [a.settings["model"] for a in newest.answers] == ["embedded", "embedded", "company", "company"]
+    said = " ".join(m.value for m in app.markdown).replace("\\", "")
+    assert "Hybrid, model company" in said and "all 4 agree" in said
+    assert {row["backend"] for row in json.loads(export.as_json([newest]))} == {"rag", "hybrid"}
+    assert "Hybrid, model company" in export.as_report([newest])
+    app.button(key="vote-rag, model company").click()
+    app.button(key="again-hybrid, model embedded").click()
+    settle(app)
+    (vote,) = service_of(app, services).votes().all()
+    assert vote.choice == "rag, model company"
+    for tab in ("Same question before", "Where the time went", "Tokens and cost", "This session", "Prompt"):
+        app.session_state["behind"] = tab
+        app.run()
+        assert not app.exception, tab
+    app.pills(key="models").set_value(["company"])
+    settle(app.run())
+    settle(type_and_ask(app, "How long may I return it?"))
+    newest = rounds_of(resources.jobs().owned_by(state(app).visitor, KIND))[0]
+    assert list(newest.columns) == ["rag", "hybrid"] and newest.asked.settings.model == "company"
+
+
+def test_models_survive_a_reload_and_come_with_a_link(tmp_path: Path) -> None:
+    choices.save(tmp_path, Choices(models=("company",)))
+    assert choices.load(tmp_path).models == ("company",)
+    (tmp_path / choices.FILE).write_text('{"settings": {}, "backends": [], "scope": "", "selected": [], '
+                                         '"collections": {}}')  # as it was written before  # fmt: skip
+    assert choices.load(tmp_path).models == ()
+    now = session.Session("ada", models=("company", "embedded"))
+    assert link.parameters("Why?", now, [])["model"] == ["company", "embedded"]

@@ -56,13 +56,14 @@ def test_the_page_opens_with_who_costs_least(visit: Visit) -> None:
     assert len(app.header) == 1
     assert words(app).startswith("At 10,000 questions a month RAG costs least, $")
     assert "95 % interval" not in words(app)  # one question has none
+    assert words(app).count("Fine-tuned is cheaper than RAG") == 1
     app.number_input(key="volume").set_value(250_000.0).run()
     assert words(app).startswith("At 250,000 questions a month ")
 
 
 def test_a_rented_machine_is_paid_whatever_is_asked(visit: Visit) -> None:
     app = costs(visit)
-    app.segmented_control(key="serving").set_value("rented").run()
+    app.radio(key="serving").set_value("rented").run()
     table = parts(app)
     assert table.loc["Rented machines, idle hours included", "RAG"] == "$146.00"
     assert "Rented day and night: RAG 1 machine" in words(app)
@@ -77,7 +78,7 @@ def test_what_is_typed_moves_the_crossover(visit: Visit) -> None:
     before = crossing(app)
     app.number_input(key="changes").set_value(400.0).run()
     assert crossing(app) != before
-    app.segmented_control(key="serving").set_value("self_hosted").run()
+    app.radio(key="serving").set_value("self_hosted").run()
     assert app.slider(key="busy").value == 50 and "is cheaper than RAG" in crossing(app)
 
 
@@ -93,11 +94,11 @@ def test_inputs_survive_a_visit_to_another_page(visit: Visit) -> None:
     assert (app.number_input(key="months").value, app.number_input(key="training").value) == (24, 90)
     assert app.selectbox(key="hosted").value == "hosted_large"
     assert crossing(app) == before
-    app.segmented_control(key="serving").set_value("self_hosted").run()
+    app.radio(key="serving").set_value("self_hosted").run()
     app.slider(key="busy").set_value(80).run()
     app.switch_page("pages/stress/stress_page.py").run()
     app.switch_page(PAGE).run()
-    assert (app.segmented_control(key="serving").value, app.slider(key="busy").value) == ("self_hosted", 80)
+    assert (app.radio(key="serving").value, app.slider(key="busy").value) == ("self_hosted", 80)
 
 
 def test_changed_prices_survive_and_count_for_the_advice(visit: Visit, tmp_path: Path) -> None:

@@ -14,14 +14,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.answering.checks import INVENTED
+from backends.answering.checks import CONTRADICTED, DOUBTFUL, INVENTED, WRONG_VERDICT
 from backends.datatypes import Answer, Checks
 from backends.settings import make_settings
 from pages.ask.verdict import agree, verdict
 from pages.library.boundaries import boundaries
 from pages.ui import session
+from pages.ui.answer_labels import _badges
 from pages.ui.look import LOOKS
-from pages.ui.text import StyledSpan, answer_html, emphasised, markdown, marked_html, own_words, seconds
+from pages.ui.text import (
+    StyledSpan,
+    answer_html,
+    document_html,
+    emphasised,
+    markdown,
+    marked_html,
+    own_words,
+    quoted,
+    seconds,
+)
 from tests.pages.scripted import ScriptedService
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +59,50 @@ def test_words_in_bold_keep_their_place_and_every_other_mark(a: int, b: int) -> 
     for n in range(2, 25):
         assert styles[n] == ("x;" if n < 10 else "y;") + ("font-weight:700;" if start <= n < end else "")
     assert {span.title for span in made if span.start < 10} == {"cited"}
+
+
+MARKED = (
+    "# Fees\n\n## Berths\nA **guest boat** pays 24 euros.\n| Boat | Fee |\n|---|---|\n| 9 m | 24 |\n"
+    "- No # sign"
+)
+
+
+def test_signs_of_headings_bold_and_tables_are_read_and_not_shown() -> None:
+    made = document_html(MARKED)
+    bold = '<mark style="color:inherit;background:none;font-weight:700;">'
+    assert made == (
+        f"{bold}Fees</mark>\n\n{bold}Berths</mark>\nA {bold}guest boat</mark> pays 24 euros.\n"
+        "| Boat | Fee |\n| 9 m | 24 |\n- No # sign"
+    )
+    assert quoted("## Berths\nA **guest boat** pays.\n- 24 euros") == "Berths: A guest boat pays. 24 euros"
+
+
+@given(st.integers(0, len(MARKED)), st.integers(0, len(MARKED)))
+def test_a_marked_passage_holds_the_same_words_without_their_signs(a: int, b: int) -> None:
+    start, end = sorted((a, b))
+    made = document_html(MARKED, [StyledSpan(start, end, "x;")] if start < end else [])
+    inside = "".join(re.findall(r'<mark style="x;[^"]*">(.*?)</mark>', made, re.S))
+    everything = re.sub(r"</?mark[^>]*>", "", made)
+    assert everything == re.sub(r"</?mark[^>]*>", "", document_html(MARKED))
+    assert "#" not in inside.replace("# sign", "").replace("#", "", inside.count("No #"))
+    assert [c for c in inside if c.isalnum()] == [c for c in MARKED[start:end] if c.isalnum()]
+
+
+def labelled(checks: Checks) -> list[tuple[str, str]]:
+    return [(text, colour) for text, colour, _ in _badges(record("rag", "18 days.", checks=checks))]
+
+
+def test_no_label_reassures_beside_a_worse_one_or_a_warning() -> None:
+    assert labelled(Checks(0.95, "backed")) == [("Seems to answer", "green"), ("Backed by a source", "green")]
+    assert labelled(Checks(0.1, "backed", None, DOUBTFUL)) == [
+        ("May not answer", "orange"),
+        ("A source says the same", "gray"),
+    ]
+    assert labelled(Checks(0.95, "contradicted", None, CONTRADICTED)) == [
+        ("Contradicted by a source", "red"),
+        ("Fits the question", "gray"),
+    ]
+    assert {colour for _, colour in labelled(Checks(0.95, "backed", None, WRONG_VERDICT))} == {"gray"}
 
 
 def test_answer_never_becomes_markup() -> None:

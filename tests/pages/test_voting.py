@@ -152,7 +152,7 @@ def test_two_visitors_count_only_their_own_votes(visit: Visit, services: Scripte
 
 def test_asked_order_is_shuffled_only_when_blind(visit: Visit) -> None:
     app = visit()
-    assert newest(app).asked.backends == ("rag", "fine_tuned", "hybrid")
+    assert newest(app).asked.arms == ("rag", "fine_tuned", "hybrid")
     ask_blind(app)
-    assert sorted(newest(app).asked.backends) == ["fine_tuned", "hybrid", "rag"]
+    assert sorted(newest(app).asked.arms) == ["fine_tuned", "hybrid", "rag"]
     assert newest(app).asked.blind
