@@ -260,7 +260,7 @@ def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int, lik
 
 
 def _rows_under(names: Sequence[str], named: Sequence[Sequence[str]], rest: Iterator[_Row]) -> Iterator[str]:
-    """Rows under their names; a row of other names begins a table of its own, though nothing parts the two."""
+    """Rows under their names; a row of other names begins a table of its own, with no gap between."""
     tries, above = STACKED, _Row([])
     while (row := next(rest, None)) is not None:
         if row.cells in named:
