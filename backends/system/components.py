@@ -1,7 +1,7 @@
 """What Triptych is built on: every package of the install, its licence, and which needs which.
 
-Enters: the metadata of the installed packages. Leaves: records, a bill of materials (CycloneDX 1.6, JSON) and
-a table. `python -m backends.system.components` prints the one, `--table` the other. It asks no network: whether
+Enters: the metadata of the installed packages. Leaves: records, a bill of materials (CycloneDX 1.6, JSON), a
+table. `python -m backends.system.components` prints the one, `--table` the other. It asks no network: whether
 a version is known to be vulnerable has to be asked elsewhere (docs/dependencies.md).
 """
 
