@@ -12,7 +12,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install dev demo test test-qlora test-scale lint format readme bench constraints clean
+.PHONY: help install dev demo test test-qlora test-scale lint format readme campaign bench sbom constraints clean
 
 help:
 	@echo "make demo [PORT=8501]  install and serve the app"
@@ -24,6 +24,7 @@ help:
 	@echo "make readme            write the file tree and line numbers of ARCHITECTURE.md anew"
 	@echo "make campaign [PART=quick]  kills, faults, hostile input: docs/reliability.md; PART=all for all of it"
 	@echo "make bench             measure against the recorded baselines"
+	@echo "make sbom              print the bill of materials (CycloneDX)"
 	@echo "make constraints       record the versions of this install"
 
 install: $(INSTALLED)
@@ -74,6 +75,10 @@ lint: dev
 format: dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Which packages an install brings, as CycloneDX has it.
+sbom: install
+	$(BIN)/python -m backends.system.components
 
 readme: dev
 	$(BIN)/python -m tests.readme_tree

@@ -134,3 +134,8 @@ def test_lost_letters_and_a_guess_are_noted_on_the_document(tmp_path: Path) -> N
     assert parsed.notes == ("letters that cannot be read, shown as \ufffd: 1",)
     (tmp_path / "b.csv").write_bytes("Nazwa,Uwagi,Cena\nŻółw,później,3 zł\n".encode("iso8859-2"))
     assert parse_file(tmp_path / "b.csv").notes == ("encoding guessed: iso8859-2",)
+
+
+def test_a_turkish_capital_with_a_dot_is_turkish() -> None:
+    text = "Ürün;Fiyat;Şehir\nÇay;12 lira;İzmir\nŞeker;9 lira;Muğla\n"
+    assert decode(text.encode("cp1254")) == text

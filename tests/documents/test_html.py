@@ -263,3 +263,27 @@ def test_xml_in_its_declared_encoding(tmp_path: Path) -> None:
     source = "<?xml version='1.0' encoding='ISO-8859-1'?><d><fee>45 € – Köln</fee><day>Mon</day></d>"
     (tmp_path / "a.xml").write_bytes(source.encode("cp1252"))
     assert parse_file(tmp_path / "a.xml").text == "fee: 45 € – Köln; day: Mon"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("<p>Milk <b>1<sup>99</sup></b> €, ham <b>2.<sup>49</sup></b> euros</p>",
+         ["Milk 1.99 €, ham 2.49 euros"]),
+        ("<p>25 m<sup>2</sup> and 10<sup>12</sup> euros</p>", ["25 m^2 and 10^12 euros"]),
+        ("<p><span style='text-decoration: line-through'>40</span> 30 euros</p>", ["30 euros"]),
+        ("<div role=table><div role=row><span role=columnheader>Plan</span>"
+         "<span role=columnheader>Seats</span><span role=columnheader>Fee</span></div>"
+         "<div role=row><span role=cell>Gold</span><span role=cell>50</span><span role=cell>90</span></div>"
+         "</div>", ["Plan: Gold; Seats: 50; Fee: 90"]),
+        ("<label>Zone</label><select><option selected>North</select><textarea>By the gate</textarea>",
+         ["Zone North By the gate"]),
+    ],
+)  # fmt: skip
+def test_nothing_is_glued_and_no_old_price_stands(tmp_path: Path, body: str, expected: list[str]) -> None:
+    assert lines(tmp_path, f"<body>{body}</body>") == expected
+
+
+def test_elements_of_xml_that_nothing_stands_between_are_words_of_their_own(tmp_path: Path) -> None:
+    body = "<r><i><n>Kettle</n><t>Holds <b>1.7</b> l<br/>of water</t><v>19</v> in all</i><i>x</i></r>"
+    assert lines(tmp_path, body, "a.xml")[0] == "i: Kettle Holds 1.7 l of water 19 in all"

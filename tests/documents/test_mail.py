@@ -58,6 +58,7 @@ LONG = "<p>" + "The berth costs 31 euros a night, and water is included in it. "
     [
         (STUB, f"<body>{LONG}</body>", "berth"),
         ("", "<p>The berth is free.</p>", "berth is free"),
+        ("Please view this in HTML.", "<p>The fee is 45 euros a night in May.</p>", "45 euros"),
         ("The berth is free on Monday.", "<p>The <b>berth</b> is free on Monday.</p>", "free on Monday."),
         ("Text says one.", "<p>HTML says two.</p>", "Text says one."),
     ],
@@ -269,3 +270,14 @@ def test_a_folder_keeps_the_attachments_of_its_mails(tmp_path: Path) -> None:
     assert names() == found and names() == found
     write(folder, mail(body="Nothing is attached."))
     assert names() == ["a.eml", "b.md"]
+
+
+def test_bytes_in_a_header_that_nothing_declares_are_guessed(tmp_path: Path) -> None:
+    source = "From: a@x.y\r\nSubject: Gebühr für Öl\r\nContent-Type: text/plain\r\n\r\n45 Euro für Möbel.\r\n"
+    parsed = read(tmp_path, source.encode("cp1252"))
+    assert (parsed.title, parsed.notes) == ("Gebühr für Öl", ())
+
+
+def test_the_mark_of_a_signature_joins_no_lines(tmp_path: Path) -> None:
+    source = "Subject: x\r\nContent-Type: text/plain; format=flowed\r\n\r\nPaid by \r\nMay.\r\n-- \r\nIb\r\n"
+    assert read(tmp_path, source.encode()).text.endswith("Paid by May.\n--\nIb")

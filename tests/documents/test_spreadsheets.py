@@ -58,6 +58,10 @@ def text_of(path: Path) -> str:
         ("000-00-0000", 123456789, "123-45-6789"),
         ("(###) ###-####", 5551234567, "(555) 123-4567"),
         ("# ?/?", 1.25, "1 1/4"),
+        ('"Yes";"Yes";"No"', 1, "Yes"),
+        ('"Yes";"Yes";"No"', 0, "No"),
+        ('0;-0;"none"', 0, "none"),
+        ('0;-0;"-"', 0, "0"),
         ('General "pcs"', 12, "12 pcs"),
         ("@", 17, "17"),
         ("dd.mm.yyyy hh:mm", 45418.297222, "2024-05-06 07:08"),
@@ -339,6 +343,73 @@ def test_an_area_merged_over_the_whole_sheet_costs_nothing(tmp_path: Path) -> No
     assert text_of(tmp_path / "a.xlsx").count("Room") <= 2
 
 
+def test_hidden_rows_and_columns_are_read_and_said(tmp_path: Path) -> None:
+    import openpyxl
+    import xlwt
+
+    rows = [["Room", "Rate", "Cost"], ["Oak", 100, 41], ["Elm", 120, 55], ["Ash", 90, 30]]
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.active.column_dimensions["C"].hidden = True
+    book.active.column_dimensions["F"].hidden = True  # nothing is in it
+    book.active.row_dimensions[3].hidden = True
+    book.save(tmp_path / "a.xlsx")
+    old = xlwt.Workbook()
+    sheet = old.add_sheet("Sheet")
+    for at, row in enumerate(rows):
+        for column, value in enumerate(row):
+            sheet.write(at, column, value)
+    sheet.col(2).hidden = sheet.row(2).hidden = True
+    old.save(str(tmp_path / "a.xls"))
+    for name in ("a.xlsx", "a.xls"):
+        parsed = parse_file(tmp_path / name)
+        assert "Room: Elm; Rate: 120; Cost: 55" in parsed.text
+        assert len(parsed.notes) == 1 and parsed.notes[0].startswith("hidden rows or columns read too (2): ")
+        assert "Sheet row 3" in parsed.notes[0] and "Sheet column C" in parsed.notes[0]
+
+
+def test_ods_times_without_a_text_and_hidden_rows_and_columns(tmp_path: Path) -> None:
+    from odf.opendocument import OpenDocumentSpreadsheet
+    from odf.table import Table, TableCell, TableColumn, TableRow
+    from odf.text import P
+
+    book = OpenDocumentSpreadsheet()
+    table = Table(name="S")
+    for hidden in (False, False, True):
+        table.addElement(TableColumn(visibility="collapse") if hidden else TableColumn())
+    for at, row in enumerate(
+        [("Task", "Took", "Cost"), ("Roof", "PT26H15M00S", "4"), ("Door", "PT2H0M30S", "5")]
+    ):
+        line = TableRow(visibility="filter") if at == 2 else TableRow()
+        for column, value in enumerate(row):
+            timed = at and column == 1
+            cell = TableCell(valuetype="time", timevalue=value) if timed else TableCell(valuetype="string")
+            if not timed:
+                cell.addElement(P(text=value))
+            line.addElement(cell)
+        table.addElement(line)
+    book.spreadsheet.addElement(table)
+    book.save(str(tmp_path / "a.ods"))
+    parsed = parse_file(tmp_path / "a.ods")
+    assert "Roof; Took: 26:15; Cost: 4" in parsed.text and "Took: 02:00:30" in parsed.text
+    assert parsed.notes == ("hidden rows or columns read too (2): S row 3, S column C",)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ("Zone\tDay\tFee\nNorth\tWeekday\t4,10\nWést\tHoliday\t1,50\n".encode("cp1252"),
+         "Zone: Wést; Day: Holiday; Fee: 1,50"),
+        (b"<html><table><tr><th>Zone<th>Day<th>Fee<tr><td>East<td>Weekend<td>2.70</table>",
+         "Zone: East; Day: Weekend; Fee: 2.70"),
+    ],
+)  # fmt: skip
+def test_an_xls_may_be_a_page_or_delimited_text(tmp_path: Path, data: bytes, line: str) -> None:
+    (tmp_path / "a.xls").write_bytes(data)
+    assert text_of(tmp_path / "a.xls").split("\n")[-1] == line
+
+
 # --- delimited text -----------------------------------------------------------------------------------------
 
 
@@ -348,10 +419,46 @@ def csv_lines(folder: Path, text: str, encoding: str = "utf-8") -> list[str]:
     return parsed.text.split("\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('Item,Zip,Note\nA,"=""00501""",ok\nB,"=""00733""",late\n',
+         ["Item: A; Zip: 00501; Note: ok", "Item: B; Zip: 00733; Note: late"]),
+        ("Name,Size,Fee\rIb,3,10\rUla,4,12\r", ["Name: Ib; Size: 3; Fee: 10", "Name: Ula; Size: 4; Fee: 12"]),
+        ("Name,Role,Fee\n\nIb,Clerk,12\n\nUla,Head,14\n\n",
+         ["Name: Ib; Role: Clerk; Fee: 12", "Name: Ula; Role: Head; Fee: 14"]),
+        ("Name,Role,Phone\nIb,Clerk,555-1\nUla,Head,555-2\n\nBoat,Plate,Length\nTern,KL 7,12\nSkua,KL 8,9\n",
+         ["Name: Ib; Role: Clerk; Phone: 555-1", "Name: Ula; Role: Head; Phone: 555-2", "",
+          "Boat: Tern; Plate: KL 7; Length: 12", "Boat: Skua; Plate: KL 8; Length: 9"]),
+        ("Name,Role,Fee\nIb,Clerk,12\nUla,Head,14\n\nTotal,,26\n\nSeen,by,Ib\n\nAll in euros.\n",
+         ["Name: Ib; Role: Clerk; Fee: 12", "Name: Ula; Role: Head; Fee: 14", "", "Name: Total; Fee: 26", "",
+          "Seen; by; Ib", "", "All in euros."]),
+    ],
+)  # fmt: skip
+def test_gaps_and_line_ends_of_delimited_text(tmp_path: Path, text: str, lines: list[str]) -> None:
+    assert csv_lines(tmp_path, text) == lines
+
+
+def test_a_header_in_front_of_a_gap_names_the_columns_behind_it(tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in [["Article", "Size", "Price"], [], ["Spade", "90 cm", 24.5], ["Rake", "140 cm", 19], [],
+                ["Fork", "120 cm", 21]]:  # fmt: skip
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    assert [line for line in text_of(tmp_path / "a.xlsx").split("\n") if line] == [
+        "Article; Size; Price",
+        "Article: Spade; Size: 90 cm; Price: 24.5",
+        "Article: Rake; Size: 140 cm; Price: 19",
+        "Article: Fork; Size: 120 cm; Price: 21",
+    ]
+
+
 def test_delimited_text_has_captions_forms_and_quotes(tmp_path: Path) -> None:
     text = '# from the till\n\nItem;Price;Note\nLamp;24,50;"red; large"\nDesk;310,00;\n'
     assert csv_lines(tmp_path, text) == [
-        "# from the till", "Item: Lamp; Price: 24,50; Note: red; large", "Item: Desk; Price: 310,00"
+        "# from the till", "", "Item: Lamp; Price: 24,50; Note: red; large", "Item: Desk; Price: 310,00"
     ]  # fmt: skip
     assert (
         csv_lines(tmp_path, "sep=;\nItem;Price;Note\nLamp;24,50;x\n", "cp1252")[-1]

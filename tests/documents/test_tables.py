@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from backends.documents.parsers.common import REPEATED, Cell, table_lines
+from backends.documents.parsers.common import REPEATED, Cell, prices, table_lines
 from backends.documents.parsers.headers import is_name, kind_of
 
 Rows = Sequence[Sequence[object]]
@@ -182,3 +182,50 @@ def test_names() -> None:
         assert is_name(cell), cell
     for cell in ("Oslo", "12 May", "Harare (ZIM)", "Ana Holm", "45"):
         assert not is_name(cell), cell
+
+
+def test_years_below_groups_name_columns() -> None:
+    rows = [["Mast", Cell("Wind", across=2), Cell("Rain", across=2)], ["", "2023", "2024", "2023", "2024"],
+            ["Ulv", "7.1", "7.4", "810", "790"], ["Rev", "5.0", "5.2", "600", "640"]]  # fmt: skip
+    assert lines(rows) == [
+        "Mast: Ulv; Wind 2023: 7.1; Wind 2024: 7.4; Rain 2023: 810; Rain 2024: 790",
+        "Mast: Rev; Wind 2023: 5.0; Wind 2024: 5.2; Rain 2023: 600; Rain 2024: 640",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        ("Cost centre | 2023 | 2024\nStaff | 1200 | 1300\nRent | 300 | 310\nTotal | 1500 | 1610",
+         "Cost centre: Total; 2023: 1500; 2024: 1610"),
+        ("Ode | 1914 | 1918\nHolm | 1939 | 1945\nFry | 1618 | 1648", "Fry; 1618; 1648"),
+        ("Pump | Flow | Head | Power\n | m3/h | m | kW\nP1 | 12 | 30 | 2.2\nP2 | 18 | 25 | 3.0",
+         "Pump: P2; Flow (m3/h): 18; Head (m): 25; Power (kW): 3.0"),
+        ("Tank | Volume | Mass\nUnit | [l] | (kg)\nA | 12 | 30\nB | 18 | 25",
+         "Tank: B; Volume (l): 18; Mass (kg): 25"),
+        ("Position | Qty | Price | Amount\nKitchen | | | \n"
+         "Sink | 1 | 220 | 220\nTap | 2 | 80 | 160\nWithout VAT. | | |",
+         "Without VAT."),
+        ("Article | Price | Stock\nSpade | 24.5 | 3\nRake | 19 | 5\nCity | Date | Visitors\n"
+         "Alta | 2024-05-01 | 510\nMoss | 2024-05-02 | 220", "City: Moss; Date: 2024-05-02; Visitors: 220"),
+        ("Column | Type | Meaning\nname | text | name of the person\nage | number | age in years\n"
+         "city | text | town\ncountry | text | state", "Column: country; Type: text; Meaning: state"),
+        ("Coffee ........ | 3.50\nTea ........... | 2.80", "Tea: 2.80"),
+        ("Policy no.: | PX-88\nInsured: | Gil Rask", "Insured: Gil Rask"),
+    ],
+)  # fmt: skip
+def test_the_last_row_of_tables_that_are_not_plain(table: str, found: str) -> None:
+    assert lines(text_rows(table))[-1] == found
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("Milk 1^99 €", "Milk 1.99 €"),
+        ("Tea $3^50, ham 1 234^50 kr", "Tea $3.50, ham 1 234.50 kr"),
+        ("10^12 euros, 10^99 euros", "10^12 euros, 10.99 euros"),
+        ("25^10 units, x^20, 2^16 dollars", "25^10 units, x^20, 2^16 dollars"),
+    ],
+)
+def test_raised_cents(line: str, shown: str) -> None:
+    assert prices(line) == shown

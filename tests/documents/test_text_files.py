@@ -323,3 +323,21 @@ def test_org(tmp_path: Path) -> None:
         "Pier: Old; Fee: 3; Days: 12",
         "- bell: rings once (note 1) With the brake on.",
     ]
+
+
+def test_cells_without_a_name_and_bars_in_code_are_kept(tmp_path: Path) -> None:
+    table = "|A|B|\n|-|-|\n|1|2|3|\n|x|`a|b`|\n|y|p \\| q|"
+    assert read(tmp_path, "a.md", table).text == "A: 1; B: 2; 3\nA: x; B: a|b\nA: y; B: p | q"
+    fenced = read(tmp_path, "b.md", f"```\n{table}\n```").text
+    assert [line.strip() for line in fenced.split("\n")] == table.split("\n")
+
+
+def test_colours_of_a_terminal_are_no_text(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.log", "\x1b[1;31mERROR\x1b[0m pump 7").text == "ERROR pump 7"
+
+
+def test_words_that_have_a_hyphen_wherever_they_stand_keep_it(tmp_path: Path) -> None:
+    text = (
+        "All faults that are reported in the logbook of the pump are well-\nknown to the keeper of the port."
+    )
+    assert "pump are well-known to" in read(tmp_path, "a.txt", text).text

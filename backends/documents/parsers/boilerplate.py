@@ -30,6 +30,7 @@ _PANEL_WORDS = {
     "answer", "toggle", "expand", "expandable", "expander", "slide", "step", "more", "content",
 }  # fmt: skip
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+_STRUCK = re.compile(r"text-decoration(?:-line)?\s*:[^;]*\bline-through", re.I)
 _SHARE = 0.85  # of the letters of a menu are links
 _LONGEST_LINK = 40  # letters of a menu's links on average
 _FEWEST_LINKS = 3
@@ -65,11 +66,15 @@ def remove_invisible(root: Element) -> tuple[str, ...]:
     hidden = _hidden(root)
     words = sum(len("".join(element.itertext()).split()) for element in hidden)
     _drop(hidden)
-    struck = [element for element in root.iter("del", "s", "strike") if element.text_content().strip()]
+    struck = [element for element in root.iter() if _is_struck(element) and element.text_content().strip()]
     _drop(struck)
     notes = [f"hidden text left out ({words} words)"] if words else []
     notes += [f"struck-out text left out ({len(struck)} places)"] if struck else []
     return tuple(notes)
+
+
+def _is_struck(element: Element) -> bool:
+    return element.tag in ("del", "s", "strike") or bool(_STRUCK.search(element.get("style") or ""))
 
 
 def _drop(elements: list[Element]) -> None:

@@ -15,11 +15,21 @@ from pathlib import PurePosixPath
 
 from backends.datatypes import Page, ParsedFile, UserError
 from backends.documents import limits
-from backends.documents.parsers.headers import Layout, is_form, is_grouped, labels, layout
+from backends.documents.parsers.headers import (
+    Layout,
+    has_units,
+    is_form,
+    is_grouped,
+    kinds_fit,
+    labels,
+    layout,
+    may_name,
+)
 
 HEAD = 200  # rows of a table that are looked at to tell what it is
 REPEATED = 300  # characters; the text of a merged cell that is longer stands once only
 WIDEST = 200  # columns that one cell may lie over
+STACKED = 5  # rows of names within a table that are tried as the header of another
 REACHING = 1000  # columns from the left whose cells may reach into the rows below
 
 # Control characters and lone surrogates say nothing, and SQLite or JSON may refuse them.
@@ -31,6 +41,8 @@ _HYPHEN = re.compile("[\x1e\u2010\u2011]")
 _ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 _LINE_END = re.compile("\r\n?|[\x0b\u2028\u2029\x85]")
 HEADING = re.compile(r"#{1,6} \S")
+_LEADERS = re.compile(r"[ .…·_]*(?:\.{4}|…{2}|·{4}|(?:\. ){3}|_{4})[ .…·_]*$")  # dots that lead to the value
+_TERMINAL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours of a terminal
 
 
 def line_ends(text: str) -> str:
@@ -44,7 +56,7 @@ def clean(text: str, *, keep_spaces: bool = False) -> str:
     With `keep_spaces`, white space in front of and within lines stays, for code, logs and text set in
     columns; tabs go to the next fourth column. Prose in such a text has to be cleaned already.
     """
-    text = line_ends(text).replace("\x0c", "\n\n")
+    text = line_ends(_TERMINAL.sub("", text)).replace("\x0c", "\n\n")
     text = _C1.sub(lambda found: bytes([ord(found[0])]).decode("cp1252", errors="ignore"), text)
     text = _ODD_SPACE.sub(" ", _HYPHEN.sub("-", _JUNK.sub("", text)))
     if keep_spaces:
@@ -74,12 +86,34 @@ def one_line(text: object) -> str:
 def raised(before: str, text: str, place: str | None) -> str:
     """Superscript or subscript after `before`, never glued to digits as if it were one more: 10^6."""
     bare = text.strip()
+    if bare == "1" and place == "superscript" and before[-1:].isalnum():
+        return " (note 1)"  # nothing is raised to the power of one
     digits = bool(bare) and (bare[0].isdigit() or (bare[0] in "+-−" and bare[1:2].isdigit()))
     if not digits or not before or not before[-1].isalnum():
         return text
     if place == "superscript":
         return f"^{bare}"
     return f"_{bare}" if place == "subscript" and before[-1].isdigit() else text
+
+
+_MONEY = r"(?:[€£¥$]|(?:EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|euros?|dollars?|pounds?|zł|Kč|kr|lei)(?!\w))"
+_CENTS = re.compile(
+    rf"(?P<before>{_MONEY}\s?)?(?<![\d.,^])"
+    rf"(?P<whole>\d{{1,3}}(?:[ ,.']\d{{3}})+|\d{{1,9}})[.,]?\^(?P<part>\d\d)(?!\w)"
+    rf"(?P<after>\s?{_MONEY})?"
+)
+
+
+def prices(line: str) -> str:
+    """The line with raised cents behind their point: 19^99 € is 19.99 €, 10^12 € stays a power."""
+    return _CENTS.sub(_price, line) if "^" in line else line
+
+
+def _price(found: re.Match[str]) -> str:
+    power = found["whole"] in ("2", "10") and found["part"] not in ("49", "50", "90", "95", "99")
+    if power or not (found["before"] or found["after"]):
+        return found[0]
+    return f"{found['before'] or ''}{found['whole']}.{found['part']}{found['after'] or ''}"
 
 
 def iso_date(stamp: object) -> str:
@@ -153,40 +187,101 @@ def table_lines(
     if has_header and not any(head[0].cells if head else ()):
         has_header = False  # Markdown needs a header row; authors leave it empty
     head = [row for row in head if any(row.cells)]
-    rest = chain(head, (row for row in grid if any(row.cells)))
     found = _layout(head, has_header, header_rows, likely)
-    yield from (_plain(row) for row in islice(rest, found.above))
-    heads = [*islice(rest, found.headers)]
+    yield from _lines(chain(head, (row for row in grid if any(row.cells))), found)
+
+
+def _lines(rows: Iterator[_Row], found: Layout) -> Iterator[str]:
+    """The lines of a table whose first rows are told."""
+    yield from (_plain(row) for row in islice(rows, found.above))
+    heads = [*islice(rows, found.headers)]
+    head = [*islice(rows, HEAD)]
+    rest = chain(head, rows)
     named = [row.cells for row in heads]
     if found.form:
         yield from map(_form_line, rest)
-    elif named and len(head) > found.above + found.headers:
+    elif named and head:
         names = labels(named)
         yield from (f"Comment on {names[at]}: {text}" for row in heads for at, text in row.comments)
-        yield from (_labelled(names, row) for row in rest if row.cells not in named)
+        yield from _rows_under(names, named, rest)
     else:
-        pair = max((len(row.cells) for row in head[found.above :]), default=0) == 2
+        pair = max((len(row.cells) for row in chain(heads, head)), default=0) == 2
         yield from (_plain(row, ": " if pair else "; ") for row in chain(heads, rest))
+
+
+def sheet_lines(blocks: Iterable[Iterator[Sequence[object]]]) -> Iterator[Iterator[str]]:
+    """The lines of each table of a sheet, where empty rows part tables, or only the rows of one.
+
+    Rows behind a gap go on with the table before it when they fit under its names; names alone in front of a
+    gap are the header of what follows.
+    """
+    before: list[_Row] = []
+    names = 0  # how many of them are its header
+    for block in blocks:
+        grid = _grid(block)
+        head = [*islice(grid, HEAD)]
+        found = _layout(head, None, 1, False)
+        told = bool(found.headers or found.form or found.above) or any(row.headings for row in head)
+        if not told and (names := _header_before(before, names, head)):
+            yield _lines(chain(before[:names], head, grid), Layout(headers=names))
+            before = [*before[:names], *head]
+        else:
+            yield _lines(chain(head, grid), found)
+            before, names = [*head[found.above :]], found.headers
+
+
+def _header_before(before: Sequence[_Row], names: int, rows: Sequence[_Row]) -> int:
+    """How many rows of the table before a gap name the columns of the rows behind it."""
+    cells = [row.cells for row in rows]
+    if names:
+        header, *body = [row.cells for row in before[names - 1 :]]
+        return names if kinds_fit(header, body, cells) else 0
+    if len(before) == 1 and len(before[0].cells) > 2 and all(before[0].cells):
+        return layout([before[0].cells, *cells]).headers
+    return 0
 
 
 def _layout(head: Sequence[_Row], has_header: bool | None, header_rows: int, likely: bool) -> Layout:
     cells = [row.cells for row in head]
     marked = next((at for at, row in enumerate(head) if not row.headings), 0)
     if has_header:
-        return Layout(headers=max(header_rows, min(marked, 3), 2 if is_grouped(cells) else 1))
+        return Layout(
+            headers=max(header_rows, min(marked, 3), 2 if is_grouped(cells) or has_units(cells) else 1)
+        )
     if has_header is False or not head:
         return Layout(form=bool(head) and is_form(cells))
     first = next((at for at, row in enumerate(head) if row.headings and not row.alone), 0)
     above = sum(len([*filter(None, row.cells)]) < 3 for row in head[:first])
     marked = next((at for at, row in enumerate(head[first:]) if not row.headings), 0)
     if above == first and 0 < marked <= 3:
-        return Layout(first, max(marked, 2 if is_grouped(cells[first:]) else 1))
+        paired = is_grouped(cells[first:]) or has_units(cells[first:])
+        return Layout(first, max(marked, 2 if paired else 1))
     return layout(cells, likely)
 
 
+def _rows_under(names: Sequence[str], named: Sequence[Sequence[str]], rest: Iterator[_Row]) -> Iterator[str]:
+    """Rows under their names; a row of other names begins a table of its own, with no gap between."""
+    tries, above = STACKED, _Row([])
+    while (row := next(rest, None)) is not None:
+        if row.cells in named:
+            continue
+        if tries and may_name(row.cells, above.cells):
+            tries -= 1
+            head = [row, *islice(rest, HEAD)]
+            rest = chain(head, rest)
+            if layout([each.cells for each in head]) == Layout(headers=1):
+                names, named = row.cells, [row.cells]
+            next(rest)
+            if named == [row.cells]:
+                continue
+        above = row
+        yield _labelled(names, row)
+
+
 def _labelled(names: Sequence[str], row: _Row) -> str:
-    if row.alone and len(row.cells) > 1:
-        return _commented(row.cells[0], row)  # a heading among the rows
+    first = row.cells[0]
+    if (row.alone and len(row.cells) > 1) or (first and len(names) > 2 and not any(row.cells[1:])):
+        return _commented(first, row)  # a heading among the rows, or a remark below them
     return _commented(row_line(names, row.cells), row, names)
 
 
@@ -208,8 +303,10 @@ def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
 
 
 def _plain(row: _Row, mark: str = "; ") -> str:
-    line = mark.join(cell for at, cell in enumerate(row.cells) if cell and at not in row.repeated)
-    return _commented(line, row)
+    cells = [cell for at, cell in enumerate(row.cells) if cell and at not in row.repeated]
+    if mark == ": " and len(cells) > 1:
+        cells[0] = _LEADERS.sub("", cells[0]).rstrip(" :")
+    return _commented(mark.join(cells), row)
 
 
 def _form_line(row: _Row) -> str:

@@ -164,7 +164,7 @@ _ALPHABETS = tuple(
     frozenset(letters)
     for letters in (
         "ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţșț", "čćđšž",
-        "çğıöşüâîû\u0307", "äöüß", "àâæçéèêëîïôœùûüÿ", "áéíñóúüçàèòïªº", "àèéìòùíó", "áâãàçéêíóôõúüªº",
+        "çğıöşüâîû", "äöüß", "àâæçéèêëîïôœùûüÿ", "áéíñóúüçàèòïªº", "àèéìòùíó", "áâãàçéêíóôõúüªº",
         "åäöéæø", "áðéíóúýþæö", "äõöüšž", "ąčęėįšųūž", "āčēģīķļņšūž", "ëïéèöüáó",
     )
 )  # fmt: skip
@@ -250,7 +250,7 @@ def _strange(words: bytes, encoding: str) -> float:
     scripts: Counter[int] = Counter()
     text = words.decode(encoding, errors="replace")
     strange = len(_ODD_WITHIN.findall(text))
-    for word in text.lower().split():
+    for word in text.lower().replace("i\u0307", "ı").split():  # İ, of Turkish, in small letters
         letters = [letter for letter in word if letter > "\x7f" and letter not in _SIGNS]
         others = [letter for letter in letters if not unicodedata.name(letter, "").startswith("LATIN")]
         if not others:

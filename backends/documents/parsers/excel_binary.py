@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from backends.datatypes import UserError
 from backends.documents.parsers.common import Cell, one_line
 from backends.documents.parsers.number_formats import plain, shown
-from backends.documents.parsers.sheets import Findings, Merged, Sheet
+from backends.documents.parsers.sheets import Findings, Merged, Sheet, column_name
 
 if TYPE_CHECKING:
     from xlrd.book import Book
@@ -40,12 +40,21 @@ def open_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:
         sheet = book.sheet_by_index(number)
         if sheet.visibility:
             findings.hidden.append(one_line(sheet.name))
+        _note_hidden(sheet, findings)
         yield Sheet(one_line(sheet.name), _rows(book, sheet))
         book.unload_sheet(number)
 
 
 # What calamine gives for a cell.
 CellValue = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
+
+
+def _note_hidden(sheet: XlsSheet, findings: Findings) -> None:
+    name = one_line(sheet.name)
+    columns = [at for at, about in sheet.colinfo_map.items() if about.hidden and at < sheet.ncols]
+    rows = [at for at, about in sheet.rowinfo_map.items() if about.hidden and at < sheet.nrows]
+    findings.hidden_parts += [f"{name} column {column_name(at)}" for at in sorted(columns)]
+    findings.hidden_parts += [f"{name} row {at + 1}" for at in sorted(rows)]
 
 
 class _Silence:

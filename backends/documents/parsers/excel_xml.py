@@ -21,9 +21,9 @@ from lxml.etree import _Element as Element
 
 from backends.documents.parsers.common import Cell, one_line, raised
 from backends.documents.parsers.number_formats import BUILT_IN, shown
-from backends.documents.parsers.sheets import MOST_AREAS, Area, Findings, Merged, Sheet
+from backends.documents.parsers.sheets import MOST_AREAS, Area, Findings, Merged, Sheet, column_name
 
-_AREAS = re.compile(rb"<(?:\w+:)?(mergeCell|autoFilter|dimension|pane)\b[^>]*>")
+_AREAS = re.compile(rb"<(?:\w+:)?(mergeCell|autoFilter|dimension|pane|col)\b[^>]*>")
 _AREA = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})(?::\$?([A-Z]{1,3})\$?(\d{1,7}))?$")
 _STEP = 1 << 20  # bytes of a sheet that are looked through at once
 _LONGEST_TAG = 1 << 10
@@ -43,6 +43,7 @@ class _Extras:
     merged: list[Area] = field(default_factory=list)
     headers: set[int] = field(default_factory=set)  # rows that the file marks as a header
     comments: dict[tuple[int, int], str] = field(default_factory=dict)
+    hidden: list[tuple[int, int]] = field(default_factory=list)  # first and last of hidden columns
 
 
 def open_sheets(path: Path, findings: Findings) -> Iterator[Sheet]:
@@ -157,16 +158,23 @@ class _Book:
 
         extras = self._extras(part)
         merged = Merged(extras.merged)
-        at = -1
+        at, width = -1, 0
         with self._open(part) as stream:
             for _, row in etree.iterparse(stream, tag="{*}row", resolve_entities=False, huge_tree=True):
                 before, at = at, int(row.get("r") or at + 2) - 1
                 if at > before + 1:
                     yield []
-                yield merged.row(at, self._cells(row, at, name, extras))
+                cells = self._cells(row, at, name, extras)
+                if row.get("hidden") in ("1", "true") and any(cells):
+                    self._findings.hidden_parts.append(f"{name} row {at + 1}")
+                width = max(width, len(cells))
+                yield merged.row(at, cells)
                 row.clear()
                 while row.getprevious() is not None:
                     del row.getparent()[0]
+        for first, last in extras.hidden:
+            columns = range(first, min(last + 1, width))
+            self._findings.hidden_parts += [f"{name} column {column_name(column)}" for column in columns]
 
     def _cells(self, row: Element, number: int, sheet: str, extras: _Extras) -> list[str | Cell]:
         cells: list[str | Cell] = []
@@ -275,6 +283,10 @@ def _take(extras: _Extras, kind: bytes, tag: str) -> None:
     area = area_of(_attribute(tag, "ref"))
     if kind == b"mergeCell" and area is not None and len(extras.merged) < MOST_AREAS:
         extras.merged.append(area)
+    elif kind == b"col" and _attribute(tag, "hidden") in ("1", "true"):
+        first, last = _attribute(tag, "min"), _attribute(tag, "max")
+        if first.isdigit() and last.isdigit():
+            extras.hidden.append((int(first) - 1, int(last) - 1))
     elif kind == b"autoFilter" and area is not None:
         extras.headers.add(area[0])
     elif kind == b"pane" and _attribute(tag, "state").startswith("frozen"):

@@ -50,7 +50,9 @@ def layout(rows: Sequence[Row], likely: bool = False) -> Layout:
     if is_grouped(table):
         return Layout(above, 2)
     certain = _evidence(table[0], table[1:]) >= (LIKELY if likely else CERTAIN)
-    return Layout(above, int(certain and (_width(table) > 2 or _names_pair(table, likely))))
+    if not certain or not (_width(table) > 2 or _names_pair(table, likely)):
+        return Layout(above)
+    return Layout(above, 2 if has_units(table) else 1)
 
 
 def _names_pair(table: Sequence[Row], likely: bool) -> bool:
@@ -207,10 +209,11 @@ _MONTH_OF_YEAR = re.compile(r"([^\W\d]{3,9})\.? (\d{4})|(\d{4})-(\d\d)(?:-01)?")
 
 @dataclass(frozen=True)
 class _Sequence:
-    """Neighbouring cells that go up or down: their columns, and what stands around their numbers."""
+    """Neighbouring cells that go up or down: their columns, what stands around their numbers, the steps."""
 
     columns: frozenset[int]
     unit: tuple[str, ...]
+    steps: tuple[float, ...]
 
 
 def _sequence(row: Row) -> _Sequence | None:
@@ -233,7 +236,8 @@ def _sequence(row: Row) -> _Sequence | None:
     if not (rising or falling):
         return None
     bare = not any(unit) and not all(1500 <= low <= 2100 for low in lows)
-    return None if bare and not _is_regular(lows) else _Sequence(frozenset(places), unit)
+    steps = tuple(after - before for before, after in pairwise(lows))
+    return None if bare and not _is_regular(lows) else _Sequence(frozenset(places), unit, steps)
 
 
 def _numbered(cell: str) -> tuple[float, float, tuple[str, ...]] | None:
@@ -264,10 +268,19 @@ def _is_regular(numbers: Sequence[float]) -> bool:
 def _sequence_evidence(
     first: Row, body: Sequence[Row], columns: Sequence[Sequence[str]], ordered: _Sequence
 ) -> float:
-    """Numbers above a table are names when the rows below are not ordered like them."""
+    """Numbers above a table are names when the rows below are not ordered like them.
+
+    Years above other numbers: 1500 and 1610 are only ordered like 2023 and 2024 among years.
+    """
     found = [_sequence(row) for row in body]
+    kinds = [kind_of(cell) for at in ordered.columns for cell in columns[at]]
+    years = not any(ordered.unit) and kinds.count("year") < 0.5 * len(kinds)
     likewise = sum(
-        each is not None and each.unit == ordered.unit and each.columns >= ordered.columns for each in found
+        each is not None
+        and each.unit == ordered.unit
+        and each.columns >= ordered.columns
+        and (not years or each.steps == ordered.steps)
+        for each in found
     )
     score = min(log(0.5 * (len(body) + 1) / (likewise + 0.3)), 3.0)
     differs = all(kind_of(first[at]) not in map(kind_of, columns[at]) for at in ordered.columns)
@@ -337,6 +350,8 @@ _UNITS = (
     r"|°?[CF]|K|V|m?A|[kM]?Wh?|m?l|L|bar|psi|h?Pa|Nm?|rpm|[kM]?Hz|[KMGT]B|pcs|units?|each|mio|bn|thousands"
     r"|millions|ppm|dB"
 )
+_UNIT = re.compile(rf"[(\[]?(?:in )?(?:{_UNITS})(?: ?[/·*] ?(?:{_UNITS}))?[)\]]?")
+_UNIT_WORDS = {"", "unit", "units", "einheit", "unité", "unidad", "unità", "eenheid", "jednostka", "enhet"}
 _IDENTIFIER = re.compile(
     rf"[a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z\d]+)+|.*\S ?[(\[](?:in )?(?:{_UNITS})[)\]]|#|№"
 )
@@ -372,7 +387,21 @@ _GROUP_NAMES = ("words", "year", "mixed", "code", "quantity")
 
 def is_grouped(table: Sequence[Row]) -> bool:
     """Whether the first row names groups of columns (gaps, or names repeated), and the second each."""
-    return _has_groups(table) and _evidence(table[1], table[2:]) >= CERTAIN
+    if not _has_groups(table):
+        return False
+    if _evidence(table[1], table[2:]) >= CERTAIN:
+        return True
+    width = _first_group(table)
+    return width > 0 and _evidence(table[1][:width], [row[:width] for row in table[2:]]) >= CERTAIN
+
+
+def _first_group(table: Sequence[Row]) -> int:
+    """Columns up to the end of the first group, where all groups hold the same names; else 0."""
+    top, sub = ([*row, *[""] * _width(table)][: _width(table)] for row in table[:2])
+    starts = [at for at in range(1, len(top)) if top[at] and top[at] != top[at - 1]]
+    ends = [*starts[1:], len(top)]
+    groups = [tuple(sub[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return ends[0] if len(groups) > 1 and len({*groups}) == 1 and all(groups[0]) else 0
 
 
 def _has_groups(table: Sequence[Row]) -> bool:
@@ -389,10 +418,30 @@ def _has_groups(table: Sequence[Row]) -> bool:
     return bool(groups) and named and all(kind_of(cell) in (*_GROUP_NAMES, "") for cell in top)
 
 
+def has_units(table: Sequence[Row]) -> bool:
+    """Whether the row below the names tells the units of the numbers below it."""
+    if len(table) < 3 or not _are_units(table[1]):
+        return False
+    places = [at for at, cell in enumerate(table[1]) if _UNIT.fullmatch(cell)]
+    below = [kind_of(row[at]) for row in table[2:] for at in places if at < len(row) and row[at]]
+    return sum(kind in _AMOUNTS or kind == "range" for kind in below) > 0.7 * len(below)
+
+
+def _are_units(row: Row) -> bool:
+    """Units and no more, but for the word itself above the rows' own names."""
+    cells = [cell for at, cell in enumerate(row) if cell and (at or cell.casefold() not in _UNIT_WORDS)]
+    return len(cells) > 1 and all(map(_UNIT.fullmatch, cells))
+
+
 def labels(rows: Sequence[Row]) -> list[str]:
     """One label a column from one or two rows of names; a group's name holds for the gaps to its right."""
     if len(rows) < 2:
         return [*rows[0]] if rows else []
+    if len(rows) == 2 and _are_units(rows[1]):
+        names, units = ([*row, *[""] * len(rows[0])] for row in rows)
+        units[0] = "" if units[0].casefold() in _UNIT_WORDS else units[0]
+        pairs = zip(names[: len(rows[0])], units, strict=False)
+        return [f"{name} ({unit.strip('()[] ')})" if unit else name for name, unit in pairs]
     width = max(map(len, rows))
     tops = [[*row, *[""] * (width - len(row))] for row in rows]
     for row in tops[:-1]:
@@ -400,6 +449,42 @@ def labels(rows: Sequence[Row]) -> list[str]:
             if not row[at] and tops[-1][at] and at > 1:
                 row[at] = row[at - 1]
     return [" ".join(dict.fromkeys(filter(None, names))) for names in zip(*tops, strict=True)]
+
+
+def kinds_fit(names: Row, body: Sequence[Row], rows: Sequence[Row]) -> bool:
+    """Whether rows are more of a table's: no wider, and their values of the kinds that its columns hold."""
+    if _width(rows) > extent(names) or max(sum(map(bool, row)) for row in rows) < 2:
+        return False
+    for at in range(extent(names)):
+        known, here = ({*map(_group_of, _column(each, at))} - {""} for each in (body, rows))
+        if known and here and not known & here:
+            return False
+    return True
+
+
+def may_name(row: Row, above: Row) -> bool:
+    """Whether a row within a table looks like the header of another: words, many of them names."""
+    if not 2 < len(row) == len(set(row)) or not all(row) or any(map(str.isdigit, "".join(row))):
+        return False
+    if any(kind_of(cell) != "words" for cell in row) or sum(map(is_name, row)) < 0.5 * len(row):
+        return False
+    return all(map(is_name, row)) or any(map(_group_of_amounts, above))
+
+
+def _group_of_amounts(cell: str) -> bool:
+    return _group_of(cell) == "amount"
+
+
+def _column(rows: Sequence[Row], at: int) -> list[str]:
+    return [row[at] for row in rows if at < len(row)]
+
+
+def _group_of(cell: str) -> str:
+    """Kinds of values that one column may hold together."""
+    kind = kind_of(cell)
+    groups = {"year": "amount", "number": "amount", "money": "amount", "percent": "amount", "range": "amount",
+              "quantity": "amount", "mixed": "words", "code": "words", "choice": "words"}  # fmt: skip
+    return groups.get(kind, kind)
 
 
 # --- forms -------------------------------------------------------------------------------------------

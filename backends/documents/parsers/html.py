@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lxml.etree import _Element as Element
 
-from backends.documents.parsers.common import Cell, clean, literal, one_line, table_lines
+from backends.documents.parsers.common import Cell, clean, literal, one_line, prices, table_lines
 from backends.documents.parsers.html_elements import (
     control,
     footnote_marks,
@@ -26,7 +26,14 @@ from backends.documents.parsers.html_elements import (
     whole_number,
     words,
 )
-from backends.documents.parsers.html_tables import is_layout, own_cells, own_rows, split_at_headings
+from backends.documents.parsers.html_tables import (
+    GRIDS,
+    grid_rows,
+    is_layout,
+    own_cells,
+    own_rows,
+    split_at_headings,
+)
 
 _BLOCKS = {
     "address", "article", "aside", "blockquote", "body", "button", "center", "dd", "details", "dialog", "dir",
@@ -36,7 +43,15 @@ _BLOCKS = {
 }  # fmt: skip
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 _CODE = {"pre", "listing", "xmp", "plaintext"}
-_STAND_APART = {"a", "button", "input", "label", "option", "select"}  # however close their tags are
+_STAND_APART = {
+    "a",
+    "button",
+    "input",
+    "label",
+    "option",
+    "select",
+    "textarea",
+}  # however close their tags are
 # A mark between a number and its unit goes behind them: "250 kg" can be found.
 _NOTED = re.compile(
     r"(?<=\d) (\(note [^)]{1,5}\))( ?(?:[%‰€$£°]|(?:[kmcdµ]?[gmlsVWAJ]|k?Hz|kWh|t|h|min|EUR|USD|GBP|euros?"
@@ -95,8 +110,13 @@ class _Run:
     def word_before(self) -> str:
         return re.split(r"\W", "".join(self._parts[-3:]))[-1]
 
+    def ends_in_point(self) -> bool:
+        """Whether a decimal point stands last."""
+        return bool(re.search(r"\d[.,]$", "".join(self._parts[-3:])))
+
     def flush(self) -> Iterator[str]:
-        lines = [_NOTED.sub(r"\2 \1", line) for line in map(one_line, self.text.split("\n")) if line]
+        found = [prices(_NOTED.sub(r"\2 \1", line)) for line in map(one_line, self.text.split("\n"))]
+        lines = [*filter(None, found)]
         self._parts.clear()
         if lines:
             yield literal("\n".join(lines)) + "\n"
@@ -129,6 +149,9 @@ class _Writer:
             yield f"\n{'#' * int(name[1])} {text}\n" if text else ""
         elif name == "table":
             yield from self._table(element)
+        elif element.get("role") in GRIDS and (rows := grid_rows(element)):
+            cells = ([self._cell(cell, in_head=False) for cell in row] for row in rows)
+            yield "\n" + "\n".join(table_lines(cells)) + "\n"
         elif name in _CODE:
             yield f"\n{literal(preformatted(element))}\n"
         elif name == "dl":
@@ -182,7 +205,9 @@ class _Writer:
         base, word = run.last, run.word_before()
         if not text:
             return
-        if is_footnote(element, base, word, self._footnotes):
+        if run.ends_in_point() and re.fullmatch(r"\d\d", text):  # a price: 2.49
+            run.add(text)
+        elif is_footnote(element, base, word, self._footnotes):
             run.add(note_mark(text, base))
         elif re.fullmatch(r"[-+−–]?\d[\d.,/]*|[-+−–]?\d*[a-z]", text) and (base.isalnum() or base in ")]|"):
             run.add("^" + text.replace("−", "-").replace("–", "-"))
@@ -271,6 +296,7 @@ class _Writer:
     def _cell(self, cell: Element, in_head: bool) -> Cell:
         text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip()
         text = one_line(re.sub(r"\n+- ", ", ", text.removeprefix("- ")))
-        across = min(max(1, whole_number(cell.get("colspan"), 1)), 100)
+        across = min(max(1, whole_number(cell.get("colspan") or cell.get("aria-colspan"), 1)), 100)
         down = min(whole_number(cell.get("rowspan"), 1) or 10_000, 10_000)  # 0: to the end
-        return Cell(text, across, max(1, down), in_head or name_of(cell) == "th" or not text)
+        heading = in_head or name_of(cell) == "th" or cell.get("role") in ("columnheader", "rowheader")
+        return Cell(text, across, max(1, down), heading or not text)

@@ -11,6 +11,8 @@ from lxml.etree import _Element as Element
 
 from backends.documents.parsers.html_elements import name_of, words
 
+GRIDS = ("table", "grid", "treegrid")
+_CELLS = ("cell", "gridcell", "columnheader", "rowheader")
 _LONG_CELL = 400  # characters of a cell that lays out a page rather than tell a value
 
 
@@ -25,6 +27,13 @@ def own_rows(table: Element) -> list[Element]:
 def own_cells(row: Element) -> list[Element]:
     """The row's cells, without those of tables within."""
     return [cell for cell in row if name_of(cell) in ("td", "th")]
+
+
+def grid_rows(table: Element) -> list[list[Element]]:
+    """The cells of each row of a table that roles make one (WAI-ARIA 1.2), not HTML's own elements."""
+    rows = [row for row in table.iter() if row.get("role") == "row"]
+    cells = [[cell for cell in row.iter() if cell.get("role") in _CELLS] for row in rows]
+    return [row for row in cells if row]
 
 
 def split_at_headings(rows: list[Element]) -> Iterator[list[Element]]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.datatypes import ParsedFile, UserError
+from backends.documents.parsers import rtf, web, word_xml
 from backends.documents.parsers.common import PageText, assemble, clean, iso_date, one_line, stem, table_lines
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
     """The file as a `ParsedFile`. UserError when it cannot be read."""
     import olefile
 
+    if (other := _other_kind(path)) and kind == "doc":
+        return other(path, kind, name)
     if not olefile.isOleFile(str(path)):
         raise UserError(f"{name} is broken or not a real {kind} file.")
     with olefile.OleFileIO(str(path)) as container:
@@ -40,6 +43,17 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
     useful = title if title.lower() not in ("powerpoint presentation", "presentation", "slide 1") else ""
     parsed = assemble(pages, title=useful or headed or stem(name), kind=kind)
     return ParsedFile(parsed.text, parsed.title, kind, parsed.pages, date=date)
+
+
+def _other_kind(path: Path) -> Callable[[Path, str, str], ParsedFile] | None:
+    """The reader of what a file named doc often is."""
+    with path.open("rb") as file:
+        head = file.read(1000).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(b"{\\rtf"):
+        return rtf.parse
+    if head.startswith(b"PK"):
+        return word_xml.parse
+    return web.parse if re.match(rb"<(?:!doctype html|html)\b", head, re.I) else None
 
 
 def decoded(value: bytes | str | int | None) -> str:

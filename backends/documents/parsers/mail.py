@@ -27,7 +27,7 @@ _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _SIGNATURES = (".p7s", ".p7m", ".asc", ".sig", ".pgp", ".gpg")
 _MOST_NOTES = 20  # names of attachments that are not read
 _STUB = 0.5  # plain text with a smaller share of its HTML's words only says that there is HTML
-_FEW = 20  # words by which the two may differ in any case
+_FEW = 4  # words by which the two may differ in any case
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
@@ -84,10 +84,12 @@ def _mended(message: EmailMessage) -> EmailMessage:
 
 
 def _header(message: Message, label: str) -> str:
+    raw = next((value for key, value in message.raw_items() if key.lower() == label.lower()), "")
+    if any("\udc80" <= letter <= "\udcff" for letter in raw):  # bytes that nothing declares
+        return one_line(decode(raw.encode("utf-8", errors="surrogateescape")))
     try:
         return one_line(message.get(label) or "")
     except (ValueError, IndexError, AttributeError):  # the standard parser trips over some malformed headers
-        raw = next((value for key, value in message.raw_items() if key.lower() == label.lower()), "")
         return one_line(raw)
 
 
@@ -116,15 +118,15 @@ def _body(bodies: dict[str, Message]) -> str:
     """The text, unless it is empty or a stub in front of the HTML."""
     plain = _plain(bodies["plain"]) if "plain" in bodies else ""
     html = _html(_content(bodies["html"])) if "html" in bodies else ""
-    words, marked = len(plain.split()), len(html.split())
-    stub = words < _STUB * marked and marked - words > _FEW
-    return html if stub or not words else plain
+    said, marked = ({*re.findall(r"\w+", text.lower())} for text in (plain, html))
+    stub = len(said & marked) < _STUB * len(marked) and len(marked - said) > _FEW
+    return html if stub or not said else plain
 
 
 def _plain(part: Message) -> str:
     text = _content(part)
     if str(part.get_param("format", "")).lower() == "flowed":  # RFC 3676: a space at the end goes on
-        text = re.sub(r"(?<=\S) \r?\n(?=[^>\r\n])", " ", text)
+        text = re.sub(r"(?<=\S)(?<!\n--) \r?\n(?=[^>\r\n])", " ", text)  # "-- " is a signature's
     return unwrap(text)
 
 

@@ -36,6 +36,7 @@ _TAG = re.compile(r"<(/?)([a-zA-Z][\w.-]*)((?:\s[^>]*)?)/?>")
 _VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+)"""
 _ATTRIBUTES = re.compile(rf"(?:\s+[\w:@.-]+\s*=\s*{_VALUE}|\s+(?:open|hidden|checked))*\s*/?")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_MOST_CELLS = 100  # of a row beyond which no columns are added
 _LONGEST_HEADING = 100  # characters of a line above "---" that is taken for a heading
 
 
@@ -105,10 +106,48 @@ def _parser() -> MarkdownIt:
     return parser
 
 
+_DELIMITER = re.compile(r"\s{0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?\s*")
+_FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
+_BAR = re.compile(r"(?<!\\)\|")
+
+
+def _with_all_cells(text: str) -> str:
+    """Tables with a column for each cell: CommonMark's readers drop cells that have none.
+
+    A bar within code parts no cells where a row has more of them than names.
+    """
+    lines = text.split("\n")
+    fenced = False
+    for at, line in enumerate(lines):
+        fenced ^= bool(_FENCE.match(line))
+        if at and not fenced and _DELIMITER.fullmatch(line) and "|" in lines[at - 1]:
+            _widen(lines, at)
+    return "\n".join(lines)
+
+
+def _widen(lines: list[str], at: int) -> None:
+    """Give the table whose delimiters stand in line `at` as many columns as its longest row has cells."""
+    wanted = widest = _bars(lines[at])
+    for number in range(at + 1, len(lines)):
+        if "|" not in lines[number]:
+            break
+        if _bars(lines[number]) > wanted:
+            lines[number] = re.sub(r"`[^`]*`", lambda code: _BAR.sub(r"\\|", code[0]), lines[number])
+        widest = max(widest, _bars(lines[number]))
+    for _ in range(min(widest, _MOST_CELLS) - wanted):
+        lines[at - 1] = f"{lines[at - 1].rstrip().removesuffix('|')}| |"
+        lines[at] = f"{lines[at].rstrip().removesuffix('|')}|---|"
+
+
+def _bars(line: str) -> int:
+    """Bars between the cells of a row."""
+    return len(_BAR.findall(line.strip().removeprefix("|").removesuffix("|")))
+
+
 def _rendered(text: str, comments: _Comments) -> str:
     parser = _parser()
     environment: dict[str, JsonValue] = {}
-    tokens = parser.parse(text, environment)
+    tokens = parser.parse(_with_all_cells(text), environment)
     for at, token in enumerate(tokens):
         if token.type == "inline":
             token.children = _inline(token.children or [], comments)

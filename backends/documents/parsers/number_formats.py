@@ -55,7 +55,7 @@ KEPT = 4096  # texts of numbers that are remembered: columns hold the same ones 
 class _Section:
     """One of the up to four formats of a code; what stands around the digits, and how these are written."""
 
-    kind: str  # general, date, number, or nothing: a text in the number's place
+    kind: str  # general, date, number, words in the number's place, or nothing
     tokens: Tokens
     test: tuple[str, float] | None
     before: str = ""
@@ -76,6 +76,8 @@ def shown(value: str | float, code: str, *, epoch_1904: bool = False) -> str:
     section = _section(code, number)
     if section is None or section.kind == "nothing":
         return plain(value)
+    if section.kind == "words":
+        return section.before
     if section.kind == "general":
         return f"{section.before}{plain(value)}{section.after}"
     if section.kind == "date":
@@ -129,6 +131,9 @@ def _section_of(code: str) -> _Section:
         return _Section("general", tuple(tokens), test, _text(tokens[:at]), _text(tokens[at + 1 :]))
     if kinds & {"date", "elapsed", "half"}:
         return _Section("date", tuple(tokens), test)
+    words = "".join(text for kind, text in tokens if kind == "literal").strip()
+    if kinds <= {"literal", "other"} and any(map(str.isalpha, words)):
+        return _Section("words", tuple(tokens), test, words)
     if not any(kind == "digit" and text != "?" for kind, text in tokens):
         return _Section("nothing", tuple(tokens), test)
     return _number_section(tokens, test)

@@ -25,13 +25,15 @@ from backends.documents.parsers.open_document import (
     refuse_encrypted,
     text_of,
 )
-from backends.documents.parsers.sheets import Findings, Sheet
+from backends.documents.parsers.sheets import Findings, Sheet, column_name
 
 _CELL, _HEADER_ROWS = f"{TABLE}table-cell", f"{TABLE}table-header-rows"
 _AGAIN, _STYLE_NAME, _KIND = f"{TABLE}number-columns-repeated", f"{TABLE}style-name", f"{OFFICE}value-type"
 _ACROSS, _DOWN = f"{TABLE}number-columns-spanned", f"{TABLE}number-rows-spanned"
 _P, _ANNOTATION, _ROW = f"{TEXT}p", f"{OFFICE}annotation", f"{TABLE}table-row"
+_PERIOD = re.compile(r"-?PT(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:[.,]\d+)?)S)?")
 _CUT_SHORT = re.compile(r"\dE[+-]?\d|#{3}")  # as a column that is too narrow shows a number
+_VISIBLE = f"{TABLE}visibility"
 MOST_REPEATED = 1000  # rows or cells that one element may stand for
 
 
@@ -42,7 +44,7 @@ def open_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:
     with zipfile.ZipFile(path) as archive:
         refuse_encrypted(archive, name)
         with archive.open("content.xml") as stream:
-            wanted = (f"{STYLE}style", f"{TABLE}table", f"{TABLE}table-row")
+            wanted = (f"{STYLE}style", f"{TABLE}table", f"{TABLE}table-column", f"{TABLE}table-row")
             events = etree.iterparse(
                 stream, events=("start", "end"), tag=wanted, resolve_entities=False, huge_tree=True
             )
@@ -66,14 +68,25 @@ class _Reader:
                 yield Sheet(name, self._rows(element, name))
 
     def _rows(self, table: Element, name: str) -> Iterator[list[str | Cell]]:
-        number = 0
+        number = column = width = 0
+        hidden: list[int] = []
         for event, element in self._events:
+            if event == "end" and element.tag == f"{TABLE}table-column":
+                again = int(element.get(_AGAIN, 1))
+                if element.get(_VISIBLE, "visible") != "visible":
+                    hidden += range(column, column + min(again, MOST_REPEATED))
+                column += again
             if event == "end" and element is table:
+                seen = [f"{name} column {column_name(at)}" for at in hidden if at < width]
+                self._findings.hidden_parts += seen
                 return
             if event == "end" and element.tag == _ROW:
                 again = int(element.get(f"{TABLE}number-rows-repeated", 1))
                 cells = self._cells(element, f"{name} row {number + 1}")
+                if any(cells) and element.get(_VISIBLE, "visible") != "visible":
+                    self._findings.hidden_parts.append(f"{name} row {number + 1}")
                 number += again
+                width = max(width, len(cells) if any(cells) else 0)
                 for _ in range(min(again, MOST_REPEATED) if any(cells) else 1):
                     yield [*cells]
                 element.clear()
@@ -121,6 +134,8 @@ def as_shown(kind: str, seen: str, cell: Element) -> str:
         day, _, clock = cell.get(f"{OFFICE}date-value", "").partition("T")
         clock = clock[:5] if ":" in seen or not seen else ""
         return f"{day} {clock}".removesuffix(" 00:00").strip() or seen
+    if kind == "time" and not seen:
+        return _clock(cell.get(f"{OFFICE}time-value", ""))
     if kind == "boolean":
         return "yes" if cell.get(f"{OFFICE}boolean-value") == "true" else "no"
     if kind not in ("float", "percentage", "currency") or (seen and not _CUT_SHORT.search(seen)):
@@ -134,6 +149,15 @@ def as_shown(kind: str, seen: str, cell: Element) -> str:
         }.get(kind, number)
     except ValueError:
         return seen or value
+
+
+def _clock(period: str) -> str:
+    """26:15 or 26:15:30 of PT26H15M30S."""
+    found = _PERIOD.fullmatch(period)
+    if found is None:
+        return period
+    hours, minutes, seconds = (int(float(part or 0)) for part in found.groups())
+    return f"{hours:02d}:{minutes:02d}" + (f":{seconds:02d}" if seconds else "")
 
 
 def _is_whole_day(seen: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile
-from backends.documents.parsers.common import Cell, clean, one_line, stem, table_lines
+from backends.documents.parsers.common import Cell, clean, one_line, prices, stem, table_lines
 from backends.documents.parsers.office import LeftOut, check_archive, core_properties, parse_xml
 from backends.documents.parsers.open_document import (
     OFFICE,
@@ -89,7 +89,7 @@ class _Reader:
         if element.get(f"{TEXT}style-name", "") in self._styles.unseen:
             self.left_out.note("hidden text")
             return
-        text = one_line(text_of(element, self._styles))
+        text = prices(one_line(text_of(element, self._styles)))
         if text:
             yield f"{before}{text}{after}"
         for note in element.iter(f"{TEXT}note"):

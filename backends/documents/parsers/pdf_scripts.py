@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from backends.documents.parsers.common import prices
 from backends.documents.parsers.pdf_page import LEVEL, LOWERED, RAISED, TextLine
 
 NEAR = 40  # characters before a mark that tell what it is
@@ -78,7 +79,7 @@ def _plain(text: str, here: set[str], everywhere: set[str]) -> str:
             text = f"{_first(letters)}{trail or ' '}{after}"
         else:
             text = _raised(before + lead, letters, trail, after, here, everywhere)
-    return text
+    return prices(text)
 
 
 def _first(letters: str) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 _BROKEN_WORD = re.compile(r"(?<=[a-zà-ÿ])[-\u00ad\u2010\x02]$")
+_FIRST_HALVES = {"well", "self", "e", "x"}  # of words that have a hyphen wherever they stand
 _LONGEST = 60  # letters of half a word: without a limit the search takes the square of a long one
 _BREAK = "\ufdd0"  # a noncharacter, in no text: where a word was broken, until all pages are read
 _BROKEN = re.compile(rf"([\w-]{{0,{_LONGEST}}}){_BREAK}([\w-]{{0,{_LONGEST}}})")
@@ -40,7 +41,7 @@ def whole_words(texts: Sequence[str]) -> list[str]:
     def whole(match: re.Match[str]) -> str:
         one, two = match.groups()
         plain, hyphened = f"{one}{two}".lower(), f"{one}-{two}".lower()
-        compound = "-" in one or (hyphened in words and plain not in words)
+        compound = "-" in one or one.lower() in _FIRST_HALVES or (hyphened in words and plain not in words)
         return f"{one}-{two}" if compound else f"{one}{two}"
 
     return [_BROKEN.sub(whole, text).replace(_BREAK, "") if _BREAK in text else text for text in texts]

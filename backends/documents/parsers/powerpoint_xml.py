@@ -20,6 +20,7 @@ from backends.documents.parsers.common import (
     assemble,
     iso_date,
     one_line,
+    prices,
     raised,
     stem,
     table_lines,
@@ -126,7 +127,7 @@ class _Slides:
 
     def _frame(self, frame: Element, mark: str) -> str:
         """The paragraphs of a frame; a soft line break within one is a space."""
-        return mark.join(self._paragraph(paragraph._p) for paragraph in frame.paragraphs)
+        return mark.join(prices(self._paragraph(paragraph._p)) for paragraph in frame.paragraphs)
 
     def _paragraph(self, paragraph: Element) -> str:
         text = ""

@@ -29,6 +29,7 @@ class Findings:
     """What a reader came upon while it read: it fills as the rows are taken."""
 
     hidden: list[str] = field(default_factory=list)
+    hidden_parts: list[str] = field(default_factory=list)  # "Sheet column C", "Sheet row 4"
     uncalculated: list[str] = field(default_factory=list)  # formulas without a value, "Sheet!C2"
     other: list[str] = field(default_factory=list)
 
@@ -43,7 +44,15 @@ class Findings:
         if self.hidden:
             sheets = "hidden sheet" if len(self.hidden) == 1 else "hidden sheets"
             made.append(f"{sheets} read too: {', '.join(self.hidden[:NAMED])}")
+        if count := len(self.hidden_parts):
+            where = ", ".join(self.hidden_parts[:NAMED]) + (" ..." if count > NAMED else "")
+            made.append(f"hidden rows or columns read too ({count}): {where}")
         return (*made, *self.other)
+
+
+def column_name(at: int) -> str:
+    """A column's letters: A, B ... Z, AA, counted from 0."""
+    return (column_name(at // 26 - 1) if at >= 26 else "") + chr(65 + at % 26)
 
 
 class Merged:

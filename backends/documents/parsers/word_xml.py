@@ -17,7 +17,7 @@ from pathlib import Path
 from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile
-from backends.documents.parsers.common import Cell, clean, one_line, raised, stem, table_lines
+from backends.documents.parsers.common import Cell, clean, one_line, prices, raised, stem, table_lines
 from backends.documents.parsers.numbering import Numbering, W, numbering_of
 from backends.documents.parsers.office import (
     LeftOut,
@@ -139,7 +139,7 @@ class _Word:
     def _paragraph(self, element: Element) -> Iterator[str]:
         named = element.find(f"{W}pPr/{W}pStyle")
         style = named.get(f"{W}val", "") if named is not None else ""
-        text = one_line(self._text(element, self._styles.get(style, _Style())))
+        text = prices(one_line(self._text(element, self._styles.get(style, _Style()))))
         if text:
             yield self._written(element, style, text)
         for reference in element.iter(*_REFERENCES):

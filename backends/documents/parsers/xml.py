@@ -59,7 +59,7 @@ def _blocks(element: Element) -> Iterator[str]:
     if not len(element):
         yield from _leaf(element, label)
     elif _is_mixed(element):
-        text = one_line("".join(element.itertext()))
+        text = one_line(_words(element))
         yield (
             "; ".join([text if label in _PLAIN else f"{label}: {text}", *_attributes(element, label)]) + "\n"
         )
@@ -83,6 +83,17 @@ def _leaf(element: Element, label: str) -> Iterator[str]:
         yield html_text([parse_html(text)]) + "\n"
     elif pairs := _pairs(element, label):
         yield "; ".join(pairs)
+
+
+def _words(element: Element) -> str:
+    """The words of a paragraph; elements that nothing stands between are words of their own."""
+    parts = [element.text or ""]
+    for child in element:
+        before = child.getprevious()
+        apart = before is not None and not before.tail
+        inner = " " if _label(child) == "br" else _words(child)
+        parts += [" " if apart else "", inner, child.tail or ""]
+    return "".join(parts)
 
 
 def _text(element: Element) -> str:
