@@ -41,10 +41,11 @@ def _f1(said: Sequence[str], gold: Sequence[str]) -> float:
 def contains_answer(answer: str, golds: Sequence[str]) -> bool:
     """Whether a gold answer occurs in the answer as whole words (`language.compared_words`).
 
-    A gold of yes or no has to open or end the answer: "no" within a sentence answers nothing.
+    A gold of yes or no has to open or end the answer: "no" within a sentence answers nothing. Neither does
+    "blue" in "It is not blue".
     """
     said = without_markers(answer)
-    return any(_says(said, gold) if is_yes_or_no(gold) else holds(said, gold) for gold in golds)
+    return any(_says(said, gold) if is_yes_or_no(gold) else holds(said, gold, denied=False) for gold in golds)
 
 
 def is_yes_or_no(gold: str) -> bool:

@@ -30,9 +30,13 @@ def load_questions(path: Path) -> list[Question]:
     """
     questions: list[Question] = []
     lines_by_id: dict[str, int] = {}
-    rows = {".csv": _csv_rows, ".json": _list_rows, ".yaml": _yaml_rows, ".yml": _yaml_rows}.get(
-        path.suffix.lower(), _json_rows
-    )(path)
+    rows = {
+        ".csv": _csv_rows,
+        ".tsv": _csv_rows,
+        ".json": _list_rows,
+        ".yaml": _yaml_rows,
+        ".yml": _yaml_rows,
+    }.get(path.suffix.lower(), _json_rows)(path)
     for number, read in rows:
         try:
             question = _question(read(), default_id=f"line-{number}")

@@ -46,6 +46,7 @@ _VERSIONED = frozenset(
         *["abschnitt", "kapitel", "ziffer"],
     ]
 )
+_DENIALS = ("not", "never", "nicht", "niemals", "no longer", "nicht mehr")
 _AFTER_A_LABEL = frozenset(["is", "was", "has", "are", "and", "or", "to"])  # "A is right": no article
 _CASED_UNIT = re.compile(r"[mM](?:Wh?|Ah?|V|Hz|J|N|Pa|Ω|Sv|Bq)|[kKMGT]i?[bB](?:ps)?")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
@@ -98,13 +99,20 @@ def _words(text: str, reading: Reading) -> tuple[str, ...]:
     return words or tuple(_pieces(plain, reading, articles=True))
 
 
-def holds(text: str, part: str) -> bool:
-    """Whether the words of `part` stand in `text` one after another, in one of the readings."""
-    return any(
-        f" {' '.join(wanted)} " in f" {' '.join(_words(text, reading))} "
-        for reading in READINGS
-        if (wanted := _words(part, reading))
-    )
+def holds(text: str, part: str, *, denied: bool = True) -> bool:
+    """Whether the words of `part` stand in `text` one after another, in one of the readings.
+
+    Without `denied`, not where each time a "not" stands in front of them.
+    """
+    for reading in READINGS:
+        words = f" {' '.join(_words(text, reading))} "
+        if not (wanted := f" {' '.join(_words(part, reading))} ").strip():
+            continue
+        for denial in () if denied else _DENIALS:
+            words = words.replace(f" {denial}{wanted}", " ")
+        if wanted in words:
+            return True
+    return False
 
 
 def says_the_same(one: str, other: str) -> bool:

@@ -1,8 +1,9 @@
 """Reads CSV files as spreadsheets write them, in Europe too, and keeps cells of ours from being formulas.
 
 Enters: a path. Leaves: the column names and each row with the line it ends on, or a UserError that names the
-line. Commas, semicolons and tabs are told apart by the head line; UTF-8, UTF-16 with a mark and Windows-1252
-are read. It knows no columns.
+line. Commas, semicolons and tabs are told apart by the head line. Encodings other than UTF-8 and UTF-16 with
+a mark are guessed, as Excel saves CSV in the one of the country; a letter that cannot be read is refused. It
+knows no columns.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from backends.datatypes import JsonValue, UserError
+from backends.system.encodings import decoded
 
 _FORMULA = tuple("=+-@|%＝＋－＠")  # what some spreadsheet takes for the beginning of one
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -74,15 +76,10 @@ def _decoded(path: Path) -> str:
         raise UserError(f"There is no file {path}.") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-    try:
-        return raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        if b"\0" in raw:
-            raise UserError(f"{path.name} is no text (byte {error.start}).") from error
-        place = error.start
-    try:
-        return raw.decode("cp1252")  # what Excel saves as "CSV" in western Europe
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path.name} is neither UTF-8 (byte {place}) nor Windows-1252: save it as CSV UTF-8."
-        ) from error
+    if b"\0" in raw and not raw.startswith(_UTF16):
+        raise UserError(f"{path.name} is no text (byte {raw.index(0)}).")
+    text = decoded(raw).text.removeprefix("\ufeff")
+    if "\ufffd" in text:
+        line = text[: text.index("\ufffd")].count("\n") + 1
+        raise UserError(f"{path.name}, line {line}: a letter cannot be read; save it as CSV UTF-8.")
+    return text

@@ -68,7 +68,7 @@ def load_rows(path: Path) -> list[TrainingRow]:
     """
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
-    numbered = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path)
+    numbered = _csv_rows(path) if path.suffix.lower() in (".csv", ".tsv") else _json_rows(path)
     rows = []
     for number, raw in numbered:
         try:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from backends.documents.parsers.encodings import decode
+from backends.system.encodings import decode
 from benchmarks.readers.languages import ENCODINGS, PROSE, ROWS
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.documents.parsers.encodings import decode, decoded
 from backends.documents.parsing import parse_file
+from backends.system.encodings import decode, decoded
 
 # Two short texts a language: a sentence, and a list of a few names among English words.
 TEXTS = {

@@ -335,3 +335,18 @@ def test_citation_score_over_distinct_documents() -> None:
     assert citation_score(["a", "a", "b"], ["a", "c"]) == CitationScore(precision=0.5, recall=0.5)
     assert citation_score([], ["a"]) == CitationScore(precision=None, recall=0.0)
     assert citation_score(["a"], []) == CitationScore(precision=0.0, recall=None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "right"),
+    [
+        ("It is not blue.", "blue", False),
+        ("It is not more than 5 days.", "more than 5 days", False),
+        ("It is not red but blue.", "blue", True),
+        ("Not blue at first; blue since May.", "blue", True),
+        ("It is not blue.", "not blue", True),
+        ("Der Eintritt ist nicht frei.", "frei", False),
+    ],
+)
+def test_what_an_answer_denies_it_does_not_say(answer: str, gold: str, right: bool) -> None:
+    assert contains_answer(answer, [gold]) is right

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_separators_inside_quoted_names_do_not_count(tmp_path: Path) -> None:
     [
         (b"question,answer\na,b\nc,d,e\n", "line 3: the line has more cells"),
         (b'question,answer\n"a" b,c\n', "line 2"),
-        (b"question,answer\n\x81\xff,b\n", "neither UTF-8"),
+        ("question,answer\n«é» größer,b\n".encode() + b"\xff,b\n", "line 3: a letter cannot be read"),
         (b"question\0answer\xff", "no text"),
     ],
 )
@@ -65,3 +66,25 @@ def test_a_formula_becomes_text(text: str) -> None:
 def test_other_values_stay_and_no_carriage_return_begins_a_row() -> None:
     assert [without_formula(value) for value in ("a=1", -1.5, None, "")] == ["a=1", -1.5, None, ""]
     assert without_formula("a\r=1\r\nb") == "a\n=1\nb"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (
+            "question;answer\nIle kosztuje wypożyczalnia łódek?;45 złotych i więcej\n"
+            "Jak długo będzie?;czternaście dni\n",
+            "cp1250",
+        ),
+        ("question;answer\nŞehir hangisi?;İzmir ve Muğla\nÜcret?;12 lira\n", "cp1254"),
+        ("question;answer\nСколько стоит лодка?;120 рублей\n", "cp1251"),
+        ("question;answer\nWas kostet es?;45 € – für Möbel\n", "cp1252"),
+        ("question\tanswer\nWas kostet es?\t45 €\n", "utf-16"),
+    ],
+)
+def test_the_encoding_of_the_country(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    columns, rows = read_csv(tmp_path / "a.csv")
+    assert columns == ["question", "answer"]
+    cells = re.split(r"[;\t]", text.split("\n")[1])
+    assert next(rows)[1] == dict(zip(columns, cells, strict=True))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from backends.datatypes import JsonValue, ParsedFile, UserError
 from backends.documents.parsers.common import clean, literal, stem
-from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.markdown import parse_markdown
 from backends.documents.parsers.nested_values import flat
+from backends.system.encodings import decoded
 
 _INLINE = 2000  # characters up to which a nested value stays on its record's line
 

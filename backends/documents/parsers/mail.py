@@ -19,9 +19,9 @@ from pathlib import Path, PurePosixPath
 from backends.datatypes import Attachment, ParsedFile, UserError
 from backends.documents import limits
 from backends.documents.parsers.common import clean, iso_date, one_line, stem
-from backends.documents.parsers.encodings import decode
 from backends.documents.parsers.plain_text import unwrap
 from backends.documents.parsing import SUPPORTED
+from backends.system.encodings import decode
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _SIGNATURES = (".p7s", ".p7m", ".asc", ".sig", ".pgp", ".gpg")

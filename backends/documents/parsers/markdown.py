@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from backends.datatypes import JsonValue, ParsedFile
 from backends.documents.parsers.boilerplate import remove_invisible
 from backends.documents.parsers.common import iso_date, line_ends, one_line, stem
-from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.html import html_text, inline_text, parse_html
 from backends.documents.parsers.nested_values import flat
+from backends.system.encodings import decoded
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from backends.datatypes import ParsedFile
 from backends.documents.parsers.common import clean, iso_date
-from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.markdown import parse_markdown
+from backends.system.encodings import decoded
 
 _BEGIN = re.compile(r"\s*#\+begin_(\w+)", re.I)
 _KEYWORD = re.compile(r"\s*#\+(\w+):\s*(.*)$")

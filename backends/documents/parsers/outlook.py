@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from backends.datatypes import UserError
 from backends.documents.parsers.common import one_line
-from backends.documents.parsers.encodings import decode
+from backends.system.encodings import decode
 
 if TYPE_CHECKING:
     from olefile import OleFileIO

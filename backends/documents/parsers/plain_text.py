@@ -13,9 +13,9 @@ from pathlib import Path
 
 from backends.datatypes import ParsedFile
 from backends.documents.parsers.common import clean, one_line, stem
-from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.languages import FUNCTION_WORDS
 from backends.documents.parsers.pdf_words import join, whole_words
+from backends.system.encodings import decoded
 
 ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 _RULE = re.compile(r"^\s*([-*_=~^#\"'+.])\1{2,}\s*$")

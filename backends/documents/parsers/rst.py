@@ -11,8 +11,8 @@ from pathlib import Path
 from backends.datatypes import ParsedFile
 from backends.documents.parsers.boilerplate import remove_invisible
 from backends.documents.parsers.common import clean, iso_date, stem
-from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.html import html_text, inline_text, parse_html
+from backends.system.encodings import decoded
 
 _ROLE = re.compile(r":[\w.+:-]{1,60}:`[!~]?([^`<]{0,300})(?:<[^`>]{0,300}>)?`(?!_)")
 _DIRECTIVE = re.compile(r"^( *)\.\. ([\w:.-]+)::(.*)$")

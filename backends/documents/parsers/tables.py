@@ -19,9 +19,9 @@ from backends.datatypes import ParsedFile, UserError
 from backends.documents import limits
 from backends.documents.parsers import excel_binary, excel_xml, ods, web
 from backends.documents.parsers.common import Budget, PageText, assemble, clean, line_ends, sheet_lines, stem
-from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.office import OLE, check_archive
 from backends.documents.parsers.sheets import Findings, Sheet, blocks
+from backends.system.encodings import decoded
 
 _KEPT_AS_TEXT = re.compile(r'="([^"]*)"')
 _LOOKED_AT = 40  # rows

@@ -17,8 +17,8 @@ from lxml.etree import _Element as Element
 from backends.datatypes import ParsedFile
 from backends.documents.parsers.boilerplate import remove_boilerplate
 from backends.documents.parsers.common import PageText, assemble, iso_date, one_line, stem
-from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.html import html_text, inline_text, parse_html
+from backends.system.encodings import decoded
 
 _MAIN = 0.25  # the least share of a page that what is marked as its main part holds
 _OUTSIDE = 50  # words outside the main part that are told

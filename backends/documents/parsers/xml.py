@@ -17,9 +17,9 @@ from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile, UserError
 from backends.documents.parsers.common import clean, one_line, stem, table_lines
-from backends.documents.parsers.encodings import decoded
 from backends.documents.parsers.html import html_text, parse_html
 from backends.documents.parsers.web import declared_encoding, html_to_parsed
+from backends.system.encodings import decoded
 
 _RECORD = 600  # characters up to which a record stays on one line
 _MOST_PARTS = 60  # elements of a record
