@@ -39,7 +39,7 @@ from backends.datatypes import (
 from backends.language.answer_text import cited_markers, is_abstention, is_json, without_markers
 from backends.settings import Settings
 from backends.system.contention import Tally, tally
-from backends.system.wording import FIRST_USE, NEVER_LEARNED, STOPPED, UNDER_LOAD, duration
+from backends.system.wording import FEW_WORDS_FOUND, FIRST_USE, NEVER_LEARNED, STOPPED, UNDER_LOAD, duration
 
 T = TypeVar("T")
 Judge = Callable[[str, str], Sequence[str]]  # (question, answer text) -> passages of the library
@@ -280,7 +280,7 @@ def _text_warnings(
         warnings.append(f"Cut off at the answer-length limit of {settings.max_tokens} tokens.")
     if grounded is not None and grounded < UNGROUNDED and not abstained:
         warnings.append(
-            f"Ungrounded: the documents hold only {grounded:.0%} of this answer's words in one place."
+            f"{FEW_WORDS_FOUND} the documents hold only {grounded:.0%} of this answer's words in one place."
         )
     return warnings
 

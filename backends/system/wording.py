@@ -11,6 +11,7 @@ from decimal import Decimal
 FIRST_USE = "First answer of this backend since the program started: its times include warming up."
 NEVER_LEARNED = "Its weights never learned"  # how a warning about documents new to an adapter begins
 STOPPED = "Stopped on request: the answer is incomplete."
+FEW_WORDS_FOUND = "Ungrounded:"  # how a warning about words that no document holds begins
 UNDER_LOAD = "Timed under load:"  # how each warning of this kind begins
 
 

@@ -89,9 +89,11 @@ def take(given: Mapping[str, Sequence[str]], now: Session, there: Sequence[str])
     named = list(given.get(DOCUMENT, ()))
     found = tuple(name for name in named if name in there)
     if missing := [name for name in named if name not in there]:
+        among = " among them" if missing[3:] else ""
+        instead = "" if found else " What you chose yourself is asked instead."
         notes.append(
-            f"Not here, though the link asks them: {plural(len(missing), 'document')}, "
-            f"{listing(missing[:3])}{' and others' if missing[3:] else ''}."
+            f"Not here, though the link asks them: {plural(len(missing), 'document')},{among} "
+            f"{listing(missing[:3])}.{instead}"
         )
     if collection := scope.clean_name((given.get(NAME) or [""])[0]):
         now.collections = {**now.collections, collection: found}

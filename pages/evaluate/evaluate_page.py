@@ -538,8 +538,8 @@ def differences_tab(board: Board, service: Service) -> None:
         return
     table = pd.DataFrame(
         {
-            "question": [q.question for q in shown],
-            "kind": [q.category.replace("_", " ") for q in shown],
+            "Question": [q.question for q in shown],
+            "Kind": [q.category.replace("_", " ") for q in shown],
             **{arm_label(a): [_mark(entries[a].get(q.id)) for q in shown] for a in arms},
         }
     )
@@ -548,7 +548,7 @@ def differences_tab(board: Board, service: Service) -> None:
     picked = st.dataframe(
         cells, key=f"questions-{board.run.record.run}-{wanted}", hide_index=True, on_select="rerun",
         selection_mode="single-row", height=min(38 + 35 * len(shown), 320),
-        column_config={"question": st.column_config.TextColumn(width="large")},
+        column_config={"Question": st.column_config.TextColumn(width="large")},
         alt=f"{plural(len(shown), 'question')} with who answered right.",
     )  # fmt: skip
     st.caption(f"{plural(len(shown), 'question')}. Choose a row to see the answers side by side.")

@@ -121,6 +121,7 @@ def cost_chart(costs: Mapping[str, float], currency: str, theme: Theme) -> Chart
         marker={"color": [_colour(name, theme) for name in costs]},
         text=[money(cost, currency) for cost in costs.values()],
         textposition="auto",
+        insidetextfont={"color": _page(theme)},
         hovertemplate="%{y}: %{text} for 1,000 answers<extra></extra>",
         showlegend=False,
     )

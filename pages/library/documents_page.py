@@ -59,7 +59,7 @@ def listing(
     )
     picked = st.dataframe(
         rows,
-        key="documents",
+        key=session.table_key("documents", [d.name for d in shown]),
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
@@ -169,7 +169,7 @@ def page_shown(document: Document, service: Service, now: session.Session) -> bo
     picture = service.page_picture(document.name, document.version, number, " ".join(here))
     if picture is None:
         return False
-    st.number_input(f"Page, of {len(document.pages):,}", 1, len(document.pages), key=key)
+    st.number_input(f"Page (of {len(document.pages):,})", 1, len(document.pages), key=key)
     st.image(picture, width="stretch", caption=f"{document.name}, page {number}")
     return True
 

@@ -120,7 +120,7 @@ def _table(
         )
     picked = st.dataframe(
         pd.DataFrame(rows),
-        key="adapters",
+        key=session.table_key("adapters", [adapter.name for adapter in adapters]),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from backends.datatypes import Answer, Citation
-from backends.system.wording import money
+from backends.system.wording import FEW_WORDS_FOUND, money
 from pages.ui.answer_labels import labels
 from pages.ui.asking import Column
 from pages.ui.look import Look, arm_look
@@ -162,7 +162,8 @@ def _basis(answer: Answer) -> str:
 
 
 def _notes(answer: Answer, look: Look, status: BackendReadiness) -> None:
-    notes = list(answer.warnings)
+    doubted = answer.checks.warning is not None  # that some words are nowhere then says the same once more
+    notes = [note for note in answer.warnings if not (doubted and note.startswith(FEW_WORDS_FOUND))]
     if status.state == "stale" and status.reason:
         notes.append(status.reason)
     if notes:

@@ -18,12 +18,15 @@ RULES = f"""
 [data-testid="stColumn"]:has([class*="st-key-card-"]) {{ flex: 1 1 {CARD}rem; min-width: min({CARD}rem, 100%); }}
 [class*="st-key-card-"] [data-testid="stMetricValue"], [class*="st-key-card-"] [data-testid="stMetricValue"] * {{
   white-space: normal; overflow: visible; text-overflow: clip; }}
-.st-key-library > [data-testid="stHorizontalBlock"], .st-key-figures [data-testid="stHorizontalBlock"] {{ flex-wrap: wrap; }}
-.st-key-library > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {{ flex: 1 1 27rem; min-width: min(27rem, 100%); }}
+.st-key-library [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]), .st-key-figures [data-testid="stHorizontalBlock"] {{ flex-wrap: wrap; }}
+.st-key-library [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {{ flex: 1 1 27rem; min-width: min(27rem, 100%); }}
 .st-key-figures [data-testid="stColumn"] {{ flex: 1 1 9rem; min-width: 9rem; }}
 .st-key-ask-form [data-testid="InputInstructions"] {{ display: none; }}
 [class*="st-key-act-"] button p {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
 [class*="st-key-card-"] h2 {{ font-size: 1rem; padding: 0 0 .25rem; }}
+.read :is(h1, h4) {{ font-size: 1.3rem; }}
+.read :is(h2, h5) {{ font-size: 1.15rem; }}
+.read :is(h3, h6) {{ font-size: 1rem; }}
 button[kind^="primary"]:not(:disabled), button[kind^="primary"]:not(:disabled) *, [data-testid="stMultiSelect"] [data-tag], [data-tag] * {{
   color: light-dark(#FFFFFF, #0F1318); }}
 button.cite {{ font: inherit; border: 0; cursor: pointer; border-radius: 4px; padding: 2px 6px; font-size: .82em;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -245,6 +246,12 @@ def keep(key: str, value: object, default: object = None) -> None:
         current().kept.pop(key, None)
     else:
         current().kept[key] = value
+
+
+def table_key(name: str, rows: Sequence[str]) -> str:
+    """The key of a table of these rows. The browser keeps chosen rows by their numbers: other rows, another
+    table, or what was removed would leave its neighbours chosen."""
+    return f"{name}-{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:12]}"
 
 
 def read(key: str, default: Any = None) -> Any:

@@ -139,7 +139,7 @@ def block(inner: str, style: str = "") -> str:
 
 def scrolled(inner: str, name: str) -> str:
     """What stands in a frame that scrolls, so that the keyboard reaches it; `name` is read out there."""
-    return f'<div tabindex="0" role="region" aria-label="{plain_html(name)}">{inner}</div>'
+    return f'<div class="read" tabindex="0" role="region" aria-label="{plain_html(name)}">{inner}</div>'
 
 
 def highlight(css: str, strength: int = 24) -> str:

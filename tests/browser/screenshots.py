@@ -24,6 +24,7 @@ PATIENCE = 300_000  # milliseconds: a first start reads and indexes the document
 # Every other page: path to its first heading.
 OPENINGS = {
     "documents": "Documents",
+    "versions": "Versions",
     "health": "Library health",
     "fine_tune": "Fine-tune",
     "evaluate": "Evaluate",

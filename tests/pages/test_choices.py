@@ -70,6 +70,8 @@ def test_a_link_brings_settings_backends_and_documents_and_says_what_is_missing(
     assert (now.scope, now.collections) == (COLLECTION + "Contracts", {"Contracts": ("a.md",)})
     assert "1 document, gone.md" in notes and now.models == ("company",)
     now.settings = make_settings()
+    many = link.take({"q": ["Why?"], "document": ["a", "b", "c", "d"]}, now, [])
+    assert "4 documents, among them a, b and c. What you chose yourself is asked instead." in many
     assert "do not fit" in link.take({"q": ["Why?"], "top_k": ["900"]}, now, [])
     assert now.settings == make_settings()
 

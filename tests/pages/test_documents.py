@@ -76,6 +76,25 @@ def test_list_filter_and_boundaries(open_documents: Visit) -> None:
     assert 'title="passage 2 (20 tokens)' in shown(app)
 
 
+def test_own_documents_come_first_and_the_keyboard_reaches_the_text(open_documents: Visit) -> None:
+    app = drop(open_documents(), ("zebra.txt", b"A herd drinks 300 litres a day. " * 60))
+    assert names(app)[0] == "zebra.txt" and names(app)[1:] == sorted(names(app)[1:])
+    app.text_input(key="filter").set_value("zebra").run()
+    assert '<div class="read" tabindex="0" role="region" aria-label="Text of zebra.txt">' in shown(app)
+    look_at(app, "Passages")
+    assert '<div class="read" tabindex="0" role="region" aria-label="Passages of zebra.txt">' in shown(app)
+
+
+def test_other_rows_are_another_table_so_that_no_neighbour_of_a_removed_one_is_chosen(
+    open_documents: Visit,
+) -> None:
+    app = open_documents()
+    before = app.dataframe[0].proto.id
+    assert app.run().dataframe[0].proto.id == before
+    app.text_input(key="filter").set_value("returns").run()
+    assert app.dataframe[0].proto.id != before
+
+
 def test_what_a_document_does_not_have_is_a_dash(open_documents: Visit) -> None:
     frame = open_documents().dataframe[0]
     assert frame.value["Pages"].isna().any() and frame.proto.placeholder == "\N{EN DASH}"

@@ -96,10 +96,10 @@ def test_the_page_shows_the_figures_of_the_command_line(open_page: Visit, archiv
 def test_questions_that_differ_side_by_side(open_page: Visit, archive: Archive) -> None:
     record = stored(archive)
     app = open_page()
-    table = next(d.value for d in app.dataframe if "question" in d.value)
+    table = next(d.value for d in app.dataframe if "Question" in d.value)
     run = archive.load(record.run)
     right = {q.id: {run.entries_of(arm)[q.id].scores["right"] for arm in BACKEND_NAMES} for q in QUESTIONS}
-    assert list(table["question"]) == [q.question for q in QUESTIONS if len(right[q.id]) > 1]
+    assert list(table["Question"]) == [q.question for q in QUESTIONS if len(right[q.id]) > 1]
     assert set(table["RAG"]) <= {"✓ right", "✓ right, declined", "✗ wrong", "– declined"}
     assert "Gold answer:" in words(app)
 

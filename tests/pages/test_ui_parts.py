@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 
 from backends.answering.checks import CONTRADICTED, DOUBTFUL, INVENTED, WRONG_VERDICT
 from backends.datatypes import Answer, Checks
+from backends.documents.differences import compare
+from backends.feedback.retrieval_log import Health
 from backends.settings import make_settings
 from pages.ask.verdict import agree, verdict
 from pages.library.boundaries import boundaries
-from pages.ui import session
+from pages.library.changed_lines import row_html
+from pages.library.health_charts import volume
+from pages.ui import css_rules, session
 from pages.ui.answer_labels import _badges
 from pages.ui.look import LOOKS
 from pages.ui.text import (
@@ -103,6 +107,30 @@ def test_no_label_reassures_beside_a_worse_one_or_a_warning() -> None:
         ("Fits the question", "gray"),
     ]
     assert {colour for _, colour in labelled(Checks(0.95, "backed", None, WRONG_VERDICT))} == {"gray"}
+
+
+def test_a_button_that_is_off_keeps_the_colour_of_its_words() -> None:
+    told = [rule for rule in css_rules.RULES.split("}") if 'button[kind^="primary"]' in rule]
+    assert told and all(
+        part.startswith(":not(:disabled)") for rule in told for part in rule.split('[kind^="primary"]')[1:]
+    )
+
+
+def test_a_changed_heading_is_shown_without_its_signs() -> None:
+    rows = compare("## 1 Berths\nText", "## 1 Moorings\nText")
+    shown = "".join(row_html(row) for row in rows if row.changed)
+    assert "#" not in re.sub(r"#[0-9a-f]{6}", "", shown) and "<strong>" in shown
+    assert "Berths" in shown and "Moorings" in shown
+
+
+def test_days_of_the_health_chart_are_short_and_a_single_question_is_not_all_of_them() -> None:
+    days = (("2026-11-29", 0), ("2026-11-30", 1))
+    one = Health(1, 2, days, 40.0, None, 60.0, 0, 0, (), ())
+    made = volume(one, "light")
+    assert made.title == "1 question in 2 days, on 30 Nov"
+    assert list(made.figure.data[0].x) == ["29 Nov", "30 Nov"]
+    two = replace(one, questions=2, per_day=(("2026-11-29", 0), ("2026-11-30", 2)))
+    assert volume(two, "light").title == "2 questions in 2 days, all on 30 Nov"
 
 
 def test_answer_never_becomes_markup() -> None:
