@@ -582,7 +582,7 @@ def _since(learned: int, now: int | None) -> str:
 _models: OrderedDict[str, LanguageModel] = OrderedDict()
 _endpoints: OrderedDict[str, EndpointModel] = OrderedDict()
 _embedders: OrderedDict[tuple[str, int], Embedder] = OrderedDict()
-_libraries: OrderedDict[tuple[str, str, int], Library] = OrderedDict()
+_libraries: OrderedDict[tuple[tuple[object, ...], str], Library] = OrderedDict()
 _warmed: OrderedDict[tuple[object, ...], None] = OrderedDict()
 _loading = threading.Lock()
 _warming = threading.Lock()
@@ -623,12 +623,8 @@ def shared_embedder(adapter: Path | None = None) -> Embedder:
 
 
 def shared_library(library: Library, documents: str) -> Library:
-    """The library object that this process already has for the same database, with its built indexes.
-
-    The inode tells a database from one that was removed and made anew at the same place.
-    """
-    database = library.workspace.database
-    key = (str(database.resolve()), documents, database.stat().st_ino)
+    """The library object that this process already has for the same database, with its built indexes."""
+    key = (library.workspace.identity, documents)
     with _loading:
         known = _libraries.get(key, library)
         _keep(_libraries, key, known, MAX_LIBRARIES)

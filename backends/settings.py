@@ -26,6 +26,7 @@ from backends.datatypes import Chunking, JsonValue, RetrievalMode, UserError
 MAX_QUESTION_CHARACTERS = 4_000
 DEFAULT_MODEL = "embedded"
 SETTINGS_FILE = "settings.toml"  # in the workspace
+STORE = "store"  # the one name in it that changes no answer: see `store_address`
 
 
 class Settings(BaseSettings):
@@ -108,6 +109,20 @@ def default_workspace() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_data_dir("triptych"))
 
 
+def store_address(workspace: Path) -> str:
+    """Where the documents of a workspace are kept: $TRIPTYCH_STORE, `store` in its settings file, or "" for
+    the workspace's own files.
+
+    No field of `Settings`: answers tell those, and an address can hold a password.
+    """
+    chosen = os.environ.get("TRIPTYCH_STORE")
+    if chosen is None:
+        chosen = str(stored_settings(workspace / SETTINGS_FILE, Settings.model_fields).get(STORE, ""))
+    if chosen and not chosen.startswith(("postgresql://", "postgres://")):
+        raise UserError("The store is an address such as postgresql://person@host/database, or nothing.")
+    return chosen
+
+
 def stored_settings(path: Path, known: Collection[str]) -> dict[str, JsonValue]:
     """What a settings file says; nothing where there is none.
 
@@ -123,7 +138,7 @@ def stored_settings(path: Path, known: Collection[str]) -> dict[str, JsonValue]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"The settings file {path} is not valid TOML: {error}.") from error
     for name in stored:
-        if name not in known:
+        if name not in known and name != STORE:
             near = difflib.get_close_matches(name, known, n=1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
             raise UserError(f"The settings file {path} sets {name!r}, which is no setting.{meant}")

@@ -21,7 +21,9 @@ import numpy as np
 
 from backends.datatypes import Chunk, Document
 from backends.retrieval.embedding import MiniLM
-from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.folding import words_of
+from backends.retrieval.passages import passage_text
+from backends.retrieval.retriever import Retriever
 from backends.retrieval.sentence_vectors import read
 from benchmarks.ingest import ROOT, texts
 
@@ -91,10 +93,10 @@ def main() -> None:
         "build_s": round(time.perf_counter() - began, 2),
         "of_which_bm25_s": round(words_s, 2),
         "index_mb": round(memory_mb() - before),
-        "kind": retriever._index.kind,
-        "recall_when_built": retriever._index.recall,
-        "cells": [retriever._index._faiss.nprobe, retriever._index._faiss.nlist]
-        if retriever._index.recall
+        "kind": retriever.memory.index.kind,
+        "recall_when_built": retriever.memory.index.recall,
+        "cells": [retriever.memory.index._faiss.nprobe, retriever.memory.index._faiss.nlist]
+        if retriever.memory.index.recall
         else None,
     }
     questions = [s for s in held_out if 20 < len(s) < 160]
@@ -106,7 +108,7 @@ def main() -> None:
             times.append((time.perf_counter() - began) * 1000)
     for vector in embedder.embed(questions):
         exact = set(np.argpartition(-(vectors @ vector), 10)[:10].tolist())
-        recalls.append(len(exact & {at for at, _ in retriever._index.dense(vector, 10)}) / 10)
+        recalls.append(len(exact & {at for at, _ in retriever.memory.index.dense(vector, 10)}) / 10)
     row |= {
         "search_median_ms": round(statistics.median(times), 1),
         "search_p95_ms": round(statistics.quantiles(times, n=20)[18], 1),
@@ -134,7 +136,7 @@ def main() -> None:
     if args.bm25s:
         import bm25s
 
-        corpus = [retriever._index._words._stems(passage_text(chunk)) for chunk in chunks]
+        corpus = [retriever.memory.index._words.stems(words_of(passage_text(chunk))) for chunk in chunks]
         began = time.perf_counter()
         bm25s.BM25().index(corpus, show_progress=False)
         row["bm25s_build_s_words_given"] = round(time.perf_counter() - began, 2)

@@ -20,7 +20,8 @@ from backends.evaluation.metrics import contains_answer
 from backends.evaluation.ranking import ndcg_at
 from backends.retrieval.chunking import chunk_document
 from backends.retrieval.embedding import MiniLM
-from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.passages import passage_text
+from backends.retrieval.retriever import Retriever
 from backends.retrieval.sentence_vectors import Reading, read
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -35,7 +35,8 @@ from backends.retrieval.cross_encoder import shipped
 from backends.retrieval.decompose import RRF_K, decompose, join
 from backends.retrieval.embedding import MiniLM
 from backends.retrieval.index import PassageIndex
-from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.passages import passage_text
+from backends.retrieval.retriever import Retriever
 from backends.retrieval.sentence_vectors import Reading, read
 from backends.settings import DEFAULT_MODEL, Settings
 from benchmarks.pooling import ROOT, SAMPLE, cisi, cut, parsed, rows, sample

@@ -39,7 +39,8 @@ from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import RERANKER, CrossEncoder
 from backends.retrieval.decompose import decompose, join
 from backends.retrieval.embedding import MiniLM
-from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.passages import passage_text
+from backends.retrieval.retriever import Retriever
 from backends.retrieval.sentence_choice import sentences_of
 from backends.settings import make_settings
 from benchmarks.pooling import cisi

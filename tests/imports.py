@@ -40,6 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "retrieval": set(),
     "language": set(),
     "costs": set(),
+    "postgres": {"documents", "retrieval"},
     "answering": {"retrieval", "language", "costs"},
     **{backend: {"answering", "retrieval", "language"} for backend in FOUR},
     "training": {"answering", "retrieval", "language"},
@@ -63,7 +64,8 @@ ARROWS: dict[str, set[str]] = {
 EXCEPTIONS: dict[str, set[str]] = {
     # The library holds what is derived from documents, passages and vectors, so that it goes with them.
     "backends.documents.library": {"retrieval"},
-    "backends.documents.opening": {"retrieval"},
+    "backends.documents.opening": {"retrieval", "postgres"},
+    "backends.documents.storage": {"retrieval"},
     # The span reader stands on the network and the weights of the cross-encoder.
     "backends.language.span_reader": {"retrieval"},
     # They measure the product as it serves, and hand the measuring itself only what it asks for.
@@ -100,6 +102,8 @@ DOORS: dict[str, set[str]] = {
         "backends.training.lora",
     },
     "ragas": {"backends.evaluation.ragas_judge"},
+    "psycopg": {"backends.postgres.server"},
+    "psycopg_pool": {"backends.postgres.server"},
     "openai": {"backends.evaluation.ragas_judge", "backends.language.endpoint"},
     "plotly": {
         "pages.ui.charts",

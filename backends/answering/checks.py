@@ -29,7 +29,7 @@ from backends.answering.short_answers import (
 )
 from backends.datatypes import Checks, Citation, Excerpt, Hit, JsonObject, RetrievalMode, Sentence, Support
 from backends.language.answer_text import is_abstention, is_json
-from backends.retrieval.retriever import passage_text
+from backends.retrieval.passages import passage_text
 from backends.retrieval.sentence_choice import sentence_text, sentences_of
 from backends.retrieval.statements import same_statement, statement_of
 from backends.system.files import MODELS

@@ -37,6 +37,15 @@ WorkspaceFolder = Annotated[
         help="Folder that holds everything Triptych writes (TRIPTYCH_WORKSPACE).",
     ),
 ]
+StoreAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="ADDRESS",
+        help="Keep the documents in this PostgreSQL (postgresql://...) instead of the workspace's own files "
+        "(TRIPTYCH_STORE).",
+    ),
+]
 DocumentsFolder = Annotated[
     Path | None,
     typer.Option(
@@ -135,8 +144,9 @@ def _option(field: str) -> Any:
     return Annotated[kind | None, typer.Option(spelled, metavar=metavar, help=HELP[field])]
 
 
-def use_workspace(given: Path | None) -> Path:
-    """The workspace folder of this call. Settings look for their file there, so the choice is made known."""
+def use_workspace(given: Path | None, store: str | None = None) -> Path:
+    """The workspace folder of this call, and where its documents are kept. Settings look for their file
+    there, and what is started reads both, so the choice is made known."""
     from backends.settings import default_workspace
 
     # Absolute, because `demo` serves from another folder.
@@ -144,7 +154,14 @@ def use_workspace(given: Path | None) -> Path:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"The workspace {folder} is a file; a folder is needed.")
     os.environ["TRIPTYCH_WORKSPACE"] = str(folder)
+    use_store(store)
     return folder
+
+
+def use_store(given: str | None) -> None:
+    """Let this call, and what it starts, keep the documents at this address."""
+    if given is not None:
+        os.environ["TRIPTYCH_STORE"] = given
 
 
 def settings_of(**given: JsonValue) -> Settings:

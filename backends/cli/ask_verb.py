@@ -17,6 +17,7 @@ from backends.cli.arguments import (
     Given,
     Json,
     Role,
+    StoreAddress,
     WorkspaceFolder,
     backends_of,
     check_folder,
@@ -67,11 +68,12 @@ def ask(
     role: Role = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
+    store: StoreAddress = None,
 ) -> None:
     """Ask the backends; one answer record per question, backend and model."""
     from backends.answering.asked_question import asks_nothing, what_can_be_asked
 
-    folder = use_workspace(workspace)
+    folder = use_workspace(workspace, store)
     settings = settings_of(**given)
     asked = questions_of(question, questions, option="--questions")
     if question is not None and asks_nothing(question):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backends.cli.arguments import (
+    StoreAddress,
     WorkspaceFolder,
     use_workspace,
 )
@@ -31,9 +32,10 @@ def demo(
         ),
     ] = False,
     workspace: WorkspaceFolder = None,
+    store: StoreAddress = None,
 ) -> None:
     """Serve the app in the browser."""
-    use_workspace(workspace)
+    use_workspace(workspace, store)
     if public:
         os.environ[public_demo.VARIABLE] = "1"
     script = ROOT / "launch" / "app.py"

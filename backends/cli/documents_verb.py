@@ -9,6 +9,7 @@ import typer
 from backends.cli import opener
 from backends.cli.arguments import (
     Json,
+    StoreAddress,
     WorkspaceFolder,
     settings_of,
     use_workspace,
@@ -21,19 +22,23 @@ documents_app = typer.Typer(help="What is in the workspace: list, history, forge
 
 
 @documents_app.callback(invoke_without_command=True)
-def documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
+def documents(
+    ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None, store: StoreAddress = None
+) -> None:
     """The documents of the workspace; without a sub-command they are listed."""
-    use_workspace(workspace)
+    use_workspace(workspace, store)
     ctx.obj = as_json
     if ctx.invoked_subcommand is None:
         list_documents(ctx, as_json=as_json)
 
 
 @documents_app.command("list")
-def list_documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
+def list_documents(
+    ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None, store: StoreAddress = None
+) -> None:
     """Every document of the workspace, newest version."""
 
-    folder = use_workspace(workspace)
+    folder = use_workspace(workspace, store)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         rows: list[dict[str, JsonValue]] = [
             {
@@ -71,10 +76,11 @@ def history(
     name: Annotated[str | None, typer.Argument(help="Document; without it, all of them.")] = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
+    store: StoreAddress = None,
 ) -> None:
     """What happened to a document: every version that came, changed or was forgotten."""
 
-    folder = use_workspace(workspace)
+    folder = use_workspace(workspace, store)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         library = opener.open_library(folder, settings_of(), None, progress)
         names = [name] if name else [entry.name for entry in library.catalogue()]
@@ -92,13 +98,14 @@ def forget(
     name: Annotated[str, typer.Argument(help="Document to remove, with its passages and vectors.")],
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
+    store: StoreAddress = None,
 ) -> None:
     """Remove a document, and files that came within it, for good; says what was purged, which adapters
     learned from it, and the proof."""
     from backends.erasure import removal
     from backends.erasure.forget import dismiss
 
-    folder = use_workspace(workspace)
+    folder = use_workspace(workspace, store)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         library = opener.open_library(folder, settings_of(), None, progress)
         if name not in {entry.name for entry in library.catalogue()}:

@@ -22,6 +22,7 @@ from backends.cli.arguments import (
     Given,
     Json,
     Role,
+    StoreAddress,
     WorkspaceFolder,
     backends_of,
     check_folder,
@@ -93,6 +94,7 @@ def evaluate(
     role: Role = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
+    store: StoreAddress = None,
 ) -> None:
     """Score the backends on questions with gold answers; exit 1 on a significant drop against --baseline.
 
@@ -100,7 +102,7 @@ def evaluate(
     """
     from backends.evaluation.reports import report_kind
 
-    folder = use_workspace(workspace)
+    folder = use_workspace(workspace, store)
     settings = settings_of(**given)
     asked = questions_of(questions)[:limit]
     arms = arms_of(backends_of(backend), settings, sweep or [])

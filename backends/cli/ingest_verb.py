@@ -12,6 +12,7 @@ from backends.cli import opener
 from backends.cli.arguments import (
     Given,
     Json,
+    StoreAddress,
     WorkspaceFolder,
     settings_of,
     takes_settings,
@@ -39,9 +40,10 @@ def ingest(
     given: Given,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
+    store: StoreAddress = None,
 ) -> None:
     """Parse, chunk, embed and index files or folders; a file of a known name replaces that document."""
-    folder = use_workspace(workspace)
+    folder = use_workspace(workspace, store)
     settings = settings_of(**given)
     roles = check_roles(role or ())
     for path in paths:

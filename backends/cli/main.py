@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from backends.cli.adapters_verb import adapters_app
-from backends.cli.arguments import WorkspaceFolder
+from backends.cli.arguments import StoreAddress, WorkspaceFolder, use_store
 from backends.cli.ask_verb import ask
 from backends.cli.compare_verb import compare
 from backends.cli.demo_verb import demo
@@ -62,9 +62,10 @@ app.add_typer(adapters_app, name="adapters")
 
 
 @app.callback()
-def root(workspace: WorkspaceFolder = None) -> None:
+def root(workspace: WorkspaceFolder = None, store: StoreAddress = None) -> None:
     """Options that every verb has."""
     bound_threads()
+    use_store(store)
     if workspace is not None:
         os.environ["TRIPTYCH_WORKSPACE"] = str(workspace)
 

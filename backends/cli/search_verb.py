@@ -14,6 +14,7 @@ from backends.cli.arguments import (
     Given,
     Json,
     Role,
+    StoreAddress,
     WorkspaceFolder,
     check_date,
     check_folder,
@@ -68,9 +69,10 @@ def search(
     role: Role = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
+    store: StoreAddress = None,
 ) -> None:
     """Find passages, with scores."""
-    folder = use_workspace(workspace)
+    folder = use_workspace(workspace, store)
     settings = settings_of(**given)
     filters = Filters(
         tuple(only or ()),

@@ -20,6 +20,7 @@ from backends.cli.arguments import (
     Given,
     Json,
     Role,
+    StoreAddress,
     WorkspaceFolder,
     backends_of,
     check_folder,
@@ -85,11 +86,12 @@ def stress(
     role: Role = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
+    store: StoreAddress = None,
 ) -> None:
     """Edit, forget, disturb and poison a copy of the documents, and measure who notices and how fast."""
     from backends.evaluation.questions import load_questions
 
-    folder = use_workspace(workspace)
+    folder = use_workspace(workspace, store)
     settings = settings_of(**given)
     chosen = tests_of(tests or TESTS)
     backends = backends_of(backend)

@@ -19,6 +19,7 @@ from backends.cli.arguments import (
     DocumentsFolder,
     Given,
     Json,
+    StoreAddress,
     WorkspaceFolder,
     check_folder,
     settings_of,
@@ -109,11 +110,12 @@ def train(
     documents: DocumentsFolder = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
+    store: StoreAddress = None,
 ) -> None:
     """Train a LoRA adapter, the active one of its kind if held-out rows show a gain; or --export its rows."""
     from backends.training.rows import check_rows, load_rows
 
-    folder = use_workspace(workspace)
+    folder = use_workspace(workspace, store)
     settings = settings_of(**given)
     check_folder(documents)
     rows = [row for path in examples or () for row in load_rows(path)]

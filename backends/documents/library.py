@@ -36,7 +36,7 @@ from backends.documents.archives import unpacked, unpacked_attachments
 from backends.documents.parsing import check_size
 from backends.documents.reader_pool import parse_isolated
 from backends.documents.session_lease import Lease
-from backends.documents.store import Erasure, StoredDocument, Workspace
+from backends.documents.storage import Erasure, Store, StoredDocument, StoredPassages
 from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import Ranker
 from backends.retrieval.embedding import Embedder
@@ -127,6 +127,15 @@ class _Searchable:
             del self.identifiers[key]
 
 
+@dataclass(frozen=True)
+class _InPlace:
+    """What is searched where it is stored, and the state of the store that what it remembers belongs to."""
+
+    retriever: Retriever
+    cut: Cut
+    state: object
+
+
 class ChunkSettings(Protocol):
     """The settings that passages depend on."""
 
@@ -166,7 +175,7 @@ def _absent(name: str, version: int | None) -> UserError:
 class Library:
     """The documents of one collection of a workspace. Safe to use from several threads."""
 
-    def __init__(self, workspace: Workspace, embedder: Embedder, collection: str = "") -> None:
+    def __init__(self, workspace: Store, embedder: Embedder, collection: str = "") -> None:
         self.workspace = workspace
         self.embedder = embedder
         self.ranker: Ranker | None = None  # who opens the library says which; None orders without one
@@ -174,6 +183,7 @@ class Library:
         self._collection = collection
         # By scheme and role: no two roles share one, because it changes with what its role may read.
         self._retrievers: OrderedDict[tuple[str, str | None], _Searchable] = OrderedDict()
+        self._in_place: OrderedDict[tuple[str, str | None], _InPlace] = OrderedDict()
         self._readings: OrderedDict[tuple[int, str], Reading] = OrderedDict()  # by document and reader
         self._lock = threading.Lock()
         self._building = threading.RLock()
@@ -485,7 +495,7 @@ class Library:
             document = replace(document, version=version)
             identifier = self.workspace.add_document(self._collection, document)
             self._keep_reading(identifier, made)
-            self.workspace.add_chunks(identifier, self._scheme(settings), chunks)
+            self._keep_chunks(identifier, self._scheme(settings), chunks, made.reading)
         return StoredDocument(identifier, document)
 
     # --- passages and vectors ------------------------------------------------------------------
@@ -569,9 +579,14 @@ class Library:
         scheme = self._scheme(settings)
         if self.workspace.chunked([stored.id], scheme):
             return self.workspace.chunks(stored, scheme)
-        chunks = self._split(stored.document, self._reading(stored, report, cancel), settings)
-        self.workspace.add_chunks(stored.id, scheme, chunks)
+        reading = self._reading(stored, report, cancel)
+        chunks = self._split(stored.document, reading, settings)
+        self._keep_chunks(stored.id, scheme, chunks, reading)
         return chunks
+
+    def _keep_chunks(self, identifier: int, scheme: str, chunks: Sequence[Chunk], reading: Reading) -> None:
+        spans = [(chunk.start, chunk.end) for chunk in chunks]
+        self.workspace.add_chunks(identifier, scheme, chunks, lambda: reading.vectors(spans))
 
     def retriever(
         self,
@@ -585,8 +600,9 @@ class Library:
 
     def cut(self, settings: ChunkSettings, role: str | None = None) -> Cut | None:
         """How the passages that this role can search were last made; None when they are not at hand."""
+        key = (self._scheme(settings), role)
         with self._lock:
-            known = self._retrievers.get((self._scheme(settings), role))
+            known = self._retrievers.get(key) or self._in_place.get(key)
         return known.cut if known else None
 
     def _cut(
@@ -598,6 +614,8 @@ class Library:
     ) -> tuple[Retriever, Cut]:
         key = (self._scheme(settings), role)
         with self._alone_building(cancel):
+            if (passages := self.workspace.passages(self._collection, *key)) is not None:
+                return self._search_in_place(passages, key, settings, progress, cancel)
             with self._lock:
                 known = self._retrievers.get(key)
             if known is None or not self._follow(known, role, settings, progress, cancel):
@@ -608,6 +626,67 @@ class Library:
                 while len(self._retrievers) > RETRIEVERS_KEPT:
                     self._retrievers.popitem(last=False)
             return known.retriever, known.cut
+
+    def _search_in_place(
+        self,
+        passages: StoredPassages,
+        key: tuple[str, str | None],
+        settings: ChunkSettings,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> tuple[Retriever, Cut]:
+        """Search where the passages are stored. After a change, whoever made it, nothing is remembered."""
+        with self._lock:
+            known = self._in_place.get(key)
+        if known is None or known.state != passages.state:
+            began = time.perf_counter()
+            made = self._cut_missing(passages.missing, settings, progress, cancel)
+            retriever = Retriever.over(
+                passages, self.embedder, self.ranker, self._sentence_vectors(self._identifier)
+            )
+            retriever.build()
+            cut = replace(made, passages=passages.count, seconds=time.perf_counter() - began)
+            known = _InPlace(retriever, cut, passages.state)
+            self._let_go()
+        with self._lock:
+            self._in_place[key] = known
+            self._in_place.move_to_end(key)
+            while len(self._in_place) > RETRIEVERS_KEPT:
+                self._in_place.popitem(last=False)
+        return known.retriever, known.cut
+
+    def _let_go(self) -> None:
+        """Hold no reading of what was forgotten or replaced meanwhile, by whomever."""
+        with self._lock:
+            held = [at for at, _ in self._readings]
+        there = {at for at, *_ in self.workspace.current_readers(self._collection)} if held else set()
+        with self._lock:
+            for key in [key for key in self._readings if key[0] not in there]:
+                del self._readings[key]
+
+    def _identifier(self, document: tuple[str, int]) -> int | None:
+        return self.workspace.identifier(self._collection, *document)
+
+    def _cut_missing(
+        self,
+        missing: Sequence[str],
+        settings: ChunkSettings,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> Cut:
+        """Cut and store, one after the other, the documents without passages of these settings."""
+        embedded: list[int] = []
+        sentences = 0
+        for number, name in enumerate(missing):
+            if cancel is not None and cancel.is_set():
+                raise UserError("Cancelled.")
+            stored = self.workspace.document(self._collection, name)
+            if stored is not None:  # not forgotten meanwhile
+                report = Reporter(progress, number, len(missing), name)
+                report.reading("splitting")
+                sentences += len(self._reading(stored, report, cancel, embedded.append).outline.parts)
+                self._ensure_chunks(stored, settings, report, cancel)
+        return Cut(0, sentences, sum(embedded), 0.0)
 
     @contextmanager
     def _alone_building(self, cancel: threading.Event | None) -> Iterator[None]:
@@ -665,7 +744,7 @@ class Library:
             self.embedder,
             self.ranker,
             documents=[each.document for each in visible],
-            stored=self._sentence_vectors(identifiers),
+            stored=self._sentence_vectors(identifiers.get),
         )
         retriever.build()
         cut = Cut(len(parts.chunks), parts.sentences, parts.embedded, time.perf_counter() - began)
@@ -684,7 +763,7 @@ class Library:
         ready = self.workspace.chunked((each.id for each in documents), scheme)
         chunks: list[Chunk] = []
         vectors: list[np.ndarray] = []
-        new: list[tuple[int, list[Chunk]]] = []
+        new: list[tuple[int, list[Chunk], Reading]] = []
         embedded: list[int] = []
         sentences = 0
         for number, stored in enumerate(documents):
@@ -696,25 +775,25 @@ class Library:
             if not own:  # never cut so, or dropped meanwhile
                 report.reading("splitting")
                 own = self._split(stored.document, reading, settings)
-                new.append((stored.id, own))
+                new.append((stored.id, own, reading))
             chunks += own
             vectors.append(reading.vectors([(chunk.start, chunk.end) for chunk in own]))
             sentences += len(reading.outline.parts)
         if new:
             with self.workspace.transaction():
-                for identifier, own in new:
-                    self.workspace.add_chunks(identifier, scheme, own)
+                for identifier, own, reading in new:
+                    self._keep_chunks(identifier, scheme, own, reading)
         matrix = np.concatenate(vectors) if chunks else np.zeros((0, self.embedder.dimension), np.float32)
         return _Passages(chunks, matrix, sentences, sum(embedded))
 
     def _sentence_vectors(
-        self, identifiers: Mapping[tuple[str, int], int]
+        self, identifier_of: Callable[[tuple[str, int]], int | None]
     ) -> Callable[[Chunk, Sequence[Sentence]], np.ndarray]:
         """Vectors of a passage's sentences, from how its document was read by the embedder of now."""
         embedder = self.embedder
 
         def of(chunk: Chunk, sentences: Sequence[Sentence]) -> np.ndarray:
-            identifier = identifiers.get((chunk.document, chunk.version))
+            identifier = identifier_of((chunk.document, chunk.version))
             reading = self._kept_reading(identifier, embedder) if identifier is not None else None
             if reading is None:  # forgotten while the question was on its way
                 return embedder.embed([sentence.text for sentence in sentences])
@@ -737,6 +816,7 @@ class Library:
         with self._building:
             with self._lock:
                 self._readings.clear()
+                self._in_place.clear()
                 searchable = list(self._retrievers.values())
             for each in searchable:
                 each.drop(name)

@@ -21,12 +21,24 @@ from backends.documents.library import (
     hash_file,
 )
 from backends.documents.session_lease import Lease, remove_unused
+from backends.documents.storage import Store
 from backends.documents.store import Workspace
 from backends.retrieval.embedding import Embedder
+from backends.settings import store_address
 from backends.system.files import SAMPLE_CORPUS
 from backends.system.viewers import session_folder
 
 FOLDERS_KEPT = 20
+
+
+def open_store(workspace_path: Path) -> Store:
+    """The store of a workspace: its own files, or the PostgreSQL at the address that its settings name."""
+    address = store_address(workspace_path)
+    if not address:
+        return Workspace.open(workspace_path)
+    from backends.postgres.postgres_store import PostgresStore  # of the extra `scale`
+
+    return PostgresStore.open(address, workspace_path)
 
 
 def open_library(
@@ -37,7 +49,7 @@ def open_library(
     sample: Path = SAMPLE_CORPUS,
 ) -> Library:
     """The library of a workspace. A new one is filled with the sample corpus, going on where it stopped."""
-    workspace = Workspace.open(workspace_path)
+    workspace = open_store(workspace_path)
     library = Library(workspace, embedder)
     if workspace.get_meta("seeded") is None:
         _seed(library, sample, settings, progress)
@@ -58,8 +70,8 @@ def open_folder(
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.")
-    workspace = Workspace.open(workspace_path)
-    collection = f"folder:{folder.resolve()}"
+    workspace = open_store(workspace_path)
+    collection = f"{workspace.folder_prefix}{folder.resolve()}"
     library = Library(workspace, embedder, collection)
     files = {name: path for path, name in files_in([folder])}
     hashes = {name: known for name, _, known in workspace.current_hashes(collection)}
@@ -83,7 +95,7 @@ def open_session(base: Path, session_id: str, embedder: Embedder) -> Library:
     path = session_folder(base, session_id)
     lease = Lease(path)
     if not (path / "triptych.db").exists():
-        Workspace.open(base).copy_to(path).close()
+        open_store(base).copy_to(path).close()
     lease.renew()
     remove_unused(path.parent)
     library = Library(Workspace.open(path), embedder)
@@ -96,7 +108,7 @@ def close_session(base: Path, session_id: str) -> None:
     shutil.rmtree(session_folder(base, session_id), ignore_errors=True)
 
 
-def _keep_recent_folders(workspace: Workspace, latest: str) -> None:
+def _keep_recent_folders(workspace: Store, latest: str) -> None:
     """Remember which folders took the library's place, and drop the oldest beyond a bound."""
     recent: list[str] = json.loads(workspace.get_meta("folders") or "[]")
     recent = [latest, *(name for name in recent if name != latest)]

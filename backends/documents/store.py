@@ -1,13 +1,13 @@
-"""The workspace: one folder, one SQLite file, every change a transaction.
+"""The workspace: one folder, one SQLite file, every change a transaction. The embedded `storage.Store`.
 
 Enters: records of `datatypes`. Leaves: the same records, after a restart too. It knows nothing of parsing,
-embedding or ranking. A collection is a set of documents within the workspace: "" is the library itself,
-other names are folders that took its place for a call. Chunks and sentences are stored as offsets into their
+embedding or ranking. Chunks and sentences are stored as offsets into their
 document and vectors under the hash of what was embedded, so no text and no vector is stored twice.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -15,9 +15,9 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,22 @@ from typing import Any
 import numpy as np
 
 from backends.datatypes import CatalogueEntry, Chunk, Document, HistoryEntry, Page, UserError
+from backends.documents.storage import (
+    ERASING,
+    PROOFS_KEPT,
+    PROVED,
+    SCHEMES_KEPT,
+    SET_ASIDE,
+    Erasure,
+    Purged,
+    StoredDocument,
+    StoredReading,
+    StoredVersion,
+)
 from backends.system.files import sync
 
 Row = Sequence[Any]  # what SQLite gives: its types belong to values, not to columns
 SCHEMA_VERSION = 3
-SCHEMES_KEPT = 6  # ways to cut a document whose passages are kept; others take a moment to cut again
 # Files as they came, of the formats that can be shown as pictures; what came in before has none.
 ORIGINALS = """
 CREATE TABLE IF NOT EXISTS originals (
@@ -90,54 +101,15 @@ _DOCUMENT_COLUMNS = f"id, text, {_CATALOGUE_COLUMNS}"
 # Columns that documents were given later, by the default that stands in workspaces made before.
 _ADDED_COLUMNS = {"language": "''", "notes": "'[]'"}
 
-SET_ASIDE = "forgotten:"  # collections of documents on their way out: <this><ticket>:<number>
-ERASING = "erasing:"  # keys of `meta`, one per erasure that is not finished
-PROVED = "proved:"  # keys of `meta`, one per erasure whose proof nobody has dismissed
-PROOFS_KEPT = 50
+ERASING_LOCK = "erasing.lock"
 CHECKPOINT_SECONDS = 20.0  # how long readers are waited for when the journal is to be emptied
-
-
-@dataclass(frozen=True)
-class StoredDocument:
-    """A document with the id of its row."""
-
-    id: int
-    document: Document
-
-
-@dataclass(frozen=True)
-class StoredReading:
-    """How a document was read: offsets of its tokens (t, 2) and parts (n, 2), and a vector for each part."""
-
-    tokens: np.ndarray
-    parts: np.ndarray
-    means: np.ndarray  # (n, d) float16
-
-
-@dataclass(frozen=True)
-class Erasure:
-    """A document on its way out: under `ticket` its rows wait, unseen, until every trace of it is gone."""
-
-    ticket: str
-    collection: str
-    name: str
-    versions: int = 0
-    folders: tuple[str, ...] = ()  # collections of folders that held a copy
-    elsewhere: tuple[str, ...] = ()  # folders beside the workspace's own that hold records made from it
-
-
-@dataclass(frozen=True)
-class Purged:
-    """What a removal took out of the workspace."""
-
-    versions: int
-    characters: int
-    chunks: int
-    vectors: int
 
 
 class Workspace:
     """Owns a folder and the database in it. Safe to share between threads and processes."""
+
+    limits = ()  # every file of it can be read and rewritten
+    folder_prefix = "folder:"
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -147,6 +119,21 @@ class Workspace:
     def database(self) -> Path:
         """The SQLite file."""
         return self.path / "triptych.db"
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.database.name
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """The inode tells a database from one that was removed and made anew at the same place."""
+        return str(self.database.resolve()), self.database.stat().st_ino
+
+    @property
+    def exists(self) -> bool:
+        """Whether its file is still there."""
+        return self.database.exists()
 
     @classmethod
     def open(cls, path: Path) -> Workspace:
@@ -215,6 +202,13 @@ class Workspace:
             db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
+
+    @contextmanager
+    def erasing(self, *, wait: bool = True) -> Iterator[None]:
+        """One thread of one process erases in a workspace at a time; without `wait`, BlockingIOError."""
+        with (self.path / ERASING_LOCK).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            yield
 
     def copy_to(self, path: Path) -> Workspace:
         """A private copy of the library in a new folder (other collections stay behind), whole or not at all.
@@ -554,13 +548,43 @@ class Workspace:
         """
         return empty_journal(self.connection(), CHECKPOINT_SECONDS)
 
+    def dumps(self) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Nothing: all it keeps is a file of the workspace's folder, and read with the others."""
+        return iter(())
+
+    def fill(
+        self,
+        versions: Iterable[StoredVersion],
+        events: Sequence[tuple[str, HistoryEntry]],
+        meta: Mapping[str, str],
+    ) -> None:
+        """Take over another store's library: every version, oldest first, and what happened to which name."""
+        with self.transaction() as db:
+            for each in versions:
+                identifier = self.add_document("", each.document)
+                if each.original is not None:
+                    self.keep_original(identifier, each.original)
+                for kept in each.readings:
+                    self.add_reading(identifier, kept.embedder, kept.offsets, kept.windows, kept.means)
+            db.execute("DELETE FROM history")
+            for name, entry in events:
+                self._note(db, "", name, entry.version, entry.event, entry.content_hash, entry.at)
+            for key, value in meta.items():
+                self.set_meta(key, value)
+
     # --- history -------------------------------------------------------------------------------
 
     @staticmethod
     def _note(
-        db: sqlite3.Connection, collection: str, name: str, version: int, event: str, content_hash: str
+        db: sqlite3.Connection,
+        collection: str,
+        name: str,
+        version: int,
+        event: str,
+        content_hash: str,
+        at: str = "",
     ) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = at or datetime.now(UTC).isoformat(timespec="seconds")
         db.execute(
             "INSERT INTO history (collection, name, version, event, at, content_hash)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -583,8 +607,13 @@ class Workspace:
         rows = self.connection().execute("SELECT document FROM chunked WHERE scheme = ?", (scheme,))
         return set(identifiers) & {row[0] for row in rows}
 
-    def add_chunks(self, identifier: int, scheme: str, chunks: Sequence[Chunk]) -> None:
-        """Store a document's chunks of one scheme, in place of those made longest ago where it has many."""
+    def add_chunks(
+        self, identifier: int, scheme: str, chunks: Sequence[Chunk], _vectors: Callable[[], np.ndarray]
+    ) -> None:
+        """Store a document's chunks of one scheme, in place of those made longest ago where it has many.
+
+        Their vectors are made of the document's reading whenever they are needed.
+        """
         with self.transaction() as db:
             rows = db.execute(
                 "SELECT scheme, made FROM chunked WHERE document = ? AND scheme != ? ORDER BY made DESC",
@@ -617,6 +646,14 @@ class Workspace:
             stored.document.chunk(start, end, tokens=tokens, page=page, heading=heading)
             for start, end, tokens, page, heading in rows
         ]
+
+    def passages(self, _collection: str, _scheme: str, _role: str | None) -> None:
+        """None: SQLite searches no vectors."""
+
+    def identifier(self, collection: str, name: str, version: int) -> int | None:
+        """The id of a version's row."""
+        row = self._one(collection, name, version, "id")
+        return int(row[0]) if row else None
 
     def add_reading(
         self,

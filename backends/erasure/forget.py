@@ -8,7 +8,6 @@ be read stops nothing: it is named, and then nothing is proven.
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import json
 import logging
@@ -17,15 +16,16 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from backends.datatypes import JsonValue, UserError
-from backends.documents.store import CHECKPOINT_SECONDS, DERIVED_TABLES, Erasure, Workspace, empty_journal
+from backends.documents.storage import Erasure, Store
+from backends.documents.store import CHECKPOINT_SECONDS, DERIVED_TABLES, Workspace, empty_journal
 from backends.erasure.redact import Traces, spread
-from backends.erasure.scan import SQLITE, FilesBelow, Scan, scan
+from backends.erasure.scan import SQLITE, FilesBelow, Scan, scan, scan_dumps
 from backends.system.data_holder import DataHolder, GaveUp
 from backends.system.files import rewrite
 from backends.system.reporting import Report, no_report
@@ -36,7 +36,6 @@ LIBRARY_TABLES = frozenset({"documents", "history", "meta", *DERIVED_TABLES})
 JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 PARTIAL_KEPT_SECONDS = 600
 PASSES = 3  # of redaction: an answer on its way may be written down after the first
-LOCK = "erasing.lock"
 UNREADABLE = (OSError, EOFError, zlib.error, sqlite3.Error)
 
 
@@ -51,7 +50,8 @@ class Proof:
     from it and keep what they learned; `also_in` are documents that hold some of the same text and stay.
     `found_in` names the files where a scan for `searched_for` short pieces of its own text still found one,
     `unread` those that could not be read, `busy` the databases whose journal others kept from being emptied:
-    that is tried again at the next opening.
+    that is tried again at the next opening. `limits` say what no scan of this machine can reach: a proof is
+    about the files and tables that were read, which are counted together.
     """
 
     id: str
@@ -76,13 +76,14 @@ class Proof:
     found_in: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
 
 
 class Forgettable(Protocol):
     """What is needed of a `library.Library`."""
 
     @property
-    def workspace(self) -> Workspace:
+    def workspace(self) -> Store:
         """Where its documents are."""
         ...
 
@@ -105,11 +106,11 @@ def forget(
     document.
     """
     erasure = library.set_aside(name, elsewhere)
-    with _alone(library.workspace.path):
+    with library.workspace.erasing():
         return _Erasing(library.workspace, erasure, holders, report).carry_out()
 
 
-def finish_erasures(workspace: Workspace, holders: Sequence[DataHolder]) -> list[Proof]:
+def finish_erasures(workspace: Store, holders: Sequence[DataHolder]) -> list[Proof]:
     """Complete what a crash has interrupted, or what a busy journal has left; a failure is told in the log.
 
     What somebody else is erasing right now is left to them.
@@ -117,7 +118,7 @@ def finish_erasures(workspace: Workspace, holders: Sequence[DataHolder]) -> list
     finished: list[Proof] = []
     for erasure in workspace.erasures():
         try:
-            with _alone(workspace.path, wait=False):
+            with workspace.erasing(wait=False):
                 if erasure in workspace.erasures():
                     finished.append(_Erasing(workspace, erasure, holders, no_report).carry_out())
         except BlockingIOError:
@@ -127,12 +128,12 @@ def finish_erasures(workspace: Workspace, holders: Sequence[DataHolder]) -> list
     return finished
 
 
-def proofs(workspace: Workspace) -> list[Proof]:
+def proofs(workspace: Store) -> list[Proof]:
     """Those that nobody has dismissed, the newest first."""
     return [_proof(text) for text in workspace.proofs().values()]
 
 
-def dismiss(workspace: Workspace, proof: str) -> None:
+def dismiss(workspace: Store, proof: str) -> None:
     """Show the proof of this id no longer."""
     workspace.drop_proof(proof)
 
@@ -143,20 +144,12 @@ def _proof(text: str) -> Proof:
     return Proof(**values)
 
 
-@contextmanager
-def _alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """One thread of one process erases in a workspace at a time; without `wait`, BlockingIOError."""
-    with (folder / LOCK).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-
-
 class _Erasing:
     """One erasure in one workspace or visitor's copy."""
 
     def __init__(
         self,
-        workspace: Workspace,
+        workspace: Store,
         erasure: Erasure,
         holders: Sequence[DataHolder],
         report: Report,
@@ -234,6 +227,7 @@ class _Erasing:
             found_in=found.found_in,
             unread=unread,
             busy=tuple(self._busy),
+            limits=self._workspace.limits,
         )
 
     def _resume(self) -> Proof:
@@ -260,7 +254,7 @@ class _Erasing:
 
     def _clean(self) -> None:
         if not self._workspace.clean():
-            self._busy.append(self._workspace.database.name)
+            self._busy.append(self._workspace.name)
 
     def _scan(self, places: Sequence[Path], traces: Traces) -> tuple[Scan, int]:
         """What is found once what was written down since is out too, and in how many places it was."""
@@ -269,6 +263,7 @@ class _Erasing:
         pieces, more = spread(traces.pieces, SEARCHED), 0
         for _ in range(PASSES):
             found = scan(places, pieces, self._told("Searching"))
+            found += scan_dumps(self._workspace.dumps(), pieces)
             if not found.found_in:
                 break
             changed = self._in_records(places, traces)
@@ -314,7 +309,7 @@ class _Erasing:
             beside = [str(folder) for folder in folders_of(self._workspace.path, session.path.name)]
             for where, name in sorted(held):
                 if erasure := session.set_aside(where, name, beside):
-                    with _alone(session.path):
+                    with session.erasing():
                         self._take_over(session, erasure)
         except UNREADABLE:
             log.exception("A visitor's copy could not give up a document")

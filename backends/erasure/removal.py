@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backends.documents.library import Library
-from backends.documents.store import Workspace
+from backends.documents.storage import Store
 from backends.erasure import forget as erasure
 from backends.erasure.forget import Forgettable, Proof
 from backends.feedback.retrieval_log import LogData
@@ -37,6 +37,6 @@ def forget_whole(library: Library, name: str, report: Report = no_report) -> lis
     return [forget(library, each, report) for each in (*library.came_within(name), name)]
 
 
-def finish(workspace: Workspace) -> list[Proof]:
+def finish(workspace: Store) -> list[Proof]:
     """Complete what was interrupted; whoever opens a workspace does this first."""
     return erasure.finish_erasures(workspace, HOLDERS)

@@ -45,6 +45,16 @@ class Scan:
     found_in: tuple[str, ...] = ()  # files that still hold a piece
     unread: tuple[str, ...] = ()  # files that could not be read
 
+    def __add__(self, other: Scan) -> Scan:
+        """Both, for the same pieces."""
+        return Scan(
+            self.files + other.files,
+            self.bytes + other.bytes,
+            self.pieces,
+            (*self.found_in, *other.found_in),
+            (*self.unread, *other.unread),
+        )
+
 
 def scan(folders: Sequence[Path], pieces: Sequence[str], report: Report = lambda *_: None) -> Scan:
     """Look for every piece in every file. A file that is gone by then holds nothing and is not counted."""
@@ -64,6 +74,38 @@ def scan(folders: Sequence[Path], pieces: Sequence[str], report: Report = lambda
         except OSError:
             walk.unread.append(path)
     return Scan(read, size, len(pieces), tuple(found), tuple(map(walk.name, walk.unread)))
+
+
+def scan_dumps(dumps: Iterable[tuple[str, Iterator[bytes]]], pieces: Sequence[str]) -> Scan:
+    """Look for every piece in what a database sends of each of its tables; they count as files."""
+    needles = encoded_pieces(pieces)
+    found: list[str] = []
+    read = size = 0
+    for name, blocks in dumps:
+        stream = _Counted(blocks)
+        if needles and _in_stream(stream, needles):
+            found.append(name)
+        read += 1
+        size += stream.size
+    return Scan(read, size, len(pieces), tuple(found))
+
+
+class _Counted:
+    """Blocks of bytes as a stream, which counts them."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self.size = 0
+
+    def read(self, size: int, /) -> bytes:
+        """At least `size` bytes, fewer at the end alone."""
+        parts: list[bytes] = []
+        held = 0
+        while held < size and (block := next(self._blocks, b"")):
+            parts.append(block)
+            held += len(block)
+        self.size += held
+        return b"".join(parts)
 
 
 class FilesBelow:

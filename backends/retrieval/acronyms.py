@@ -59,6 +59,10 @@ class Acronyms:
         if pairs := dict.fromkeys(definitions(text)):
             self._by_document.setdefault(document, {}).update(pairs)
 
+    def put(self, document: str, pair: Pair) -> None:
+        """Add a pair that was found before."""
+        self._by_document.setdefault(document, {})[pair] = None
+
     def remove(self, document: str) -> None:
         """Forget the pairs of a document."""
         self._by_document.pop(document, None)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,13 +91,105 @@ def _segment(words: np.ndarray, passages: np.ndarray, counts: np.ndarray) -> _Se
     )
 
 
-class WordIndex:
+class Stems:
+    """Words to what is counted of them. Not safe to use from several threads at once."""
+
+    _stemmer: Stemmer | None = None
+
+    def stems(self, words: Sequence[str]) -> list[str]:
+        """Stemmed words; one with inner marks (sb-42) counts whole and in parts, and 1,234 as 1234 too."""
+        if self._stemmer is None:
+            import Stemmer
+
+            self._stemmer = Stemmer.Stemmer("english")
+        forms: list[str] = []
+        for word in words:
+            parts = _PART.split(word)
+            forms += [word, *parts] if len(parts) > 1 else [word]
+            if _GROUPED.fullmatch(word):
+                forms.append("".join(parts))
+        stems: list[str] = self._stemmer.stemWords([w for w in forms if w and w not in _STOP_WORDS])
+        return stems
+
+
+class WordStatistics(Stems, ABC):
+    """What is told of words by how many passages hold them."""
+
+    @property
+    @abstractmethod
+    def live(self) -> int:
+        """Passages that count."""
+
+    @abstractmethod
+    def holding(self, stems: Collection[str]) -> Mapping[str, int]:
+        """How many of the passages hold each stem; one that none holds may be absent."""
+
+    def most(self, question: str) -> float:
+        """What no score can exceed: the rarities of the question's words, those that no passage holds too."""
+        counted = Counter(self.stems(words_of(question)))
+        holding = self.holding(counted)
+        return sum(times * rarity(self.live, holding.get(stem, 0)) for stem, times in counted.items())
+
+    def shared(self, question: str, texts: Sequence[str]) -> np.ndarray:
+        """Share of the question's distinct words that each text holds, weighted by rarity, 0 to 1.
+
+        A word's weight is log(1 + N / (1 + n)) for n of the index's N passages holding it.
+        """
+        wanted = set(self.stems(words_of(question)))
+        holding = self.holding(wanted)
+        weight = {word: math.log(1 + self.live / (1 + holding.get(word, 0))) for word in wanted}
+        total = sum(weight.values())
+        if not total:
+            return np.zeros(len(texts), np.float32)
+        held = [sum(weight[word] for word in wanted & set(self.stems(words_of(text)))) for text in texts]
+        return np.asarray(held, np.float32) / np.float32(total)
+
+    def distinctive_words(
+        self, texts: Sequence[str], weights: Sequence[float], but: str, count: int
+    ) -> list[str]:
+        """The `count` words that tell these texts from the rest, best first, without those of `but`.
+
+        A word's weight is sum over the texts of weight x tf / length, times ln(N / n): the relevance model of
+        Lavrenko and Croft (SIGIR 2001), in which rare words count for more. Words are given as written.
+        """
+        told: dict[str, float] = {}
+        written: dict[str, str] = {}
+        for text, weight in zip(texts, weights, strict=True):
+            words = [word for word in words_of(text) if word.isalpha() and len(word) > 2]
+            for word in words:
+                for stem in self.stems([word]):
+                    told[stem] = told.get(stem, 0.0) + weight / len(words)
+                    written.setdefault(stem, word)
+        holding = self.holding(told)
+        for stem in told:
+            told[stem] *= math.log(max(self.live, 1) / max(holding.get(stem, 0), 1))
+        known = set(self.stems(words_of(but)))
+        best = sorted((stem for stem in told if stem not in known), key=lambda stem: (-told[stem], stem))
+        return [written[stem] for stem in best[:count]]
+
+
+def rarity(live: int, holding: int) -> float:
+    """ln(1 + (N - n + 0.5) / (n + 0.5)) of a word that n of the N passages hold."""
+    return math.log(1 + (live - holding + 0.5) / (holding + 0.5))
+
+
+def gains(weight: float | np.ndarray, counts: np.ndarray, lengths: np.ndarray, average: float) -> np.ndarray:
+    """(n,) float32 weight x tf / (tf + k1 (1 - b + b l / L)) of passages l words long that hold a word.
+
+    `weight` is the word's, or (n,) those of the words that the passages hold.
+    """
+    tf = counts.astype(np.float32)
+    norm = K1 * (1 - B + B * lengths / average)
+    gained: np.ndarray = np.asarray(weight, np.float32) * tf / (tf + norm.astype(np.float32))
+    return gained
+
+
+class WordIndex(WordStatistics):
     """Positions are given in the order of arrival and never again."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}  # of stemmed words
         self._seen: dict[str, tuple[int, ...]] = {}  # words as written -> numbers
-        self._stemmer: Stemmer | None = None
         self._segments: list[_Segment] = []
         self._lengths = np.zeros(0, np.int32)  # words of each passage; 0 once it is removed
         self._live = 0
@@ -155,69 +248,33 @@ class WordIndex:
         average = float(self._lengths.sum()) / self._live
         for word, times in Counter(self._words(question, learn=False)).items():
             found = [segment.find(word) for segment in self._segments]
-            idf = self._rarity(sum(len(passages) for passages, _ in found))
+            idf = rarity(self._live, sum(len(passages) for passages, _ in found))
             for passages, counts in found:
-                tf = counts.astype(np.float32)
-                norm = K1 * (1 - B + B * self._lengths[passages] / average)
-                scores[passages] += np.float32(times * idf) * tf / (tf + norm.astype(np.float32))
+                scores[passages] += gains(times * idf, counts, self._lengths[passages], average)
         return scores
 
     def covered(self, question: str, position: int, score: float) -> Covered:
-        """What the passage there, with this score, covers of the question.
-
-        The bound counts the rarities of all words of the question, also of those that no passage holds.
-        """
-        counted = Counter(self._stems(words_of(question)))
-        most = sum(times * self._rarity(self._holding(stem)) for stem, times in counted.items())
+        """What the passage there, with this score, covers of the question."""
+        counted = set(self.stems(words_of(question)))
         words = sum(self._holds(stem, position) for stem in counted)
+        most = self.most(question)
         return Covered(score / most if most else 0.0, words, len(counted))
 
     def _holds(self, stem: str, position: int) -> bool:
         number = self._numbers.get(stem)
         return number is not None and any(position in each.find(number)[0] for each in self._segments)
 
-    def _rarity(self, holding: int) -> float:
-        """ln(1 + (N - n + 0.5) / (n + 0.5)) of a word that n of the N passages hold."""
-        return math.log(1 + (self._live - holding + 0.5) / (holding + 0.5))
+    @property
+    def live(self) -> int:
+        """Passages that were not removed."""
+        return self._live
 
-    def shared(self, question: str, texts: Sequence[str]) -> np.ndarray:
-        """Share of the question's distinct words that each text holds, weighted by rarity, 0 to 1.
-
-        A word's weight is log(1 + N / (1 + n)) for n of the index's N passages holding it.
-        """
-        wanted = set(self._stems(words_of(question)))
-        weight = {word: math.log(1 + self._live / (1 + self._holding(word))) for word in wanted}
-        total = sum(weight.values())
-        if not total:
-            return np.zeros(len(texts), np.float32)
-        held = [sum(weight[word] for word in wanted & set(self._stems(words_of(text)))) for text in texts]
-        return np.asarray(held, np.float32) / np.float32(total)
-
-    def distinctive_words(
-        self, texts: Sequence[str], weights: Sequence[float], but: str, count: int
-    ) -> list[str]:
-        """The `count` words that tell these texts from the rest, best first, without those of `but`.
-
-        A word's weight is sum over the texts of weight x tf / length, times ln(N / n): the relevance model of
-        Lavrenko and Croft (SIGIR 2001), in which rare words count for more. Words are given as written.
-        """
-        told: dict[str, float] = {}
-        written: dict[str, str] = {}
-        for text, weight in zip(texts, weights, strict=True):
-            words = [word for word in words_of(text) if word.isalpha() and len(word) > 2]
-            for word in words:
-                for stem in self._stems([word]):
-                    told[stem] = told.get(stem, 0.0) + weight / len(words)
-                    written.setdefault(stem, word)
-        for stem in told:
-            told[stem] *= math.log(max(self._live, 1) / max(self._holding(stem), 1))
-        known = set(self._stems(words_of(but)))
-        best = sorted((stem for stem in told if stem not in known), key=lambda stem: (-told[stem], stem))
-        return [written[stem] for stem in best[:count]]
-
-    def _holding(self, stem: str) -> int:
-        number = self._numbers.get(stem)
-        return 0 if number is None else sum(len(each.find(number)[0]) for each in self._segments)
+    def holding(self, stems: Collection[str]) -> Mapping[str, int]:
+        """How many of the passages hold each stem."""
+        known = {stem: self._numbers[stem] for stem in stems if stem in self._numbers}
+        return {
+            stem: sum(len(each.find(number)[0]) for each in self._segments) for stem, number in known.items()
+        }
 
     def _words(self, text: str, *, learn: bool = True) -> list[int]:
         """Numbers of the stemmed words; unknown ones are numbered, or left out when not to be learned."""
@@ -225,7 +282,7 @@ class WordIndex:
         for word in words_of(text):
             numbers = self._seen.get(word)
             if numbers is None:
-                stems = self._stems([word])
+                stems = self.stems([word])
                 if not learn:
                     numbers = tuple(self._numbers[stem] for stem in stems if stem in self._numbers)
                 else:
@@ -233,18 +290,3 @@ class WordIndex:
                     self._seen[word] = numbers
             result += numbers
         return result
-
-    def _stems(self, words: Sequence[str]) -> list[str]:
-        """Stemmed words; one with inner marks (sb-42) counts whole and in parts, and 1,234 as 1234 too."""
-        if self._stemmer is None:
-            import Stemmer
-
-            self._stemmer = Stemmer.Stemmer("english")
-        forms: list[str] = []
-        for word in words:
-            parts = _PART.split(word)
-            forms += [word, *parts] if len(parts) > 1 else [word]
-            if _GROUPED.fullmatch(word):
-                forms.append("".join(parts))
-        stems: list[str] = self._stemmer.stemWords([w for w in forms if w and w not in _STOP_WORDS])
-        return stems

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import chain, zip_longest
-from threading import RLock
 
 import numpy as np
 
@@ -24,7 +23,8 @@ from backends.datatypes import (
     RetrievalMode,
     Sentence,
 )
-from backends.retrieval.acronyms import Acronyms, Pair, with_other_forms
+from backends.retrieval.acronyms import Pair, with_other_forms
+from backends.retrieval.bm25 import Covered
 from backends.retrieval.cross_encoder import Judgements, Ranker
 from backends.retrieval.decompose import RRF_K
 from backends.retrieval.embedding import Embedder
@@ -32,11 +32,17 @@ from backends.retrieval.fusion import (
     UNREAD_WEIGHT,
     dense_weight,
     fused_scores,
-    highest,
     standardised,
     with_best_sentences,
 )
-from backends.retrieval.index import PassageIndex
+from backends.retrieval.passages import (
+    Candidate,
+    Candidates,
+    MemoryPassages,
+    Passages,
+    Wanted,
+    passage_text,
+)
 from backends.retrieval.sentence_choice import (
     ANSWERS,
     Chooser,
@@ -44,7 +50,6 @@ from backends.retrieval.sentence_choice import (
     FormatLine,
     SentenceVectors,
     best_first,
-    context_of,
     sentence_text,
     sentences_of,
 )
@@ -60,7 +65,6 @@ JUDGED = 16  # sentences that the cross-encoder reads: the best by blended score
 BLEND = 16.0  # of the blended score beside the logit; fitted on the sample's development questions
 RELATED_FROM = 5  # passages that related words are taken from
 RELATED = 6  # words
-RELATED_WEIGHT = 0.3  # of their BM25 score beside the question's own
 LOGIT_WEIGHT = 0.15  # of the cross-encoder beside the fused score of a passage; see rerank
 # Sentences less than NEARLY (a difference of log-odds) behind the best may be the answer as well. On the
 # sample's development questions the gold answer is in the best for 80 of 124, in the likely ones, 1.7 in the
@@ -73,11 +77,6 @@ UNREAD = (
     "alone, and whether one fits cannot be judged."
 )
 StoredVectors = Callable[[Chunk, Sequence[Sentence]], np.ndarray]  # (n, d), rows of length 1
-
-
-def passage_text(chunk: Chunk) -> str:
-    """What is embedded and indexed for a passage: where it stands, then its text."""
-    return "\n".join([*(part for part in context_of(chunk) if part not in chunk.text), chunk.text])
 
 
 def _fused(hits: Sequence[Hit]) -> np.ndarray:
@@ -103,15 +102,27 @@ class Retriever:
 
         `stored` are the vectors of sentences made when their document was read; without, they are embedded.
         """
-        self._lock = RLock()
-        self._chunks: list[Chunk | None] = list(chunks)  # by position; None where one was removed
-        self._documents = {each.name: replace(each, text="", pages=()) for each in documents}
+        self._search_in(MemoryPassages(chunks, vectors, documents), embedder, ranker, stored)
+
+    @classmethod
+    def over(
+        cls,
+        passages: Passages,
+        embedder: Embedder,
+        ranker: Ranker | None = None,
+        stored: StoredVectors | None = None,
+    ) -> Retriever:
+        """One that searches passages where they lie."""
+        made = cls.__new__(cls)
+        made._search_in(passages, embedder, ranker, stored)
+        return made
+
+    def _search_in(
+        self, passages: Passages, embedder: Embedder, ranker: Ranker | None, stored: StoredVectors | None
+    ) -> None:
+        self._passages = passages
         self._embedder = embedder
         self._judgements = Judgements(ranker) if ranker else None
-        self._acronyms = Acronyms()
-        for chunk in chunks:
-            self._acronyms.add(chunk.document, chunk.text)
-        self._index = PassageIndex([passage_text(chunk) for chunk in chunks], vectors)
         self._cache = SentenceVectors(embedder, CACHED_SENTENCES)
         self._stored = stored
         self._within = Filters()
@@ -119,16 +130,23 @@ class Retriever:
     @property
     def chunks(self) -> tuple[Chunk, ...]:
         """The passages that can be found."""
-        return tuple(chunk for chunk in self._chunks if chunk is not None)
+        return tuple(self._passages.chunks)
+
+    @property
+    def memory(self) -> MemoryPassages:
+        """The passages, where this process holds them; TypeError where a database does, and changes them."""
+        if not isinstance(self._passages, MemoryPassages):
+            raise TypeError(f"{type(self._passages).__name__} is no index of this process")
+        return self._passages
 
     def build(self) -> None:
         """Build the indexes now rather than at the first question."""
-        self._index.build()
+        self._passages.build()
 
     @property
     def needs_rebuild(self) -> bool:
         """Whether so much was removed that the indexes should be built anew."""
-        return len(self._chunks) > 2 * len(self.chunks) + 1000
+        return self.memory.needs_rebuild
 
     def change(
         self,
@@ -138,25 +156,12 @@ class Retriever:
         documents: Sequence[Document] = (),
     ) -> None:
         """Take the documents of these names out, then put passages in. No search sees half of it."""
-        with self._lock:
-            chunks_now = enumerate(self._chunks) if gone else ()
-            leaving = [at for at, chunk in chunks_now if chunk and chunk.document in gone]
-            self._index.remove(leaving)
-            for at in leaving:
-                self._chunks[at] = None
-            for name in gone:
-                self._documents.pop(name, None)
-                self._acronyms.remove(name)
-            if gone:  # what is remembered of questions holds sentences of what went
-                self._forget_questions()
-            if vectors is not None and len(chunks):
-                self._index.add([passage_text(chunk) for chunk in chunks], vectors)
-                self._chunks += chunks
-                for chunk in chunks:
-                    self._acronyms.add(chunk.document, chunk.text)
-            self._documents |= {each.name: replace(each, text="", pages=()) for each in documents}
+        self.memory.change(gone, chunks, vectors, documents)
+        if gone:  # what is remembered of questions holds sentences of what went
+            self.forget_questions()
 
-    def _forget_questions(self) -> None:
+    def forget_questions(self) -> None:
+        """Remember nothing of earlier questions, which holds sentences of documents."""
         self._cache.clear()
         if self._judgements is not None:
             self._judgements.clear()
@@ -180,131 +185,66 @@ class Retriever:
         BM25 beside those of the question, for less. An abbreviation that the documents explain is looked for
         in both its forms.
         """
-        question = with_other_forms(question, self._acronyms.used_in(question))
-        vector = self._cache.embed([question])[0] if mode != "bm25" and self._chunks else None
-        with self._lock:
-            return self._search(question, vector, top_k, mode, filters, related)
+        question = with_other_forms(question, self._passages.explained_in(question))
+        vector = self._cache.embed([question])[0] if mode != "bm25" else None
+        given = tuple(each for each in (filters, self._within) if each is not None)
+        wanted = Wanted(question, max(DEPTH, 2 * top_k), vector, mode != "dense", tuple(related), given)
+        candidates = self._passages.candidates(wanted)
+        fused = self._collapsed(self._ranked(wanted, candidates), top_k)
+        hits = []
+        for rank, (best, score, also) in enumerate(fused, start=1):
+            own = {"dense": best.cosine, "bm25": best.bm25, "hybrid": score}[mode]
+            hits.append(Hit(best.chunk, rank, float(own or 0.0), best.cosine, best.bm25, tuple(also)))
+        return hits
 
     def related(self, question: str, mode: RetrievalMode) -> list[str]:
         """Words that tell the passages found for the question from the rest (pseudo-relevance feedback)."""
         hits = self.search(question, top_k=RELATED_FROM, mode=mode)
         weights = [1 / (RRF_K + hit.rank) for hit in hits]
-        return self._index.distinctive_words([hit.chunk.text for hit in hits], weights, question, RELATED)
+        return self._passages.distinctive_words([hit.chunk.text for hit in hits], weights, question, RELATED)
 
-    def _search(
-        self,
-        question: str,
-        vector: np.ndarray | None,
-        top_k: int,
-        mode: RetrievalMode,
-        filters: Filters | None,
-        related: Sequence[str],
-    ) -> list[Hit]:
-        allowed = self._allowed(filters)
-        if not self._chunks or (allowed is not None and not len(allowed)):
-            return []
-        depth = max(DEPTH, 2 * top_k)
-        words = self._words(question, allowed) if mode != "dense" else None
-        weight = self._weight(question, words) if words is not None else 1.0
-        if words is not None and related:
-            words = words + RELATED_WEIGHT * self._words(" ".join(related), allowed)
-        fused = self._collapsed(self._ranked(vector, words, depth, allowed, weight), top_k)
-        positions = [position for position, _, _ in fused]
-        cosines = self._index.similarity(vector, positions) if vector is not None and positions else None
-        hits = []
-        for at, (position, score, also) in enumerate(fused):
-            dense = cosines[at] if cosines is not None else None
-            bm25 = float(words[position]) if words is not None else None
-            own = {"dense": dense, "bm25": bm25, "hybrid": score}[mode]
-            same = tuple(self._at(other) for other in also)
-            hits.append(Hit(self._at(position), at + 1, float(own or 0.0), dense, bm25, same))
-        return hits
-
-    def _weight(self, question: str, words: np.ndarray) -> float:
+    def _weight(self, question: str, covered: Covered) -> float:
         """Of the cosines beside these BM25 scores."""
         if not self._embedder.reads(question):
             return UNREAD_WEIGHT
-        covered = self._index.covered(question, words)
         return dense_weight(covered.share, lone=covered.lone)
 
-    def _ranked(
-        self,
-        vector: np.ndarray | None,
-        words: np.ndarray | None,
-        depth: int,
-        allowed: np.ndarray | None,
-        weight: float,
-    ) -> list[tuple[int, float]]:
-        """(position, score), best first: the first `depth` of each ranking, by both scores where both ran,
-        and then by the best sentences of the first BY_SENTENCE."""
-        found = set(self._nearest(vector, depth, allowed)) if vector is not None else set()
-        found |= set(highest(words, depth)) if words is not None else set()
-        positions = sorted(found)
-        if vector is None or words is None:
-            scores = words[positions] if words is not None else self._cosines(vector, positions)
+    def _ranked(self, wanted: Wanted, candidates: Candidates) -> list[tuple[Candidate, float]]:
+        """(candidate, score), best first, by both scores where both rankings ran, and then by the best
+        sentences of the first BY_SENTENCE."""
+        found = candidates.found
+        if not found:
+            return []
+        cosines: np.ndarray = np.array([each.cosine for each in found], np.float64)
+        bm25: np.ndarray = np.array([each.bm25 for each in found], np.float32)
+        if wanted.vector is None or not wanted.words:
+            scores = bm25 if wanted.words else cosines
         else:
-            cosines = self._cosines(vector, positions)
-            scores = fused_scores(cosines, words[positions], weight)
+            weight = self._weight(wanted.question, candidates.covered)
+            scores = fused_scores(cosines, bm25, weight)
             first = np.argsort(-scores, kind="stable")[:BY_SENTENCE]
             if self._stored and len(first) > 1:
-                best = np.array([self._best_sentence(vector, positions[at]) for at in first])
+                best = np.array([self._best_sentence(wanted.vector, found[at].chunk) for at in first])
                 scores = with_best_sentences(scores, cosines, first, best, weight)
-        order = np.argsort(-scores, kind="stable")
-        return [(positions[at], float(scores[at])) for at in order]
+        return [(found[at], float(scores[at])) for at in np.argsort(-scores, kind="stable")]
 
-    def _cosines(self, vector: np.ndarray | None, positions: Sequence[int]) -> np.ndarray:
-        assert vector is not None
-        return np.array(self._index.similarity(vector, positions))
-
-    def _best_sentence(self, vector: np.ndarray, position: int) -> float:
-        chunk = self._at(position)
+    def _best_sentence(self, vector: np.ndarray, chunk: Chunk) -> float:
         assert self._stored is not None
         return float((self._stored(chunk, sentences_of(chunk)) @ vector).max())
 
-    def _at(self, position: int) -> Chunk:
-        chunk = self._chunks[position]
-        assert chunk is not None, "the index found a passage that was removed"
-        return chunk
-
-    def _allowed(self, filters: Filters | None) -> np.ndarray | None:
-        """Positions of the passages that may be found; None for all of them."""
-        given = [each for each in (filters, self._within) if each is not None and each != Filters()]
-        if not given:
-            return None
-        names = {
-            name for name, document in self._documents.items() if all(each.admit(document) for each in given)
-        }
-        return np.array(
-            [at for at, chunk in enumerate(self._chunks) if chunk and chunk.document in names], np.int64
-        )
-
-    def _nearest(self, vector: np.ndarray, depth: int, allowed: np.ndarray | None) -> list[int]:
-        if allowed is None:
-            return [position for position, _ in self._index.dense(vector, depth)]
-        cosines = np.asarray(self._index.similarity(vector, [int(at) for at in allowed]))
-        return [int(allowed[at]) for at in np.argsort(-cosines, kind="stable")[:depth]]
-
-    def _words(self, question: str, allowed: np.ndarray | None) -> np.ndarray:
-        scores = self._index.bm25(question)
-        if allowed is None:
-            return scores
-        kept = np.zeros_like(scores)
-        kept[allowed] = scores[allowed]
-        return kept
-
     def _collapsed(
-        self, ranked: Sequence[tuple[int, float]], top_k: int
-    ) -> list[tuple[int, float, list[int]]]:
-        """(position, score, positions of its copies) of the best `top_k` different passages."""
-        kept: list[tuple[int, float, list[int]]] = []
+        self, ranked: Sequence[tuple[Candidate, float]], top_k: int
+    ) -> list[tuple[Candidate, float, list[Chunk]]]:
+        """(candidate, score, its copies) of the best `top_k` different passages."""
+        kept: list[tuple[Candidate, float, list[Chunk]]] = []
         known: dict[tuple[tuple[str, ...], ...], int] = {}
-        for position, score in ranked:
-            key = copy_key(self._at(position))
+        for candidate, score in ranked:
+            key = copy_key(candidate.chunk)
             if key in known:
-                kept[known[key]][2].append(position)
+                kept[known[key]][2].append(candidate.chunk)
             elif len(kept) < top_k:
                 known[key] = len(kept)
-                kept.append((position, score, []))
+                kept.append((candidate, score, []))
             else:
                 break
         return kept
@@ -331,7 +271,7 @@ class Retriever:
         """
         if not hits:
             return []
-        pairs = self._acronyms.used_in(question)
+        pairs = self._passages.explained_in(question)
         question = with_other_forms(question, pairs)
         if self._judgements is not None and cross_encoder:
             texts = [with_other_forms(passage_text(hit.chunk), pairs) for hit in hits]
@@ -353,7 +293,7 @@ class Retriever:
         those that it cannot tell from the best are marked as likely, but only the best where that hardly
         answers.
         """
-        pairs = self._acronyms.used_in(question)
+        pairs = self._passages.explained_in(question)
         question = with_other_forms(question, pairs)
         found: dict[tuple[str, int, int], tuple[Hit, Sentence]] = {}
         closest = -1.0
@@ -384,7 +324,7 @@ class Retriever:
         """These sentences with the cross-encoder's logit; as they are where there is no cross-encoder."""
         if self._judgements is None or not found:
             return list(found)
-        pairs = self._acronyms.used_in(question)
+        pairs = self._passages.explained_in(question)
         texts = [with_other_forms(sentence_text(hit.chunk, s), pairs) for hit, s in found]
         logits = self._judgements.score(with_other_forms(question, pairs), texts)
         return [(hit, replace(s, logit=float(own))) for own, (hit, s) in zip(logits, found, strict=True)]
@@ -395,7 +335,7 @@ class Retriever:
         """The same sentences; of two that differ in figures alone, in editions of one document (this year's
         price list and the last), the later comes first, unless the question names the earlier one's year."""
         said = [statement_of(hit.chunk, sentence) for hit, sentence in ranked]
-        dates = [self._date(hit.chunk.document) for hit, _ in ranked]
+        dates = [self._passages.date(hit.chunk.document) for hit, _ in ranked]
         order: list[int] = []
         for at, date in enumerate(dates):
             earlier = (
@@ -417,16 +357,12 @@ class Retriever:
         marked = []
         for hit, sentence in ranked:
             if not told or (len(told) < most and sentence.score > best - NEARLY):
-                date, said = self._date(hit.chunk.document), statement_of(hit.chunk, sentence)
+                date, said = self._passages.date(hit.chunk.document), statement_of(hit.chunk, sentence)
                 if not any(date != other and same_statement(said, each) for other, each in told):
                     told.append((date, said))
                     sentence = replace(sentence, likely=True)
             marked.append((hit, sentence))
         return marked
-
-    def _date(self, name: str) -> str:
-        document = self._documents.get(name)
-        return document.date if document else ""
 
     def select_evidence(
         self,
@@ -480,7 +416,7 @@ class Retriever:
         texts = [with_other_forms(sentence_text(hit.chunk, s), pairs) for s in sentences]
         vectors = self._stored(hit.chunk, sentences) if self._stored else self._cache.embed(texts)
         cosines = vectors @ self._cache.embed([question])[0]
-        shares = self._index.shared_words(question, texts)
+        shares = self._passages.shared_words(question, texts)
         scores = (cosines + PASSAGE_WEIGHT * (hit.dense or 0.0) + WORDS_WEIGHT * shares) / (
             1 + PASSAGE_WEIGHT + WORDS_WEIGHT
         )

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from backends.datatypes import Chunk, UserError
 from backends.retrieval.embedding import MODEL_SHA256, Embedder, MiniLM, model_folder
 from backends.retrieval.other_embedder import OtherEmbedder, describe, embedder_in
-from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.passages import passage_text
+from backends.retrieval.retriever import Retriever
 from backends.system.hardware import cpu_has_fast_bf16, device
 from backends.training.adapters import AdapterCard, LearnedDocument, write_card
 from backends.training.embedder_pairs import Pair

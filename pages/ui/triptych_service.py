@@ -97,7 +97,7 @@ class TriptychService:
     @property
     def private(self) -> bool:
         with self._lock:
-            if self._own is not None and not self._own.library.workspace.database.exists():
+            if self._own is not None and not self._own.library.workspace.exists:
                 self._own, self._vanished = None, True  # removed by hand: a new one is made when needed
         return self._own is not None or self._made()
 
@@ -486,4 +486,4 @@ def _checked(gone: Proof) -> list[str]:
             f"That is no proof yet: {listing(gone.busy)} was in use, and its journal may hold some of it; it "
             "is emptied when your copy is opened again."
         )
-    return parts
+    return [*parts, *gone.limits]

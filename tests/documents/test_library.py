@@ -16,7 +16,8 @@ from backends.datatypes import CatalogueEntry, Document, UserError
 from backends.documents import store
 from backends.documents.library import DocumentDetails, Library
 from backends.documents.opening import open_folder, open_library, open_session
-from backends.documents.store import SCHEMES_KEPT, Workspace
+from backends.documents.storage import SCHEMES_KEPT
+from backends.documents.store import Workspace
 from backends.erasure import removal
 from tests.fakes import HashingEmbedder
 

@@ -28,13 +28,13 @@ def test_scores_are_those_of_bm25s(texts):
     """bm25s is the reference implementation (method "lucene", k1 1.5, b 0.75)."""
     bm25s = pytest.importorskip("bm25s")
     index = index_of(texts)
-    corpus = [index._stems(words_of(text)) for text in texts]
+    corpus = [index.stems(words_of(text)) for text in texts]
     if not any(corpus):
         assert not index.scores(QUESTION).any()
         return
     reference = bm25s.BM25()
     reference.index(corpus, show_progress=False)
-    known = [word for word in index._stems(words_of(QUESTION)) if word in reference.vocab_dict]
+    known = [word for word in index.stems(words_of(QUESTION)) if word in reference.vocab_dict]
     expected = reference.get_scores(known) if known else np.zeros(len(texts))
     np.testing.assert_allclose(index.scores(QUESTION), expected, rtol=1e-5)
 

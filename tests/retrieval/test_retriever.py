@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from backends.datatypes import Chunk, Document, Filters
@@ -24,7 +25,8 @@ from backends.retrieval.fusion import (
     with_best_sentences,
 )
 from backends.retrieval.index import PassageIndex
-from backends.retrieval.retriever import JUDGED, Retriever, passage_text
+from backends.retrieval.passages import passage_text
+from backends.retrieval.retriever import JUDGED, Retriever
 from backends.retrieval.sentence_choice import Fit, SentenceVectors, sentences_of
 from backends.retrieval.statements import copy_key
 from tests.fakes import HashingEmbedder
@@ -70,6 +72,7 @@ def retriever() -> Retriever:
     return Retriever(chunks, embedder.embed([passage_text(c) for c in chunks]), embedder)
 
 
+@limits(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=20), st.integers(1, 25))
 def test_the_highest_scores_are_those_of_a_full_sort(scores, count):
     array = np.array(scores, np.float32)
@@ -136,6 +139,7 @@ def test_a_lone_word_of_several_is_told_from_a_question_of_one():
     assert not lone("what does E-21 mean") and not lone("zebra and lorry")
 
 
+@limits(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-3, 3), st.floats(-1, 1), st.floats(-1, 1)), min_size=2, max_size=30),
     st.integers(1, 30),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from backends.datatypes import Chunk, TrainingRow
-from backends.retrieval.retriever import Retriever, passage_text
+from backends.retrieval.passages import passage_text
+from backends.retrieval.retriever import Retriever
 from backends.training.embedder_pairs import LOOKED_AT, Pairing, documents_of
 from tests.fakes import HashingEmbedder
 
