@@ -29,6 +29,7 @@ SERVED = {
     "costs",
     "advice",
     "feedback",
+    "access",
 }
 
 # Room -> the rooms it may import besides COMMON and itself. Arrows go down only.
@@ -40,16 +41,18 @@ ARROWS: dict[str, set[str]] = {
     "retrieval": set(),
     "language": set(),
     "costs": set(),
+    "access": set(),
     "answering": {"retrieval", "language", "costs"},
     **{backend: {"answering", "retrieval", "language"} for backend in FOUR},
     "training": {"answering", "retrieval", "language"},
     "evaluation": {"answering", "language"},
     "feedback": {"evaluation", "language"},
-    "erasure": {"documents", "training", "feedback"},
+    "erasure": {"documents", "training", "feedback", "access"},
     "stress": {"evaluation", "answering", "language"},
     "advice": {"evaluation", "stress", "costs"},
     "product": {
-        *FOUR, "erasure", "answering", "documents", "retrieval", "language", "training", "costs", "feedback",
+        *FOUR, "access", "erasure", "answering", "documents", "retrieval", "language", "training", "costs",
+        "feedback",
     },
     "cli": SERVED,
     "__main__": {"cli"},
@@ -64,6 +67,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     # The library holds what is derived from documents, passages and vectors, so that it goes with them.
     "backends.documents.library": {"retrieval"},
     "backends.documents.opening": {"retrieval"},
+    "backends.documents.following": {"retrieval"},
     # The span reader stands on the network and the weights of the cross-encoder.
     "backends.language.span_reader": {"retrieval"},
     # They measure the product as it serves, and hand the measuring itself only what it asks for.

@@ -21,9 +21,9 @@ from backends.cli.arguments import (
     backends_of,
     check_folder,
     questions_of,
+    read_workspace,
     settings_of,
     takes_settings,
-    use_workspace,
 )
 from backends.cli.terminal import (
     Output,
@@ -71,7 +71,7 @@ def ask(
     """Ask the backends; one answer record per question, backend and model."""
     from backends.answering.asked_question import asks_nothing, what_can_be_asked
 
-    folder = use_workspace(workspace)
+    folder, _ = read_workspace(workspace, role)
     settings = settings_of(**given)
     asked = questions_of(question, questions, option="--questions")
     if question is not None and asks_nothing(question):

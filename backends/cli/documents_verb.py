@@ -10,6 +10,8 @@ from backends.cli import opener
 from backends.cli.arguments import (
     Json,
     WorkspaceFolder,
+    choose_workspace,
+    read_workspace,
     settings_of,
     use_workspace,
 )
@@ -23,7 +25,7 @@ documents_app = typer.Typer(help="What is in the workspace: list, history, forge
 @documents_app.callback(invoke_without_command=True)
 def documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
     """The documents of the workspace; without a sub-command they are listed."""
-    use_workspace(workspace)
+    choose_workspace(workspace)  # who may see what is asked by each sub-command
     ctx.obj = as_json
     if ctx.invoked_subcommand is None:
         list_documents(ctx, as_json=as_json)
@@ -33,7 +35,7 @@ def documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFol
 def list_documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
     """Every document of the workspace, newest version."""
 
-    folder = use_workspace(workspace)
+    folder, worker = read_workspace(workspace)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         rows: list[dict[str, JsonValue]] = [
             {
@@ -50,7 +52,7 @@ def list_documents(ctx: typer.Context, as_json: Json = False, workspace: Workspa
                 "source": document.source,
                 "notes": document.notes,
             }
-            for document in opener.open_library(folder, settings_of(), None, progress).documents()
+            for document in opener.open_library(folder, settings_of(), None, progress).documents(worker.role)
         ]
         progress.clear()
         if out.as_json:
@@ -74,11 +76,11 @@ def history(
 ) -> None:
     """What happened to a document: every version that came, changed or was forgotten."""
 
-    folder = use_workspace(workspace)
+    folder, worker = read_workspace(workspace)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         library = opener.open_library(folder, settings_of(), None, progress)
-        names = [name] if name else [entry.name for entry in library.catalogue()]
-        entries = [(each, entry) for each in names for entry in library.history(each)]
+        names = [name] if name else [entry.name for entry in library.catalogue(worker.role)]
+        entries = [(each, entry) for each in names for entry in library.history(each, worker.role)]
         progress.clear()
         if name and not entries:
             raise UserError(f"There is no document {name!r} in the workspace.")
@@ -95,6 +97,7 @@ def forget(
 ) -> None:
     """Remove a document, and files that came within it, for good; says what was purged, which adapters
     learned from it, and the proof."""
+    from backends.cli import worker
     from backends.erasure import removal
     from backends.erasure.forget import dismiss
 
@@ -103,6 +106,8 @@ def forget(
         library = opener.open_library(folder, settings_of(), None, progress)
         if name not in {entry.name for entry in library.catalogue()}:
             raise UserError(f"There is no document {name!r} in the workspace.")
+
+        worker.owner(folder).note("forgot", [name])
 
         def report(done: int, total: int, what: str) -> None:
             progress(f"{what} ({done} of {total})" if total else what)

@@ -41,6 +41,8 @@ def ingest(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Parse, chunk, embed and index files or folders; a file of a known name replaces that document."""
+    from backends.cli import worker
+
     folder = use_workspace(workspace)
     settings = settings_of(**given)
     roles = check_roles(role or ())
@@ -64,6 +66,8 @@ def ingest(
         ):
             progress.clear()
             results.append(result)
+            if result.status != "rejected":
+                worker.owner(folder).note("added", [result.document], result.status)
             _show_ingested(out, result)
     _finish_ingest(results)
 
