@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from backends.access import sign_in
 from backends.access.audit import FORGOTTEN, AuditLog
@@ -18,9 +20,10 @@ from backends.system import public_demo
 from backends.system.jobs import Jobs
 from backends.system.reporting import no_report
 from backends.system.viewers import held, signed_in_person, viewer_id
-from pages.ui import triptych_service
+from pages.ui import resources, signing_in, triptych_service
 from pages.ui.triptych_service import TriptychService
 from tests.access.test_sign_in import FILE
+from tests.pages.conftest import APP
 from tests.pages.small_services import DOCUMENTS, SmallServices, small_services
 
 QUOTAS = "\n[quotas]\nask = 2\ndocuments = 2\n"
@@ -149,3 +152,35 @@ def test_quotas_are_each_persons(services: SmallServices, tmp_path: Path) -> Non
     refused = jobs.start("ask", viewer_id(ADA, HR), lambda _: None)
     assert refused.refused and "Each person here is allowed 2 questions a minute" in (refused.error or "")
     assert not jobs.start("train", ADA, lambda _: None).refused  # not limited here
+
+
+PAGES = [
+    f"pages/{each}_page.py"
+    for each in (
+        "library/documents",
+        "library/health",
+        "tune/fine_tune",
+        "evaluate/evaluate",
+        "stress/stress",
+    )
+]
+
+
+def test_a_member_finds_every_page_whole(services: SmallServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    claims = {"iss": "https://login.example.com", "sub": "ada", "name": "Ada", "exp": now + 900}
+    claims |= {"groups": ["finance-team"], "is_logged_in": True}
+    monkeypatch.setattr(signing_in, "claims_of_whoever_is_here", lambda: claims)
+    st.cache_resource.clear()
+    resources.use(lambda _: services)
+    try:
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        app.run()
+        assert resources.opening().wait(60)
+        for page in PAGES:  # not the home page, which would ask its first question
+            app.switch_page(page).run()
+            assert not app.exception, (page, app.exception[0].value)
+            assert "vermilion" not in str(app.main) and "a-people.md" not in str(app.main)
+    finally:
+        resources.use(resources.open_product)
+        st.cache_resource.clear()
