@@ -9,7 +9,7 @@ import streamlit as st
 from backends.datatypes import UserError
 from backends.system import public_demo
 from backends.system.failures import KINDS, in_words
-from pages.ui import start_screen
+from pages.ui import signing_in, start_screen
 from pages.ui.tour_steps import HOME
 
 HERE = Path(__file__).resolve().parent
@@ -17,6 +17,9 @@ LOGO, NAME = str(HERE / "pages/ui/logo.svg"), str(HERE / "pages/ui/wordmark.svg"
 
 st.set_page_config(page_title="Triptych", page_icon=LOGO, layout="wide")
 st.logo(NAME, size="large", icon_image=LOGO)
+door = signing_in.door()
+locked = door is not None and door.person is None
+member = door is not None and door.person is not None and not door.person.owner
 pages = [
     st.Page(
         HERE / "pages/ask/compare_page.py",
@@ -45,6 +48,7 @@ pages = [
         title="Fine-tune",
         url_path="fine_tune",
         icon=":material/model_training:",
+        visibility="hidden" if member else "visible",  # owners train
     ),
     st.Page(
         HERE / "pages/evaluate/evaluate_page.py",
@@ -61,8 +65,11 @@ pages = [
     ),
     st.Page(HERE / "pages/about/about_page.py", title="About", url_path="about", icon=":material/info:"),
 ]
-page = st.navigation(pages)
-st.set_page_config(page_title=f"{page.title} - Triptych")
+page = st.navigation(pages, position="hidden" if locked else "sidebar")
+st.set_page_config(page_title="Sign in - Triptych" if locked else f"{page.title} - Triptych")
+if door is not None and door.person is None:
+    signing_in.draw(door)
+    st.stop()
 
 start_screen.wait_until_open()
 # Imported here: they bring models with them, which take seconds, and the start screen is to be there first.
@@ -90,6 +97,8 @@ try:
         sidebar.draw(service, service.model_name, page.title)
         training_note.draw(service, session.current())
         tour.entry(pages)
+        if door is not None and door.person is not None:
+            signing_in.who(door.person)
         if page.title == HOME:
             focus.on_the_question_box()
     tour.draw(pages, page)

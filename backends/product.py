@@ -16,6 +16,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
+from backends.access.audit import Auditor
 from backends.answering import answerability
 from backends.answering.answerability import Abstainer
 from backends.answering.asked_question import (
@@ -65,7 +66,7 @@ from backends.retrieval.other_embedder import embedder_in
 from backends.retrieval.retriever import Retriever
 from backends.settings import Settings
 from backends.system import traces
-from backends.system.viewers import session_folder
+from backends.system.viewers import role_words, session_folder
 from backends.system.wording import NEVER_LEARNED, UNDER_LOAD
 from backends.training.adapters import (
     CARD,
@@ -131,6 +132,7 @@ class Triptych:
         self.adapters = adapters or Adapters(workspace / "adapters")
         self.published = published or library.embedder
         self.log: Callable[[Answer, Evidence | None], None] | None = None  # told of every answer
+        self.audit: Auditor | None = None  # told who asked and trained, and with which documents
         self._model = model
         self._progress = progress
 
@@ -297,7 +299,7 @@ class Triptych:
         if self.role is not None and any(seen.name not in current for seen in adapter.card.documents):
             return Status(
                 "withheld",
-                f"The adapter {adapter.name} is not asked for the role {self.role}: it learned documents "
+                f"The adapter {adapter.name} is not asked for {role_words(self.role)}: it learned documents "
                 "that are not among those this role may read, and weights cannot leave anything out.",
                 adapter=adapter.name,
             )
@@ -321,7 +323,7 @@ class Triptych:
             return Status("ready", adapter=name)
         return Status(
             "withheld",
-            f"The model {name} is not asked for the role {self.role}: which documents it learned is not "
+            f"The model {name} is not asked for {role_words(self.role)}: which documents it learned is not "
             "known here, and weights cannot leave anything out.",
             adapter=name,
         )
@@ -351,7 +353,7 @@ class Triptych:
         self._warm(backend, settings)
         status = self.status(backend, settings)
         notes = [status.reason] if status.state == "stale" else []
-        evidence = None
+        evidence, told = None, False
         for event in stream(
             runner if schema is not None else PartByPart(runner),
             asked,
@@ -363,11 +365,20 @@ class Triptych:
         ):
             if isinstance(event, Evidence):
                 evidence = event
-            elif isinstance(event, Answer):
+            if not told or isinstance(event, Evidence):  # before anything of it is shown
+                self._audit_asking(backend, asked.question, evidence)
+                told = True
+            if isinstance(event, Answer):
                 traces.answered(event)
                 if self.log is not None:
                     self.log(event, evidence)
             yield event
+
+    def _audit_asking(self, backend: BackendName, question: str, evidence: Evidence | None) -> None:
+        if self.audit is not None:
+            hits = [*(each.hit for each in evidence.sources), *evidence.left_out] if evidence else []
+            found = [hit.chunk.document for hit in hits]
+            self.audit("asked", found, detail=backend, question=question)
 
     def answer(
         self,

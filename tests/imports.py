@@ -29,6 +29,7 @@ SERVED = {
     "costs",
     "advice",
     "feedback",
+    "access",
 }
 
 # Room -> the rooms it may import besides COMMON and itself. Arrows go down only.
@@ -41,16 +42,18 @@ ARROWS: dict[str, set[str]] = {
     "language": set(),
     "costs": set(),
     "postgres": {"documents", "retrieval"},
+    "access": set(),
     "answering": {"retrieval", "language", "costs"},
     **{backend: {"answering", "retrieval", "language"} for backend in FOUR},
     "training": {"answering", "retrieval", "language"},
     "evaluation": {"answering", "language"},
     "feedback": {"evaluation", "language"},
-    "erasure": {"documents", "training", "feedback"},
+    "erasure": {"documents", "training", "feedback", "access"},
     "stress": {"evaluation", "answering", "language"},
     "advice": {"evaluation", "stress", "costs"},
     "product": {
-        *FOUR, "erasure", "answering", "documents", "retrieval", "language", "training", "costs", "feedback",
+        *FOUR, "access", "erasure", "answering", "documents", "retrieval", "language", "training", "costs",
+        "feedback",
     },
     "cli": SERVED,
     "__main__": {"cli"},
@@ -66,6 +69,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "backends.documents.library": {"retrieval"},
     "backends.documents.opening": {"retrieval", "postgres"},
     "backends.documents.storage": {"retrieval"},
+    "backends.documents.following": {"retrieval"},
     # The span reader stands on the network and the weights of the cross-encoder.
     "backends.language.span_reader": {"retrieval"},
     # They measure the product as it serves, and hand the measuring itself only what it asks for.

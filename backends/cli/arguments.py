@@ -26,6 +26,7 @@ from backends.datatypes import (
 )
 
 if TYPE_CHECKING:
+    from backends.cli.worker import Worker
     from backends.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, nothing else.")]
@@ -60,7 +61,10 @@ Backends = Annotated[
         help=f"Who answers: {', '.join(BACKEND_NAMES)} (repeat for several; all four by default).",
     ),
 ]
-Role = Annotated[str | None, typer.Option(help="Read as this role: documents kept from it are not found.")]
+Role = Annotated[
+    str | None,
+    typer.Option("--role", "--as", help="Read as this role: documents kept from it are not found."),
+]
 
 
 # Spelled out here and not read from Settings: --help must not pay for importing pydantic. A test compares.
@@ -145,6 +149,25 @@ def _option(field: str) -> Any:
 
 
 def use_workspace(given: Path | None, store: str | None = None) -> Path:
+    """The workspace folder of this call, for an owner. Raises UserError where somebody else calls."""
+    from backends.cli import worker
+
+    folder = choose_workspace(given, store)
+    worker.owner(folder)
+    return folder
+
+
+def read_workspace(
+    given: Path | None, role: str | None = None, store: str | None = None
+) -> tuple[Path, Worker]:
+    """The workspace folder of this call, and who reads it: an owner, also as `role`, or a token's holder."""
+    from backends.cli import worker
+
+    folder = choose_workspace(given, store)
+    return folder, worker.reader(folder, role)
+
+
+def choose_workspace(given: Path | None, store: str | None = None) -> Path:
     """The workspace folder of this call, and where its documents are kept. Settings look for their file
     there, and what is started reads both, so the choice is made known."""
     from backends.settings import default_workspace

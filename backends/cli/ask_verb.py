@@ -22,9 +22,9 @@ from backends.cli.arguments import (
     backends_of,
     check_folder,
     questions_of,
+    read_workspace,
     settings_of,
     takes_settings,
-    use_workspace,
 )
 from backends.cli.terminal import (
     Output,
@@ -73,7 +73,7 @@ def ask(
     """Ask the backends; one answer record per question, backend and model."""
     from backends.answering.asked_question import asks_nothing, what_can_be_asked
 
-    folder = use_workspace(workspace, store)
+    folder, _ = read_workspace(workspace, role, store)
     settings = settings_of(**given)
     asked = questions_of(question, questions, option="--questions")
     if question is not None and asks_nothing(question):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -17,8 +19,17 @@ from backends.datatypes import UserError
 from backends.system import public_demo
 from backends.system.files import ROOT
 
-if TYPE_CHECKING:
-    pass
+
+def check_sign_in(workspace: Path) -> None:
+    """Raises UserError where people are to sign in and cannot: before anything is served."""
+    from backends.access.sign_in import configured, secrets
+
+    sign_in = configured(workspace)
+    if sign_in is None:
+        return
+    secrets(sign_in)
+    if importlib.util.find_spec("authlib") is None:
+        raise UserError("Signing in needs Authlib, which is not installed: run pip install -e '.[scale]'.")
 
 
 def demo(
@@ -35,10 +46,11 @@ def demo(
     store: StoreAddress = None,
 ) -> None:
     """Serve the app in the browser."""
-    use_workspace(workspace, store)
+    folder = use_workspace(workspace, store)
     if public:
         os.environ[public_demo.VARIABLE] = "1"
-    script = ROOT / "launch" / "app.py"
+    check_sign_in(folder)
+    script = ROOT / "launch" / "server.py"
     if not script.is_file():
         raise UserError("The app is not here: run triptych from an editable install of the repository.")
     flags = {

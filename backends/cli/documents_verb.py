@@ -11,6 +11,8 @@ from backends.cli.arguments import (
     Json,
     StoreAddress,
     WorkspaceFolder,
+    choose_workspace,
+    read_workspace,
     settings_of,
     use_workspace,
 )
@@ -26,7 +28,7 @@ def documents(
     ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None, store: StoreAddress = None
 ) -> None:
     """The documents of the workspace; without a sub-command they are listed."""
-    use_workspace(workspace, store)
+    choose_workspace(workspace, store)  # who may see what is asked by each sub-command
     ctx.obj = as_json
     if ctx.invoked_subcommand is None:
         list_documents(ctx, as_json=as_json)
@@ -38,7 +40,7 @@ def list_documents(
 ) -> None:
     """Every document of the workspace, newest version."""
 
-    folder = use_workspace(workspace, store)
+    folder, worker = read_workspace(workspace, store=store)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         rows: list[dict[str, JsonValue]] = [
             {
@@ -55,7 +57,7 @@ def list_documents(
                 "source": document.source,
                 "notes": document.notes,
             }
-            for document in opener.open_library(folder, settings_of(), None, progress).documents()
+            for document in opener.open_library(folder, settings_of(), None, progress).documents(worker.role)
         ]
         progress.clear()
         if out.as_json:
@@ -80,11 +82,11 @@ def history(
 ) -> None:
     """What happened to a document: every version that came, changed or was forgotten."""
 
-    folder = use_workspace(workspace, store)
+    folder, worker = read_workspace(workspace, store=store)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         library = opener.open_library(folder, settings_of(), None, progress)
-        names = [name] if name else [entry.name for entry in library.catalogue()]
-        entries = [(each, entry) for each in names for entry in library.history(each)]
+        names = [name] if name else [entry.name for entry in library.catalogue(worker.role)]
+        entries = [(each, entry) for each in names for entry in library.history(each, worker.role)]
         progress.clear()
         if name and not entries:
             raise UserError(f"There is no document {name!r} in the workspace.")
@@ -102,6 +104,7 @@ def forget(
 ) -> None:
     """Remove a document, and files that came within it, for good; says what was purged, which adapters
     learned from it, and the proof."""
+    from backends.cli import worker
     from backends.erasure import removal
     from backends.erasure.forget import dismiss
 
@@ -110,6 +113,8 @@ def forget(
         library = opener.open_library(folder, settings_of(), None, progress)
         if name not in {entry.name for entry in library.catalogue()}:
             raise UserError(f"There is no document {name!r} in the workspace.")
+
+        worker.owner(folder).note("forgot", [name])
 
         def report(done: int, total: int, what: str) -> None:
             progress(f"{what} ({done} of {total})" if total else what)

@@ -43,6 +43,8 @@ def ingest(
     store: StoreAddress = None,
 ) -> None:
     """Parse, chunk, embed and index files or folders; a file of a known name replaces that document."""
+    from backends.cli import worker
+
     folder = use_workspace(workspace, store)
     settings = settings_of(**given)
     roles = check_roles(role or ())
@@ -66,6 +68,8 @@ def ingest(
         ):
             progress.clear()
             results.append(result)
+            if result.status != "rejected":
+                worker.owner(folder).note("added", [result.document], result.status)
             _show_ingested(out, result)
     _finish_ingest(results)
 

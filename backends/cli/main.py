@@ -16,13 +16,16 @@ from typer.core import TyperGroup
 from backends.cli.adapters_verb import adapters_app
 from backends.cli.arguments import StoreAddress, WorkspaceFolder, use_store
 from backends.cli.ask_verb import ask
+from backends.cli.audit_verb import audit
 from backends.cli.compare_verb import compare
 from backends.cli.demo_verb import demo
 from backends.cli.documents_verb import documents_app
 from backends.cli.evaluate_verb import evaluate
 from backends.cli.ingest_verb import ingest
+from backends.cli.ready_verb import ready
 from backends.cli.search_verb import search
 from backends.cli.stress_verb import stress
+from backends.cli.tokens_verb import tokens_app
 from backends.cli.train_verb import train
 from backends.datatypes import UserError
 from backends.system.failures import KINDS, in_words
@@ -59,6 +62,9 @@ app.add_typer(documents_app, name="documents")
 for verb in (evaluate, compare, train, stress):
     app.command()(verb)
 app.add_typer(adapters_app, name="adapters")
+app.add_typer(tokens_app, name="tokens")
+for verb in (audit, ready):
+    app.command()(verb)
 
 
 @app.callback()

@@ -46,10 +46,19 @@ def open_library(
 def open_triptych(
     workspace: Path, settings: Settings, documents: Path | None, role: str | None, progress: ProgressLine
 ) -> Triptych:
-    """The product over the workspace, or over a folder of documents."""
+    """The product over the workspace, or over a folder of documents, as whoever calls may see it.
+
+    Raises UserError where that is nobody, or where a `role` is asked for that is not theirs to look through.
+    """
+    from backends.cli import worker
     from backends.product import Triptych
 
-    return Triptych.open(workspace, settings, documents=documents, role=role, progress=reporter(progress))
+    who = worker.reader(workspace, role)
+    opened = Triptych.open(
+        workspace, settings, documents=documents, role=who.role, progress=reporter(progress)
+    )
+    opened.audit = who.audit
+    return opened
 
 
 def reporter(progress: ProgressLine) -> Callable[[Progress], None]:

@@ -20,9 +20,9 @@ from backends.cli.arguments import (
     check_folder,
     check_place,
     questions_of,
+    read_workspace,
     settings_of,
     takes_settings,
-    use_workspace,
 )
 from backends.cli.terminal import Output, hit_row, interruptible, printing, table
 from backends.datatypes import Filters, Hit, Question
@@ -72,7 +72,7 @@ def search(
     store: StoreAddress = None,
 ) -> None:
     """Find passages, with scores."""
-    folder = use_workspace(workspace, store)
+    folder, worker = read_workspace(workspace, role, store)
     settings = settings_of(**given)
     filters = Filters(
         tuple(only or ()),
@@ -86,12 +86,13 @@ def search(
     check_place(run, "the run file")
     with printing(as_json) as (out, progress), interruptible():
         library = opener.open_library(folder, settings, documents, progress)
-        retriever = library.retriever(settings, role=role)
+        retriever = library.retriever(settings, role=worker.role)
         run_lines: list[str] = []
         for number, each in enumerate(asked, start=1):
             depth = (top_k or RUN_DEPTH) if run else (top_k or settings.top_k)
             hits = find(retriever, each.question, depth, settings, filters, whole_documents=run is not None)
             progress.clear()
+            worker.note("searched", [hit.chunk.document for hit in hits])
             _show_hits(out, each, hits[: top_k or settings.top_k], title=len(asked) > 1)
             run_lines += run_rows(each.id, hits, depth)
             if len(asked) > 1:

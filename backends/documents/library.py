@@ -43,7 +43,7 @@ from backends.retrieval.embedding import Embedder
 from backends.retrieval.retriever import Retriever
 from backends.retrieval.sentence_vectors import Outline, Read, Reading, read, reader_name
 from backends.retrieval.shipped_vectors import shipped_vectors
-from backends.system.viewers import check_roles
+from backends.system.viewers import admits, check_roles
 
 RETRIEVERS_KEPT = 4
 READINGS_KEPT = 128 * 2**20  # bytes of sentence vectors held in memory
@@ -160,11 +160,7 @@ OnProgress = Callable[[Progress], None]
 
 def may_read(document: Document, role: str | None) -> bool:
     """No role reads everything (the owner's view); a role reads what is open or names it."""
-    return _admits(document.roles, role)
-
-
-def _admits(roles: Sequence[str], role: str | None) -> bool:
-    return role is None or not roles or role in roles
+    return admits(document.roles, role)
 
 
 def _absent(name: str, version: int | None) -> UserError:
@@ -222,7 +218,7 @@ class Library:
 
     def catalogue(self, role: str | None = None) -> list[CatalogueEntry]:
         """The current documents this role may read, by name, without reading their texts."""
-        return [each for each in self.workspace.catalogue(self._collection) if _admits(each.roles, role)]
+        return [each for each in self.workspace.catalogue(self._collection) if admits(each.roles, role)]
 
     def get(self, name: str, version: int | None = None, role: str | None = None) -> Document:
         """One document. UserError when there is none of this name that this role may read."""
@@ -232,7 +228,7 @@ class Library:
         """What the catalogue says of one document; who may read which is as for `get`. Reads no text."""
         current = self.workspace.entry(self._collection, name)
         found = current if version is None else self.workspace.entry(self._collection, name, version)
-        if current and found and _admits(current.roles, role) and _admits(found.roles, role):
+        if current and found and admits(current.roles, role) and admits(found.roles, role):
             return found
         raise _absent(name, version)
 
@@ -321,7 +317,7 @@ class Library:
             listing = [
                 row
                 for row in self.workspace.current_hashes(self._collection)
-                if role in kept_from.get(row[0], (role,))
+                if admits(kept_from.get(row[0], ()), role)
             ]
         return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
@@ -709,7 +705,7 @@ class Library:
     ) -> bool:
         """Let what was built follow the documents; False when building anew is the shorter way."""
         readers = self.workspace.current_readers(self._collection)
-        current = {(at, version): name for at, version, name, roles in readers if _admits(roles, role)}
+        current = {(at, version): name for at, version, name, roles in readers if admits(roles, role)}
         if current == known.documents:
             return True
         gone = {name for key, name in known.documents.items() if key not in current}

@@ -15,6 +15,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backends.system.viewers import stays
+
 KEPT_SECONDS = 24 * 3600
 NOTES_KEPT_SECONDS = 30 * 24 * 3600
 RENEWED_SECONDS = 60.0
@@ -55,9 +57,12 @@ def dismiss(folder: Path) -> None:
 
 
 def remove_unused(sessions: Path) -> None:
-    """Remove the copies that nobody holds and nobody has used for a day, and old notes of it."""
+    """Remove the copies that nobody holds and nobody has used for a day, and old notes of it.
+
+    Those of people who signed in stay: they come back for them.
+    """
     for path in sessions.iterdir():
-        if path.name != LEASES and _age(path) > KEPT_SECONDS:
+        if path.name != LEASES and not stays(path.name) and _age(path) > KEPT_SECONDS:
             _remove(path)
     for note in (sessions / LEASES).glob("*"):
         if _age(note) > NOTES_KEPT_SECONDS and (handle := _free(note)) is not None:

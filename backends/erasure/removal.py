@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backends.access.audit import AuditData
 from backends.documents.library import Library
 from backends.documents.storage import Store
 from backends.erasure import forget as erasure
@@ -18,7 +19,7 @@ from backends.system.reporting import Report, no_report
 from backends.system.viewers import folders_of, workspace_and_person
 from backends.training.withdrawal import TrainingData
 
-HOLDERS: Sequence[DataHolder] = (TrainingData(), LogData())
+HOLDERS: Sequence[DataHolder] = (TrainingData(), LogData(), AuditData())
 
 
 def forget(library: Forgettable, name: str, report: Report = no_report) -> Proof:

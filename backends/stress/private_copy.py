@@ -38,7 +38,7 @@ from backends.datatypes import (
     Source,
     UserError,
 )
-from backends.documents.library import Library, Reporter
+from backends.documents.following import CopyLibrary
 from backends.documents.store import Workspace
 from backends.erasure.forget import forget
 from backends.evaluation.probes import questions_for
@@ -50,7 +50,6 @@ from backends.product import Triptych
 from backends.rag import Rag
 from backends.retrieval.embedding import Embedder
 from backends.retrieval.retriever import Retriever
-from backends.retrieval.sentence_vectors import Read, read
 from backends.settings import Settings
 from backends.stress.all_tests import TESTS
 from backends.stress.forgetting import erasure
@@ -69,25 +68,6 @@ SYNTHETIC_SENTENCES = 6
 SPREAD = 0.7  # how far made-up passages lie from the sentence they begin with
 FOUND = 8  # passages looked at when the index is probed
 REEMBEDDED_CHARACTERS_PER_TOKEN = 4
-
-
-class CopyLibrary(Library):
-    """A library that takes documents which are text already; what its original has read is not read again."""
-
-    def __init__(self, workspace: Workspace, original: Library) -> None:
-        super().__init__(workspace, original.embedder)
-        self.ranker = original.ranker
-        self._original = original
-
-    def put(self, document: Document, settings: Settings) -> Document:
-        """Store a new version of a document; it can be found when this returns."""
-        return self._store(document, settings, Reporter(None, 0, 0, document.name), None).document
-
-    def _read(self, document: Document, report: Reporter, cancel: threading.Event | None) -> Read:
-        def known(keys: Sequence[str]) -> dict[str, np.ndarray]:
-            return {**self._original.workspace.vectors(keys), **self.workspace.vectors(keys)}
-
-        return read(document, self.embedder, known)
 
 
 @contextmanager

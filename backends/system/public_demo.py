@@ -1,8 +1,9 @@
-"""A demo that anybody may visit: how much each visitor may ask, add and train, and the notice that says so.
+"""How much each person may ask, add and train: in a demo that anybody may visit, or where people sign in.
 
-Enters: TRIPTYCH_PUBLIC (`triptych demo --public` sets it), who begins what. Leaves: a sentence for what is
-beyond the visitor's share. A share is a person's, whatever role they look through. It is fair play among
-visitors and no protection from one who comes back as another.
+Enters: TRIPTYCH_PUBLIC (`triptych demo --public` sets it) or quotas, who begins what. Leaves: a sentence for
+what is beyond the person's share. A share is a person's, whatever role they look through. Among a public
+demo's visitors it is fair play and no protection from one who comes back as another; who signs in comes back
+as themselves.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backends.system.viewers import person_and_role
 
@@ -41,12 +42,19 @@ SHARES: Mapping[str, Share] = {
     "stress": Share("stress tests a day", 3, DAY),
     "measure": Share("measurements of costs a day", 5, DAY),
 }
+# How a refusal begins: in a public demo, and where people sign in.
+VISITORS, PEOPLE = "This public demo allows each visitor", "Each person here is allowed"
 MOST_DOCUMENTS = 20  # that a visitor may have beside those everybody shares
 
 
 def is_public() -> bool:
     """Whether this server is a demo for anybody."""
     return os.environ.get(VARIABLE, "") not in ("", "0")
+
+
+def quotas(numbers: Mapping[str, int]) -> dict[str, Share]:
+    """The shares with these numbers, by kind of job; what is not named is not limited."""
+    return {kind: replace(share, number=numbers[kind]) for kind, share in SHARES.items() if kind in numbers}
 
 
 def notice() -> str:
@@ -65,9 +73,15 @@ class Shares:
     """What each person has begun lately. Safe to use from several threads."""
 
     def __init__(
-        self, shares: Mapping[str, Share] = SHARES, clock: Callable[[], float] = time.monotonic
+        self,
+        shares: Mapping[str, Share] = SHARES,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        allows: str = VISITORS,
     ) -> None:
+        """`allows` begins the sentence of a refusal."""
         self._shares = shares
+        self._allows = allows
         self._clock = clock
         self._lock = threading.Lock()
         self._begun: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
@@ -90,10 +104,7 @@ class Shares:
                 begun.popleft()
             if len(begun) >= share.number:
                 again = share.seconds - (now - begun[0])
-                return (
-                    f"This public demo allows each visitor {share.number} {share.what}. You can go on "
-                    f"in {_until(again)}."
-                )
+                return f"{self._allows} {share.number} {share.what}. You can go on in {_until(again)}."
             begun.append(now)
         return ""
 

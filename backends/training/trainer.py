@@ -306,6 +306,7 @@ class Trainer:
             replaces=replaces,
         )
         learned, tested = (self.examples(side, kind, options, report) for side in (train, held))
+        self._audit(plan)
         run = self.runs.create(plan, [row for _, row in [*train, *held]], learned, tested)
         try:
             self.check_still_there(plan.documents)
@@ -369,6 +370,7 @@ class Trainer:
             replaces=replaces,
             present=str(present.folder) if present is not None else "",
         )
+        self._audit(plan)
         run = self.runs.create(plan, asked.rows, asked.train, asked.held_out, asked.passages)
         try:
             self.check_still_there(plan.documents)
@@ -376,6 +378,10 @@ class Trainer:
             self.runs.remove(run)
             raise
         return run
+
+    def _audit(self, plan: TrainingPlan) -> None:
+        if self.triptych.audit is not None:
+            self.triptych.audit("trained", [seen.name for seen in plan.documents], detail=plan.name)
 
     def adopt(self, name: str, report: Report = no_report, cancel: threading.Event | None = None) -> Adapter:
         """Let a tuned embedder read every document, then find with it. Raises UserError when cancelled."""

@@ -308,7 +308,7 @@ def page() -> None:
         nothing_to_ask(now, service, documents)
         return
     question_box(asked, examples_of(now, service, documents))
-    if service.role is None and any(scope.is_own(each) for each in documents if each.name in names):
+    if service.may_change and any(scope.is_own(each) for each in documents if each.name in names):
         earlier = rounds_of(reversed(jobs))
         own_documents.steps(now, service, scope.own(documents), earlier, ask_example)
         uploading.news(now)
@@ -328,7 +328,7 @@ def nothing_to_ask(now: session.Session, service: Service, documents: Sequence[C
     """The chosen documents are none: a drop zone for one's own, a sentence for a collection."""
     if scope.chosen(now, documents) != MINE:
         st.info("None of these documents is here any more: choose others above.")
-    elif service.role is not None:
+    elif not service.may_change:
         st.info("Adding documents is for the owner: choose the owner's view first.")
     else:
         own_documents.drop_zone(now, service)

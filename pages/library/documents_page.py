@@ -100,7 +100,7 @@ def with_chosen(chosen: Sequence[str], service: Service) -> None:
         ):
             st.text_input("Name of the collection", key="collection-name", max_chars=40)
             st.form_submit_button("Keep", type="primary", on_click=collect, args=(tuple(chosen),))
-        if service.role is None and st.button(
+        if service.may_change and st.button(
             f"Remove {which}", key="remove-chosen", icon=":material/delete:", type="tertiary"
         ):
             removing.confirm(chosen)
@@ -129,7 +129,7 @@ def opened(document: Document, service: Service, now: session.Session, cut: Sett
             "What the reader left out or guessed:\n" + "".join(f"\n- {markdown(n)}" for n in document.notes),
             icon=":material/info:",
         )
-    views = [READ, PASSAGES, *([EDIT] if service.role is None and editing.possible(document) else [])]
+    views = [READ, PASSAGES, *([EDIT] if service.may_change and editing.possible(document) else [])]
     if cut != now.settings:  # another cut is tried: its borders are what is looked for
         view = PASSAGES
     else:
@@ -149,7 +149,7 @@ def opened(document: Document, service: Service, now: session.Session, cut: Sett
     with st.container(horizontal=True):
         if document.version > 1 or len(service.versions(document.name)) > 1:
             st.page_link(VERSIONS, label="Compare versions", icon=":material/difference:")
-        if service.role is None and st.button(
+        if service.may_change and st.button(
             "Remove this document", icon=":material/delete:", key="remove", type="tertiary"
         ):
             removing.confirm([document.name])
@@ -225,7 +225,7 @@ def page() -> None:
         if service.private
         else "The sample company, shared until you change something"
     )
-    if service.role is None:
+    if service.may_change:
         uploading.drop_zone(now, service)
         uploading.panels(now)
         removing.panels(now, service)

@@ -140,7 +140,7 @@ def page() -> None:
     service = resources.service(now.visitor)
     st.title("Library health", anchor=False)
     opening = st.container()
-    seen = f", as far as they were asked in the view of {now.role}" if now.role else ""
+    seen = f", as far as they were asked in the view of {now.role}" if now.owner and now.role else ""
     rests = f"What your own questions found in the documents{seen}. Nobody else's questions are shown."
     days = controls(service)
     if now.notice:

@@ -6,11 +6,14 @@ The only module with `st.cache_resource`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import streamlit as st
 
+from backends.access.sign_in import SignIn, configured
+from backends.settings import default_workspace
 from backends.system import public_demo
 from backends.system.hardware import bound_threads
 from backends.system.jobs import Job, JobContext, Jobs
@@ -20,6 +23,7 @@ from pages.ui.tour_steps import Tour
 if TYPE_CHECKING:  # a service knows models: the start screen must not wait for them
     from pages.ui.service import Service
 
+log = logging.getLogger(__name__)
 SERVER = "server"  # owner of the jobs that are nobody's
 KEPT_JOBS = 80
 MAX_SERVICES = 64  # visitors whose private documents stay open at once
@@ -31,6 +35,10 @@ class Services(Protocol):
 
     def service(self, visitor: str) -> Service:
         """The service of one visitor."""
+        ...
+
+    def check(self) -> None:
+        """Raises where the documents cannot be read just now."""
         ...
 
 
@@ -55,9 +63,21 @@ def use(opener: Opener) -> None:
 
 
 @st.cache_resource(show_spinner=False)
+def sign_in() -> SignIn | None:
+    """Who may enter, as it was when the server was started; None: everybody, as the owner.
+
+    Read once, so that a file taken away opens nothing. Raises UserError while it does not fit.
+    """
+    return configured(default_workspace().expanduser())
+
+
+@st.cache_resource(show_spinner=False)
 def jobs() -> Jobs:
     """The jobs of every visitor."""
     limits = {"ask": 1, "index": 1, "upload": 1}
+    if (signing := sign_in()) is not None:
+        shares = public_demo.Shares(public_demo.quotas(signing.quotas), allows=public_demo.PEOPLE)
+        return Jobs(limits, keep=KEPT_JOBS, refusal=shares.refusal)
     if public_demo.is_public():
         return Jobs(limits, keep=KEPT_JOBS, refusal=public_demo.Shares().refusal)
     return Jobs(limits, keep=KEPT_JOBS)
@@ -71,6 +91,20 @@ def opening() -> Job:
         return _opener[0](context.progress)
 
     return jobs().start("open", SERVER, run)
+
+
+def readiness() -> Literal["ready", "opening", "failed", "unreadable"]:
+    """How far this server is from serving a visitor; asking begins the opening."""
+    job = opening()
+    if job.state != "done":
+        return "failed" if job.finished else "opening"
+    services: Services = job.result
+    try:
+        services.check()
+    except Exception:
+        log.exception("The documents cannot be read")
+        return "unreadable"
+    return "ready"
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_SERVICES)

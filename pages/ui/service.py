@@ -116,7 +116,12 @@ class Service(Protocol):
 
     @property
     def role(self) -> str | None:
-        """Whose eyes these are; None is the owner, who alone adds and removes documents."""
+        """Whose eyes these are, as `viewers` says it; None sees everything."""
+        ...
+
+    @property
+    def may_change(self) -> bool:
+        """Whether these are a person's own eyes, who adds and removes; a look through a role's does not."""
         ...
 
     def roles(self) -> Sequence[str]:

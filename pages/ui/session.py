@@ -7,6 +7,7 @@ open. It knows no model and no library; answers live in the jobs, so that they o
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,17 +16,20 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from backends.access.sign_in import Person, SignInEnded
 from backends.costs.prices import Price
 from backends.datatypes import BackendName, JsonValue, UserError
 from backends.settings import Settings, default_workspace, make_settings
 from backends.system.viewers import viewer_folder, viewer_id
-from pages.ui import choices
+from pages.ui import choices, resources
 from pages.ui.choices import Choices
 from pages.ui.look import COMPARED, LOOKS, Theme, in_order
 
 T = TypeVar("T")
 
 _KEY = "triptych"
+_PERSON = "signed in"
+_REFUSED = "refused"
 _XSRF_COOKIE = "_streamlit_xsrf"
 
 # Which documents are asked; a collection's scope is this mark and its name.
@@ -55,7 +59,10 @@ class Session:
     """What one visitor has chosen and what is open."""
 
     person: str
-    role: str | None = None  # None: the owner, who sees everything
+    role: str | None = (
+        None  # None: everything; otherwise the roles held, or the one that an owner looks through
+    )
+    owner: bool = True  # whether this person sees everything and may look through any role's eyes
     settings: Settings = field(default_factory=make_settings)
     defaults: Settings = field(default_factory=make_settings)  # those of the workspace when it was begun
     backends: tuple[BackendName, ...] = COMPARED
@@ -88,17 +95,48 @@ class Session:
 
 
 def current() -> Session:
-    """This visitor's session, made on the first call."""
+    """This visitor's session, made on the first call.
+
+    Raises SignInEnded where people sign in and this one's sign-in is over: clicks come here before any page.
+    """
+    person: Person | None = st.session_state.get(_PERSON)
+    if resources.sign_in() is not None and (person is None or time.time() >= person.until):
+        raise SignInEnded("Your sign-in has ended: load the page anew and sign in again.")
     if _KEY not in st.session_state:
-        st.session_state[_KEY] = _begun(visitor_id())
+        st.session_state[_KEY] = _begun(
+            person.id if person else visitor_id(), person.role if person else None
+        )
     session: Session = st.session_state[_KEY]
     return session
 
 
-def _begun(person: str) -> Session:
+def enter(person: Person) -> bool:
+    """Go on as this person, with nothing that another left behind; whether the session is a new one."""
+    before: Person | None = st.session_state.get(_PERSON)
+    new = before is None or (before.id, before.role) != (person.id, person.role)
+    if new:
+        st.session_state.clear()
+    st.session_state[_PERSON] = person
+    return new
+
+
+def told_refusal() -> bool:
+    """Whether it is known already that whoever is here may not enter; known from now on."""
+    told = bool(st.session_state.get(_REFUSED))
+    st.session_state[_REFUSED] = True
+    return told
+
+
+def leave() -> None:
+    """Let go of everything of a person whose sign-in is over, or who may not enter."""
+    for key in [key for key in st.session_state if key != _REFUSED]:
+        del st.session_state[key]
+
+
+def _begun(person: str, role: str | None) -> Session:
     """A new session with what this visitor chose in an earlier one; what is no longer valid is dropped."""
     kept = choices.load(viewer_folder(default_workspace(), person))
-    begun = Session(person, remembered=kept, scope=kept.scope, selected=kept.selected)
+    begun = Session(person, role, role is None, remembered=kept, scope=kept.scope, selected=kept.selected)
     begun.models = kept.models
     begun.collections = dict(kept.collections)
     begun.backends = in_order([name for name in LOOKS if name in kept.backends]) or COMPARED
@@ -196,6 +234,8 @@ def take_scope(key: str) -> None:
 def take_role() -> None:
     """See everything as this role does; what was open in the other view is closed."""
     session = current()
+    if not session.owner:
+        return
     session.role = st.session_state["role"] or None
     session.round_id = session.document = session.indexed = session.notice = session.question_problem = None
     st.session_state.pop("question", None)

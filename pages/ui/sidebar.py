@@ -11,12 +11,13 @@ import streamlit as st
 
 from backends.settings import Settings
 from backends.system.jobs import Job
+from backends.system.viewers import roles_of
 from pages.ui import resources, scope, session
 from pages.ui.look import LOOKS
 from pages.ui.service import Service
 from pages.ui.session import COLLECTION, SELECTED, Session
 from pages.ui.settings_words import differences
-from pages.ui.text import markdown, plural
+from pages.ui.text import listing, markdown, plural
 
 CHUNKINGS = {
     "sentences": "Whole sentences",
@@ -160,6 +161,9 @@ def indexing(now: Session, service: Service) -> Job | None:
 
 def _reader(now: Session, service: Service) -> None:
     """Whose eyes: nothing to choose while every document is open to everyone."""
+    if not now.owner:
+        st.caption(f"Shown are the documents for everyone{_held(now.role or '')}, and your own.")
+        return
     roles = service.roles()
     if not roles and now.role is None:
         return
@@ -180,6 +184,10 @@ def _reader(now: Session, service: Service) -> None:
             f"Seen as {markdown(now.role)}: documents kept from this role do not exist in this view. "
             "Adding and removing documents is for the owner."
         )
+
+
+def _held(role: str) -> str:
+    return f" and for {markdown(listing(sorted(roles_of(role))))}" if roles_of(role) else ""
 
 
 def _backends(now: Session) -> None:

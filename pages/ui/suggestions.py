@@ -20,7 +20,7 @@ MOST = 4
 
 def job(now: session.Session, service: Service, own: list[CatalogueEntry]) -> Job | None:
     """The job for these documents as they are, begun here where there is none; None where there are none."""
-    if not own or service.role is not None:
+    if not own or not service.may_change:
         return None
     about = _which(own)
     found = next((j for j in resources.jobs().owned_by(now.visitor, SUGGEST) if j.about == about), None)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from backends.access.audit import Action, AuditLog, Auditor
+from backends.access.sign_in import SignIn, configured
 from backends.costs.price_book import PriceBook
 from backends.datatypes import (
     Answer,
@@ -27,6 +30,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.documents import session_lease
+from backends.documents.following import follow
 from backends.documents.library import Progress
 from backends.documents.page_pictures import page_picture
 from backends.erasure import forget as erasure
@@ -43,7 +47,7 @@ from backends.stress.private_copy import stress
 from backends.stress.records import Result, Retraining, StressTest
 from backends.system import public_demo
 from backends.system.reporting import Report, no_report
-from backends.system.viewers import person_and_role, session_folder, viewer_folder
+from backends.system.viewers import is_own_view, person_and_role, session_folder, viewer_folder
 from backends.training.adapters import Adapters
 from backends.training.row_building import SourcePassage, build_rows
 from backends.training.trainer import Trainer
@@ -63,6 +67,8 @@ COUNTS_KEPT = 64
 PICTURES_KEPT = 8
 LONGEST_SUGGESTED = 110  # characters of a question
 log = logging.getLogger(__name__)
+READ_ANEW, READ_KEPT = 600.0, 256  # seconds until a document counts as read again; how many are remembered
+FOLLOW_EVERY = 5.0  # seconds
 STAGES = {"reading": "Reading", "embedding": "Indexing"}
 
 
@@ -70,7 +76,8 @@ class TriptychService:
     """One visitor's service, or what a reader of one `role` sees of it.
 
     `open_copy` makes the visitor's private copy, or finds the one made earlier; `made` tells whether there is
-    one: another view of the same visitor may have made it meanwhile.
+    one: another view of the same visitor may have made it meanwhile. With `sign_in` the copy stays and
+    follows the shared documents, quotas are those of `sign_in`, and who read and changed what is audited.
     """
 
     def __init__(
@@ -81,8 +88,16 @@ class TriptychService:
         made: Callable[[], bool] = lambda: False,
         person: str = "",
         role: str | None = None,
+        sign_in: SignIn | None = None,
     ) -> None:
         self.role = role
+        self._sign_in = sign_in
+        self._audit_log = AuditLog(shared.workspace, questions=sign_in.audit.questions) if sign_in else None
+        self._read: OrderedDict[tuple[str, int | None], float] = OrderedDict()  # when it was last audited
+        self._followed, self._looked = (
+            "",
+            0.0,
+        )  # the shared documents that the copy was last brought to, and when
         self._reader = Viewer(person, role)
         self._monitor = Monitor(shared.workspace)
         self._open_copy = open_copy
@@ -127,7 +142,13 @@ class TriptychService:
     def model_name(self) -> str:
         return self._triptych.asked("base").name
 
+    @property
+    def may_change(self) -> bool:
+        return is_own_view(self.role)
+
     def roles(self) -> Sequence[str]:
+        if self.role is not None and self.may_change:
+            return ()  # the names of roles that a person does not hold are none of theirs
         return sorted({role for document in self._triptych.library.catalogue() for role in document.roles})
 
     def catalogue(self) -> Sequence[CatalogueEntry]:
@@ -138,9 +159,11 @@ class TriptychService:
 
     def document(self, name: str, version: int | None = None) -> Document | None:
         try:
-            return self._triptych.library.get(name, version, self.role)
+            found = self._triptych.library.get(name, version, self.role)
         except UserError:
             return None
+        self._audit_reading(name, version)
+        return found
 
     def answering_words(self, question: str, passage: str) -> tuple[int, int] | None:
         return self._triptych.answering_words(question, passage)
@@ -150,6 +173,7 @@ class TriptychService:
             data = self._triptych.library.original(name, version, self.role)
         except UserError:
             return None
+        self._audit_reading(name, version)
         key = (name, version, page, passage)
         if data is not None and key not in self._pictures:
             self._pictures[key] = page_picture(data, page, passage)
@@ -165,9 +189,11 @@ class TriptychService:
 
     def text_between(self, name: str, version: int, start: int, end: int) -> str | None:
         try:
-            return self._triptych.library.text_between(name, version, start, end, self.role)
+            found = self._triptych.library.text_between(name, version, start, end, self.role)
         except UserError:
             return None
+        self._audit_reading(name, version)
+        return found
 
     def versions(self, name: str) -> Sequence[int]:
         return self._triptych.library.versions(name, self.role)
@@ -176,7 +202,9 @@ class TriptychService:
         return self._triptych.library.history(name, self.role)
 
     def chunks(self, name: str, settings: Settings) -> Sequence[Chunk]:
-        return self._triptych.library.chunks(name, settings, self.role)
+        found = self._triptych.library.chunks(name, settings, self.role)
+        self._audit_reading(name, None)
+        return found
 
     def passages(self, settings: Settings) -> Mapping[str, int] | None:
         return self._counts.get(self._key(settings))
@@ -241,6 +269,8 @@ class TriptychService:
             cancel=cancelled,
             passwords=passwords,
         ):
+            if item.status != "rejected":
+                self._audit("added", [item.document], detail=item.status)
             yield FileResult(
                 item.document,
                 item.status,
@@ -255,11 +285,14 @@ class TriptychService:
 
     def forget(self, name: str, report: Report) -> None:
         self._only_the_owner()
-        removal.forget_whole(self._private_copy().library, name, report)
+        library = self._private_copy().library
+        library.entry(name, role=self.role)
+        self._audit("forgot", [name])
+        removal.forget_whole(library, name, report)
         self._pictures.clear()
 
     def removals(self) -> Sequence[Removal]:
-        if self.role is not None or not self.private:
+        if not (self.may_change and self.private):
             return ()
         workspace = self._private_copy().library.workspace
         return [Removal(each.id, account(each), each.proven) for each in erasure.proofs(workspace)]
@@ -270,7 +303,9 @@ class TriptychService:
     def suggest(
         self, names: Sequence[str], most: int, report: Report, cancelled: threading.Event
     ) -> Suggested:
-        documents = [each for name in names if (each := self.document(name)) is not None]
+        library = self._triptych.library
+        known = {entry.name for entry in library.catalogue(self.role)}
+        documents = [library.get(name, role=self.role) for name in names if name in known]
         passages = [SourcePassage(d.name, d.title or d.name, d.text) for d in documents]
         rows = build_rows(passages, ("table", "gap"))
         tables = build_rows(passages, ("table",), most=most // 2)
@@ -286,6 +321,10 @@ class TriptychService:
         return Suggested(tuple(dict.fromkeys(short))[:most], len(rows.rows))
 
     def trainer(self) -> Trainer:
+        if self.role is not None and self.may_change:
+            raise UserError(
+                "Training is for the owners of this Triptych: what an adapter learns has no readers."
+            )
         if self.role is not None:
             raise UserError("Only the owner trains adapters: choose the owner's view first.")
         self._triptych.model()  # a model behind an address has no weights to train: says so
@@ -325,33 +364,64 @@ class TriptychService:
         )
 
     def _check_room(self, more: int) -> None:
-        """UserError where a public demo allows no more documents of one's own."""
-        if not public_demo.is_public():
+        """UserError where this person may have no more documents of their own."""
+        most = self._sign_in.quotas.get("documents") if self._sign_in is not None else None
+        if most is None and not public_demo.is_public():
             return
         shared = {document.name for document in self._shared.library.documents()}
         own = sum(document.name not in shared for document in self._triptych.library.documents())
-        if own + more > public_demo.MOST_DOCUMENTS:
-            raise UserError(
-                f"This public demo allows each visitor {public_demo.MOST_DOCUMENTS} documents of their own; "
-                f"you have {own}. Remove some first."
-            )
+        allowed, whose = (public_demo.MOST_DOCUMENTS, public_demo.VISITORS)
+        if most is not None:
+            allowed, whose = most, public_demo.PEOPLE
+        if own + more > allowed:
+            raise UserError(f"{whose} {allowed} documents of their own; you have {own}. Remove some first.")
 
     def _only_the_owner(self) -> None:
-        if self.role is not None:
+        if not self.may_change:
             raise UserError("Only the owner adds and removes documents: choose the owner's view first.")
 
     def _private_copy(self) -> Triptych:
         with self._lock:
             if self._own is None:
-                self._own = self._seen(self._open_copy())
+                self._own = self._seen(self._open_copy(), copy=True)
+            if self._sign_in is not None and self.may_change:
+                self._follow(self._own)
             if (lease := self._own.library.lease) is not None:
                 lease.renew()
             return self._own
 
-    def _seen(self, triptych: Triptych) -> Triptych:
+    def _follow(self, own: Triptych) -> None:
+        """Bring the copy to where the shared documents are, if they or this person's rights have changed."""
+        if self._looked and time.monotonic() - self._looked < FOLLOW_EVERY:
+            return
+        self._looked, shared = time.monotonic(), self._shared.library
+        if (now := shared.fingerprint_for(self.role)) != self._followed:
+            follow(own.library.workspace, shared, self.role, own.settings)
+            self._followed = now
+
+    def _seen(self, triptych: Triptych, *, copy: bool = False) -> Triptych:
         seen = triptych.seen_by(self.role)
         seen.log = self._log
+        if self._audit_log is not None:
+            person, view = self._reader.person, "" if self.may_change else str(self.role)
+            seen.audit = Auditor(self._audit_log, person, person if copy else "", view)
         return seen
+
+    def _audit(self, action: Action, documents: Sequence[str], *, detail: str = "") -> None:
+        if (audit := self._triptych.audit) is not None:
+            audit(action, documents, detail=detail)
+
+    def _audit_reading(self, name: str, version: int | None) -> None:
+        """Once for as long as somebody looks at a document: pages are drawn anew at every click."""
+        if self._audit_log is None:
+            return
+        key, now = (name, version), time.monotonic()
+        if now - self._read.get(key, -READ_ANEW) >= READ_ANEW:
+            self._audit("read", [name], detail=f"version {version}" if version is not None else "")
+            self._read[key] = now
+            self._read.move_to_end(key)
+            while len(self._read) > READ_KEPT:
+                self._read.popitem(last=False)
 
     def _log(self, answer: Answer, evidence: Evidence | None) -> None:
         try:
@@ -386,9 +456,13 @@ class TriptychService:
 class TriptychServices:
     """The workspace's own documents and the models everybody shares."""
 
-    def __init__(self, workspace: Path, shared: Triptych) -> None:
+    def __init__(self, workspace: Path, shared: Triptych, sign_in: SignIn | None = None) -> None:
         self._workspace = workspace
         self._shared = shared
+        self._sign_in = sign_in
+
+    def check(self) -> None:
+        self._shared.library.current_hashes()
 
     def service(self, visitor: str) -> TriptychService:
         settings = self._shared.settings
@@ -396,7 +470,9 @@ class TriptychServices:
         open_copy = partial(Triptych.open, self._workspace, settings, session=person)
         # A copy made before the server was started again is still the visitor's.
         made = (session_folder(self._workspace, person) / "triptych.db").exists
-        service = TriptychService(self._shared, open_copy, made=made, person=person, role=role)
+        service = TriptychService(
+            self._shared, open_copy, made=made, person=person, role=role, sign_in=self._sign_in
+        )
         service.prepare(settings, no_report)
         return service
 
@@ -409,7 +485,7 @@ def open_services(report: Report) -> TriptychServices:
     shared.library.retriever(settings, progress=reporting(report))
     report(0, 0, "Loading the language model")
     shared.asked("base")
-    return TriptychServices(workspace, shared)
+    return TriptychServices(workspace, shared, configured(workspace))
 
 
 def _readiness(status: Status) -> BackendReadiness:

@@ -175,17 +175,7 @@ def drop_zone(now: session.Session, service: Service, title: str = "Add document
             label_visibility="collapsed",
         )
     tree = choice == "A whole folder"
-    readers = st.multiselect(
-        "Who may read what you add",
-        list(service.roles()),
-        key="drop-roles",
-        accept_new_options=True,
-        max_selections=MOST_ROLES,
-        placeholder="Everyone; or choose or type roles, such as finance",
-        help="For anybody else these documents do not exist: they are taken out before anything is searched "
-        "or counted. A new version of a document keeps its readers unless you name others here. Choose the "
-        "readers first, then drop the files.",
-    )
+    readers = _readers(service) if now.owner else []
     files = st.file_uploader(
         f"Add documents: {SUPPORTED}",
         accept_multiple_files="directory" if tree else True,
@@ -206,6 +196,20 @@ def drop_zone(now: session.Session, service: Service, title: str = "Add document
         now.uploads += 1
         start(save(files, tree=tree, roles=roles), now)
         st.rerun()
+
+
+def _readers(service: Service) -> list[str]:
+    return st.multiselect(
+        "Who may read what you add",
+        list(service.roles()),
+        key="drop-roles",
+        accept_new_options=True,
+        max_selections=MOST_ROLES,
+        placeholder="Everyone; or choose or type roles, such as finance",
+        help="For anybody else these documents do not exist: they are taken out before anything is searched "
+        "or counted. A new version of a document keeps its readers unless you name others here. Choose the "
+        "readers first, then drop the files.",
+    )
 
 
 def panels(now: session.Session) -> None:

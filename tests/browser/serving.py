@@ -71,7 +71,11 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: list[str], environment: Mapping[str, str], log: Path, address: str
+    command: list[str],
+    environment: Mapping[str, str],
+    log: Path,
+    address: str,
+    path: str = "/_stcore/health",
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The server of this command from when it answers at `address` to the end of the block."""
     with log.open("wb") as out:
@@ -79,7 +83,7 @@ def running(
             command, cwd=ROOT, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT
         )
         try:
-            _wait_for(address, process, log)
+            _wait_for(f"{address}{path}", process, log)
             yield address, process
         finally:
             process.terminate()
@@ -95,7 +99,7 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
         if process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
+            with urllib.request.urlopen(address, timeout=5):
                 return
         except (urllib.error.URLError, TimeoutError):
             time.sleep(0.05)

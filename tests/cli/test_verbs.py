@@ -124,14 +124,14 @@ class FakeLibrary:
             else:
                 yield Row(path.name, "rejected", error=f"{path.name} is empty.")
 
-    def documents(self) -> list[Document]:
+    def documents(self, role: str | None = None) -> list[Document]:
         about = {"roles": ("staff",), "notes": ("page 2 is an image",)}
         return [Document("returns.md", 2, "Returns", "markdown", TEXT, "0" * 64, **about)]
 
-    def catalogue(self) -> list[CatalogueEntry]:
+    def catalogue(self, role: str | None = None) -> list[CatalogueEntry]:
         return [document.entry for document in self.documents()]
 
-    def history(self, name: str) -> list[dict[str, Any]]:
+    def history(self, name: str, role: str | None = None) -> list[dict[str, Any]]:
         return [{"version": 1}, {"version": 2}] if name == "returns.md" else []
 
     def forget(self, name: str) -> Forgotten:

@@ -48,7 +48,7 @@ from backends.feedback.retrieval_log import Health, Monitor, Viewer
 from backends.feedback.votes import Votes
 from backends.settings import Settings, default_workspace
 from backends.system.reporting import Report
-from backends.system.viewers import person_and_role, viewer_folder
+from backends.system.viewers import is_own_view, person_and_role, viewer_folder
 from pages.ui.service import (
     BackendReadiness,
     FileResult,
@@ -140,6 +140,10 @@ class ScriptedService:
     removed: list[Removal] = field(default_factory=list)
     unproven: frozenset[str] = frozenset()  # documents of which a trace is found
     stuck: frozenset[str] = frozenset()  # documents that cannot be removed
+
+    @property
+    def may_change(self) -> bool:
+        return is_own_view(self.role)
 
     def roles(self) -> Sequence[str]:
         return sorted({role for found in self.library.values() for role in found.roles})
@@ -425,6 +429,9 @@ class ScriptedServices:
     broken: BackendName | None = None
     gate: threading.Event | None = None
     by_visitor: dict[str, ScriptedService] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """There is nothing that could not be read."""
 
     def service(self, visitor: str) -> ScriptedService:
         person, role = person_and_role(visitor)

@@ -1,0 +1,1 @@
+"""Who may do what: people who signed in, tokens of the command line, and the audit log."""
