@@ -40,7 +40,7 @@ def list_documents(
 ) -> None:
     """Every document of the workspace, newest version."""
 
-    folder, worker = read_workspace(workspace, store=store)
+    folder, who = read_workspace(workspace, store=store)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         rows: list[dict[str, JsonValue]] = [
             {
@@ -57,7 +57,7 @@ def list_documents(
                 "source": document.source,
                 "notes": document.notes,
             }
-            for document in opener.open_library(folder, settings_of(), None, progress).documents(worker.role)
+            for document in opener.open_library(folder, settings_of(), None, progress).documents(who.role)
         ]
         progress.clear()
         if out.as_json:
@@ -82,11 +82,11 @@ def history(
 ) -> None:
     """What happened to a document: every version that came, changed or was forgotten."""
 
-    folder, worker = read_workspace(workspace, store=store)
+    folder, who = read_workspace(workspace, store=store)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         library = opener.open_library(folder, settings_of(), None, progress)
-        names = [name] if name else [entry.name for entry in library.catalogue(worker.role)]
-        entries = [(each, entry) for each in names for entry in library.history(each, worker.role)]
+        names = [name] if name else [entry.name for entry in library.catalogue(who.role)]
+        entries = [(each, entry) for each in names for entry in library.history(each, who.role)]
         progress.clear()
         if name and not entries:
             raise UserError(f"There is no document {name!r} in the workspace.")
@@ -104,7 +104,7 @@ def forget(
 ) -> None:
     """Remove a document, and files that came within it, for good; says what was purged, which adapters
     learned from it, and the proof."""
-    from backends.cli import worker
+    from backends.cli import caller
     from backends.erasure import removal
     from backends.erasure.forget import dismiss
 
@@ -114,7 +114,7 @@ def forget(
         if name not in {entry.name for entry in library.catalogue()}:
             raise UserError(f"There is no document {name!r} in the workspace.")
 
-        worker.owner(folder).note("forgot", [name])
+        caller.owner(folder).note("forgot", [name])
 
         def report(done: int, total: int, what: str) -> None:
             progress(f"{what} ({done} of {total})" if total else what)

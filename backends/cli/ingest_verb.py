@@ -43,7 +43,7 @@ def ingest(
     store: StoreAddress = None,
 ) -> None:
     """Parse, chunk, embed and index files or folders; a file of a known name replaces that document."""
-    from backends.cli import worker
+    from backends.cli import caller
 
     folder = use_workspace(workspace, store)
     settings = settings_of(**given)
@@ -69,7 +69,7 @@ def ingest(
             progress.clear()
             results.append(result)
             if result.status != "rejected":
-                worker.owner(folder).note("added", [result.document], result.status)
+                caller.owner(folder).note("added", [result.document], result.status)
             _show_ingested(out, result)
     _finish_ingest(results)
 

@@ -72,7 +72,7 @@ def search(
     store: StoreAddress = None,
 ) -> None:
     """Find passages, with scores."""
-    folder, worker = read_workspace(workspace, role, store)
+    folder, who = read_workspace(workspace, role, store)
     settings = settings_of(**given)
     filters = Filters(
         tuple(only or ()),
@@ -86,13 +86,13 @@ def search(
     check_place(run, "the run file")
     with printing(as_json) as (out, progress), interruptible():
         library = opener.open_library(folder, settings, documents, progress)
-        retriever = library.retriever(settings, role=worker.role)
+        retriever = library.retriever(settings, role=who.role)
         run_lines: list[str] = []
         for number, each in enumerate(asked, start=1):
             depth = (top_k or RUN_DEPTH) if run else (top_k or settings.top_k)
             hits = find(retriever, each.question, depth, settings, filters, whole_documents=run is not None)
             progress.clear()
-            worker.note("searched", [hit.chunk.document for hit in hits])
+            who.note("searched", [hit.chunk.document for hit in hits])
             _show_hits(out, each, hits[: top_k or settings.top_k], title=len(asked) > 1)
             run_lines += run_rows(each.id, hits, depth)
             if len(asked) > 1:
