@@ -92,7 +92,7 @@ def licence_of(package: Distribution) -> str:
         return TOLD[name]
     if "License-Expression" in about:
         return about["License-Expression"]
-    older = about["License"] if "License" in about else ""
+    older = next(iter(about.get_all("License") or ()), "")
     if re.fullmatch(r"[\w.-]+(?: (?:AND|OR|WITH) [\w.-]+)*", older) and set(terms(older)) <= FREE:
         return older
     classes = [line for line in about.get_all("Classifier") or () if line.startswith("License ::")]
