@@ -15,6 +15,7 @@ from backends.datatypes import (
     BACKEND_NAMES,
     Answer,
     BackendName,
+    CatalogueEntry,
     Event,
     Evidence,
     Finished,
@@ -73,7 +74,7 @@ def triptych(home: Path) -> Triptych:
 
 @pytest.fixture(params=BACKEND_NAMES)
 def name(request: FixtureRequest) -> BackendName:
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 def run(
@@ -235,8 +236,14 @@ def test_an_adapter_is_stale_once_its_documents_change(
         "The adapter fine_tuned learned documents that have changed or are gone here: "
         "returns.md (learned version 1, now another)."
     )
-    read, real = [], later.library.catalogue
-    monkeypatch.setattr(later.library, "catalogue", lambda role: read.append(role) or real(role))
+    read: list[str | None] = []
+    real = later.library.catalogue
+
+    def catalogue(role: str | None) -> list[CatalogueEntry]:
+        read.append(role)
+        return real(role)
+
+    monkeypatch.setattr(later.library, "catalogue", catalogue)
     assert later.statuses() == {name: later.status(name) for name in BACKEND_NAMES}
     del read[:]
     assert later.statuses()["fine_tuned"] == status

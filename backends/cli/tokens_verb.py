@@ -8,6 +8,7 @@ import typer
 
 from backends.cli.arguments import Json, WorkspaceFolder, use_workspace
 from backends.cli.terminal import printing, say, table
+from backends.datatypes import JsonObject
 
 tokens_app = typer.Typer(help="Tokens for the command line, each for certain roles: list, make, revoke.")
 
@@ -29,7 +30,7 @@ def list_tokens(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceF
 
     known = Tokens(use_workspace(workspace)).all()
     with printing(as_json or bool(ctx.obj)) as (out, _):
-        rows = [
+        rows: list[JsonObject] = [
             {
                 "token": each.name,
                 "owner": each.role is None,
@@ -48,7 +49,7 @@ def list_tokens(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceF
                 r["token"],
                 "everything" if r["owner"] else ", ".join(r["roles"]) or "what is open",
                 r["until"][:10],
-            )  # type: ignore[arg-type, index]
+            )
             for r in rows
         ]
         out.text(table(("token", "reads", "until"), cells), f"{len(rows)} tokens")

@@ -15,7 +15,7 @@ import numpy as np
 
 from backends.datatypes import CatalogueEntry, Document
 from backends.documents.library import ChunkSettings, Library, Reporter
-from backends.documents.store import Workspace
+from backends.documents.storage import Store
 from backends.retrieval.sentence_vectors import Read, read
 
 FOLLOWED = "followed"  # key of `meta`: name -> content of the shared documents that the copy has
@@ -24,7 +24,7 @@ FOLLOWED = "followed"  # key of `meta`: name -> content of the shared documents 
 class CopyLibrary(Library):
     """A library that takes documents which are text already; what its original has read is not read again."""
 
-    def __init__(self, workspace: Workspace, original: Library) -> None:
+    def __init__(self, workspace: Store, original: Library) -> None:
         super().__init__(workspace, original.embedder)
         self.ranker = original.ranker
         self._original = original
@@ -40,7 +40,7 @@ class CopyLibrary(Library):
         return read(document, self.embedder, known)
 
 
-def follow(copy: Workspace, shared: Library, role: str | None, settings: ChunkSettings) -> None:
+def follow(copy: Store, shared: Library, role: str | None, settings: ChunkSettings) -> None:
     """Bring the copy to where the shared documents are; may be repeated after a crash."""
     taking = CopyLibrary(copy, shared)
     here = {entry.name: entry for entry in taking.catalogue()}

@@ -139,7 +139,8 @@ class Reading:
         bounds = np.searchsorted(starts, np.asarray(spans)).tolist()
         sums = np.stack([self._sum(first, last) for first, last in bounds])
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        for row in np.flatnonzero(lengths[:, 0] < 1e-6):  # no token begins here: the part around it speaks
+        # Where no token begins, the part around it speaks.
+        for row in np.flatnonzero(lengths[:, 0] < 1e-6).tolist():
             part = max(0, int(np.searchsorted(self.outline.parts[:, 0], spans[row][0], "right")) - 1)
             sums[row] = self.means[part]
             lengths[row] = max(np.linalg.norm(sums[row]), 1e-12)

@@ -90,9 +90,9 @@ def licence_of(package: Distribution) -> str:
     name = canonicalize_name(about["Name"])
     if name in TOLD:
         return TOLD[name]
-    if expression := about.get("License-Expression"):
-        return str(expression)
-    older = str(about.get("License") or "")
+    if "License-Expression" in about:
+        return about["License-Expression"]
+    older = next(iter(about.get_all("License") or ()), "")
     if re.fullmatch(r"[\w.-]+(?: (?:AND|OR|WITH) [\w.-]+)*", older) and set(terms(older)) <= FREE:
         return older
     classes = [line for line in about.get_all("Classifier") or () if line.startswith("License ::")]

@@ -98,9 +98,8 @@ def readiness() -> Literal["ready", "opening", "failed", "unreadable"]:
     job = opening()
     if job.state != "done":
         return "failed" if job.finished else "opening"
-    services: Services = job.result
     try:
-        services.check()
+        _opened().check()
     except Exception:
         log.exception("The documents cannot be read")
         return "unreadable"
@@ -110,10 +109,14 @@ def readiness() -> Literal["ready", "opening", "failed", "unreadable"]:
 @st.cache_resource(show_spinner=False, max_entries=MAX_SERVICES)
 def service(visitor: str) -> Service:
     """This visitor's service."""
+    return _opened().service(visitor)
+
+
+def _opened() -> Services:
     services = opening().result
     if not isinstance(services, Services):
         raise RuntimeError("asked for a visitor's service before the product was opened")
-    return services.service(visitor)
+    return services
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_SERVICES)

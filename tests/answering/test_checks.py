@@ -44,12 +44,12 @@ class Library:
     def search(self, question: str, *, top_k: int, mode: str) -> list[Hit]:
         return [hit(text, rank) for rank, text in enumerate(self.texts, start=1)]
 
-    def best_sentences(self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True):  # type: ignore[no-untyped-def]
+    def best_sentences(self, question: str, hits: Sequence[Hit], *, cross_encoder: bool = True):
         return self.judged(
             question, [(h, Sentence(h.chunk.start, h.chunk.end, h.chunk.text)) for h in hits]
         ), None
 
-    def judged(self, question, found):  # type: ignore[no-untyped-def]
+    def judged(self, question, found):
         topics = {"crane": ("crane", "slipway"), "chair": ("chair",), "dog": ("Dogs",)}
         words = next((w for topic, w in topics.items() if topic in question.lower()), ())
         fits = [any(word in s.text for word in words) for _, s in found]
@@ -62,7 +62,7 @@ class Library:
 
 def support(question: str, answer: str) -> tuple[str | None, str]:
     draft = WrittenAnswer(question, answer)
-    said, passage = supported(draft, findings(draft, Library(), "hybrid"), RULE)  # type: ignore[arg-type]
+    said, passage = supported(draft, findings(draft, Library(), "hybrid"), RULE)
     return said, passage[1].text if isinstance(passage, tuple) else ""
 
 
@@ -88,7 +88,7 @@ def test_what_the_documents_say_of_an_answer(question: str, answer: str, said: s
 
 
 def checked(question: str, answer: str) -> Checks:
-    return check(WrittenAnswer(question, answer), Library(), "hybrid", lambda name, version, at: 7, None)  # type: ignore[arg-type]
+    return check(WrittenAnswer(question, answer), Library(), "hybrid", lambda name, version, at: 7, None)
 
 
 def test_a_contradicted_answer_is_warned_of_with_the_words_that_say_otherwise() -> None:
@@ -126,7 +126,7 @@ def test_nothing_written_has_no_labels() -> None:
 
 def test_the_shipped_rule_weighs_features_that_exist() -> None:
     draft = WrittenAnswer(CRANE, "14 tonnes.")
-    known = features(draft, findings(draft, Library(), "hybrid"))  # type: ignore[arg-type]
+    known = features(draft, findings(draft, Library(), "hybrid"))
     rule = shipped_rule()
     assert set(rule.weights) <= set(known)
     assert 0 < rule.answers_from < 1 and {"answers", "support"} == set(rule.reliability)

@@ -64,7 +64,7 @@ def test_answers_stream_and_a_click_neither_loses_nor_restarts_them(visit: Visit
     page.get_by_text("Choose the best sentences").click()  # a widget, mid-answer
     answered(page)
     for backend in ("rag", "fine_tuned", "hybrid"):
-        words = ANSWERS[backend].split()  # type: ignore[index]
+        words = ANSWERS[backend].split()
         assert all(word in card(page, backend) for word in words[:2])
     page.get_by_role("tab", name="This session").click()
     see(page, "2 questions so far")

@@ -72,18 +72,18 @@ class Points:
         open_ = io.open
         for name in ("utime", "mkdir", "truncate", "ftruncate"):
             self._before(name)
-        os.rmdir = self._rmdir  # type: ignore[assignment]
+        os.rmdir = self._rmdir
         os.fsync = self._fsync  # type: ignore[assignment]
-        os.rename = self._moving("rename")  # type: ignore[assignment]
-        os.replace = self._moving("replace")  # type: ignore[assignment]
-        os.unlink = os.remove = self._unlink  # type: ignore[assignment]
+        os.rename = self._moving("rename")
+        os.replace = self._moving("replace")
+        os.unlink = os.remove = self._unlink
 
         def opening(file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
             opened = open_(file, mode, *args, **options)
             written = set(mode) & set("wax+") and isinstance(file, str | os.PathLike)
             return _Written(opened, self) if written and self._inside(file) else opened
 
-        io.open = builtins.open = opening  # type: ignore[assignment]
+        io.open = builtins.open = opening
         self._before_statements()
 
     def _before(self, name: str) -> None:

@@ -13,9 +13,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from backends.documents import library
 from backends.erasure import forget
-from backends.system import csv_file, failures, files
+from backends.system import csv_file, failures, files, viewers
 from backends.system.jobs import Jobs
 from backends.training import adapters
 from pages.ui import text
@@ -80,7 +79,7 @@ PLANTED = {
     "a damaged adapter hides the others": Planted(
         faults.PART, "damaged adapter", adapters._card, _card_or_fail
     ),
-    "roles are not looked at": Planted(privacy.PART, privacy.OPERATIONS, library._admits, _anybody),
+    "roles are not looked at": Planted(privacy.PART, privacy.OPERATIONS, viewers.admits, _anybody),
     "votes outlive what they quote": Planted(
         privacy.PART, privacy.OPERATIONS, forget._in_database, _kept_votes
     ),

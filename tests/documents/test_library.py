@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backends.datatypes import CatalogueEntry, Document, UserError
 from backends.documents import store
-from backends.documents.library import DocumentDetails, Library
+from backends.documents.library import DocumentDetails, Library, Progress
 from backends.documents.opening import open_folder, open_library, open_session
 from backends.documents.storage import SCHEMES_KEPT
 from backends.documents.store import Workspace
@@ -200,7 +200,7 @@ def test_another_embedder_reads_beside_the_present_one_and_then_takes_over(libra
     ingest(library, files(a="One sentence here.", b="Another stands there."))
     before = library.retriever(SETTINGS)
     tuned = Tuned()
-    steps = []
+    steps: list[Progress] = []
     library.read_with(tuned, SETTINGS, progress=steps.append)
     assert len(tuned.embedded) == 2 and [step.total for step in steps][-1] == 2
     assert library.retriever(SETTINGS) is before  # nothing has changed for who asks
@@ -387,7 +387,7 @@ def test_cancelling_stops_before_the_next_file_and_keeps_what_is_done(library, f
 
 
 def test_progress_counts_files_to_the_end(library, files):
-    steps = []
+    steps: list[Progress] = []
     ingest(library, files(a="First.", b="Second."), progress=steps.append)
     reading = [(step.done, step.total, step.item) for step in steps if step.stage == "reading"]
     assert reading == [(0, 2, "a.md"), (1, 2, "b.md"), (2, 2, "")]

@@ -44,7 +44,7 @@ def test_the_passage_is_marked_where_it_stands_and_nowhere_else() -> None:
     assert marked_rows(draw(two_pages(), 1, wanted)) == set()
 
 
-def test_in_a_process_of_its_own_and_none_for_what_is_no_pdf(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_in_a_process_of_its_own_and_none_for_what_is_no_pdf(monkeypatch) -> None:
     picture = page_picture(two_pages(), 1, "of interest")
     assert picture is not None and picture.startswith(b"\x89PNG")
     monkeypatch.setattr(page_pictures, "SECONDS", 0.001)

@@ -72,7 +72,7 @@ def test_plain_words_come_first(before: Board) -> None:
     )
     points = round(100 * hybrid_rag.difference)
     assert hybrid_rag.sentence.startswith(f"Hybrid answers {points} more of 100 questions right than RAG; ")
-    assert hybrid_rag.only_first is not None
+    assert hybrid_rag.only_first is not None and hybrid_rag.only_second is not None
     assert (hybrid_rag.only_first - hybrid_rag.only_second) / 80 == pytest.approx(hybrid_rag.difference)
     low, high = hybrid_rag.interval
     assert low < hybrid_rag.difference < high

@@ -55,7 +55,7 @@ def test_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
     draw = np.random.default_rng(7)
     hits = 0
     for _ in range(200):
-        low, high = bootstrap_interval(draw.normal(0.5, 0.2, 60))
+        low, high = bootstrap_interval(draw.normal(0.5, 0.2, 60).tolist())
         hits += low <= 0.5 <= high
     assert 180 <= hits <= 199
 

@@ -148,7 +148,7 @@ def test_whatever_is_said_ends_in_time_and_is_valid(
     most = shortest(vocabulary, schema) + spare
     constraint = SchemaConstraint(vocabulary, schema, most)
     answer = walk(constraint, vocabulary.ends, most, random.Random(spare))
-    jsonschema.validate(json.loads(tokenizer.decode(answer)), schema)
+    jsonschema.validate(json.loads(str(tokenizer.decode(answer))), schema)
     assert constraint.pressed or spare > 3
 
 

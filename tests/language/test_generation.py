@@ -40,7 +40,7 @@ def say(model: LanguageModel, question: str, **options: object) -> tuple[str, Fi
     events = list(model.generate(build_messages(question), **options))  # type: ignore[arg-type]
     assert all(isinstance(event, Token) for event in events[:-1])
     assert isinstance(events[-1], Finished)
-    return "".join(event.text for event in events[:-1]), events[-1]
+    return "".join(event.text for event in events if isinstance(event, Token)), events[-1]
 
 
 def test_greedy_equals_decoding_without_a_cache(model: LanguageModel) -> None:

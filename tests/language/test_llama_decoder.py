@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import LlamaForCausalLM
 
 from backends.language.llama_decoder import PROMPT_STEP, LlamaDecoder, Projection
 from backends.language.loading import load_pretrained
@@ -16,12 +17,14 @@ PROMPT = list(range(7, 7 + PROMPT_STEP + 5))
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> torch.nn.Module:
+def network(tmp_path_factory: pytest.TempPathFactory) -> LlamaForCausalLM:
     folder = tiny_language_model(tmp_path_factory.mktemp("base"), hidden=64, layers=3)
-    return load_pretrained(str(folder), torch.float32)[0].eval()
+    loaded = load_pretrained(str(folder), torch.float32)[0].eval()
+    assert isinstance(loaded, LlamaForCausalLM)
+    return loaded
 
 
-def test_a_prompt_gives_the_logits_of_the_networks_own_pass(network: torch.nn.Module) -> None:
+def test_a_prompt_gives_the_logits_of_the_networks_own_pass(network: LlamaForCausalLM) -> None:
     expected = reading(network)(PROMPT)
     got = Network(network).start(64)(PROMPT)
     # The output layer is int8: its rounding is all that differs.
@@ -31,7 +34,7 @@ def test_a_prompt_gives_the_logits_of_the_networks_own_pass(network: torch.nn.Mo
 
 @pytest.mark.parametrize("first", [1, PROMPT_STEP - 1, PROMPT_STEP, PROMPT_STEP + 3])
 def test_tokens_read_one_by_one_or_in_parts_are_the_tokens_read_at_once(
-    network: torch.nn.Module, first: int
+    network: LlamaForCausalLM, first: int
 ) -> None:
     whole = Network(network).start(64)(PROMPT)
     read = Network(network).start(64)
@@ -51,7 +54,7 @@ def test_int8_rows_lie_within_half_a_step_of_the_weights() -> None:
     assert (error <= made.scales[:, None] / 2 + 1e-6).all()
 
 
-def test_joined_matrices_are_the_networks_own_memory(network: torch.nn.Module) -> None:
+def test_joined_matrices_are_the_networks_own_memory(network: LlamaForCausalLM) -> None:
     decoder = LlamaDecoder(network)
     attention = network.model.layers[0].self_attn
     joined = decoder._layers[0].query_key_value.weight
@@ -61,7 +64,7 @@ def test_joined_matrices_are_the_networks_own_memory(network: torch.nn.Module) -
     )
 
 
-def test_memories_do_not_mix(network: torch.nn.Module) -> None:
+def test_memories_do_not_mix(network: LlamaForCausalLM) -> None:
     shared = Network(network)
     one, two, alone = shared.start(64), shared.start(64), shared.start(64)
     one(PROMPT)

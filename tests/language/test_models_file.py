@@ -30,7 +30,7 @@ lora = [{id = 1}]
 def test_a_backend_takes_the_common_fields_and_its_own(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(FILE)
     assert names(tmp_path) == ["company"]
-    base, rag, hybrid = (served(tmp_path, "company", name) for name in ("base", "rag", "hybrid"))  # type: ignore[arg-type]
+    base, rag, hybrid = (served(tmp_path, "company", name) for name in ("base", "rag", "hybrid"))
     assert base is not None and rag is not None and hybrid is not None
     assert (base.name, base.model, base.address) == ("company", "qwen3-8b", "http://localhost:8000/v1")
     assert (rag.name, rag.model, rag.context, rag.key) == ("company.rag", "qwen3-32b", 32768, "COMPANY_KEY")

@@ -361,7 +361,7 @@ class ScriptedService:
             status = "indexed" if known is None else "replaced"
             yield FileResult(path.name, status, 0, chunks, 0.01, notes=parsed.notes)
 
-    def stress(self, test, backends, settings, *, number, seed, retraining, report, cancelled):  # type: ignore[no-untyped-def]
+    def stress(self, test, backends, settings, *, number, seed, retraining, report, cancelled):
         return scripted_stress(test, backends, number, seed, report, cancelled, retraining)
 
     def suggest(

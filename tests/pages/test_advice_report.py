@@ -24,7 +24,7 @@ QUESTIONS = tuple(Question(f"q{n}", f"Question {n}?", ("yes",), ("a.md",)) for n
 
 def record(run: str = "run-7", *, backends: tuple[str, ...] = APPROACHES, **options: bool) -> RunRecord:
     arms = tuple(Arm(name, name, {}) for name in backends)
-    return RunRecord(run, "", "", "test", QUESTIONS, arms, Setting(), **{"complete": True, **options})  # type: ignore[arg-type]
+    return RunRecord(run, "", "", "test", QUESTIONS, arms, Setting(), **{"complete": True, **options})
 
 
 def board() -> Board:

@@ -36,7 +36,7 @@ def test_choices_come_back_and_a_file_that_is_broken_is_none(tmp_path: Path) -> 
         (OWN, [ALL], ALL),
     ],
 )
-def test_own_documents_come_first(documents, there, chosen) -> None:  # type: ignore[no-untyped-def]
+def test_own_documents_come_first(documents, there, chosen) -> None:
     now = Session("ada")
     assert scope.choices(now, documents) == there
     assert scope.chosen(now, documents) == chosen
@@ -46,7 +46,7 @@ def test_settings_keep_answers_to_the_scope_and_nothing_is_not_everything() -> N
     now = Session("ada", selected=("b.md", "gone.md"), collections={"C": ("mine.txt",)})
     everything = SAMPLED + OWN
 
-    def only(chosen: str, documents=everything) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
+    def only(chosen: str, documents=everything) -> tuple[str, ...]:
         now.scope = chosen
         return scope.asking(now, documents).only
 

@@ -48,7 +48,7 @@ def test_measuring_stores_an_evaluation_that_counts_everywhere(visit: Visit) -> 
     app.switch_page("pages/advise/advise_page.py").run()
     table = next(f.value for f in app.dataframe if "Run" in f.value)
     each = table[(table["What"] == "cost of an answer") & (table["Of"] == "RAG")]["Value"].item()
-    assert each == f"{cell} for 1,000"
+    assert each == f"{cell!s} for 1,000"
 
 
 def test_the_page_opens_with_who_costs_least(visit: Visit) -> None:

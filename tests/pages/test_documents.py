@@ -207,7 +207,9 @@ def test_the_password_is_asked_for_and_used(open_documents: Visit) -> None:
     locked, _ = rows(app)
     assert locked.startswith(":orange[:material/lock:] **locked\\.pdf** is protected with a password")
     field = next(each for each in app.text_input if each.label.startswith("Password of"))
-    folder = Path(resources.jobs().owned_by(visitor(app), "upload")[0].events_since(0)[0].folder.name)
+    folder = Path(
+        resources.jobs().owned_by(visitor(app), "upload")[0].events_of(uploading.Upload)[0].folder.name
+    )
     assert folder.exists()
     field.set_value("wrong")
     settle(press(app, "Read again"))
@@ -248,7 +250,7 @@ def test_no_password_stays_in_the_records_of_jobs() -> None:
 def test_nothing_of_a_file_stays_behind(open_documents: Visit) -> None:
     app = open_documents()
     drop(app, ("note.txt", b"Hello there."))
-    upload = resources.jobs().owned_by(visitor(app), "upload")[0].events_since(0)[0]
+    upload = resources.jobs().owned_by(visitor(app), "upload")[0].events_of(uploading.Upload)[0]
     assert not Path(upload.folder.name).exists()
 
 

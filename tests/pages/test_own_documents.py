@@ -11,6 +11,7 @@ from unittest.mock import MagicMock
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backends.datatypes import Citation
 from backends.feedback.judged_answers import JudgedAnswers
 from pages.ask import own_documents
 from pages.ask.earlier_answers import others_of, pairs, what_differs
@@ -85,7 +86,7 @@ def test_a_citation_opens_its_passage_from_the_text(visit: Visit) -> None:
     assert 'popovertarget="cite-rag-q-1-1"' in page and 'id="cite-rag-q-1-1"' in page
 
 
-def test_what_is_json_is_shown_as_code(visit: Visit, services: ScriptedServices, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_json_is_shown_as_code(visit: Visit, services: ScriptedServices, monkeypatch) -> None:
     monkeypatch.setitem(__import__("tests.pages.scripted", fromlist=["ANSWERS"]).ANSWERS, "rag", '{"a": 1}')
     app = visit()
     type_and_ask(app, "As JSON?")
@@ -98,11 +99,12 @@ def test_places_are_named_as_the_document_names_them(services: ScriptedServices)
     sheet = document("prices.xlsx", "A: 1; B: 2")
     page = replace(service.library["lark-pro-data-sheet.pdf"].pages[0], label="Spare parts", end=10)
     service.library["prices.xlsx"] = replace(sheet, type="xlsx", pages=(page,))
-    at = next(iter([services])) and __import__("backends.datatypes", fromlist=["Citation"]).Citation
     place = places(service)
-    assert place(at(1, "prices.xlsx", 1, 1, 0, 4, "A: 1")) == "prices.xlsx, sheet Spare parts"
-    assert place(at(1, "lark-pro-data-sheet.pdf", 1, 2, 0, 4, "Lark")) == "lark-pro-data-sheet.pdf, page 2"
-    assert place(at(1, "gone.pdf", 1, 2, 0, 4, "Lark")) == "gone.pdf, page 2"
+    assert place(Citation(1, "prices.xlsx", 1, 1, 0, 4, "A: 1")) == "prices.xlsx, sheet Spare parts"
+    assert (
+        place(Citation(1, "lark-pro-data-sheet.pdf", 1, 2, 0, 4, "Lark")) == "lark-pro-data-sheet.pdf, page 2"
+    )
+    assert place(Citation(1, "gone.pdf", 1, 2, 0, 4, "Lark")) == "gone.pdf, page 2"
 
 
 def test_documents_are_rendered_and_foreign_markup_stays_text() -> None:

@@ -43,7 +43,7 @@ def test_a_run_ends_in_a_sentence(visit: Visit, test: str, sentence: str) -> Non
     if test == "freshness":
         table = app.dataframe[0].value
         assert table.index[0] == "New fact"
-        assert table.loc["Cost of a change", "RAG"].startswith("$0.0000")
+        assert str(table.loc["Cost of a change", "RAG"]).startswith("$0.0000")
     if test != "latency":
         assert " of Fine-tuned" in app.header[0].value or " of RAG" in app.header[0].value
     if test == "format":
@@ -51,7 +51,7 @@ def test_a_run_ends_in_a_sentence(visit: Visit, test: str, sentence: str) -> Non
         assert set(table["Asked with"]) >= {"prompt only", "tuned, prompt only", "constrained decoding"}
         assert table["Valid by the schema"].str.startswith("0% (0%-").all()
     if test == "latency":
-        assert app.dataframe[0].value.loc["Search alone", "RAG"].endswith("100 ms among 10,000")
+        assert str(app.dataframe[0].value.loc["Search alone", "RAG"]).endswith("100 ms among 10,000")
 
 
 def test_a_finished_test_is_there_after_the_server_was_started_again(visit: Visit) -> None:

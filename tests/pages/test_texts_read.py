@@ -66,7 +66,7 @@ def test_compare_drawn_again_reads_no_document_text(tmp_path: Path, monkeypatch:
         assert any("characters 0 to" in caption.value for caption in app.caption)  # a passage is on show
         texts: list[str] = []
         read = store._document
-        monkeypatch.setattr(store, "_document", lambda row: texts.append(row[2]) or read(row))
+        monkeypatch.setattr(store, "_document", lambda row: (texts.append(row[2]), read(row))[1])
         app.run()
         assert not app.exception and texts == []
     finally:

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backends.datatypes import Answer
 from backends.documents.differences import compare
 from pages.library.changed_lines import folded, row_html, summary
 from pages.ui import resources
+from pages.ui.asking import BackendEvent
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import TEXTS, ScriptedServices, document
 
@@ -83,8 +85,8 @@ def test_removal_takes_the_answers_that_quote_it(visitor: AppTest) -> None:
     go(visitor, "library/documents_page.py")
     quoted = next(
         source.document
-        for event in job.events_since(1)
-        if event.backend == "rag" and hasattr(event.what, "citations")
+        for event in job.events_of(BackendEvent)
+        if event.backend == "rag" and isinstance(event.what, Answer)
         for source in event.what.sources
     )
     visitor.text_input(key="filter").set_value(quoted).run()

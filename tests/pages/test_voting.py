@@ -20,8 +20,8 @@ NAMES = {look.label for look in LOOKS.values()} | {look.mark for look in LOOKS.v
 
 def ballot(app: AppTest) -> dict[str, str]:
     """Choice and label of the buttons to vote with."""
-    keys = {button.key: button.label for button in app.button if (button.key or "").startswith("vote-")}
-    return {key.removeprefix("vote-"): label for key, label in keys.items()}
+    keys = {button.key or "": button.label for button in app.button}
+    return {key.removeprefix("vote-"): label for key, label in keys.items() if key.startswith("vote-")}
 
 
 def newest(app: AppTest) -> Round:

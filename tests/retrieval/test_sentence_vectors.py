@@ -72,7 +72,8 @@ def test_the_vector_of_a_span_is_the_mean_over_its_tokens(parts, seed):
 
 def test_known_windows_are_not_read_again_and_a_change_costs_only_its_own():
     lines = [f"## Part {n}\n\n" + " ".join(f"Word{n}x{k} stands here." for k in range(20)) for n in range(6)]
-    embedder, store = HashingEmbedder(), {}
+    embedder = HashingEmbedder()
+    store: dict[str, np.ndarray] = {}
 
     def known(keys):
         return {key: store[key] for key in keys if key in store}

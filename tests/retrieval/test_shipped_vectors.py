@@ -40,7 +40,7 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_new_workspace_computes_no_vector_and_they_equal_computed_ones(library: Library) -> None:
     retriever = library.retriever(Settings())
     assert len(retriever.chunks) > 400
-    assert library.cut(Settings()).embedded == 0
+    assert (cut := library.cut(Settings())) is not None and cut.embedded == 0
     embedder = MiniLM(library.embedder.precision)  # type: ignore[arg-type]
     document = library.documents()[7]
     made = read(document, embedder, lambda keys: {})

@@ -92,7 +92,7 @@ def test_a_forgotten_document_is_gone_from_the_copy_alone(
 def test_given_passages_are_the_only_evidence(subject: PrivateCopySubject) -> None:
     given = [ShownPassage("a.md", "A", "One sentence."), ShownPassage("b.md", "B", "Another one.")]
     for backend in ("rag", "hybrid"):
-        answer = subject.answer_from("Why?", backend, given)  # type: ignore[arg-type]
+        answer = subject.answer_from("Why?", backend, given)
         assert [(s.document, s.text) for s in answer.sources] == [
             ("a.md", "One sentence."),
             ("b.md", "Another one."),

@@ -54,7 +54,7 @@ def test_polling_reader_sees_every_event_once_and_in_order() -> None:
             context.emit(number)
 
     job = Jobs().start("stream", "ada", function)
-    seen: list[int] = []
+    seen: list[object] = []
     while not job.finished or len(seen) < len(job.events_since(0)):
         seen += job.events_since(len(seen))
     assert seen == list(range(2_000))

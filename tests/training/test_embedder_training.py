@@ -35,7 +35,8 @@ def pairs(form: str) -> list[Pair]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingReport, list[object]]:
-    folder, told = tmp_path_factory.mktemp("tuned") / "words", []
+    folder = tmp_path_factory.mktemp("tuned") / "words"
+    told: list[object] = []
     params = EmbedderParams(rank=8, learning_rate=3e-3, epochs=8, batch=8)
     train = pairs("Where is the {}?")
     held = [Pair(20 + pair.row, f"{pair.question} Tell me.", pair.passage, ()) for pair in train]

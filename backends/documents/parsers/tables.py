@@ -91,7 +91,8 @@ def _delimited(path: Path, name: str) -> ParsedFile:
         mark, text = said[1], text.partition("\n")[2]
     rows = ([*map(_as_excel, row)] for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark))
     budget = Budget(name)
-    tables = ("\n".join(budget.limit(lines)) for lines in sheet_lines(blocks(_without_gaps(rows))))
+    found = blocks([*row] for row in _without_gaps(rows))
+    tables = ("\n".join(budget.limit(lines)) for lines in sheet_lines(found))
     return ParsedFile(clean("\n\n".join(tables)), stem(name), "csv", notes=file.notes)
 
 
