@@ -151,6 +151,11 @@ class HistoryEntry:
     content_hash: str
 
 
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a name fits a pattern of * and ?; brackets are letters of a name like others."""
+    return name == pattern or fnmatchcase(name, pattern.replace("[", "[[]"))
+
+
 @dataclass(frozen=True)
 class Filters:
     """Which documents a search may look at; an empty field asks for nothing.
@@ -169,7 +174,7 @@ class Filters:
         """Whether a document passes all of them."""
         date = document.date
         return (
-            (not self.documents or any(fnmatchcase(document.name, name) for name in self.documents))
+            (not self.documents or any(_fits(document.name, name) for name in self.documents))
             and (not self.types or document.type in self.types)
             and set(self.tags) <= set(document.tags)
             and (not self.since or (date != "" and date >= self.since[: len(date)]))

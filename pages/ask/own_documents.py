@@ -126,7 +126,7 @@ def first_question(suggested: Suggested | None) -> str:
 
 def not_trained(names: Sequence[str], takes: Expected | None) -> str:
     """`Fine-tuned and Hybrid have not learned 3 of your documents ...`, with the time where it is known."""
-    which = names[0] if len(names) == 1 else f"your {len(names):,} documents"
+    which = markdown(names[0]) if len(names) == 1 else f"your {len(names):,} documents"
     time = ""
     if takes is not None:
         where = (

@@ -21,6 +21,7 @@ from pages.ui.asking import KIND, rounds_of
 from pages.ui.partings import Parting
 from pages.ui.places import places
 from pages.ui.session import MINE
+from pages.ui.text import markdown
 from tests.pages.conftest import settle
 from tests.pages.scripted import ScriptedServices, document
 from tests.pages.test_compare import asked, service_of, shown, state, type_and_ask
@@ -146,3 +147,9 @@ def test_one_click_makes_rows_of_these_documents_and_trains_both_kinds(
     assert [call.args[0] for call in trainer.build.call_args_list] == [["plan.txt"], ["plan.txt"]]
     assert [call.args[1] for call in trainer.plan.call_args_list] == ["fine_tuned", "hybrid"]
     assert trained == [trainer.plan.return_value] * 2
+
+
+def test_the_name_of_a_document_is_only_words_in_the_note_about_training() -> None:
+    name = "[fees](javascript:alert(1)) <img src=x> $x$.txt"
+    assert f"has learned {markdown(name)}, so" in own_documents.not_trained([name], None)
+    assert "[fees](" not in own_documents.not_trained([name], None)
