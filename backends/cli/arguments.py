@@ -26,7 +26,7 @@ from backends.datatypes import (
 )
 
 if TYPE_CHECKING:
-    from backends.cli.worker import Worker
+    from backends.cli.caller import Caller
     from backends.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, nothing else.")]
@@ -141,19 +141,19 @@ def _option(field: str) -> Any:
 
 def use_workspace(given: Path | None) -> Path:
     """The workspace folder of this call, for an owner. Raises UserError where somebody else calls."""
-    from backends.cli import worker
+    from backends.cli import caller
 
     folder = choose_workspace(given)
-    worker.owner(folder)
+    caller.owner(folder)
     return folder
 
 
-def read_workspace(given: Path | None, role: str | None = None) -> tuple[Path, Worker]:
+def read_workspace(given: Path | None, role: str | None = None) -> tuple[Path, Caller]:
     """The workspace folder of this call, and who reads it: an owner, also as `role`, or a token's holder."""
-    from backends.cli import worker
+    from backends.cli import caller
 
     folder = choose_workspace(given)
-    return folder, worker.reader(folder, role)
+    return folder, caller.reader(folder, role)
 
 
 def choose_workspace(given: Path | None) -> Path:

@@ -35,7 +35,7 @@ def documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFol
 def list_documents(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFolder = None) -> None:
     """Every document of the workspace, newest version."""
 
-    folder, worker = read_workspace(workspace)
+    folder, caller = read_workspace(workspace)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         rows: list[dict[str, JsonValue]] = [
             {
@@ -52,7 +52,7 @@ def list_documents(ctx: typer.Context, as_json: Json = False, workspace: Workspa
                 "source": document.source,
                 "notes": document.notes,
             }
-            for document in opener.open_library(folder, settings_of(), None, progress).documents(worker.role)
+            for document in opener.open_library(folder, settings_of(), None, progress).documents(caller.role)
         ]
         progress.clear()
         if out.as_json:
@@ -76,11 +76,11 @@ def history(
 ) -> None:
     """What happened to a document: every version that came, changed or was forgotten."""
 
-    folder, worker = read_workspace(workspace)
+    folder, caller = read_workspace(workspace)
     with printing(as_json or bool(ctx.obj)) as (out, progress):
         library = opener.open_library(folder, settings_of(), None, progress)
-        names = [name] if name else [entry.name for entry in library.catalogue(worker.role)]
-        entries = [(each, entry) for each in names for entry in library.history(each, worker.role)]
+        names = [name] if name else [entry.name for entry in library.catalogue(caller.role)]
+        entries = [(each, entry) for each in names for entry in library.history(each, caller.role)]
         progress.clear()
         if name and not entries:
             raise UserError(f"There is no document {name!r} in the workspace.")
@@ -97,7 +97,7 @@ def forget(
 ) -> None:
     """Remove a document, and files that came within it, for good; says what was purged, which adapters
     learned from it, and the proof."""
-    from backends.cli import worker
+    from backends.cli import caller
     from backends.erasure import removal
     from backends.erasure.forget import dismiss
 
@@ -107,7 +107,7 @@ def forget(
         if name not in {entry.name for entry in library.catalogue()}:
             raise UserError(f"There is no document {name!r} in the workspace.")
 
-        worker.owner(folder).note("forgot", [name])
+        caller.owner(folder).note("forgot", [name])
 
         def report(done: int, total: int, what: str) -> None:
             progress(f"{what} ({done} of {total})" if total else what)

@@ -41,7 +41,7 @@ def ingest(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Parse, chunk, embed and index files or folders; a file of a known name replaces that document."""
-    from backends.cli import worker
+    from backends.cli import caller
 
     folder = use_workspace(workspace)
     settings = settings_of(**given)
@@ -67,7 +67,7 @@ def ingest(
             progress.clear()
             results.append(result)
             if result.status != "rejected":
-                worker.owner(folder).note("added", [result.document], result.status)
+                caller.owner(folder).note("added", [result.document], result.status)
             _show_ingested(out, result)
     _finish_ingest(results)
 

@@ -50,10 +50,10 @@ def open_triptych(
 
     Raises UserError where that is nobody, or where a `role` is asked for that is not theirs to look through.
     """
-    from backends.cli import worker
+    from backends.cli import caller
     from backends.product import Triptych
 
-    who = worker.reader(workspace, role)
+    who = caller.reader(workspace, role)
     opened = Triptych.open(
         workspace, settings, documents=documents, role=who.role, progress=reporter(progress)
     )

@@ -70,7 +70,7 @@ def search(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Find passages, with scores."""
-    folder, worker = read_workspace(workspace, role)
+    folder, caller = read_workspace(workspace, role)
     settings = settings_of(**given)
     filters = Filters(
         tuple(only or ()),
@@ -84,13 +84,13 @@ def search(
     check_place(run, "the run file")
     with printing(as_json) as (out, progress), interruptible():
         library = opener.open_library(folder, settings, documents, progress)
-        retriever = library.retriever(settings, role=worker.role)
+        retriever = library.retriever(settings, role=caller.role)
         run_lines: list[str] = []
         for number, each in enumerate(asked, start=1):
             depth = (top_k or RUN_DEPTH) if run else (top_k or settings.top_k)
             hits = find(retriever, each.question, depth, settings, filters, whole_documents=run is not None)
             progress.clear()
-            worker.note("searched", [hit.chunk.document for hit in hits])
+            caller.note("searched", [hit.chunk.document for hit in hits])
             _show_hits(out, each, hits[: top_k or settings.top_k], title=len(asked) > 1)
             run_lines += run_rows(each.id, hits, depth)
             if len(asked) > 1:

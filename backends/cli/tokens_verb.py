@@ -68,11 +68,11 @@ def make(
 ) -> None:
     """Make a token and print it, once: whoever has it in TRIPTYCH_TOKEN reads as its roles may."""
     from backends.access.tokens import Tokens
-    from backends.cli import worker
+    from backends.cli import caller
 
     folder = use_workspace(workspace)
     secret = Tokens(folder).make(name, role or (), owner=owner, days=days)
-    worker.owner(folder).note("token", [], f"made {name}")
+    caller.owner(folder).note("token", [], f"made {name}")
     with printing(as_json or bool(ctx.obj)) as (out, _):
         if out.as_json:
             out.row({"token": name, "secret": secret})
@@ -90,10 +90,10 @@ def revoke(
 ) -> None:
     """Let a token open nothing any more, from now on."""
     from backends.access.tokens import Tokens
-    from backends.cli import worker
+    from backends.cli import caller
 
     folder = use_workspace(workspace)
     Tokens(folder).revoke(name)
-    worker.owner(folder).note("token", [], f"revoked {name}")
+    caller.owner(folder).note("token", [], f"revoked {name}")
     with printing(as_json or bool(ctx.obj)) as (out, _):
         out.record({"revoked": name})

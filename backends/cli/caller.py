@@ -1,6 +1,6 @@
 """Who works on the command line: the local owner, or the holder of a token with its roles.
 
-Enters: the workspace, TRIPTYCH_TOKEN. Leaves: a `Worker`, or a sentence why the verb is not for who calls it.
+Enters: the workspace, TRIPTYCH_TOKEN. Leaves: a `Caller`, or a sentence why the verb is not for who calls it.
 A verb is for owners unless it says that it reads as a role: a new one cannot forget to ask. Whoever can read
 the files of the workspace needs no verb for it: the folder's permissions guard those, tokens guard the verbs.
 """
@@ -20,7 +20,7 @@ LOCAL = "local-owner"  # who works without a token, as the audit log names them
 
 
 @dataclass(frozen=True)
-class Worker:
+class Caller:
     """Whoever calls a verb; `role` is None for an owner, otherwise the eyes that are used."""
 
     person: str
@@ -33,7 +33,7 @@ class Worker:
             self.audit(action, documents, detail=detail)
 
 
-def worker(workspace: Path) -> Worker:
+def caller(workspace: Path) -> Caller:
     """Who calls this verb. Raises UserError for a token that opens nothing, and where one is needed."""
     sign_in = configured(workspace)
     log = AuditLog(workspace, questions=sign_in.audit.questions) if sign_in is not None else None
@@ -47,23 +47,23 @@ def worker(workspace: Path) -> Worker:
             f"People sign in to {workspace}, and it belongs to another account: set {VARIABLE} to a token "
             "that its owner made for you (triptych tokens make)."
         )
-    return Worker(person, role, Auditor(log, person) if log is not None else None)
+    return Caller(person, role, Auditor(log, person) if log is not None else None)
 
 
-def owner(workspace: Path) -> Worker:
+def owner(workspace: Path) -> Caller:
     """Who calls a verb that is for owners. Raises UserError for anybody else."""
-    found = worker(workspace)
+    found = caller(workspace)
     if found.role is not None:
         raise UserError(f"This is for owners, and the token in {VARIABLE} is for certain roles only.")
     return found
 
 
-def reader(workspace: Path, role: str | None) -> Worker:
+def reader(workspace: Path, role: str | None) -> Caller:
     """Who calls a verb that reads, through the eyes of `role` if an owner asks for it.
 
     Raises UserError when somebody else does.
     """
-    found = worker(workspace)
+    found = caller(workspace)
     if role is None:
         return found
     if found.role is not None:
