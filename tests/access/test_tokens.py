@@ -18,7 +18,7 @@ def test_a_token_is_told_once_and_only_its_hash_is_kept(tmp_path: Path) -> None:
     other = tokens.make("all", [], owner=True, days=1)
     assert secret not in tokens.path.read_text() and secret != other
     found = tokens.holder(f" {secret}\n")
-    assert (found.name, roles_of(found.role or "")) == ("nightly", {"hr", "legal"})
+    assert found.name == "nightly" and roles_of(found.role or "") == {"hr", "legal"}
     assert tokens.holder(other).role is None
     assert check_person(found.person) != tokens.holder(other).person
 

@@ -45,6 +45,9 @@ class Services:
             open_session(workspace.path, "ada", HashingEmbedder())
         )
 
+    def check(self) -> None:
+        """There is nothing that could not be read."""
+
     def service(self, visitor: str) -> TriptychService:
         return TriptychService(self._shared, self._copy, person=visitor)
 
