@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from backends.documents import store
 from backends.documents.library import Library
 from backends.documents.opening import open_session
+from backends.documents.storage import StoredDocument
 from backends.documents.store import Workspace
 from backends.language.generation import LanguageModel
 from backends.product import Triptych
@@ -69,7 +70,12 @@ def test_compare_drawn_again_reads_no_document_text(tmp_path: Path, monkeypatch:
         assert any("characters 0 to" in caption.value for caption in app.caption)  # a passage is on show
         texts: list[str] = []
         read = store._document
-        monkeypatch.setattr(store, "_document", lambda row: (texts.append(row[2]), read(row))[1])
+
+        def counted(row: store.Row) -> StoredDocument:
+            texts.append(row[2])
+            return read(row)
+
+        monkeypatch.setattr(store, "_document", counted)
         app.run()
         assert not app.exception and texts == []
     finally:

@@ -86,7 +86,7 @@ def test_removal_takes_the_answers_that_quote_it(visitor: AppTest) -> None:
     quoted = next(
         source.document
         for event in job.events_of(BackendEvent)
-        if event.backend == "rag" and isinstance(event.what, Answer)
+        if event.arm == "rag" and isinstance(event.what, Answer)
         for source in event.what.sources
     )
     visitor.text_input(key="filter").set_value(quoted).run()

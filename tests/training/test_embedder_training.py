@@ -103,6 +103,7 @@ def test_a_weightless_or_foreign_folder_is_told_in_a_sentence(tmp_path: Path) ->
 def test_ranks_are_scored_by_the_first_few() -> None:
     asked = pairs("{}")[:4]
     found = score(asked, [1, 3, 4, None])
+    assert found is not None
     assert (found.exact, found.contains, found.rows, found.right) == (0.25, 0.5, 4, (1, 2))
     assert score([], []) is None
 
