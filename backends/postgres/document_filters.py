@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backends.datatypes import Filters
+from backends.system.viewers import roles_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ def readable(collection: str, role: str | None) -> Condition:
     current = Condition("d.collection = %s AND d.current", (collection,))
     if role is None:
         return current
-    return current & Condition("(d.roles = '{}' OR %s = ANY (d.roles))", (role,))
+    # Somebody who signed in sees with several roles at once.
+    return current & Condition("(d.roles = '{}' OR d.roles && %s::text[])", (sorted(roles_of(role)),))
 
 
 def admitted(filters: Sequence[Filters]) -> Condition:
@@ -53,26 +55,7 @@ def admitted(filters: Sequence[Filters]) -> Condition:
 
 
 def name_pattern(shell: str) -> str:
-    """A shell pattern of names (*, ?, [...]) as a regular expression of PostgreSQL, for whole names."""
-    out, at = [], 0
-    while at < len(shell):
-        mark = shell[at]
-        end = shell.find("]", at + 2 + (shell[at + 1 : at + 2] == "!")) if mark == "[" else -1
-        if mark == "*":
-            out.append(".*")
-        elif mark == "?":
-            out.append(".")
-        elif end > 0:
-            out.append(_one_of(shell[at + 1 : end]))
-            at = end
-        else:
-            out.append(re.sub(r"[^\w]", lambda found: f"\\{found.group()}", mark))
-        at += 1
-    return f"^{''.join(out)}$"
-
-
-def _one_of(inner: str) -> str:
-    """Any character of a set; ranges are kept as they are."""
-    negated = inner.startswith("!")
-    inner = re.sub(r"([\\\[\]^])", r"\\\1", inner[1:] if negated else inner)
-    return f"[{'^' if negated else ''}{inner}]"
+    """A pattern of names (* and ?, brackets are letters) as a regular expression for whole names."""
+    wild = {"*": ".*", "?": "."}
+    letters = (wild.get(each) or re.sub(r"[^\w]", lambda found: f"\\{found.group()}", each) for each in shell)
+    return f"^{''.join(letters)}$"
