@@ -103,6 +103,7 @@ _ADDED_COLUMNS = {"language": "''", "notes": "'[]'"}
 
 ERASING_LOCK = "erasing.lock"
 CHECKPOINT_SECONDS = 20.0  # how long readers are waited for when the journal is to be emptied
+PATIENCE = 60.0  # seconds that a write waits for another to end
 
 
 class Workspace:
@@ -173,8 +174,8 @@ class Workspace:
         """This thread's connection."""
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
-            db = sqlite3.connect(self.database, timeout=60, isolation_level=None)
-            db.execute("PRAGMA journal_mode = WAL")
+            db = sqlite3.connect(self.database, timeout=PATIENCE, isolation_level=None)
+            _keep_a_journal(db)
             db.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
             db.execute("PRAGMA foreign_keys = ON")
             db.execute("PRAGMA secure_delete = ON")  # forgotten text leaves no traces in free pages
@@ -746,7 +747,7 @@ def empty_journal(db: sqlite3.Connection, patience: float) -> bool:
                 db.execute("VACUUM")
                 busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                if not _is_busy(error):
                     raise
                 busy = 1
             if not busy or time.monotonic() > deadline:
@@ -754,6 +755,24 @@ def empty_journal(db: sqlite3.Connection, patience: float) -> bool:
             time.sleep(0.05)
     finally:
         db.execute("PRAGMA busy_timeout = 60000")
+
+
+def _keep_a_journal(db: sqlite3.Connection) -> None:
+    """Write ahead. SQLite does not wait by itself where another process makes the same database just now."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _finite(rows: np.ndarray) -> bool:
