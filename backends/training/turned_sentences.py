@@ -472,6 +472,8 @@ def yes_or_no(sentence: str, names: Collection[str] = ()) -> tuple[str, Literal[
     match = _RULE.fullmatch(sentence) or _STATE.fullmatch(sentence)
     if match is None or _NO_RULE.search(sentence):
         return None
+    if match.re is _STATE and re.search(r"[€$£\d]", match["what"]):
+        return None  # who asks whether it costs 35 euros knows what it costs
     who = match["who"]
     if len(who.split()) > LONGEST_SUBJECT or _NO_SUBJECT.match(who) or _AUXILIARY.search(f"{who} "):
         return None
