@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from backends.training.adapters import Adapter, AdapterKind
     from backends.training.gain import Gain
     from backends.training.lora import HeldOutScore, LoraParams, TrainingReport
-    from backends.training.row_building import Way
     from backends.training.row_export import Form
     from backends.training.trainer import Draft, Trainer
 
@@ -134,7 +133,7 @@ def train(
         if embedder:
             progress("loading the documents")
             trainer = Trainer(opener.open_triptych(folder, settings, documents, None, progress))
-            draft = _draft(trainer, rows, held_out, progress, cancel, ways=("table", "model"))
+            draft = _draft(trainer, rows, held_out, progress, cancel)
             changed = {"epochs": epochs, "rank": rank, "learning_rate": learning_rate, "seed": given["seed"]}
             _tune_embedder(out, trainer, draft, model_instead, name, changed, activate, progress, cancel)
             return
@@ -217,9 +216,9 @@ def _draft(
     share: float,
     progress: ProgressLine,
     cancel: threading.Event,
-    ways: Sequence[Way] = ("table", "gap", "model"),
 ) -> Draft:
-    """The given rows, or rows built from the documents in these ways."""
+    """The given rows, or rows built from the documents."""
+    from backends.training.row_building import WAYS, reasons
     from backends.training.trainer import Draft
 
     if rows:
@@ -228,8 +227,12 @@ def _draft(
     def report(done: int, total: int, what: str) -> None:
         progress(f"{what} ({done} of {total})")
 
-    draft = trainer.build(None, ways, report=report, cancel=cancel)
-    return Draft.from_rows(((each.row, each.way) for each in draft.rows), share, draft.rejected)
+    draft = trainer.build(None, WAYS, report=report, cancel=cancel)
+    if draft.dropped:
+        progress.clear()
+        why = "; ".join(f"{number} {reason}" for reason, number in reasons(draft.dropped).items())
+        say(f"note: {len(draft.dropped)} questions were made and not kept: {why}.")
+    return Draft.from_rows(((each.row, each.way) for each in draft.rows), share, draft.dropped)
 
 
 def _train(

@@ -1,12 +1,15 @@
-"""Builds training rows from documents: table cells, gaps in sentences, questions in the model's own words.
+"""Builds training rows from documents: questions that a person could ask, each checked by reading.
 
-Enters: passages (document, title, text) and, for questions of its own wording, a language model. Leaves: rows
-with the way they were made. A question the model wrote is kept only if it is about its sentence and the model
-answers it from the passage (round trip). It knows no library.
+Enters: passages (document, title, text), a span reader and, for what no rule can word, a language model.
+Leaves: rows with the way they were made, and each question that was not kept with its reason. A sentence or a
+table cell is first turned into a question by rules; where they do not fit, the language model words one. A
+question is kept only if the reader, given the passage among its neighbours, returns the same answer. It knows
+no library.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import threading
@@ -16,34 +19,31 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from backends.answering.overlap import content_tokens, sentences
+from backends.answering.short_answers import same_answer
 from backends.datatypes import Finished, Stage, Token, TrainingRow
 from backends.language.answer_text import without_markers
-from backends.language.prompts import build_messages, build_question_request, format_evidence
+from backends.language.prompts import build_question_request, format_evidence
 from backends.language.protocol import Messages
+from backends.language.span_reader import shipped
 from backends.system.reporting import Report
+from backends.training.answer_spans import answer_spans
+from backends.training.question_checks import Place, Reader, Why, form_fault, trip_fault
+from backends.training.table_questions import CellQuestion, cells, questions_for, upper
+from backends.training.turned_sentences import names_in, turned, yes_or_no
 
-Way = Literal["table", "gap", "model", "yours"]
-WAYS: tuple[Way, ...] = ("table", "gap", "model")
-# Why a question of the model was dropped.
-Why = Literal["no question", "gives the answer away", "about something else", "not answered"]
+Way = Literal["table", "model", "yours"]  # of table rows, of sentences, brought by a person
+WAYS: tuple[Way, ...] = ("table", "model")
 MOST_ROWS = 400
-CELLS_PER_ROW = 4
-GAP = "____"
-ABOUT = 0.6  # share of a question's content words that its sentence, its neighbours and the title must hold
-# Words, stemmed, that only say what is asked for: how long, how much, which date.
-ASKING = frozenset("long much mani often far soon old time name number date day year amount".split())  # noqa: SIM905
-READ = 4  # sentences on each side that stand beside the right one when the model answers its own question
+NEIGHBOURS = 3  # passages, or rows of a table, on each side that a question is read among
+TRIES = 12  # questions a language model words before it is told whether it goes on
+GOOD = 0.25  # share of its questions that must be kept for it to go on
+SURE = 0.6  # mean probability of its tokens from which a question of the model is looked at
+NEAR = 0.5  # share of content words in common from which two questions with one answer are the same
+QUESTION_TOKENS = 40
 
-_PLURAL = re.compile(r"[^aius]s$", re.IGNORECASE)  # hours and allergens; not basis, status, gas, address
-_CURRENCIES = {"eur", "usd", "gbp", "chf"}
-_UNITS = _CURRENCIES | {"mg", "g", "kg", "mm", "cm", "m", "km", "ml", "l", "min", "h", "kw", "kwh", "percent"}
-_CELL = re.compile(r"\s*([^:;\n]{1,40}):\s+([^;\n]{1,120})")
-_AMOUNT = re.compile(r"(?:[€$£]\s?)?\b(?:\d[\d.,:]*\d|\d)\b")
-_UNIT = re.compile(r"\s?(?:%|[A-Za-zµ°]{1,12}\b)")
-_NAME = re.compile(r"\b[A-Z][\w&-]*(?:\s+[A-Z][\w&-]*)+")
-_NOT_UNITS = frozenset(
-    "and or of to in on at for from with by per the a an is are was were will may must can if then".split()  # noqa: SIM905
-)
+_LINE_OF_MAIL = re.compile(r"(?:From|To|Cc|Bcc|Date|Sent|Subject|Attachments?): ")
+_SECTION_NUMBER = re.compile(r"^\d+(?:\.\d+)*\.?\s(?=[A-Z])")
+_UNSAID_SUBJECT = re.compile(r"(?:It|They|These|This|That|Those|He|She|Its|Their|After that)\b")
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,39 @@ class SourcePassage:
 
 @dataclass(frozen=True)
 class BuiltRow:
-    """A row and the way in which it was made."""
+    """A row, the way in which it was made, and its short answer in each form that is right."""
 
     row: TrainingRow
     way: Way
+    short: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A question that was not kept, or a column that makes none, and why."""
+
+    document: str
+    question: str
+    answer: str
+    why: str
 
 
 @dataclass(frozen=True)
 class Built:
-    """The rows, and how many questions of the model were not kept, by the reason."""
+    """The rows, and what was not kept."""
 
     rows: tuple[BuiltRow, ...]
-    rejected: Mapping[Why, int]
+    dropped: tuple[Dropped, ...]
+
+
+def worded_by_rules(passages: Sequence[SourcePassage], ways: Sequence[Way] = WAYS) -> int:
+    """How many questions the rules word about these documents: more than the checks will keep."""
+    return sum(bool(each.question) for each in candidates(passages, ways)[0])
+
+
+def reasons(dropped: Iterable[Dropped]) -> Mapping[str, int]:
+    """How many were dropped, by reason, the commonest first."""
+    return dict(Counter(each.why for each in dropped).most_common())
 
 
 class Writer(Protocol):
@@ -79,238 +100,296 @@ class Writer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A short answer that a question could ask for."""
+
+    source: SourcePassage
+    section: tuple[str, int]  # of the document: rows are spread over them
+    way: Way
+    short: tuple[str, ...]
+    answer: str  # the house style: the short answer, then the sentence it stands in
+    place: Place
+    evidence: tuple[str, ...]  # what a model is shown, the answer's sentence last
+    question: str = ""  # as the rules word it
+    known: str = ""  # all that the document says near it
+
+    @property
+    def for_model(self) -> bool:
+        """Whether a language model may word its question: it was not taught to ask for a yes or no."""
+        return self.way == "model" and not self.place.verdict
+
+
+class _Maker:
+    """Takes one candidate after the other and keeps what stands the checks."""
+
+    def __init__(
+        self,
+        found: Sequence[Candidate],
+        reader: Reader,
+        most: int,
+        report: Report,
+        cancel: threading.Event | None,
+    ) -> None:
+        self._found, self._reader, self._most = found, reader, most
+        self._report, self._cancel = report, cancel
+        self._words: dict[int, frozenset[str]] = {}
+        self.rows: dict[int, BuiltRow] = {}
+        self.dropped: dict[int, Dropped] = {}
+
+    def turn(self, numbers: Iterable[int], within: int) -> list[int]:
+        """Take the rules' questions of these, at most `within` of a document; those not looked at are "
+        "left."""
+        left = []
+        for number in numbers:
+            if self._done or self._of(number) >= within:
+                left.append(number)
+            else:
+                self._take(number, self._found[number].question, "Making questions")
+        return left
+
+    def word(self, numbers: Iterable[int], within: int, writer: Writer) -> None:
+        """Let a language model word questions for these, as long as enough of them can be kept."""
+        tried = kept = 0
+        for number in numbers:
+            if self._done or (tried >= TRIES and kept < GOOD * tried):
+                return
+            if self._of(number) >= within:
+                continue
+            question, confidence = ask_for(self._found[number], writer)
+            unsure = confidence is not None and confidence < SURE
+            fault: Why | None = "was worded by a model that was unsure of it" if unsure else None
+            self._take(number, question, "Writing questions", fault)
+            tried, kept = tried + 1, kept + (number in self.rows)
+
+    @property
+    def _done(self) -> bool:
+        return len(self.rows) >= self._most or (self._cancel is not None and self._cancel.is_set())
+
+    def _of(self, number: int) -> int:
+        """How many rows there are of the document that this candidate is from."""
+        document = (self._found[number].source.document,)
+        return sum(each.row.documents == document for each in self.rows.values())
+
+    def _take(self, number: int, question: str, what: str, fault: Why | None = None) -> None:
+        candidate = self._found[number]
+        short, place = candidate.short[0], candidate.place
+        self._report(len(self.rows), self._most, f"{what}: {candidate.source.document}")
+        fault = fault or form_fault(question, short, candidate.known, verdict=place.verdict)
+        fault = (
+            fault or self._repeats(candidate, question) or trip_fault(question, short, place, self._reader)
+        )
+        if fault is not None:
+            self._drop(number, question, fault)
+            return
+        self.dropped.pop(number, None)
+        row = TrainingRow(question, candidate.answer, (candidate.source.document,))
+        self.rows[number] = BuiltRow(row, candidate.way, candidate.short)
+        self._words[number] = frozenset(content_tokens(question))
+
+    def _drop(self, number: int, question: str, why: Why) -> None:
+        candidate = self._found[number]
+        self.dropped[number] = Dropped(candidate.source.document, question, candidate.short[0], why)
+
+    def _repeats(self, candidate: Candidate, question: str) -> Why | None:
+        """Whether a row asks this already; one that answers it otherwise goes too: nobody could tell "
+        "them apart."""
+        words = frozenset(content_tokens(question))
+        for number, other in list(self._words.items()):
+            row, common = self.rows[number], len(words & other) / max(1, len(words | other))
+            if common < NEAR or (common < 1 and candidate.way == row.way == "table"):
+                continue
+            same = same_answer(candidate.short[0], row.short[0], question)
+            if common == 1 and not same:
+                self._drop(number, row.row.question, "had another answer in another row")
+                del self.rows[number], self._words[number]
+                return "had another answer in another row"
+            if same and row.row.documents == (candidate.source.document,):
+                return "asked the same as another row"
+        return None
+
+
 def build_rows(
     passages: Sequence[SourcePassage],
     ways: Sequence[Way] = WAYS,
     *,
+    reader: Reader | None = None,
     writer: Writer | None = None,
     most: int = MOST_ROWS,
     seed: int = 0,
     report: Report = lambda done, total, what: None,
     cancel: threading.Event | None = None,
 ) -> Built:
-    """At most `most` rows, spread over documents and ways; each question once.
+    """At most `most` rows, spread over documents and their sections; each question once.
 
-    When `cancel` is set what was made so far is returned.
+    Without a `reader` the shipped one checks; without a `writer` there are only questions worded by rules.
+    What the rules word comes first, an equal share of each document; a document that lacks rows then gets
+    questions of the writer; the rest of the rules' questions fills up. When `cancel` is set what was made so
+    far is returned.
     """
-    made: list[BuiltRow] = []
-    if "table" in ways:
-        made += _unambiguous(_table_rows(passages))
-    statements = [] if set(ways) <= {"table"} else list(_statements(passages))
-    if "gap" in ways:
-        made += [BuiltRow(gap_row(each), "gap") for each in statements]
-    rejected: Counter[Why] = Counter()
-    if "model" in ways and writer is not None:
-        share = most if list(ways) == ["model"] else most // len(ways)
-        chosen = random.Random(seed).sample(statements, min(len(statements), 2 * share))
-        written: list[BuiltRow] = []
-        for done, statement in enumerate(chosen):
-            if (cancel is not None and cancel.is_set()) or len(written) >= share:
-                break
-            report(done, len(chosen), f"Writing questions: {statement.passage.document}")
-            found = ask_back(statement, writer)
-            if isinstance(found, TrainingRow):
-                written.append(BuiltRow(found, "model"))
-            else:
-                rejected[found] += 1
-        made += written
-    return Built(tuple(_spread(_once(made), most, seed)), dict(rejected))
+    found, left_out = candidates(passages, ways)
+    maker = _Maker(found, reader or shipped(), most, report, cancel)
+    share = math.ceil(most / max(1, len({each.source.document for each in found})))
+    later = maker.turn(spread([n for n, each in enumerate(found) if each.question], found, seed), share)
+    if writer is not None:
+        left = set(range(len(found))) - set(maker.rows) - set(later)
+        maker.word(spread([n for n in sorted(left) if found[n].for_model], found, seed), share, writer)
+    maker.turn(later, most)
+    rows = tuple(maker.rows[number] for number in sorted(maker.rows))
+    return Built(rows, (*left_out, *(maker.dropped[number] for number in sorted(maker.dropped))))
 
 
-def _once(rows: Iterable[BuiltRow]) -> list[BuiltRow]:
-    found: dict[str, BuiltRow] = {}
-    for each in rows:
-        found.setdefault(" ".join(each.row.question.lower().split()), each)
-    return list(found.values())
+def ask_for(candidate: Candidate, writer: Writer) -> tuple[str, float | None]:
+    """The model's question for the answer, and how sure it was of its words."""
+    evidence = format_evidence(1, candidate.source.title, candidate.evidence)
+    request = build_question_request(evidence, candidate.short[0])
+    events = list(writer.generate([{"role": "user", "content": request}], max_tokens=QUESTION_TOKENS))
+    text = "".join(event.text for event in events if isinstance(event, Token))
+    ends = [event.confidence for event in events if isinstance(event, Finished)]
+    return without_markers(" ".join(text.split())), ends[-1] if ends else None
 
 
-def _spread(rows: Sequence[BuiltRow], most: int, seed: int) -> list[BuiltRow]:
-    """At most `most`, as evenly over (document, way) as there are rows; in their order."""
-    if len(rows) <= most:
-        return list(rows)
+def spread(numbers: Iterable[int], found: Sequence[Candidate], seed: int) -> list[int]:
+    """These numbers of candidates, round and round over documents, and within each over its sections."""
     rng = random.Random(seed)
-    groups: dict[tuple[str, Way], list[int]] = {}
-    for index, each in enumerate(rows):
-        groups.setdefault((each.row.documents[0], each.way), []).append(index)
-    for group in groups.values():
-        rng.shuffle(group)
-    chosen: list[int] = []
-    while len(chosen) < most:
-        for group in groups.values():
-            if group and len(chosen) < most:
-                chosen.append(group.pop())
-    return [rows[index] for index in sorted(chosen)]
+    documents: dict[str, dict[tuple[str, int], list[int]]] = {}
+    for number in numbers:
+        each = found[number]
+        documents.setdefault(each.source.document, {}).setdefault(each.section, []).append(number)
+    queues = []
+    for sections in documents.values():
+        for section in sections.values():
+            rng.shuffle(section)
+        queues.append(_round_robin(list(sections.values())))
+    return _round_robin(queues)
 
 
-# --- table rows ------------------------------------------------------------------------------------
+def _round_robin(lists: Sequence[Sequence[int]]) -> list[int]:
+    longest = max(map(len, lists), default=0)
+    return [each[at] for at in range(longest) for each in lists if at < len(each)]
 
 
-def cells(line: str) -> list[tuple[str, str]]:
-    """(header, value) pairs of a line "Header: value; Header: value"; [] when it is no table row."""
-    parts = [part for part in line.split("; ") if part.strip()]
-    found = [_CELL.fullmatch(part) for part in parts]
-    if len(parts) < 2 or not all(found):
-        return []
-    return [(match[1].strip(), match[2].strip()) for match in found if match is not None]
+# --- candidates ------------------------------------------------------------------------------------
 
 
-def _table_rows(passages: Sequence[SourcePassage]) -> Iterator[BuiltRow]:
-    by_document: dict[str, list[tuple[SourcePassage, list[tuple[str, str]]]]] = {}
+def candidates(
+    passages: Sequence[SourcePassage], ways: Sequence[Way]
+) -> tuple[list[Candidate], list[Dropped]]:
+    """Everything in these documents that a question could ask for, and columns that make none."""
+    found: list[Candidate] = []
+    left_out: list[Dropped] = []
     for passage in passages:
-        for line in passage.text.splitlines():
-            if found := cells(line):
-                by_document.setdefault(passage.document, []).append((passage, found))
-    for lines in by_document.values():
-        subject = _subject([found for _, found in lines])
-        for passage, found in lines:
-            name = dict(found).get(subject)
-            others = [(header, value) for header, value in found if header != subject]
-            if name:
-                for header, value in others[:CELLS_PER_ROW]:
-                    yield BuiltRow(_cell_row(passage, name, header, value), "table")
+        if "table" in ways:
+            made, columns = _of_tables(passage)
+            found += made
+            left_out += columns
+        if "model" in ways:
+            found += _of_sentences(passage)
+    return found, left_out
 
 
-def _subject(lines: Sequence[Sequence[tuple[str, str]]]) -> str:
-    """The column that names its row: its values differ from row to row and are words rather than numbers."""
+def _of_tables(source: SourcePassage) -> tuple[list[Candidate], list[Dropped]]:
+    tables: dict[str, list[str]] = {}
+    for line in source.text.splitlines():
+        if found := cells(line):
+            tables.setdefault(found[0][0], []).append(line)
+    made: list[Candidate] = []
+    left_out: list[Dropped] = []
+    for first, lines in tables.items():
+        asked, columns = questions_for(lines)
+        left_out += [Dropped(source.document, f"Column {each.what}", "", each.why) for each in columns]
+        places = {line: at for at, line in enumerate(lines)}
+        made += [_cell(source, first, each, lines, places[each.line]) for each in asked]
+    return made, left_out
 
-    def merit(header: str) -> tuple[float, float]:
-        values = [value for line in lines for name, value in line if name == header]
-        letters = sum(sum(c.isalpha() or c.isspace() for c in value) for value in values)
-        return len(set(values)) / len(lines), letters / max(1, sum(map(len, values)))
 
-    headers = list(dict.fromkeys(header for line in lines for header, _ in line))
-    unique = [header for header in headers if merit(header)[0] > 0.9]
-    return max(unique or headers, key=lambda header: merit(header)[:: 1 if not unique else -1])
-
-
-def _cell_row(passage: SourcePassage, name: str, header: str, value: str) -> TrainingRow:
-    what = _spoken(header)
-    verb = "are" if _PLURAL.search(what.partition(" in ")[0]) else "is"
-    return TrainingRow(
-        f"What {verb} the {what} of {name}?",
-        f"{value}. The {what} of {name} {verb} {value}.",
-        (passage.document,),
+def _cell(source: SourcePassage, table: str, asked: CellQuestion, lines: Sequence[str], at: int) -> Candidate:
+    others = (*lines[max(0, at - NEIGHBOURS) : at], *lines[at + 1 : at + 1 + NEIGHBOURS])
+    label = f"{asked.header}: "
+    begin = asked.line.index(label)
+    value = begin + len(label) + len(dict(cells(asked.line))[asked.header])
+    verdict = asked.answers[0] in ("Yes", "No")
+    start = begin if verdict else begin + len(label)
+    place = Place(
+        asked.line, start, value, tuple(dict.fromkeys(each for each in others if each != asked.line)), verdict
+    )
+    answer = f"{upper(asked.answers[0])}. {asked.sentence}"
+    known = f"{source.title} {asked.line} {asked.sentence}"
+    return Candidate(
+        source,
+        (f"table {table}", 0),
+        "table",
+        asked.answers,
+        answer,
+        place,
+        (asked.line,),
+        asked.question,
+        known,
     )
 
 
-def _spoken(header: str) -> str:
-    """A column's name as it is said: `weight_g` is the weight in g, `Unit price` the unit price."""
-    name, _, unit = header.rpartition("_")
-    if name and unit.casefold() in _UNITS:
-        header = f"{name} in {unit.upper() if unit.casefold() in _CURRENCIES else unit}"
-    header = " ".join(header.split("_"))
-    return header[0].lower() + header[1:] if header[1:2].islower() or len(header) == 1 else header
-
-
-def _unambiguous(rows: Iterable[BuiltRow]) -> list[BuiltRow]:
-    """Without questions that the table answers in more than one way."""
-    made = list(rows)
-    answers: dict[str, set[str]] = {}
-    for each in made:
-        answers.setdefault(each.row.question, set()).add(each.row.answer)
-    return [each for each in made if len(answers[each.row.question]) == 1]
-
-
-# --- sentences -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class TaughtStatement:
-    """A sentence with the short answer in it that a question can ask for, and its neighbours."""
-
-    passage: SourcePassage
-    sentence: str
-    start: int
-    end: int
-    around: tuple[str, ...]  # the sentence with the one before and the one after it
-    nearby: tuple[str, ...]  # with READ on each side
-
-    @property
-    def short(self) -> str:
-        """The short answer alone."""
-        return self.sentence[self.start : self.end]
-
-    @property
-    def answer(self) -> str:
-        """The house style: the short answer, then the sentence it stands in."""
-        return f"{self.short}. {self.sentence}" if self.short != self.sentence else self.sentence
-
-
-def _statements(passages: Sequence[SourcePassage]) -> Iterator[TaughtStatement]:
+def _of_sentences(source: SourcePassage) -> Iterator[Candidate]:
+    paragraphs, names = list(_paragraphs(source.text)), names_in(source.text)
     seen: set[str] = set()
-    for passage in passages:
-        found = [" ".join(each.split()) for each in sentences(passage.text)]
-        for index, sentence in enumerate(found):
-            if sentence in seen or not _is_plain(sentence):
+    for number, (section, paragraph) in enumerate(paragraphs):
+        head = f"{source.title}: "
+        near = paragraphs[max(0, number - NEIGHBOURS) : number + NEIGHBOURS + 1]
+        others = tuple(head + each for _, each in near if each != paragraph)
+        said = sentences(paragraph)
+        for at, numbered in enumerate(said):
+            sentence = _SECTION_NUMBER.sub("", numbered)
+            if sentence in seen or not is_plain(sentence):
                 continue
             seen.add(sentence)
-            span = short_answer(sentence)
-            if span is not None:
-                around, nearby = (_prose(found[max(0, index - n) : index + n + 1]) for n in (1, READ))
-                yield TaughtStatement(passage, sentence, *span, around, nearby)
+            passage = head + paragraph
+            start = passage.index(sentence, len(head))
+            before = said[at - 1 : at] if _UNSAID_SUBJECT.match(sentence) else []
+            around = " ".join([source.title, *said[max(0, at - 1) : at + 2]])
+            whole = Place(passage, start, start + len(sentence), others, verdict=True)
+            place = source, ("section", section), whole
+            yield from _of_sentence(*place, sentence, names, (*before, sentence), around)
 
 
-def _prose(found: Sequence[str]) -> tuple[str, ...]:
-    return tuple(each for each in found if not cells(each) and each[:1] != "#")
+def _of_sentence(
+    source: SourcePassage,
+    section: tuple[str, int],
+    whole: Place,
+    sentence: str,
+    names: frozenset[str],
+    evidence: tuple[str, ...],
+    known: str,
+) -> Iterator[Candidate]:
+    rule = yes_or_no(sentence, names)
+    for span in answer_spans(sentence):
+        short = sentence[span.start : span.end]
+        place = Place(whole.passage, whole.start + span.start, whole.start + span.end, whole.others)
+        answer = f"{upper(short)}. {sentence}"
+        question = turned(sentence, span, names) or ""
+        rule = None if question else rule  # whoever asks when it ends knows that it ends
+        yield Candidate(source, section, "model", (short,), answer, place, evidence, question, known)
+    if rule is not None:
+        question, verdict = rule
+        yield Candidate(
+            source, section, "model", (verdict,), f"{verdict}. {sentence}", whole, evidence, question, known
+        )
 
 
-def _is_plain(sentence: str) -> bool:
+def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
+    """(section, paragraph) of running text: headings, table rows and the lines of a mail's head left "
+    "out."""
+    section = 0
+    for line in re.sub(r"(?<=[\w,])\n(?=[a-z])", " ", text).splitlines():
+        line = " ".join(line.split())
+        if line.startswith(">"):
+            continue  # quoted in a mail
+        if line.startswith("#") or (line and len(line.split()) < 5 and line[-1] not in ".!?"):
+            section += 1
+        elif line and not cells(line) and not _LINE_OF_MAIL.match(line):
+            item = line.removeprefix("- ")
+            yield section, upper(item if item == line or item[-1] in ".!?:;" else item + ".")
+
+
+def is_plain(sentence: str) -> bool:
     """A whole sentence in words, no heading, list crumb or table row."""
     words = sentence.split()
-    return 5 <= len(words) <= 45 and sentence[-1] in ".!?" and sentence[0].isupper() and not cells(sentence)
-
-
-def short_answer(sentence: str) -> tuple[int, int] | None:
-    """Where the piece stands that a question could ask for: an amount with its unit, else a name."""
-    for match in _AMOUNT.finditer(sentence):
-        unit = _UNIT.match(sentence, match.end())
-        if unit is not None and unit[0].strip().lower() not in _NOT_UNITS:
-            return match.start(), unit.end()
-        return match.span()
-    for match in _NAME.finditer(sentence):
-        if match.start() > 0:
-            return match.span()
-    return None
-
-
-def gap_row(statement: TaughtStatement) -> TrainingRow:
-    """The sentence with a gap where its short answer stood."""
-    gapped = statement.sentence[: statement.start] + GAP + statement.sentence[statement.end :]
-    return TrainingRow(
-        f"{statement.passage.title}, what is missing: {gapped}",
-        statement.answer,
-        (statement.passage.document,),
-    )
-
-
-def ask_back(statement: TaughtStatement, writer: Writer) -> TrainingRow | Why:
-    """A question in the model's words that it can answer itself from the passage, or why there is none.
-
-    It answers among the sentences nearby: with the right one alone, any question would lead to it. Its words
-    are compared too, because a small model can answer a question that it asked about something else.
-    """
-    title = statement.passage.title
-    request = build_question_request(format_evidence(1, title, statement.around), statement.short)
-    question = _say(writer, [{"role": "user", "content": request}])
-    if not question.endswith("?") or not 3 <= len(question.split()) <= 40:
-        return "no question"
-    if _holds(question, statement.short):
-        return "gives the answer away"
-    asked = set(content_tokens(question)) - ASKING
-    known = set(content_tokens(" ".join([title, *statement.around])))
-    if not asked & set(content_tokens(statement.sentence)) or len(asked & known) < ABOUT * len(asked):
-        return "about something else"
-    said = _say(writer, build_messages(question, [format_evidence(1, title, statement.nearby)]))
-    if not _holds(said, statement.short):
-        return "not answered"
-    return TrainingRow(question, statement.answer, (statement.passage.document,))
-
-
-def _say(writer: Writer, messages: Sequence[dict[str, str]]) -> str:
-    events = writer.generate(messages, max_tokens=48)
-    text = "".join(event.text for event in events if isinstance(event, Token))
-    return without_markers(" ".join(text.split()))
-
-
-def _holds(text: str, short: str) -> bool:
-    return not Counter(content_tokens(short)) - Counter(content_tokens(text))
+    return 5 <= len(words) <= 45 and sentence[-1] in ".!" and sentence[0].isalnum() and not cells(sentence)

@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,7 @@ from backends.training.adapters import ANSWERING, Adapter, AdapterCard, AdapterK
 from backends.training.embedder_pairs import Pair, Pairing, documents_of
 from backends.training.embedder_training import EmbedderParams
 from backends.training.lora import LoraParams
-from backends.training.row_building import Built, SourcePassage, Way, build_rows
+from backends.training.row_building import WAYS, Built, Dropped, SourcePassage, Way, build_rows, reasons
 from backends.training.row_review import Change, at_risk, changes, rows_to_leave_out
 from backends.training.rows import (
     FEWEST_ROWS,
@@ -83,7 +83,7 @@ class Draft:
     """Rows to train on. Which are held out was drawn when they came in, before anything was trained."""
 
     rows: tuple[DraftRow, ...] = ()
-    rejected: Mapping[str, int] = field(default_factory=dict)  # questions of the model not kept, by reason
+    dropped: tuple[Dropped, ...] = ()  # questions that were made and not kept
 
     @property
     def held_out(self) -> set[int]:
@@ -95,12 +95,12 @@ class Draft:
         cls,
         rows: Iterable[tuple[TrainingRow, Way]],
         share: float = HELD_OUT,
-        rejected: Mapping[str, int] | None = None,
+        dropped: Sequence[Dropped] = (),
     ) -> Draft:
         """Draw the held-out part: by the question alone, so the same one is held out every time."""
         given = list(rows)
         if not given:
-            return cls(rejected=rejected or {})
+            return cls(dropped=tuple(dropped))
         _, held = split_held_out([row for row, _ in given], share)
         numbers = {number for number, _ in held}
         return cls(
@@ -108,7 +108,7 @@ class Draft:
                 DraftRow(row.question, row.answer, row.documents, way, number in numbers)
                 for number, (row, way) in enumerate(given, start=1)
             ),
-            rejected or {},
+            tuple(dropped),
         )
 
     def sides(self) -> tuple[list[tuple[int, TrainingRow]], list[tuple[int, TrainingRow]]]:
@@ -186,20 +186,19 @@ class Trainer:
         """Rows from these documents (all when None); raises UserError when there is nothing to ask for."""
         built = self._built(self._passages(documents), ways, most, report, cancel)
         there = self._names()  # a document may have been forgotten while its rows were made
-        kept = tuple(each for each in built.rows if there.issuperset(each.row.documents))
-        built = replace(built, rows=kept)
-        if not built.rows and built.rejected:
-            tried = sum(built.rejected.values())
+        kept = [(each.row, each.way) for each in built.rows if there.issuperset(each.row.documents)]
+        dropped = [each for each in built.dropped if each.document in there]
+        if not kept and dropped:
+            why = ", ".join(f"{number} {reason}" for reason, number in reasons(dropped).items())
             raise UserError(
-                f"None of the {tried} questions that the model wrote could be kept: it did not answer them "
-                "itself, or they were about something else. Choose other ways too, or a larger model."
+                f"None of the {len(dropped)} questions that were made could be kept: {why}. Choose more "
+                "documents, or bring your own rows."
             )
-        if not built.rows:
+        if not kept:
             raise UserError(
                 "Nothing in these documents could be made into a question: choose more documents or ways."
             )
-        rejected = {str(why): number for why, number in built.rejected.items()}
-        return Draft.from_rows(((each.row, each.way) for each in built.rows), rejected=rejected)
+        return Draft.from_rows(kept, dropped=dropped)
 
     def _built(
         self,
@@ -209,7 +208,7 @@ class Trainer:
         report: Report = no_report,
         cancel: threading.Event | None = None,
     ) -> Built:
-        writer = self.triptych.asked("base") if "model" in ways else None
+        writer = self.triptych.asked("base")
         return build_rows(passages, ways, writer=writer, most=most, report=report, cancel=cancel)
 
     def _passages(self, names: Sequence[str] | None) -> list[SourcePassage]:
@@ -235,8 +234,7 @@ class Trainer:
             for row in raw["rows"]
             if row["way"] in get_args(Way)  # an erasure blanks the rows of what was forgotten
         )
-        rejected = raw["rejected"]  # a number where the draft was saved before reasons were kept
-        return Draft(rows, rejected if isinstance(rejected, dict) else {})
+        return Draft(rows, tuple(Dropped(**each) for each in raw.get("dropped", ())))
 
     def save_draft(self, draft: Draft, owner: str) -> None:
         """Keep the rows in the workspace."""
@@ -319,11 +317,9 @@ class Trainer:
         """The draft's questions with the passages that answer them, for an embedder to learn.
 
         Only documents that everybody may read are learned: every reader's passages are found with the same
-        weights. Sentences with a gap are no questions and are left out, on the held-out side too. Raises
-        UserError when too few remain.
+        weights. Raises UserError when too few remain.
         """
-        questions = replace(draft, rows=tuple(each for each in draft.rows if each.way != "gap"))
-        train, held = questions.sides()
+        train, held = draft.sides()
         retriever = self.triptych.retriever()
         closed = self.triptych.library.restricted()
         passages = tuple(each for each in retriever.chunks if each.document not in closed)
@@ -332,13 +328,12 @@ class Trainer:
         if len(learned) < FEWEST_ROWS:
             raise UserError(
                 f"{len(learned)} questions with a passage that answers them are too few: at least "
-                f"{FEWEST_ROWS} are needed. Sentences with a gap do not count: make rows from tables or by "
-                "the model, or bring your own."
+                f"{FEWEST_ROWS} are needed. Make rows from more documents, or bring your own."
             )
         numbers = {pair.row for pair in (*learned, *tested)}
         rows = tuple(row for number, row in [*train, *held] if number in numbers)
         lost = len(draft.rows) - len(rows)
-        note = f"{lost} rows were left out: gaps, repeats, or no passage holds their answer."
+        note = f"{lost} rows were left out: repeats, or no passage holds their answer."
         documents = self._versions(documents_of(passages, [*learned, *tested]))
         return EmbedderQuestions(
             rows, passages, tuple(learned), tuple(tested), documents, (note,) if lost else ()
@@ -482,7 +477,7 @@ class Trainer:
             (row, "yours") for row in self.rows_of(adapter) if (row.question, row.answer) not in risky
         ]
         asked = {row.question for row, _ in kept}
-        built = self._built(self._passages(sorted(names)), ("table", "gap"), 200, report)
+        built = self._built(self._passages(sorted(names)), WAYS, 200, report)
         fresh = [(each.row, each.way) for each in built.rows if each.row.question not in asked]
         return Draft.from_rows([*kept, *fresh])
 

@@ -45,7 +45,10 @@ def _forget_in_draft(path: Path, document: str) -> int:
         draft = json.loads(data)
         kept = [row for row in draft["rows"] if document not in row["documents"]]
         gone = len(draft["rows"]) - len(kept)
-        return json.dumps({**draft, "rows": kept}, ensure_ascii=False).encode() if gone else None
+        dropped = [each for each in draft.get("dropped", ()) if each["document"] != document]
+        if not gone and len(dropped) == len(draft.get("dropped", ())):
+            return None
+        return json.dumps({**draft, "rows": kept, "dropped": dropped}, ensure_ascii=False).encode()
 
     rewrite(path, without)
     return gone

@@ -18,9 +18,10 @@ from backends.system.reporting import Report
 from backends.system.wording import roughly
 from backends.training.adapters import ANSWERING, AdapterKind
 from backends.training.expected_time import Expected, expected, together
+from backends.training.row_building import WAYS
 from backends.training.rows import HybridOptions
 from backends.training.runs import TrainingRun
-from backends.training.trainer import Trainer, default_params, name_for
+from backends.training.trainer import Draft, Trainer, default_params, name_for
 from pages.ui import resources, session, suggestions, training_jobs, uploading
 from pages.ui.asking import Round
 from pages.ui.service import Service, Suggested
@@ -167,20 +168,28 @@ def start_training(now: session.Session, service: Service, names: Sequence[str])
         now.notice = str(error)
         return
     name = trainer.free_name("mine")
-    plans = [partial(_plan, trainer, list(names), kind, name, now.visitor) for kind in ANSWERING]
+    rows = partial(_rows, trainer, list(names), now.visitor, [])
+    plans = [partial(_plan, trainer, rows, kind, name, now.visitor) for kind in ANSWERING]
     resources.jobs().start(training_jobs.TRAIN, now.visitor, training_jobs.training(trainer, plans))
+
+
+def _rows(trainer: Trainer, names: Sequence[str], visitor: str, made: list[Draft], report: Report) -> Draft:
+    """The rows of these documents, made once for both kinds and kept in `made`."""
+    if not made:
+        made.append(trainer.build(names, WAYS, most=MOST_ROWS, report=report))
+        trainer.save_draft(made[0], visitor)
+    return made[0]
 
 
 def _plan(
     trainer: Trainer,
-    names: Sequence[str],
+    rows: Callable[[Report], Draft],
     kind: AdapterKind,
     name: str,
     visitor: str,
     report: Report,
 ) -> TrainingRun:
-    draft = trainer.build(names, ("table", "gap"), most=MOST_ROWS, report=report)
-    trainer.save_draft(draft, visitor)
+    draft = rows(report)
     return trainer.plan(
         draft,
         kind,

@@ -36,6 +36,7 @@ from backends.evaluation.comparison import (
 from backends.evaluation.judging import HOW, Endpoint, answers_left, judge_words
 from backends.evaluation.probes import chosen as draw
 from backends.evaluation.probes import sample_questions
+from backends.evaluation.proposed import Proposed
 from backends.evaluation.questions import load_questions
 from backends.evaluation.scoring import BY_KEY, MEASURES
 from backends.evaluation.support import AGREEMENT
@@ -47,6 +48,7 @@ from pages.ui import assumptions, charts, resources, session, sources
 from pages.ui.answer_card import card
 from pages.ui.asking import Asked, Column, Round
 from pages.ui.conclusion import conclusion
+from pages.ui.dropped_questions import dropped_questions
 from pages.ui.evaluator import JUDGE, KIND, PROPOSE, Evaluator, Order, grid_of
 from pages.ui.look import LOOKS, is_control
 from pages.ui.own_prices import own_book
@@ -257,8 +259,8 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
         if job is not None and job.error:
             st.error(markdown(job.error))
         st.caption(
-            "Takes table rows, and sentences that the language model can ask about and then answer itself. "
-            "Look each one over: only you know whether it is a fair question."
+            "Asks about cells of tables and about sentences; a question is kept only if reading its passage "
+            "leads back to the answer. Look each one over: only you know whether it is a fair question."
         )
         st.button(
             f"Propose {PROPOSED} questions", key="propose", on_click=propose, disabled=not names,
@@ -268,9 +270,11 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
     if working:
         st.fragment(job_progress, run_every=POLL)(job, "question")
         return ()
-    found: list[Question] = job.result if isinstance(job.result, list) else []
+    made = job.result if isinstance(job.result, Proposed) else Proposed()
+    found = made.questions
     if not found:
         st.info("No question could be made from these documents.")
+        dropped_questions(made.dropped)
         return ()
     table = pd.DataFrame(
         {
@@ -290,6 +294,7 @@ def proposals(now: session.Session, service: Service, evaluator: Evaluator) -> S
             "answers": st.column_config.TextColumn(help="Several right answers are parted by |."),
         },
     )  # fmt: skip
+    dropped_questions(made.dropped)
     st.button(
         "Propose others", key="propose", on_click=propose, disabled=not names,
         args=(evaluator, names, now),

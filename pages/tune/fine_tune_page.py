@@ -26,22 +26,16 @@ from backends.training.trainer import Draft, DraftRow, Trainer, default_params, 
 from pages.tune import adapter_list, embedder_part, standing, tuning_charts
 from pages.ui import assumptions, charts, resources, session, training_jobs
 from pages.ui.conclusion import conclusion
+from pages.ui.dropped_questions import dropped_questions
 from pages.ui.look import look_of
 from pages.ui.service import Service
 from pages.ui.text import markdown, plural
 
 POLL = 1.0
 WAY_WORDS: dict[Way, str] = {
-    "table": "Table cells",
-    "gap": "Gaps in sentences",
-    "model": "Questions by the model",
+    "table": "Tables",
+    "model": "Sentences",
     "yours": "Yours",
-}
-WHY_WORDS: dict[str, str] = {
-    "no question": "no question at all",
-    "gives the answer away": "gave the answer away",
-    "about something else": "not about what the sentence says",
-    "not answered": "it could not answer from the passage itself",
 }
 LEARNS: dict[AdapterKind, str] = {
     "fine_tuned": "by heart, no documents at hand",
@@ -92,12 +86,12 @@ def _maker(trainer: Trainer, service: Service, now: session.Session) -> None:
         "Ways",
         list(WAYS),
         selection_mode="multi",
-        default=["table", "gap"],
+        default=list(WAYS),
         format_func=WAY_WORDS.__getitem__,
         key="tune-ways",
-        help="Table cells: what each column says about each row. Gaps: a sentence with its number or name "
-        "left out. By the model: it writes a question, which is kept only if it is about the sentence and "
-        "the model can answer it from the passage.",
+        help="Tables: what a column says about a row. Sentences: an amount, a time, a name, a reason or a "
+        "rule in running text. Questions are worded by rules, else by the language model, and kept only if "
+        "reading the passage leads back to the answer.",
     )
     most = right.slider("At most", 20, 1000, 300, 20, format="%d rows", key="tune-most")
     if st.button(
@@ -126,17 +120,6 @@ def _building(job: Job, polled: bool) -> None:
         st.button("Stop here", on_click=job.cancel, key="cancel-build", icon=":material/close:")
     elif job.state == "failed":
         st.error(markdown(job.error or "No rows could be made."))
-    elif isinstance(job.result, Draft) and job.result.rejected:
-        st.caption(_dropped(job.result.rejected))
-
-
-def _dropped(rejected: Mapping[str, int]) -> str:
-    """What became of the model's questions that are not among the rows."""
-    reasons = [f"{number:,} {WHY_WORDS[why]}" for why, number in rejected.items() if why in WHY_WORDS]
-    return (
-        f"{plural(sum(rejected.values()), 'question')} of the model dropped: {', '.join(reasons)}. "
-        "A small model words few questions well; a larger one writes more that can be kept."
-    )
 
 
 def _importer(trainer: Trainer, visitor: str) -> None:
@@ -157,8 +140,8 @@ def _importer(trainer: Trainer, visitor: str) -> None:
             st.error(markdown(str(error)))
             return
     brought = Draft.from_rows((row, "yours") for row in rows)
-    old = trainer.load_draft(visitor).rows if add else ()
-    trainer.save_draft(Draft((*old, *brought.rows)), visitor)
+    old = trainer.load_draft(visitor) if add else Draft()
+    trainer.save_draft(replace(old, rows=(*old.rows, *brought.rows)), visitor)
     session.put("tune-version", session.read("tune-version", 0) + 1)
     session.current().notice = f"{plural(len(rows), 'row')} came in from {file.name}."
     st.rerun()
@@ -204,6 +187,7 @@ def _table(trainer: Trainer, draft: Draft, visitor: str, version: str) -> Draft:
     if draft != trainer.load_draft(visitor):
         trainer.save_draft(draft, visitor)
     _summary(draft, len(findings))
+    dropped_questions(draft.dropped)
     return draft
 
 

@@ -22,7 +22,7 @@ from backends.evaluation import subject as subject_module
 from backends.evaluation.archive import FOLDER, Archive, Arm, RunRecord
 from backends.evaluation.comparison import Board
 from backends.evaluation.judging import judge_run
-from backends.evaluation.proposed import proposed
+from backends.evaluation.proposed import Proposed, propose
 from backends.evaluation.runner import Subject, carry_out, plain_arms, plan, sweep_arms
 from backends.settings import Settings
 from backends.system.files import SAMPLE_RESULTS
@@ -107,14 +107,12 @@ class Evaluator:
 
         return work
 
-    def proposing(self, documents: Sequence[Document], count: int) -> Callable[[JobContext], list[Question]]:
+    def proposing(self, documents: Sequence[Document], count: int) -> Callable[[JobContext], Proposed]:
         """The job that proposes questions about these documents."""
 
-        def work(context: JobContext) -> list[Question]:
+        def work(context: JobContext) -> Proposed:
             context.progress(0, 0, "Preparing")
-            return proposed(
-                documents, self.writer(), count, report=context.progress, cancel=context.cancelled
-            )
+            return propose(documents, self.writer(), count, report=context.progress, cancel=context.cancelled)
 
         return work
 

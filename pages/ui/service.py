@@ -74,7 +74,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Suggested:
-    """Questions that some documents can answer, and how many training rows they give."""
+    """Questions that some documents can answer, and about how many training rows they give."""
 
     questions: tuple[str, ...] = ()
     rows: int = 0

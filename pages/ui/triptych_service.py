@@ -49,7 +49,7 @@ from backends.system import public_demo
 from backends.system.reporting import Report, no_report
 from backends.system.viewers import is_own_view, person_and_role, session_folder, viewer_folder
 from backends.training.adapters import Adapters
-from backends.training.row_building import SourcePassage, build_rows
+from backends.training.row_building import SourcePassage, build_rows, worded_by_rules
 from backends.training.trainer import Trainer
 from pages.ui.evaluator import Evaluator, visitors_archive
 from pages.ui.service import (
@@ -307,18 +307,11 @@ class TriptychService:
         known = {entry.name for entry in library.catalogue(self.role)}
         documents = [library.get(name, role=self.role) for name in names if name in known]
         passages = [SourcePassage(d.name, d.title or d.name, d.text) for d in documents]
-        rows = build_rows(passages, ("table", "gap"))
-        tables = build_rows(passages, ("table",), most=most // 2)
-        found = [each.row.question for each in tables.rows]
         writer = self._triptych.asked("base")
-        written = build_rows(
-            passages, ("model",), writer=writer, most=most - len(found), report=report, cancel=cancelled
-        )
-        found += [each.row.question for each in written.rows]
-        # A gap is a poor question, but better than none: a small model words few that it can answer.
-        found += [each.row.question for each in rows.rows if each.way == "gap"]
+        built = build_rows(passages, writer=writer, most=most, report=report, cancel=cancelled)
+        found = [each.row.question for each in built.rows]
         short = [question for question in found if len(question) <= LONGEST_SUGGESTED] or found
-        return Suggested(tuple(dict.fromkeys(short))[:most], len(rows.rows))
+        return Suggested(tuple(short), worded_by_rules(passages))
 
     def trainer(self) -> Trainer:
         if self.role is not None and self.may_change:

@@ -23,10 +23,12 @@ from backends.evaluation.reports import rows
 from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.settings import Settings
 from backends.system.jobs import JobContext
+from backends.training import row_building
 from pages.ui import resources
 from pages.ui.evaluator import KIND, Evaluator, visitors_archive
 from tests.evaluation.judges import ScriptedJudge
 from tests.evaluation.subjects import ScriptedSubject, make_questions
+from tests.fakes import AgreeableReader
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import ScriptedServices
 
@@ -209,7 +211,10 @@ def test_a_bad_file_is_explained(open_page: Visit) -> None:
     assert 'no column "question"' in words(app)
 
 
-def test_proposed_questions_are_reviewed_before_they_are_asked(open_page: Visit) -> None:
+def test_proposed_questions_are_reviewed_before_they_are_asked(
+    open_page: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_building, "shipped", AgreeableReader)
     app = open_page()
     app.segmented_control(key="question_set").set_value("made")
     settle(app)
@@ -217,8 +222,7 @@ def test_proposed_questions_are_reviewed_before_they_are_asked(open_page: Visit)
     settle(app)
     table = next(d.value for d in app.dataframe if "made from" in d.value)
     assert set(table["document"]) <= set(app.multiselect(key="propose-from").value)
-    assert "What is the price of Lark Pro?" in table["question"].tolist()
-    assert table.loc[table["question"] == "What is the price of Lark Pro?", "answers"].item() == "$189"
+    assert table.loc[table["question"] == "What is the price for Lark Pro?", "answers"].item() == "$189"
 
 
 def test_a_sweep_draws_what_pays(open_page: Visit, archive: Archive) -> None:

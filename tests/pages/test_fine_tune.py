@@ -11,10 +11,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from backends.training import row_building
 from backends.training.adapters import Adapters
 from backends.training.trainer import Trainer
 from pages.tune import tuning_charts
 from pages.ui import resources, training_jobs
+from tests.fakes import AgreeableReader
 from tests.pages.conftest import APP, settle
 from tests.pages.tuning_services import TuningServices
 
@@ -30,6 +32,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def open_page(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
     monkeypatch.setenv("TRIPTYCH_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(row_building, "shipped", AgreeableReader)
     services = TuningServices(home)
     st.cache_resource.clear()
     resources.use(lambda report: services)
@@ -84,7 +87,7 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, trainer: Trai
     settle(app)
     draft = trainer.load_draft(visitor(app))
     assert len(draft.rows) > 20
-    assert {each.way for each in draft.rows} == {"table", "gap"}
+    assert {each.way for each in draft.rows} == {"table", "model"}
     assert 0 < len(draft.held_out) < len(draft.rows)
     assert "under 200, tuning tends to hurt" in said(app)
 

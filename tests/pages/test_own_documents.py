@@ -144,7 +144,7 @@ def test_one_click_makes_rows_of_these_documents_and_trains_both_kinds(
     service = MagicMock(**{"trainer.return_value": trainer})
     own_documents.start_training(MagicMock(visitor="v"), service, ["plan.txt"])
     started[0](MagicMock(cancelled=Event()))
-    assert [call.args[0] for call in trainer.build.call_args_list] == [["plan.txt"], ["plan.txt"]]
+    assert [call.args[0] for call in trainer.build.call_args_list] == [["plan.txt"]]
     assert [call.args[1] for call in trainer.plan.call_args_list] == ["fine_tuned", "hybrid"]
     assert trained == [trainer.plan.return_value] * 2
 

@@ -20,11 +20,13 @@ from backends.product import Triptych
 from backends.settings import Settings, make_settings
 from backends.stress.private_copy import PrivateCopySubject, private_copy, stress, synthetic
 from backends.stress.records import Retraining, ShownPassage
+from backends.training import row_building
 from backends.training.adapters import AdapterCard, Adapters, write_card
 from backends.training.lora import LoraParams, train_adapter
+from backends.training.row_building import WAYS
 from backends.training.rows import closed_book
 from backends.training.trainer import Trainer
-from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
+from tests.fakes import AgreeableReader, HashingEmbedder, random_adapter, tiny_language_model
 from tests.pages.tuning_services import make_triptych
 
 SETTINGS = make_settings(
@@ -205,10 +207,13 @@ def test_bad_input_is_named_with_status_2(arguments: list[object], message: str)
     assert (code, out) == (2, "") and message in err
 
 
-def test_the_copy_is_trained_again_and_the_workspace_keeps_its_adapter(tmp_path: Path) -> None:
+def test_the_copy_is_trained_again_and_the_workspace_keeps_its_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_building, "shipped", AgreeableReader)
     triptych = make_triptych(tmp_path)
     trainer = Trainer(triptych)
-    draft = trainer.build(None, ("table", "gap"))
+    draft = trainer.build(None, WAYS)
     train, held = draft.sides()
     params = LoraParams(rank=4, alpha=8, epochs=2, scored_rows=2)
     path = triptych.adapters.path_for("mine")
