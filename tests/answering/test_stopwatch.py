@@ -79,13 +79,19 @@ def finished(**options: Any) -> Finished:
     return Finished(Usage(10, 5), prompt="p", model="tiny", adapter=None, **options)
 
 
+def recorded(backend: Scripted, question: Question | str, **options: Any) -> Answer:
+    """The last event of an answer: its record."""
+    (made,) = (e for e in stream(backend, question, SETTINGS, **options) if isinstance(e, Answer))
+    return made
+
+
 def ask(
     *script: Event | float, name: BackendName = "rag", context: AnswerContext | None = None, **options: Any
 ) -> Answer:
     clock = Clock()
     events = [event if not isinstance(event, str) else Token(event) for event in script]
     options = {"clock": clock, "context": context or AnswerContext(), **options}
-    return answer(Scripted(events, clock, name), Question("q7", "How long?"), SETTINGS, **options)
+    return recorded(Scripted(events, clock, name), Question("q7", "How long?"), **options)
 
 
 # --- the stopwatch -------------------------------------------------------------------------------
@@ -147,7 +153,7 @@ def test_wording_a_follow_up_anew_is_a_stage_and_is_told() -> None:
 
     for question in ("How long?", "Who?"):
         backend = Hearing([Stage("generate"), 5, Token("x"), finished()], clock)
-        got = answer(backend, question, SETTINGS, context=AnswerContext(), reword=reword, clock=clock)
+        got = recorded(backend, question, context=AnswerContext(), reword=reword, clock=clock)
         assert (got.latency_ms["rewrite"], got.latency_ms["total"], got.question) == (9.0, 14.0, question)
         assert ("Read as: How long? And when?" in got.warnings) == (question == "How long?")
     assert heard == ["How long? And when?", "Who?"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.serving import chromium, chromium_path, served
+from tests.browser.serving import chromium_path, served
 
 HERE = Path(__file__).resolve().parent
 PATIENCE = 90_000  # milliseconds; a busy machine is slow, not wrong
@@ -34,12 +34,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     with served(HERE / "scripted_app.py", environment, home / "log.txt") as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

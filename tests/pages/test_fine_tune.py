@@ -155,7 +155,7 @@ def test_a_taken_name_is_refused_before_anything_is_planned(open_page: Visit, tr
     content = "question,answer\n" + "".join(f"What is room {n}?,Room {n} is a kitchen.\n" for n in range(30))
     app.file_uploader[0].set_value([("rows.csv", content.encode(), "text/csv")])
     settle(app)
-    assert "Passages are found with the published model" in said(app)
+    assert "Passages are found with the embedding model as it was published" in said(app)
     assert not app.button(key="tune-embedder").disabled
     app.text_input(key="tune-name").set_value("not a name!")
     app.pills(key="tune-kinds").set_value(["fine_tuned"])

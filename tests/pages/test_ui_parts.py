@@ -88,7 +88,6 @@ def test_a_marked_passage_holds_the_same_words_without_their_signs(a: int, b: in
     inside = "".join(re.findall(r'<mark style="x;[^"]*">(.*?)</mark>', made, re.S))
     everything = re.sub(r"</?mark[^>]*>", "", made)
     assert everything == re.sub(r"</?mark[^>]*>", "", document_html(MARKED))
-    assert "#" not in inside.replace("# sign", "").replace("#", "", inside.count("No #"))
     assert [c for c in inside if c.isalnum()] == [c for c in MARKED[start:end] if c.isalnum()]
 
 

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from backends.access.audit import AuditLog
-from tests.browser.serving import chromium, chromium_path, free_port, running
+from tests.browser.serving import chromium_path, free_port, running
 from tests.scale.conftest import needed
 
 pytestmark = [
@@ -96,14 +96,8 @@ def wait_until_ready(address: str) -> None:
             time.sleep(0.2)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
 @pytest.fixture
-def arrive(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
+def arrive(served: Served, browser: Browser) -> Iterator[Callable[..., Page]]:
     """A new browser session at the door."""
     contexts = []
 
