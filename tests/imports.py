@@ -30,6 +30,7 @@ SERVED = {
     "advice",
     "feedback",
     "access",
+    "bulk",
 }
 
 # Room -> the rooms it may import besides COMMON and itself. Arrows go down only.
@@ -51,6 +52,7 @@ ARROWS: dict[str, set[str]] = {
     "erasure": {"documents", "training", "feedback", "access"},
     "stress": {"evaluation", "answering", "language"},
     "advice": {"evaluation", "stress", "costs"},
+    "bulk": {"documents", "retrieval", "evaluation", "product"},
     "product": {
         *FOUR, "access", "erasure", "answering", "documents", "retrieval", "language", "training", "costs",
         "feedback",
@@ -70,6 +72,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "backends.documents.opening": {"retrieval", "postgres"},
     "backends.documents.storage": {"retrieval"},
     "backends.documents.following": {"retrieval"},
+    "backends.documents.preparing": {"retrieval"},
     # The span reader stands on the network and the weights of the cross-encoder.
     "backends.language.span_reader": {"retrieval"},
     # They measure the product as it serves, and hand the measuring itself only what it asks for.
@@ -109,6 +112,8 @@ DOORS: dict[str, set[str]] = {
     "psycopg": {"backends.postgres.server"},
     "psycopg_pool": {"backends.postgres.server"},
     "openai": {"backends.evaluation.ragas_judge", "backends.language.endpoint"},
+    "procrastinate": {"backends.system.job_worker", "backends.system.shared_jobs"},
+    "ray": {"backends.bulk.cluster"},
     "plotly": {
         "pages.ui.charts",
         "pages.ask.vote_charts",

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -60,6 +60,20 @@ Backends = Annotated[
         metavar="NAME",
         help=f"Who answers: {', '.join(BACKEND_NAMES)} (repeat for several; all four by default).",
     ),
+]
+Engine = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--engine", help="Who works: this process, or the workers of a Ray cluster."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Join the Ray cluster there; without it one is started on this machine."
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="COUNT", help="Workers of the Ray cluster; one a processor by default."),
 ]
 Role = Annotated[
     str | None,
@@ -225,6 +239,12 @@ def check_date(text: str, option: str) -> str:
     except ValueError:
         raise UserError(f"{option} takes a date such as 2026-03-31, 2026-03 or 2026, not {text!r}.") from None
     return text
+
+
+def check_engine(engine: str, address: str | None, workers: int | None) -> None:
+    """Options of a cluster are refused where none is asked for."""
+    if engine == "local" and (address is not None or workers is not None):
+        raise UserError("--address and --workers are for --engine ray.")
 
 
 def check_place(path: Path | None, what: str = "") -> None:

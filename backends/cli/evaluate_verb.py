@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,14 +19,18 @@ import typer
 
 from backends.cli import opener
 from backends.cli.arguments import (
+    Address,
     Backends,
     DocumentsFolder,
+    Engine,
     Given,
     Json,
     Role,
     StoreAddress,
+    Workers,
     WorkspaceFolder,
     backends_of,
+    check_engine,
     check_folder,
     check_place,
     settings_of,
@@ -35,6 +41,7 @@ from backends.cli.terminal import Output, ProgressLine, interruptible, printing,
 from backends.datatypes import JsonValue, UserError
 
 if TYPE_CHECKING:
+    from backends.bulk.question_answering import ClusterSpread
     from backends.datatypes import BackendName, Question
     from backends.evaluation.archive import Archive, Arm, Run, RunRecord
     from backends.evaluation.comparison import BaselineComparison, Board
@@ -92,6 +99,9 @@ def evaluate(
     given: Given,
     documents: DocumentsFolder = None,
     role: Role = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
     store: StoreAddress = None,
@@ -110,6 +120,7 @@ def evaluate(
     for path in report or ():
         report_kind(path)
     check_place(junit)
+    check_engine(engine, address, workers)
     if ragas:
         check_judge()
     with printing(as_json) as (out, progress):
@@ -118,9 +129,11 @@ def evaluate(
             progress("loading the model and the documents")
             subject, archive = open_subject(folder, settings, documents, role, progress)
             known = baseline_run(archive, baseline) if baseline else None
-            run = job.run(
-                archive, subject, asked, arms, fresh=fresh, name=name, question_set=Path(questions).name
-            )
+            with spreading(folder, settings, documents, role, engine, address, workers) as spread:
+                run = job.run(
+                    archive, subject, asked, arms, fresh=fresh, name=name,
+                    question_set=Path(questions).name, spread=spread,
+                )  # fmt: skip
             judged = not ragas or job.judge(archive)
         progress.clear()
         failed = show(out, archive.load(run.record.run), known, report or [], junit)
@@ -171,6 +184,30 @@ def open_subject(
 
     triptych = opener.open_triptych(workspace, settings, documents, role, progress)
     return TriptychSubject(triptych), archive_of(triptych)
+
+
+@contextmanager
+def spreading(
+    workspace: Path,
+    settings: Settings,
+    documents: Path | None,
+    role: str | None,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+) -> Iterator[ClusterSpread | None]:
+    """Who answers instead of this process; None with the engine local."""
+    if engine == "local":
+        yield None
+        return
+    from backends.bulk import cluster
+    from backends.bulk.question_answering import Place, spread_on
+    from backends.settings import store_address
+
+    folder = documents.absolute() if documents else None
+    place = Place(workspace, settings, folder, role, store_address(workspace))
+    with cluster.opened(address, workers) as opened:
+        yield spread_on(opened, place)
 
 
 def check_judge() -> None:
@@ -226,17 +263,23 @@ class Evaluating:
         fresh: bool,
         name: str,
         question_set: str,
+        spread: ClusterSpread | None,
     ) -> Run:
         from backends.evaluation.runner import carry_out, plan
 
         planned = plan(subject, questions, arms, question_set=question_set, name=name)
+        if spread is not None:
+            machine = {**planned.setting.machine, "answered by": spread.words}
+            planned = replace(planned, setting=replace(planned.setting, machine=machine))
         begun = None if fresh else archive.unfinished(planned)
         if begun is not None:
             self._progress.clear()
             done = len(archive.load(begun.run).entries)
             say(f"Going on with run {begun.run}: {done} of {len(questions) * len(arms)} answers are there.")
         self._record = begun or archive.begin(planned)
-        return carry_out(archive, self._record, subject, progress=self._report, cancelled=threading.Event())
+        return carry_out(
+            archive, self._record, subject, progress=self._report, cancelled=threading.Event(), spread=spread
+        )
 
     def judge(self, archive: Archive) -> bool:
         """Let the configured judge model score the run; whether it could. The run stands either way."""

@@ -10,10 +10,14 @@ import typer
 
 from backends.cli import opener
 from backends.cli.arguments import (
+    Address,
+    Engine,
     Given,
     Json,
     StoreAddress,
+    Workers,
     WorkspaceFolder,
+    check_engine,
     settings_of,
     takes_settings,
     use_workspace,
@@ -38,14 +42,21 @@ def ingest(
     ] = None,
     *,
     given: Given,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
     store: StoreAddress = None,
 ) -> None:
-    """Parse, chunk, embed and index files or folders; a file of a known name replaces that document."""
+    """Parse, chunk, embed and index files or folders; a file of a known name replaces that document.
+
+    Interrupted, the same command goes on: what the library holds already is not read again.
+    """
     from backends.cli import caller
 
     folder = use_workspace(workspace, store)
+    check_engine(engine, address, workers)
     settings = settings_of(**given)
     roles = check_roles(role or ())
     for path in paths:
@@ -58,19 +69,20 @@ def ingest(
     with printing(as_json) as (out, progress), interruptible():
         library = opener.open_library(folder, settings, None, progress)
         results = []
-        for result in library.ingest(
-            paths,
-            settings=settings,
-            source="upload",
-            roles=roles,
-            progress=opener.reporter(progress),
-            passwords=password or (),
-        ):
-            progress.clear()
-            results.append(result)
-            if result.status != "rejected":
-                caller.owner(folder).note("added", [result.document], result.status)
-            _show_ingested(out, result)
+        with opener.reading(library, engine, address, workers):
+            for result in library.ingest(
+                paths,
+                settings=settings,
+                source="upload",
+                roles=roles,
+                progress=opener.reporter(progress),
+                passwords=password or (),
+            ):
+                progress.clear()
+                results.append(result)
+                if result.status != "rejected":
+                    caller.owner(folder).note("added", [result.document], result.status)
+                _show_ingested(out, result)
     _finish_ingest(results)
 
 

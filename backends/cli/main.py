@@ -22,6 +22,7 @@ from backends.cli.demo_verb import demo
 from backends.cli.documents_verb import documents_app
 from backends.cli.evaluate_verb import evaluate
 from backends.cli.ingest_verb import ingest
+from backends.cli.jobs_verb import jobs_app, worker
 from backends.cli.ready_verb import ready
 from backends.cli.search_verb import search
 from backends.cli.stress_verb import stress
@@ -63,7 +64,8 @@ for verb in (evaluate, compare, train, stress):
     app.command()(verb)
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(tokens_app, name="tokens")
-for verb in (audit, ready):
+app.add_typer(jobs_app, name="jobs")
+for verb in (audit, ready, worker):
     app.command()(verb)
 
 

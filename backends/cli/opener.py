@@ -5,7 +5,8 @@ Enters: a folder and settings. Leaves: an opened `Library` or `Triptych`, and pr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,20 @@ def open_library(
     removal.finish(library.workspace)
     library.ranker = shipped()
     return library
+
+
+@contextmanager
+def reading(library: Library, engine: str, address: str | None, workers: int | None) -> Iterator[None]:
+    """Let this engine read the library's files; UserError when it cannot be had."""
+    if engine == "local":
+        yield
+        return
+    from backends.bulk import cluster
+    from backends.bulk.file_reading import reading_on
+
+    with cluster.opened(address, workers) as opened:
+        library.preparer = reading_on(opened, library.embedder)
+        yield
 
 
 def open_triptych(

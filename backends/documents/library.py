@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from backends.datatypes import (
     Attachment,
     CatalogueEntry,
     Chunk,
-    Chunking,
     Document,
     HistoryEntry,
     ParsedFile,
@@ -34,10 +33,18 @@ from backends.datatypes import (
 )
 from backends.documents.archives import unpacked, unpacked_attachments
 from backends.documents.parsing import check_size
+from backends.documents.preparing import (
+    EMBEDDED_AT_ONCE,
+    ChunkSettings,
+    FileToRead,
+    PreparedFile,
+    Preparer,
+    prepare,
+    split,
+)
 from backends.documents.reader_pool import parse_isolated
 from backends.documents.session_lease import Lease
 from backends.documents.storage import Erasure, Store, StoredDocument, StoredPassages
-from backends.retrieval.chunking import chunk_document
 from backends.retrieval.cross_encoder import Ranker
 from backends.retrieval.embedding import Embedder
 from backends.retrieval.retriever import Retriever
@@ -47,7 +54,6 @@ from backends.system.viewers import admits, check_roles
 
 RETRIEVERS_KEPT = 4
 READINGS_KEPT = 128 * 2**20  # bytes of sentence vectors held in memory
-EMBEDDED_AT_ONCE = 64  # windows between two looks at progress and cancellation
 
 Status = Literal["indexed", "unchanged", "replaced", "rejected"]
 
@@ -136,25 +142,6 @@ class _InPlace:
     state: object
 
 
-class ChunkSettings(Protocol):
-    """The settings that passages depend on."""
-
-    @property
-    def chunk_size(self) -> int:
-        """Tokens of a passage at most."""
-        ...
-
-    @property
-    def chunk_overlap(self) -> int:
-        """Tokens that neighbours share at most."""
-        ...
-
-    @property
-    def chunking(self) -> Chunking:
-        """How the borders are chosen."""
-        ...
-
-
 OnProgress = Callable[[Progress], None]
 
 
@@ -175,6 +162,7 @@ class Library:
         self.workspace = workspace
         self.embedder = embedder
         self.ranker: Ranker | None = None  # who opens the library says which; None orders without one
+        self.preparer: Preparer | None = None  # who reads files ahead of this process; None reads them here
         self.lease: Lease | None = None  # of a visitor's copy: it stays as long as this library lives
         self._collection = collection
         # By scheme and role: no two roles share one, because it changes with what its role may read.
@@ -284,14 +272,14 @@ class Library:
         stored = self._get(name, None, role)
         if self.workspace.chunked([stored.id], self._scheme(settings)):
             return self.workspace.chunks(stored, self._scheme(settings))
-        return self._split(stored.document, self._reading(stored), settings)
+        return split(stored.document, self._reading(stored), settings)
 
     def preview(self, settings: ChunkSettings, role: str | None = None) -> list[Chunk]:
         """All passages as these settings would cut them, from the kept readings; nothing is stored."""
         return [
             chunk
             for stored in self._visible(role)
-            for chunk in self._split(stored.document, self._reading(stored), settings)
+            for chunk in split(stored.document, self._reading(stored), settings)
         ]
 
     def restricted(self) -> set[str]:
@@ -356,6 +344,8 @@ class Library:
             for name, reason in refused:
                 yield IngestResult(name, "rejected", None, 0, 0.0, reason)
             files = list(files_in(found))
+            if self.preparer is not None:
+                self.preparer.expect(self._to_read(files, settings, details or {}, passwords))
             for number, (path, name) in enumerate(files):
                 if cancel is not None and cancel.is_set():
                     return
@@ -372,6 +362,25 @@ class Library:
                     passwords=passwords,
                 )
             Reporter(progress, len(files), len(files), "").reading()
+
+    def _to_read(
+        self,
+        files: Sequence[tuple[Path, str]],
+        settings: ChunkSettings,
+        details: Mapping[str, DocumentDetails],
+        passwords: Sequence[str],
+    ) -> Iterator[FileToRead]:
+        """Those of these files whose contents are not the current version's already; looked at when asked."""
+        hashes = {name: known for name, _, known in self.current_hashes()}
+        for path, name in files:
+            try:
+                check_size(path)
+                if hash_file(path) == hashes.get(name):
+                    continue
+            except (UserError, OSError):  # it is refused at its turn, with the reason
+                continue
+            title = details[name].title if name in details else ""
+            yield FileToRead(path, name, settings, title, tuple(passwords))
 
     def ingest_file(
         self,
@@ -447,9 +456,10 @@ class Library:
                 again = bool(passwords) and current.document.type == "email"
                 known = parse_isolated(path, name, cancel=cancel) if again else None
                 return made, known.attachments if known else ()
-            parsed = parse_isolated(path, name, passwords=passwords, cancel=cancel)
-            document = _make_document(parsed, name, content_hash, source, details, current)
-            stored = self._store(document, settings, report, cancel)
+            file = FileToRead(path, name, settings, details.title, tuple(passwords))
+            ready = self._prepare(file, report, cancel)
+            document = _make_document(ready.parsed, name, content_hash, source, details, current)
+            stored = self._store(document, ready, settings)
             if document.type == "pdf":
                 self.workspace.keep_original(stored.id, path.read_bytes())
         except UserError as error:
@@ -459,7 +469,7 @@ class Library:
         status: Status = "indexed" if stored.document.version == 1 else "replaced"
         made = result(status, len(document.pages), len(self.workspace.chunks(stored, self._scheme(settings))))
         made = replace(made, same_as=self._twin(name, content_hash), notes=document.notes)
-        return made, parsed.attachments
+        return made, ready.parsed.attachments
 
     def _left_behind(self, name: str, attachments: Sequence[Attachment]) -> tuple[str, ...]:
         """A note on files that an earlier version had: nothing goes that nobody asked to remove."""
@@ -479,46 +489,32 @@ class Library:
                     return other
         return None
 
-    def _store(
-        self, document: Document, settings: ChunkSettings, report: Reporter, cancel: threading.Event | None
-    ) -> StoredDocument:
-        """Everything slow happens before the transaction; then the version appears as a whole."""
-        made = self._read(document, report, cancel)
-        chunks = self._split(document, made.reading, settings)
+    def _prepare(self, file: FileToRead, report: Reporter, cancel: threading.Event | None) -> PreparedFile:
+        if self.preparer is not None:
+            return self.preparer.prepare(file, cancel)
+        return prepare(file, self.embedder, self._known, _embedding(report, cancel), cancel)
+
+    def _store(self, document: Document, ready: PreparedFile, settings: ChunkSettings) -> StoredDocument:
+        """Everything slow has happened before the transaction; then the version appears as a whole."""
         with self.workspace.transaction():
             versions = self.workspace.version_hashes(self._collection, document.name)
             version = max(versions, default=0) + 1
             document = replace(document, version=version)
             identifier = self.workspace.add_document(self._collection, document)
-            self._keep_reading(identifier, made)
-            self._keep_chunks(identifier, self._scheme(settings), chunks, made.reading)
+            self._keep_reading(identifier, ready.read)
+            self._keep_chunks(identifier, self._scheme(settings), ready.chunks, ready.read.reading)
         return StoredDocument(identifier, document)
 
     # --- passages and vectors ------------------------------------------------------------------
 
-    def _split(self, document: Document, reading: Reading, settings: ChunkSettings) -> list[Chunk]:
-        return chunk_document(
-            document,
-            chunk_size=settings.chunk_size,
-            chunk_overlap=settings.chunk_overlap,
-            tokenizer=reading,
-            chunking=settings.chunking,
-            vectors_of=reading.vectors,
-        )
-
     def _read(self, document: Document, report: Reporter, cancel: threading.Event | None) -> Read:
         """The document's sentence vectors; only windows of text that are not known are embedded."""
 
-        def known(keys: Sequence[str]) -> dict[str, np.ndarray]:
-            found = self.workspace.vectors(keys)
-            return found | shipped_vectors(key for key in keys if key not in found)
+        return read(document, self.embedder, self._known, _embedding(report, cancel), EMBEDDED_AT_ONCE)
 
-        def progress(done: int, total: int) -> None:
-            if cancel is not None and cancel.is_set():
-                raise UserError("Cancelled.")
-            report.embedding(done, total)
-
-        return read(document, self.embedder, known, progress, EMBEDDED_AT_ONCE)
+    def _known(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        found = self.workspace.vectors(keys)
+        return found | shipped_vectors(key for key in keys if key not in found)
 
     def _keep_reading(self, identifier: int, made: Read) -> None:
         windows = [(window.key, len(window.parts)) for window in made.windows]
@@ -576,7 +572,7 @@ class Library:
         if self.workspace.chunked([stored.id], scheme):
             return self.workspace.chunks(stored, scheme)
         reading = self._reading(stored, report, cancel)
-        chunks = self._split(stored.document, reading, settings)
+        chunks = split(stored.document, reading, settings)
         self._keep_chunks(stored.id, scheme, chunks, reading)
         return chunks
 
@@ -770,7 +766,7 @@ class Library:
             own = self.workspace.chunks(stored, scheme) if stored.id in ready else []
             if not own:  # never cut so, or dropped meanwhile
                 report.reading("splitting")
-                own = self._split(stored.document, reading, settings)
+                own = split(stored.document, reading, settings)
                 new.append((stored.id, own, reading))
             chunks += own
             vectors.append(reading.vectors([(chunk.start, chunk.end) for chunk in own]))
@@ -837,6 +833,17 @@ class Reporter:
         """Within one document; short documents are not worth a report of their own."""
         if self._progress is not None and total > EMBEDDED_AT_ONCE:
             self._progress(Progress("embedding", done, total, self._name))
+
+
+def _embedding(report: Reporter, cancel: threading.Event | None) -> Callable[[int, int], None]:
+    """What an embedding in this process tells, and where it can be cancelled."""
+
+    def progress(done: int, total: int) -> None:
+        if cancel is not None and cancel.is_set():
+            raise UserError("Cancelled.")
+        report.embedding(done, total)
+
+    return progress
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:

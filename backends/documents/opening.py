@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 
 from backends.datatypes import UserError
 from backends.documents.library import (
-    ChunkSettings,
     DocumentDetails,
     Library,
     OnProgress,
@@ -20,6 +19,7 @@ from backends.documents.library import (
     files_in,
     hash_file,
 )
+from backends.documents.preparing import ChunkSettings
 from backends.documents.session_lease import Lease, remove_unused
 from backends.documents.storage import Store
 from backends.documents.store import Workspace

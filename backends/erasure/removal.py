@@ -14,12 +14,14 @@ from backends.documents.storage import Store
 from backends.erasure import forget as erasure
 from backends.erasure.forget import Forgettable, Proof
 from backends.feedback.retrieval_log import LogData
+from backends.settings import store_address
 from backends.system.data_holder import DataHolder
 from backends.system.reporting import Report, no_report
+from backends.system.shared_jobs import JobsData
 from backends.system.viewers import folders_of, workspace_and_person
 from backends.training.withdrawal import TrainingData
 
-HOLDERS: Sequence[DataHolder] = (TrainingData(), LogData(), AuditData())
+HOLDERS: Sequence[DataHolder] = (TrainingData(), LogData(), AuditData(), JobsData(store_address))
 
 
 def forget(library: Forgettable, name: str, report: Report = no_report) -> Proof:

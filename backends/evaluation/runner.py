@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -63,6 +63,22 @@ class Subject(Protocol):
 
     def describe(self, settings: Settings) -> Setting:
         """Documents, model, adapters and machine of a run with these settings."""
+        ...
+
+
+class Spread(Protocol):
+    """Asks many questions at once, elsewhere."""
+
+    def entries(
+        self,
+        work: Iterable[tuple[Question, Sequence[Arm]]],
+        made_of: str,
+        cancelled: threading.Event | None = None,
+    ) -> Iterator[Entry]:
+        """The entries of these questions, arm by arm, in order.
+
+        Raises UserError when what answers has another fingerprint than `made_of`, and when it is cancelled.
+        """
         ...
 
 
@@ -139,8 +155,9 @@ def carry_out(
     *,
     progress: Report = lambda done, total, what: None,
     cancelled: threading.Event | None = None,
+    spread: Spread | None = None,
 ) -> Run:
-    """Answer what is not answered yet; returns the run as far as it came.
+    """Answer what is not answered yet, here or by `spread`; returns the run as far as it came.
 
     UserError when the documents, the model or an adapter are no longer what the run began with, or change
     while it works: no answer of the changed ones is stored; and when it is cancelled while documents are
@@ -163,16 +180,17 @@ def carry_out(
         record = replace(run.record, sittings=run.record.sittings + 1)
         archive.update(record)
         worker = _Worker(record, subject, total, len(done), progress, cancelled)
-        for question, arm in worker.order(record, done):
-            if cancelled is not None and cancelled.is_set():
-                return archive.load(record.run)
-            entry = worker.entry(question, arm)
+        entries = worker.answered(done) if spread is None else worker.spread(spread, done, state)
+        for entry in entries:
             if subject.fingerprint(first) != state:
                 raise UserError(
                     f"The run {record.run} stopped: its documents or an adapter changed while it worked. "
                     "What was answered before is kept; begin a new one."
                 )
             archive.add(record.run, entry)
+        run = archive.load(record.run)
+        if len(run.entries) < total:  # cancelled
+            return run
         archive.update(replace(record, complete=True))
     return archive.load(record.run)
 
@@ -191,44 +209,74 @@ class _Worker:
     ) -> None:
         self._cancelled = cancelled
         self._subject = subject
-        self._settings = {arm.name: make_settings(**arm.settings) for arm in record.arms}
+        self._record = record
         self._total = total
         self._done = done
         self._progress = progress
 
-    def order(self, record: RunRecord, done: set[tuple[str, str]]) -> Iterator[tuple[Question, Arm]]:
-        """What is left to ask, group by group, question by question, the first arm rotating."""
-        for arms in groups(record.arms):
-            if all((question.id, arm.name) in done for question in record.questions for arm in arms):
-                continue
-            for arm in arms:
-                self._progress(self._done, self._total, f"Warming up {arm.name.replace('_', '-')}")
-                if self._cancelled is not None and self._cancelled.is_set():
-                    raise UserError("Cancelled.")
-                with suppress(UserError):  # it will say so at each question, and the others go on
-                    self._subject.warm_up([arm.backend], self._settings[arm.name], self._cancelled)  # type: ignore[list-item]
-            for index, question in enumerate(record.questions):
-                turn = index % len(arms)
-                for arm in (*arms[turn:], *arms[:turn]):
-                    if (question.id, arm.name) not in done:
-                        yield question, arm
+    def answered(self, done: set[tuple[str, str]]) -> Iterator[Entry]:
+        """What is left to ask, asked here, group by group; ends early when it is cancelled."""
+        for arms in groups(self._record.arms):
+            left = list(_turns(self._record, arms, done))
+            if left:
+                self._warm_up(arms)
+            for question, turn in left:
+                for arm in turn:
+                    if self._stopped:
+                        return
+                    yield self._counted(entry_of(self._subject, question, arm), question)
 
-    def entry(self, question: Question, arm: Arm) -> Entry:
-        settings = self._settings[arm.name]
-        try:
-            made = self._subject.answer(question, arm.backend, settings)  # type: ignore[arg-type]
-        except UserError as error:
-            entry = Entry(question.id, arm.name, failure=str(error))
-        else:
-            entry = Entry(question.id, arm.name, made.answer, self._scores(question, made))
+    def spread(self, spread: Spread, done: set[tuple[str, str]], made_of: str) -> Iterator[Entry]:
+        """The same, asked elsewhere."""
+        left = [pair for arms in groups(self._record.arms) for pair in _turns(self._record, arms, done)]
+        questions = {question.id: question for question, _ in left}
+        for entry in spread.entries(left, made_of, self._cancelled):
+            yield self._counted(entry, questions[entry.question])
+
+    @property
+    def _stopped(self) -> bool:
+        return self._cancelled is not None and self._cancelled.is_set()
+
+    def _warm_up(self, arms: Sequence[Arm]) -> None:
+        for arm in arms:
+            self._progress(self._done, self._total, f"Warming up {arm.name.replace('_', '-')}")
+            if self._stopped:
+                raise UserError("Cancelled.")
+            with suppress(UserError):  # it will say so at each question, and the others go on
+                warm(self._subject, arm, self._cancelled)
+
+    def _counted(self, entry: Entry, question: Question) -> Entry:
         self._done += 1
         self._progress(self._done, self._total, question.question)
         return entry
 
-    def _scores(self, question: Question, made: Answered) -> dict[str, float]:
-        text = made.answer.text
-        likeness = self._subject.likeness(question.question, text) if text else 0.0
-        return scores_of(Judged(question, made.answer, made.found, likeness))
+
+def _turns(
+    record: RunRecord, arms: Sequence[Arm], done: set[tuple[str, str]]
+) -> Iterator[tuple[Question, list[Arm]]]:
+    """Each question with the arms that have not answered it, the one that begins rotating."""
+    for index, question in enumerate(record.questions):
+        turn = index % len(arms)
+        left = [arm for arm in (*arms[turn:], *arms[:turn]) if (question.id, arm.name) not in done]
+        if left:
+            yield question, left
+
+
+def warm(subject: Subject, arm: Arm, stop: threading.Event | None = None) -> None:
+    """Let an arm answer once, unmeasured. Raises UserError as `Subject.warm_up` does."""
+    subject.warm_up([arm.backend], make_settings(**arm.settings), stop)  # type: ignore[list-item]
+
+
+def entry_of(subject: Subject, question: Question, arm: Arm) -> Entry:
+    """One arm's answer to one question with its scores, or why there is none."""
+    try:
+        made = subject.answer(question, arm.backend, make_settings(**arm.settings))  # type: ignore[arg-type]
+    except UserError as error:
+        return Entry(question.id, arm.name, failure=str(error))
+    text = made.answer.text
+    likeness = subject.likeness(question.question, text) if text else 0.0
+    scores = scores_of(Judged(question, made.answer, made.found, likeness))
+    return Entry(question.id, arm.name, made.answer, scores)
 
 
 def groups(arms: Sequence[Arm]) -> list[list[Arm]]:

@@ -94,6 +94,10 @@ class MiniLM:
         self._tokenizer: Tokenizer | None = None
         self._network: _Network | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is made in another process: of the same weights, in the same number format."""
+        return MiniLM, (self.precision, self._adapter)
+
     @cached_property
     def name(self) -> str:
         """Names the weights: vectors of two are never mixed. Raises UserError for an adapter without any."""

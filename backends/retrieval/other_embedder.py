@@ -46,6 +46,10 @@ class OtherEmbedder:
         self._model: SentenceTransformer | None = None
         self._means = False
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is made in another process, which has to have the model at the same place."""
+        return OtherEmbedder, (self._place, self.fingerprint)
+
     @property
     def name(self) -> str:
         return f"{Path(self._place).name} {self.fingerprint[:16]}"

@@ -63,7 +63,7 @@ def bound_threads() -> int | None:
     has time for wait for each other half of every scheduling period.
     """
     quota = cpu_quota()
-    if quota is None or quota >= _processors():
+    if quota is None or quota >= processors():
         return None
     threads = max(1, math.floor(quota))
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
@@ -86,7 +86,7 @@ def cpu_quota(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> float | None:
     return min(found, default=None)
 
 
-def _processors() -> int:
+def processors() -> int:
     """Processors that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -1,7 +1,8 @@
 """Work that outlives a page rerun: background jobs with progress, events, cancellation and an owner.
 
 Enters: a function, the kind of work and who asked for it. Leaves: a `Job` whose state, progress and
-events can be read from any thread. It knows nothing of pages, models or documents.
+events can be read from any thread. It knows nothing of pages, models or documents. `JobQueue` is what whoever
+starts work relies on: here in threads of this process, in `shared_jobs` by workers of any machine.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
 
 from backends.datatypes import UserError
 from backends.system.failures import in_words
@@ -22,6 +24,104 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a function ended: what it returned, or one sentence for the user."""
+
+    state: JobState
+    result: object = None
+    error: str | None = None
+
+
+class JobView(Protocol):
+    """A job as whoever waits for it sees it; read anew at every look."""
+
+    @property
+    def id(self) -> str:
+        """Names the job."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What kind of work it is."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """Which of its kind it is."""
+        ...
+
+    @property
+    def state(self) -> JobState:
+        """Waiting, running, done, failed or cancelled."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, however it did."""
+        ...
+
+    @property
+    def progress(self) -> tuple[int, int, str]:
+        """(done, total, label); the total is 0 while it is not known."""
+        ...
+
+    @property
+    def result(self) -> object:
+        """What the work returned; None until then, and after a failure."""
+        ...
+
+    @property
+    def error(self) -> str | None:
+        """One sentence for the user when the job failed."""
+        ...
+
+    @property
+    def cancelling(self) -> bool:
+        """Asked to stop and not yet stopped."""
+        ...
+
+    def events_since(self, position: int) -> Sequence[object]:
+        """Events from `position` on, in order."""
+        ...
+
+    def cancel(self) -> None:
+        """Ask the job to stop. A queued job stops at once, a running one when it looks."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until the job has finished; False when the timeout (seconds) came first."""
+        ...
+
+
+J = TypeVar("J", bound=JobView)
+W = TypeVar("W", contravariant=True)
+
+
+class JobQueue(Protocol[W, J]):
+    """Where work is left to be done, and looked after."""
+
+    def start(self, kind: str, owner: str, work: W, about: str = "") -> J:
+        """Queue the work and return at once."""
+        ...
+
+    def get(self, job_id: str, owner: str) -> J | None:
+        """The owner's job of that id, or None."""
+        ...
+
+    def owned_by(self, owner: str, kind: str | None = None) -> list[J]:
+        """The owner's jobs, newest first."""
+        ...
+
+    def discard(self, job: J) -> None:
+        """Cancel a job and drop it with all its events."""
+        ...
+
+    def forget(self, owner: str) -> None:
+        """Cancel the owner's jobs and drop them all."""
+        ...
 
 
 class Job:
@@ -134,20 +234,13 @@ class Job:
             if self._state != "queued":
                 return
             self._state, self._started = "running", self._clock()
-        state: JobState = "failed"
+        outcome = Outcome("failed")  # also where the thread itself is ended
         try:
-            self._result = function(JobContext(self, self._cancelled))
-            state = "cancelled" if self._cancelled.is_set() else "done"
-        except UserError as error:
-            # What a cancelled function raises on its way out is no failure.
-            self._error = None if self._cancelled.is_set() else str(error)
-        except Exception as error:
-            log.exception("Job %s (%s) failed", self.kind, self.id)
-            details = f"Something went wrong: {error or 'no details'} ({type(error).__name__})."
-            self._error = in_words(error) or details
+            outcome = carried_out(function, JobContext(self, self._cancelled), f"{self.kind} ({self.id})")
         finally:
             with self._changed:
-                self._end("cancelled" if state == "failed" and self._cancelled.is_set() else state)
+                self._result, self._error = outcome.result, outcome.error
+                self._end(outcome.state)
 
     def _refuse(self, why: str) -> None:
         with self._changed:
@@ -186,6 +279,23 @@ class JobContext:
 
 
 Work = Callable[[JobContext], object]  # what a job does; its result is kept with the job
+
+
+def carried_out(function: Work, context: JobContext, what: str) -> Outcome:
+    """Call the function; whatever it raises becomes a sentence. What a cancelled one raises is no failure."""
+    cancelled = context.cancelled
+    try:
+        result = function(context)
+        return Outcome("cancelled" if cancelled.is_set() else "done", result)
+    except UserError as error:
+        sentence = str(error)
+    except Exception as error:
+        log.exception("Job %s failed", what)
+        details = f"Something went wrong: {error or 'no details'} ({type(error).__name__})."
+        sentence = in_words(error) or details
+    if cancelled.is_set():
+        return Outcome("cancelled")
+    return Outcome("failed", error=sentence)
 
 
 class Jobs:

@@ -8,6 +8,7 @@ import pytest
 
 from backends.datatypes import UserError
 from backends.system.jobs import Job, JobContext, Jobs
+from tests.system import job_queues
 
 
 class Clock:
@@ -259,3 +260,14 @@ def test_a_refused_job_has_failed_with_the_reason_and_never_ran() -> None:
     assert other.wait(10)
     assert (refused.refused, refused.error, refused.events_since(0), ran) == (True, "Too many.", [], ["bob"])
     assert not other.refused and jobs.owned_by("ada") == [refused]
+
+
+@pytest.mark.parametrize("promise", job_queues.PROMISES, ids=lambda each: each.__name__)
+def test_jobs_in_this_process_keep_what_every_queue_promises(promise) -> None:
+    jobs, script = Jobs(), job_queues.Script()
+
+    def start(kind: str, owner: str, arguments, about: str = ""):
+        return jobs.start(kind, owner, lambda context: script(arguments, context), about)
+
+    promise(start, jobs, script)
+    script.opened.set()
