@@ -15,7 +15,7 @@ from backends.cli.main import app
 
 
 def _interrupt_at_end() -> None:
-    while sys.stdin.buffer.raw.read(1024):  # type: ignore[attr-defined]
+    while os.read(sys.stdin.fileno(), 1024):
         pass
     os.kill(os.getpid(), signal.SIGINT)
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from backends.datatypes import CatalogueEntry, Document
-from backends.documents.library import ChunkSettings, Library, Reporter
+from backends.documents.library import Library, Reporter
+from backends.documents.preparing import ChunkSettings
 from backends.documents.storage import Store
 from backends.retrieval.sentence_vectors import Read, read
 
@@ -31,7 +32,7 @@ class CopyLibrary(Library):
 
     def put(self, document: Document, settings: ChunkSettings) -> Document:
         """Store a new version of a document; it can be found when this returns."""
-        return self._store(document, settings, Reporter(None, 0, 0, document.name), None).document
+        return self._take(document, settings, Reporter(None, 0, 0, document.name)).document
 
     def _read(self, document: Document, report: Reporter, cancel: threading.Event | None) -> Read:
         def known(keys: Sequence[str]) -> dict[str, np.ndarray]:

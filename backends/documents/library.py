@@ -505,6 +505,13 @@ class Library:
             self._keep_chunks(identifier, self._scheme(settings), ready.chunks, ready.read.reading)
         return StoredDocument(identifier, document)
 
+    def _take(self, document: Document, settings: ChunkSettings, report: Reporter) -> StoredDocument:
+        """Store a document whose text is known already."""
+        made = self._read(document, report, None)
+        parsed = ParsedFile(document.text, document.title, document.type, document.pages)
+        chunks = tuple(split(replace(document, version=1), made.reading, settings))
+        return self._store(document, PreparedFile(parsed, made, chunks), settings)
+
     # --- passages and vectors ------------------------------------------------------------------
 
     def _read(self, document: Document, report: Reporter, cancel: threading.Event | None) -> Read:

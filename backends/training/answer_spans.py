@@ -121,13 +121,13 @@ def _candidates(sentence: str) -> Iterator[AnswerSpan]:
     for match in _REASON.finditer(sentence):
         if 2 <= len(match["it"].split()) <= LONGEST:
             yield AnswerSpan(*match.span("it"), "reason")
-    match = _LIST.search(sentence)
-    if match and not _NO_LIST.search(match["it"]) and 2 <= len(match["it"].split()) <= LONGEST:
-        yield AnswerSpan(*match.span("it"), "list")
+    found = _LIST.search(sentence)
+    if found and not _NO_LIST.search(found["it"]) and 2 <= len(found["it"].split()) <= LONGEST:
+        yield AnswerSpan(*found.span("it"), "list")
     yield from _amounts(sentence)
     yield from _names(sentence)
-    if (match := _MUST.match(sentence)) and len(match["it"].split()) <= 8:
-        yield AnswerSpan(*match.span("it"), "phrase")
+    if (found := _MUST.match(sentence)) and len(found["it"].split()) <= 8:
+        yield AnswerSpan(*found.span("it"), "phrase")
     yield from _phrases(sentence)
 
 

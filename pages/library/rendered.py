@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from markdown_it import MarkdownIt
 
 from backends.datatypes import Document
-from backends.training.row_building import cells
+from backends.training.table_questions import cells
 from pages.ui.text import json_text, plain_html
 
 _HEADING = re.compile(r"(#{1,6})\s+(.*)")

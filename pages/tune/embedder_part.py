@@ -35,7 +35,7 @@ def draw(trainer: Trainer, draft: Draft, votes: Votes, now: session.Session) -> 
         else f"Passages are found with **{markdown(tuned.name)}**."
     )
     draft = _with_votes(draft, votes)
-    usable = sum(each.way != "gap" for each in draft.rows)
+    usable = len(draft.rows)
     _, working = resources.newest_job(now.visitor, training_jobs.TRAIN)
     few = usable < FEWEST_ROWS
     if st.button(
@@ -43,7 +43,7 @@ def draw(trainer: Trainer, draft: Draft, votes: Votes, now: session.Session) -> 
         key="tune-embedder",
         icon=":material/manage_search:",
         disabled=few or working,
-        help=f"At least {FEWEST_ROWS} questions are needed; sentences with a gap are none." if few else None,
+        help=f"At least {FEWEST_ROWS} questions are needed." if few else None,
     ):
         _tune(trainer, draft, now.visitor)
         st.rerun()
@@ -60,7 +60,7 @@ def _with_votes(draft: Draft, votes: Votes) -> Draft:
     ):
         return draft
     known = [(each.row, each.way) for each in draft.rows]
-    return Draft.from_rows([*known, *((row, "yours") for row in voted)], rejected=draft.rejected)
+    return Draft.from_rows([*known, *((row, "yours") for row in voted)], dropped=draft.dropped)
 
 
 def _tune(trainer: Trainer, draft: Draft, visitor: str) -> None:

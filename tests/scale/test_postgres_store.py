@@ -34,7 +34,7 @@ def library(database: str, tmp_path: Path) -> Library:
 
 def put(library: Library, name: str, text: str, **more: Any) -> None:
     document = Document(name, 1, name, "text", text, content_hash=f"{name} {hash(text)}", **more)
-    library._store(document, SETTINGS, Reporter(None, 0, 0, name), None)
+    library._take(document, SETTINGS, Reporter(None, 0, 0, name))
 
 
 def found(library: Library, question: str, role: str | None = None, **more: Any) -> list[str]:

@@ -261,7 +261,7 @@ def pair(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         document = _document(f"{'ab[c'[number % 4]}{number}.md", text, roles=roles, tags=(words[number % 3],))
         document = replace(document, date=("", "2025", "2026-02", "2026-03-14")[number // 4 % 4])
         for library in both:
-            library._store(document, SETTINGS, _quiet(), None)
+            library._take(document, SETTINGS, _quiet())
     yield both
 
 
