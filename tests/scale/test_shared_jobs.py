@@ -230,4 +230,4 @@ def test_a_verb_is_left_to_a_worker_by_the_command_line(database: str, tmp_path:
     jobs = SharedJobs(database)
     (row,) = jobs.events(added["id"], 0)
     jobs.close()
-    assert (row["document"], row["status"]) == ("notes.md", "indexed")  # type: ignore[index,call-overload]
+    assert (row["document"], row["status"]) == ("notes.md", "indexed")
