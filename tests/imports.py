@@ -109,7 +109,7 @@ DOORS: dict[str, set[str]] = {
         "backends.training.lora",
     },
     "ragas": {"backends.evaluation.ragas_judge"},
-    "psycopg": {"backends.postgres.server"},
+    "psycopg": {"backends.postgres.server", "backends.system.shared_jobs"},
     "psycopg_pool": {"backends.postgres.server"},
     "openai": {"backends.evaluation.ragas_judge", "backends.language.endpoint"},
     "procrastinate": {"backends.system.job_worker", "backends.system.shared_jobs"},

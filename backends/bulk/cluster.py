@@ -156,7 +156,7 @@ class Workers:
         """Each worker makes its object by `kind(*arguments)`; that should be quick."""
         import ray
 
-        made = ray.remote(kind).options(
+        made: Any = ray.remote(kind).options(
             num_cpus=1, max_restarts=-1, max_task_retries=TRIES_AGAIN, scheduling_strategy="SPREAD"
         )
         self._ray = ray

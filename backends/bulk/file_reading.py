@@ -66,10 +66,10 @@ class ClusterPreparer:
             self._begun.popitem(last=False)  # turned out to be known when its turn came
         call = self._begun.pop(key, None) or self._begin(file)
         self._fill()
-        made = self._workers.result(call, cancel)
+        made: PreparedFile | Refused = self._workers.result(call, cancel)
         if isinstance(made, Refused):
             raise (PasswordNeeded if made.needs_password else UserError)(made.why)
-        return made  # type: ignore[no-any-return]
+        return made
 
     def _fill(self) -> None:
         while len(self._begun) < AHEAD * self._workers.count:

@@ -27,7 +27,7 @@ AHEAD = 2  # questions that a worker is given before the first of them is stored
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkspacePlace:
     """What a worker opens: a workspace that its machine sees at the same path."""
 
     workspace: Path
@@ -50,7 +50,7 @@ class Replies:
 class QuestionWorker:
     """What each worker holds: the product, opened at the first question."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: WorkspacePlace) -> None:
         self._place = place
         self._subject: Subject | None = None
         self._warmed: set[str] = set()
@@ -82,7 +82,7 @@ class QuestionWorker:
         return self._subject
 
 
-def subject_at(place: Place) -> Subject:
+def subject_at(place: WorkspacePlace) -> Subject:
     """The product at this place, with the adapters of this moment."""
     from backends.evaluation.subject import TriptychSubject
     from backends.product import Triptych
@@ -139,6 +139,6 @@ class ClusterSpread:
         return replace(entry, answer=replace(entry.answer, warnings=(*entry.answer.warnings, note)))
 
 
-def spread_on(cluster: Cluster, place: Place) -> ClusterSpread:
+def spread_on(cluster: Cluster, place: WorkspacePlace) -> ClusterSpread:
     """One worker for each place of the cluster; returns when all of them are there."""
     return ClusterSpread(Workers(QuestionWorker, (place,), cluster.size))

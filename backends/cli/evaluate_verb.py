@@ -201,11 +201,11 @@ def spreading(
         yield None
         return
     from backends.bulk import cluster
-    from backends.bulk.question_answering import Place, spread_on
+    from backends.bulk.question_answering import WorkspacePlace, spread_on
     from backends.settings import store_address
 
     folder = documents.absolute() if documents else None
-    place = Place(workspace, settings, folder, role, store_address(workspace))
+    place = WorkspacePlace(workspace, settings, folder, role, store_address(workspace))
     with cluster.opened(address, workers) as opened:
         yield spread_on(opened, place)
 

@@ -8,7 +8,6 @@ is not in it. What the shared library has embedded is not embedded again.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +16,6 @@ from backends.datatypes import CatalogueEntry, Document
 from backends.documents.library import Library, Reporter
 from backends.documents.preparing import ChunkSettings
 from backends.documents.storage import Store
-from backends.retrieval.sentence_vectors import Read, read
 
 FOLLOWED = "followed"  # key of `meta`: name -> content of the shared documents that the copy has
 
@@ -34,11 +32,8 @@ class CopyLibrary(Library):
         """Store a new version of a document; it can be found when this returns."""
         return self._take(document, settings, Reporter(None, 0, 0, document.name)).document
 
-    def _read(self, document: Document, report: Reporter, cancel: threading.Event | None) -> Read:
-        def known(keys: Sequence[str]) -> dict[str, np.ndarray]:
-            return {**self._original.workspace.vectors(keys), **self.workspace.vectors(keys)}
-
-        return read(document, self.embedder, known)
+    def _known(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        return {**self._original.workspace.vectors(keys), **super()._known(keys)}
 
 
 def follow(copy: Store, shared: Library, role: str | None, settings: ChunkSettings) -> None:

@@ -459,7 +459,7 @@ class Library:
             file = FileToRead(path, name, settings, details.title, tuple(passwords))
             ready = self._prepare(file, report, cancel)
             document = _make_document(ready.parsed, name, content_hash, source, details, current)
-            stored = self._store(document, ready, settings)
+            stored = self._store(document, ready.read, ready.chunks, settings)
             if document.type == "pdf":
                 self.workspace.keep_original(stored.id, path.read_bytes())
         except UserError as error:
@@ -494,23 +494,23 @@ class Library:
             return self.preparer.prepare(file, cancel)
         return prepare(file, self.embedder, self._known, _embedding(report, cancel), cancel)
 
-    def _store(self, document: Document, ready: PreparedFile, settings: ChunkSettings) -> StoredDocument:
+    def _store(
+        self, document: Document, made: Read, chunks: Sequence[Chunk], settings: ChunkSettings
+    ) -> StoredDocument:
         """Everything slow has happened before the transaction; then the version appears as a whole."""
         with self.workspace.transaction():
             versions = self.workspace.version_hashes(self._collection, document.name)
             version = max(versions, default=0) + 1
             document = replace(document, version=version)
             identifier = self.workspace.add_document(self._collection, document)
-            self._keep_reading(identifier, ready.read)
-            self._keep_chunks(identifier, self._scheme(settings), ready.chunks, ready.read.reading)
+            self._keep_reading(identifier, made)
+            self._keep_chunks(identifier, self._scheme(settings), chunks, made.reading)
         return StoredDocument(identifier, document)
 
     def _take(self, document: Document, settings: ChunkSettings, report: Reporter) -> StoredDocument:
         """Store a document whose text is known already."""
         made = self._read(document, report, None)
-        parsed = ParsedFile(document.text, document.title, document.type, document.pages)
-        chunks = tuple(split(replace(document, version=1), made.reading, settings))
-        return self._store(document, PreparedFile(parsed, made, chunks), settings)
+        return self._store(document, made, split(document, made.reading, settings), settings)
 
     # --- passages and vectors ------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ class Timing:
 
     heartbeat: float = 10.0
     dead: float = 60.0
-    again: float = 5.0
+    again: int = 5
 
 
 class _Again(Exception):
@@ -192,7 +192,7 @@ def _asked_to_stop(attempt: Attempt, jobs: SharedJobs) -> bool:
     return row is None or bool(row[0])
 
 
-def _retrying(seconds: float) -> procrastinate.BaseRetryStrategy:
+def _retrying(seconds: int) -> procrastinate.BaseRetryStrategy:
     """Only what says so goes back into the queue."""
     import procrastinate
 

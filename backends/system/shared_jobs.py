@@ -164,7 +164,7 @@ class SharedJobs:
             self._db.execute(SCHEMA)
             found = self._db.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
             if found == (None,):
-                self._db.execute(_tables_of_procrastinate())  # type: ignore[call-overload]  # no literal
+                self._db.execute(_tables_of_procrastinate())
 
     def close(self) -> None:
         """Let go of the database."""

@@ -10,7 +10,7 @@ from typing import Any
 from backends.system.job_worker import JobWorker, Timing
 from backends.system.jobs import JobContext
 
-QUICK = Timing(heartbeat=0.5, dead=8.0, again=0.3)
+QUICK = Timing(heartbeat=0.5, dead=8.0, again=1)
 
 
 def wait_for_file(folder: Path) -> Any:

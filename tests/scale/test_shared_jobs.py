@@ -198,7 +198,7 @@ def test_a_forgotten_document_is_in_no_job_and_in_no_file_of_the_tables(
     assert named.state == "cancelled"
     jobs.row("CHECKPOINT")
     folder, *_ = jobs.row("SHOW data_directory") or ("",)
-    paths = jobs.rows("SELECT pg_relation_filepath(oid) FROM pg_class WHERE relname LIKE 'triptych_job%'")
+    paths = jobs.rows("SELECT pg_relation_filepath(oid) FROM pg_class WHERE relname LIKE 'triptych_job%%'")
     assert paths
     for (path,) in paths:
         found = Path(folder, path).read_bytes() if path and Path(folder, path).exists() else b""
@@ -230,4 +230,4 @@ def test_a_verb_is_left_to_a_worker_by_the_command_line(database: str, tmp_path:
     jobs = SharedJobs(database)
     (row,) = jobs.events(added["id"], 0)
     jobs.close()
-    assert (row["document"], row["status"]) == ("notes.md", "indexed")  # type: ignore[index,call-overload]
+    assert (row["document"], row["status"]) == ("notes.md", "indexed")
