@@ -71,7 +71,6 @@ EXCEPTIONS: dict[str, set[str]] = {
     "backends.documents.library": {"retrieval"},
     "backends.documents.opening": {"retrieval", "postgres"},
     "backends.documents.storage": {"retrieval"},
-    "backends.documents.following": {"retrieval"},
     "backends.documents.preparing": {"retrieval"},
     # The span reader stands on the network and the weights of the cross-encoder.
     "backends.language.span_reader": {"retrieval"},

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from backends.datatypes import Document, Question
 from backends.system.reporting import Report
-from backends.training.question_checks import Reader
+from backends.training.question_checks import PassageReader
 from backends.training.row_building import Dropped, SourcePassage, Way, Writer, build_rows
 
 CATEGORIES: dict[Way, str] = {"table": "table", "model": "sentence"}
@@ -32,7 +32,7 @@ def propose(
     writer: Writer | None,
     count: int,
     *,
-    reader: Reader | None = None,
+    reader: PassageReader | None = None,
     seed: int = 0,
     report: Report = lambda done, total, what: None,
     cancel: threading.Event | None = None,

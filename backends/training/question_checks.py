@@ -66,7 +66,7 @@ _NUMBER = re.compile(
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w-]+")
 
 
-class Reader(Protocol):
+class PassageReader(Protocol):
     """Anything that finds the best span of passages: `language.span_reader.SpanReader`."""
 
     def read(self, question: str, passages: Sequence[str]) -> list[Span]:
@@ -132,7 +132,7 @@ def _fits(question: str, short: str) -> bool:
     return not lower.startswith("when ") or number or bool(re.search(r"[A-Z]|day|month|year|week", short))
 
 
-def trip_fault(question: str, short: str, place: Place, reader: Reader) -> Why | None:
+def trip_fault(question: str, short: str, place: Place, reader: PassageReader) -> Why | None:
     """Whether reading leads from the question back to the answer."""
     spans = reader.read(question, [place.passage, *place.others])
     own = spans[0]

@@ -27,7 +27,7 @@ from backends.language.protocol import Messages
 from backends.language.span_reader import shipped
 from backends.system.reporting import Report
 from backends.training.answer_spans import answer_spans
-from backends.training.question_checks import Place, Reader, Why, form_fault, trip_fault
+from backends.training.question_checks import PassageReader, Place, Why, form_fault, trip_fault
 from backends.training.table_questions import CellQuestion, cells, questions_for, upper
 from backends.training.turned_sentences import names_in, turned, yes_or_no
 
@@ -101,7 +101,7 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True)
-class Candidate:
+class RowCandidate:
     """A short answer that a question could ask for."""
 
     source: SourcePassage
@@ -125,8 +125,8 @@ class _Maker:
 
     def __init__(
         self,
-        found: Sequence[Candidate],
-        reader: Reader,
+        found: Sequence[RowCandidate],
+        reader: PassageReader,
         most: int,
         report: Report,
         cancel: threading.Event | None,
@@ -191,7 +191,7 @@ class _Maker:
         candidate = self._found[number]
         self.dropped[number] = Dropped(candidate.source.document, question, candidate.short[0], why)
 
-    def _repeats(self, candidate: Candidate, question: str) -> Why | None:
+    def _repeats(self, candidate: RowCandidate, question: str) -> Why | None:
         """Whether a row asks this already; one that answers it otherwise goes too: nobody could tell "
         "them apart."""
         words = frozenset(content_tokens(question))
@@ -213,7 +213,7 @@ def build_rows(
     passages: Sequence[SourcePassage],
     ways: Sequence[Way] = WAYS,
     *,
-    reader: Reader | None = None,
+    reader: PassageReader | None = None,
     writer: Writer | None = None,
     most: int = MOST_ROWS,
     seed: int = 0,
@@ -239,7 +239,7 @@ def build_rows(
     return Built(rows, (*left_out, *(maker.dropped[number] for number in sorted(maker.dropped))))
 
 
-def ask_for(candidate: Candidate, writer: Writer) -> tuple[str, float | None]:
+def ask_for(candidate: RowCandidate, writer: Writer) -> tuple[str, float | None]:
     """The model's question for the answer, and how sure it was of its words."""
     evidence = format_evidence(1, candidate.source.title, candidate.evidence)
     request = build_question_request(evidence, candidate.short[0])
@@ -249,7 +249,7 @@ def ask_for(candidate: Candidate, writer: Writer) -> tuple[str, float | None]:
     return without_markers(" ".join(text.split())), ends[-1] if ends else None
 
 
-def spread(numbers: Iterable[int], found: Sequence[Candidate], seed: int) -> list[int]:
+def spread(numbers: Iterable[int], found: Sequence[RowCandidate], seed: int) -> list[int]:
     """These numbers of candidates, round and round over documents, and within each over its sections."""
     rng = random.Random(seed)
     documents: dict[str, dict[tuple[str, int], list[int]]] = {}
@@ -274,9 +274,9 @@ def _round_robin(lists: Sequence[Sequence[int]]) -> list[int]:
 
 def candidates(
     passages: Sequence[SourcePassage], ways: Sequence[Way]
-) -> tuple[list[Candidate], list[Dropped]]:
+) -> tuple[list[RowCandidate], list[Dropped]]:
     """Everything in these documents that a question could ask for, and columns that make none."""
-    found: list[Candidate] = []
+    found: list[RowCandidate] = []
     left_out: list[Dropped] = []
     for passage in passages:
         if "table" in ways:
@@ -288,12 +288,12 @@ def candidates(
     return found, left_out
 
 
-def _of_tables(source: SourcePassage) -> tuple[list[Candidate], list[Dropped]]:
+def _of_tables(source: SourcePassage) -> tuple[list[RowCandidate], list[Dropped]]:
     tables: dict[str, list[str]] = {}
     for line in source.text.splitlines():
         if found := cells(line):
             tables.setdefault(found[0][0], []).append(line)
-    made: list[Candidate] = []
+    made: list[RowCandidate] = []
     left_out: list[Dropped] = []
     for first, lines in tables.items():
         asked, columns = questions_for(lines)
@@ -303,7 +303,9 @@ def _of_tables(source: SourcePassage) -> tuple[list[Candidate], list[Dropped]]:
     return made, left_out
 
 
-def _cell(source: SourcePassage, table: str, asked: CellQuestion, lines: Sequence[str], at: int) -> Candidate:
+def _cell(
+    source: SourcePassage, table: str, asked: CellQuestion, lines: Sequence[str], at: int
+) -> RowCandidate:
     others = (*lines[max(0, at - NEIGHBOURS) : at], *lines[at + 1 : at + 1 + NEIGHBOURS])
     label = f"{asked.header}: "
     begin = asked.line.index(label)
@@ -315,7 +317,7 @@ def _cell(source: SourcePassage, table: str, asked: CellQuestion, lines: Sequenc
     )
     answer = f"{upper(asked.answers[0])}. {asked.sentence}"
     known = f"{source.title} {asked.line} {asked.sentence}"
-    return Candidate(
+    return RowCandidate(
         source,
         (f"table {table}", 0),
         "table",
@@ -328,7 +330,7 @@ def _cell(source: SourcePassage, table: str, asked: CellQuestion, lines: Sequenc
     )
 
 
-def _of_sentences(source: SourcePassage) -> Iterator[Candidate]:
+def _of_sentences(source: SourcePassage) -> Iterator[RowCandidate]:
     paragraphs, names = list(_paragraphs(source.text)), names_in(source.text)
     seen: set[str] = set()
     for number, (section, paragraph) in enumerate(paragraphs):
@@ -358,7 +360,7 @@ def _of_sentence(
     names: frozenset[str],
     evidence: tuple[str, ...],
     known: str,
-) -> Iterator[Candidate]:
+) -> Iterator[RowCandidate]:
     rule = yes_or_no(sentence, names)
     for span in answer_spans(sentence):
         short = sentence[span.start : span.end]
@@ -366,10 +368,10 @@ def _of_sentence(
         answer = f"{upper(short)}. {sentence}"
         question = turned(sentence, span, names) or ""
         rule = None if question else rule  # whoever asks when it ends knows that it ends
-        yield Candidate(source, section, "model", (short,), answer, place, evidence, question, known)
+        yield RowCandidate(source, section, "model", (short,), answer, place, evidence, question, known)
     if rule is not None:
         question, verdict = rule
-        yield Candidate(
+        yield RowCandidate(
             source, section, "model", (verdict,), f"{verdict}. {sentence}", whole, evidence, question, known
         )
 

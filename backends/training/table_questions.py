@@ -141,7 +141,7 @@ class CellQuestion:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class CellLeftOut:
     """A column, or a row, that makes no question."""
 
     what: str
@@ -162,7 +162,7 @@ def cells(line: str) -> list[tuple[str, str]]:
     return [(match[1].strip(), match[2].strip()) for match in found if match is not None]
 
 
-def questions_for(lines: Sequence[str]) -> tuple[list[CellQuestion], list[LeftOut]]:
+def questions_for(lines: Sequence[str]) -> tuple[list[CellQuestion], list[CellLeftOut]]:
     """For the rows of one table. What the table answers in two ways is not asked."""
     rows = [(line, dict(found)) for line in lines if (found := cells(line))]
     if not rows:
@@ -170,17 +170,17 @@ def questions_for(lines: Sequence[str]) -> tuple[list[CellQuestion], list[LeftOu
     headers = list(dict.fromkeys(header for _, row in rows for header in row))
     subject = subject_of([row for _, row in rows])
     if subject is None:
-        return [], [LeftOut(f"Table of {headers[0]}", "none of its columns names the rows")]
+        return [], [CellLeftOut(f"Table of {headers[0]}", "none of its columns names the rows")]
     names = [row.get(subject, "") for _, row in rows]
     made: list[CellQuestion] = []
-    left: list[LeftOut] = []
+    left: list[CellLeftOut] = []
     for header in headers:
         if header == subject:
             continue
         values = [row[header] for _, row in rows if header in row]
         words = _words(header, values)
         if isinstance(words, str):
-            left.append(LeftOut(header, words))
+            left.append(CellLeftOut(header, words))
             continue
         for (line, row), name in zip(rows, names, strict=True):
             value = row.get(header, "")
