@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,9 +26,10 @@ from backends.datatypes import UserError
 from backends.system.hardware import processors
 
 NEEDED = "The engine ray needs the package ray: pip install -e '.[scale]'."
-TRIES_AGAIN = 3  # of a call whose worker died; a file that kills each of them is refused
+TRIES_AGAIN = 3  # of a call whose worker died
 STORE = 256 * 2**20  # bytes of the object store of a cluster on this machine
 STARTS = 3
+ANSWERS_WITHIN = 10.0  # seconds
 REGISTERING = 300  # seconds that a worker has to come up
 POLL = 0.2  # seconds between two looks at the cancel button
 FOLDER = "triptych-ray-"  # how the folders of clusters on this machine begin
@@ -81,12 +83,13 @@ def _start(ray: Any, size: int, folder: Path) -> None:
         try:
             # A socket's path may have 107 characters: the folder lies right below the temporary one.
             ray.init(
+                address="local",  # never one that happens to run here
                 num_cpus=size,
                 object_store_memory=STORE,
                 include_dashboard=False,
                 log_to_driver=False,
                 _temp_dir=str(folder),
-                _system_config={"worker_register_timeout_seconds": REGISTERING},
+                _system_config={"worker_register_timeout_seconds": REGISTERING, "worker_niceness": 0},
             )
         except Exception as error:  # Ray raises no class of its own here
             ray.shutdown()
@@ -107,6 +110,7 @@ def _end_processes(folder: Path) -> None:
 
 @contextmanager
 def _joined(ray: Any, address: str) -> Iterator[int]:
+    _look_for(address)
     try:
         ray.init(address=address, log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -115,6 +119,17 @@ def _joined(ray: Any, address: str) -> Iterator[int]:
         yield max(1, int(ray.cluster_resources().get("CPU", 1)))
     finally:
         ray.shutdown()
+
+
+def _look_for(address: str) -> None:
+    """Ray itself looks for minutes. UserError when nobody answers at HOST:PORT; "auto" is Ray's to find."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWERS_WITHIN).close()
+    except OSError as error:
+        raise UserError(f"There is no Ray cluster at {address} ({error.strerror or error}).") from error
 
 
 @contextmanager
@@ -194,9 +209,7 @@ class Workers:
                         raise UserError("Cancelled.") from None
         except (errors.RayActorError, errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
             raise UserError(
-                f"the worker of the cluster died over it, {1 + TRIES_AGAIN} times in a row."
+                "its worker of the cluster died again and again, over it or over one before it."
             ) from error
-        except errors.RaySystemError as error:
-            raise UserError(f"The cluster failed: {error}") from error
         finally:
             self._waiting[call.worker] -= 1
