@@ -245,6 +245,7 @@ def test_a_machine_that_does_not_see_the_workspace_says_so(cluster: Cluster, tmp
         list(spread.entries([(make_questions(1)[0], [arm])], ""))
 
 
+@pytest.mark.timeout(900)  # two programs that load the models, and a cluster
 def test_evaluate_on_a_cluster_answers_as_on_one_machine(tmp_path: Path) -> None:
     needed("ray")
     documents = tmp_path / "documents"
