@@ -82,7 +82,7 @@ def test_what_a_reader_left_out_is_kept_with_its_version(
         "the sheet \N{LEFT DOUBLE QUOTATION MARK}x\N{RIGHT DOUBLE QUOTATION MARK} is hidden",
     )
     made = [ParsedFile("Some words.", "A", "xlsx", notes=notes), ParsedFile("Other words.", "A", "xlsx")]
-    monkeypatch.setattr("backends.documents.library.parse_isolated", lambda *_, **__: made.pop(0))
+    monkeypatch.setattr("backends.documents.preparing.parse_isolated", lambda *_, **__: made.pop(0))
     (tmp_path / "a.xlsx").write_text("first")
     assert [result.notes for _ in range(2) for result in ingest(library, [tmp_path / "a.xlsx"])] == [
         notes

@@ -55,7 +55,7 @@ def test_threads_are_bounded_by_the_quota_unless_somebody_chose(
     monkeypatch: pytest.MonkeyPatch, quota: float | None, processors: int, threads: int | None
 ) -> None:
     monkeypatch.setattr(hardware, "cpu_quota", lambda: quota)
-    monkeypatch.setattr(hardware, "_processors", lambda: processors)
+    monkeypatch.setattr(hardware, "processors", lambda: processors)
     monkeypatch.setattr(hardware.sys, "modules", {})  # torch is not loaded yet
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert bound_threads() == threads
