@@ -23,7 +23,7 @@ from backends.product import Triptych
 from backends.settings import make_settings
 from backends.training.adapters import ADAPTER_KINDS
 from backends.training.lora import HeldOutScore, train_adapter
-from backends.training.row_building import WAYS
+from backends.training.row_building import WAYS, reasons
 from backends.training.trainer import Trainer, default_params
 
 DOCUMENTS = Path(__file__).resolve().parents[1] / "sample_corpus" / "documents"
@@ -62,7 +62,9 @@ def main() -> None:
         with timed("make training rows in all ways"):
             draft = trainer.build(None, WAYS)
         train, held = draft.sides()
-        print(json.dumps({"rows": len(train), "held_out": len(held), "rejected": dict(draft.rejected)}))
+        print(
+            json.dumps({"rows": len(train), "held_out": len(held), "dropped": dict(reasons(draft.dropped))})
+        )
         for kind in ADAPTER_KINDS:
             with timed(f"train {kind}"):
                 report = train_adapter(

@@ -89,8 +89,7 @@ class Place:
 
 
 def form_fault(question: str, short: str, known: str, *, verdict: bool = False) -> Why | None:
-    """What its words alone show; `known` is all that its document says near the answer, its title "
-    "included."""
+    """What its words alone show; `known` is all that its document says near the answer, title included."""
     words = question.split()
     if not question.endswith("?") or question.count("?") > 1 or not FEWEST <= len(words) <= MOST:
         return "was no question"

@@ -138,8 +138,7 @@ class _Maker:
         self.dropped: dict[int, Dropped] = {}
 
     def turn(self, numbers: Iterable[int], within: int) -> list[int]:
-        """Take the rules' questions of these, at most `within` of a document; those not looked at are "
-        "left."""
+        """Take the rules' questions of these, at most `within` of a document; leaves the others."""
         left = []
         for number in numbers:
             if self._done or self._of(number) >= within:
@@ -192,8 +191,7 @@ class _Maker:
         self.dropped[number] = Dropped(candidate.source.document, question, candidate.short[0], why)
 
     def _repeats(self, candidate: RowCandidate, question: str) -> Why | None:
-        """Whether a row asks this already; one that answers it otherwise goes too: nobody could tell "
-        "them apart."""
+        """Whether a row asks this already; one that answers it otherwise goes too."""
         words = frozenset(content_tokens(question))
         for number, other in list(self._words.items()):
             row, common = self.rows[number], len(words & other) / max(1, len(words | other))
@@ -377,8 +375,7 @@ def _of_sentence(
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
-    """(section, paragraph) of running text: headings, table rows and the lines of a mail's head left "
-    "out."""
+    """(section, paragraph) of running text: headings, table rows and the lines of a mail's head left out."""
     section = 0
     for line in re.sub(r"(?<=[\w,])\n(?=[a-z])", " ", text).splitlines():
         line = " ".join(line.split())

@@ -130,8 +130,7 @@ _FINITE = frozenset(
 
 @dataclass(frozen=True)
 class CellQuestion:
-    """A question for one cell; `answers` are ways of giving the short answer, the first the one to "
-    "learn."""
+    """A question for one cell; `answers` are ways of giving the short answer, the first the one to learn."""
 
     line: str
     header: str
@@ -213,8 +212,7 @@ def _numbers(rows: Sequence[dict[str, str]], header: str) -> bool:
 
 
 def is_name(value: str) -> bool:
-    """Whether a cell can stand for its row in a question: a few words, no sentence, date, amount or "
-    "list."""
+    """Whether a cell can stand for its row in a question: a few words, no sentence, date, amount or list."""
     words = value.split()
     return (
         len(words) <= LONGEST_NAME
