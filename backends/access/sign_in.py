@@ -41,6 +41,7 @@ FILE = "sign_in.toml"  # in the workspace
 VARIABLE = "TRIPTYCH_SIGN_IN"  # another place of the file
 LEAST_SECRET = 32  # characters of the secret that signs cookies
 CLOCKS_APART = 300.0  # seconds that the provider's clock may be ahead
+LONGEST = 366 * 86_400.0  # seconds that a sign-in holds at most, whatever the provider says
 MOST_NAME = 80
 _HERE = ("localhost", "127.0.0.1", "::1")
 
@@ -237,11 +238,12 @@ def _until(claims: Mapping[str, JsonValue], people: People, now: float) -> float
     """When this sign-in ends; SignInEnded where that is past, or not said."""
     claim = "exp" if people.hours is None else "iat"
     said = claims.get(claim)
-    if isinstance(said, bool) or not isinstance(said, (int, float)) or not math.isfinite(said):
+    if isinstance(said, bool) or not isinstance(said, (int, float)) or not -math.inf < said < math.inf:
         raise SignInEnded(f"The sign-in does not say until when it holds: its claim {claim} is missing.")
     if claim == "iat" and said > now + CLOCKS_APART:
         raise SignInEnded("The sign-in says that it begins later than now: the clocks do not agree.")
-    until = float(said) + (0.0 if people.hours is None else people.hours * 3600)
+    begun = float(min(max(said, 0), now + LONGEST))  # any integer may stand there, also one that is no float
+    until = begun + (0.0 if people.hours is None else people.hours * 3600)
     if now >= until:
         raise SignInEnded("Your sign-in has ended. Sign in again to go on: nothing of yours is lost.")
     return until

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backends.answering.answerability import Reader
 from backends.datatypes import Document, Question
 from backends.system.reporting import Report
-from backends.training.question_checks import PassageReader
 from backends.training.row_building import Dropped, SourcePassage, Way, Writer, build_rows
 
 CATEGORIES: dict[Way, str] = {"table": "table", "model": "sentence"}
@@ -32,7 +32,7 @@ def propose(
     writer: Writer | None,
     count: int,
     *,
-    reader: PassageReader | None = None,
+    reader: Reader | None = None,
     seed: int = 0,
     report: Report = lambda done, total, what: None,
     cancel: threading.Event | None = None,

@@ -26,9 +26,7 @@ from backends.retrieval.folding import words_of
 from backends.retrieval.fusion import highest
 from backends.retrieval.passages import NOTHING, RELATED_WEIGHT, Candidate, Candidates, Wanted
 
-EXACT_UP_TO = (
-    20_000  # passages of a scheme; beyond, the graph is searched. Measured: benchmarks/two_stores.py
-)
+EXACT_UP_TO = 20_000  # passages of a scheme; beyond, the graph is searched (benchmarks/two_stores.py)
 EF_SEARCH = 200  # of the graph: how many of the nearest it keeps in view. Measured: docs/scale.md
 SCANNED = 40_000  # passages that a filtered search of the graph looks at before it gives up
 BUILD_MEMORY = "512MB"

@@ -44,9 +44,7 @@ from backends.postgres.store_tables import TEXTS, migrate
 from backends.system.files import sync
 
 CLEANING_SECONDS = 20.0  # how long older transactions are waited for, which may still see what was removed
-REWRITTEN_UP_TO = (
-    512 * 2**20
-)  # bytes of a table that is rewritten to its last page when something is forgotten
+REWRITTEN_UP_TO = 512 * 2**20  # bytes of a table that is rewritten whole when something is forgotten
 _ENTRY = "name, version, title, type, content_hash, pages, roles, tags, date, source, language, notes"
 _DOCUMENT = f"id, text, {_ENTRY}"
 

@@ -8,10 +8,10 @@ answer is kept. It knows no document and no language model.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
+from backends.answering.answerability import Reader
 from backends.answering.overlap import content_tokens
 from backends.answering.short_answers import same_answer
 from backends.language.span_reader import Span
@@ -31,9 +31,7 @@ Why = Literal[
 FEWEST, MOST = 4, 24  # words
 FEWEST_WORDS = 2  # that say what is asked about: "How much is the fee?" may be any fee
 MEASURING = frozenset(["long", "much", "mani", "often", "far", "soon", "old"])
-KNOWN = (
-    0.75  # share of a question's content words that its sentence, the title or the words of asking must hold
-)
+KNOWN = 0.75  # share of a question's content words that its sentence or the title must hold
 DOUBT = 0.9  # probability of no answer up to which the reader's span counts
 PART = 0.5  # share of the longer of two spans that must be common to both
 # Words, stemmed, that only say what is asked for: how long, how much, which date.
@@ -64,14 +62,6 @@ _NUMBER = re.compile(
     re.I,
 )
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w-]+")
-
-
-class PassageReader(Protocol):
-    """Anything that finds the best span of passages: `language.span_reader.SpanReader`."""
-
-    def read(self, question: str, passages: Sequence[str]) -> list[Span]:
-        """The span of each passage that answers the question best, and how likely it does."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -131,7 +121,7 @@ def _fits(question: str, short: str) -> bool:
     return not lower.startswith("when ") or number or bool(re.search(r"[A-Z]|day|month|year|week", short))
 
 
-def trip_fault(question: str, short: str, place: Place, reader: PassageReader) -> Why | None:
+def trip_fault(question: str, short: str, place: Place, reader: Reader) -> Why | None:
     """Whether reading leads from the question back to the answer."""
     spans = reader.read(question, [place.passage, *place.others])
     own = spans[0]

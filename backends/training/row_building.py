@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from backends.answering.answerability import Reader
 from backends.answering.overlap import content_tokens, sentences
 from backends.answering.short_answers import same_answer
 from backends.datatypes import Finished, Stage, Token, TrainingRow
@@ -27,7 +28,7 @@ from backends.language.protocol import Messages
 from backends.language.span_reader import shipped
 from backends.system.reporting import Report
 from backends.training.answer_spans import answer_spans
-from backends.training.question_checks import PassageReader, Place, Why, form_fault, trip_fault
+from backends.training.question_checks import Place, Why, form_fault, trip_fault
 from backends.training.table_questions import CellQuestion, cells, questions_for, upper
 from backends.training.turned_sentences import names_in, turned, yes_or_no
 
@@ -126,7 +127,7 @@ class _Maker:
     def __init__(
         self,
         found: Sequence[RowCandidate],
-        reader: PassageReader,
+        reader: Reader,
         most: int,
         report: Report,
         cancel: threading.Event | None,
@@ -211,7 +212,7 @@ def build_rows(
     passages: Sequence[SourcePassage],
     ways: Sequence[Way] = WAYS,
     *,
-    reader: PassageReader | None = None,
+    reader: Reader | None = None,
     writer: Writer | None = None,
     most: int = MOST_ROWS,
     seed: int = 0,

@@ -89,6 +89,9 @@ def test_a_marked_passage_holds_the_same_words_without_their_signs(a: int, b: in
     everything = re.sub(r"</?mark[^>]*>", "", made)
     assert everything == re.sub(r"</?mark[^>]*>", "", document_html(MARKED))
     assert [c for c in inside if c.isalnum()] == [c for c in MARKED[start:end] if c.isalnum()]
+    assert inside.count("#") == (
+        start <= MARKED.rindex("#") < end
+    )  # no sign of a heading, only the word's own
 
 
 def labelled(checks: Checks) -> list[tuple[str, str]]:
