@@ -52,10 +52,10 @@ def measured_so_far(now: session.Session, service: Service) -> measured.Measured
     left_out = sum(untypical(answer.warnings) for answer in found.answers)
     counts = {name: len(m.ids) for name, m in measured_of(found.answers).items()}
     if counts:
-        said = listing([f"{label(name)} {count:,}" for name, count in counts.items()])
+        said = measured.who_answered(counts)
         apart = f" {plural(left_out, 'answer')} not counted: stopped, cold or under load." if left_out else ""
         st.caption(
-            f"From {markdown(found.where)}; different questions: {said}.{apart} Tokens and times are "
+            f"From {markdown(found.where)}: {said}.{apart} Tokens and times are "
             "measured; every price is an input."
         )
     measured.more(now, again=found.board is not None and not found.shipped)

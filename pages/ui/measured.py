@@ -7,13 +7,14 @@ the visitor's own answers of this session, or the example that ships while it ha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
 from backends.advice.advisor import APPROACHES
 from backends.advice.findings import fitting
-from backends.datatypes import Answer
+from backends.datatypes import Answer, BackendName
 from backends.evaluation.comparison import Board
 from backends.evaluation.probes import chosen, questions_for
 from backends.language.answer_text import is_json
@@ -22,10 +23,10 @@ from pages.ui import resources, session
 from pages.ui.asking import KIND as ASKED
 from pages.ui.asking import rounds_of
 from pages.ui.evaluator import KIND, Evaluator, Order
-from pages.ui.look import LOOKS
+from pages.ui.look import LOOKS, label
 from pages.ui.service import Service
 from pages.ui.session import Session
-from pages.ui.text import markdown, plural
+from pages.ui.text import listing, markdown, plural
 
 POLL = 0.6
 QUESTIONS = 24
@@ -116,3 +117,12 @@ def _measure() -> None:
     asked = (*chosen(plain, QUESTIONS, 0), *chosen(labels, STRUCTURED, 0))
     order = Order(asked, "for costs and advice", APPROACHES, now.settings, name="For costs and advice")
     resources.jobs().start(KIND, now.visitor, service.evaluator(now.visitor).ordered(order))
+
+
+def who_answered(counts: Mapping[BackendName, int]) -> str:
+    """How many questions each has answered; in one figure where it is the same for all."""
+    names = [label(name) for name in counts]
+    if len(set(counts.values())) == 1:
+        return f"{plural(next(iter(counts.values())), 'question')} answered by {listing(names)}"
+    each = [f"{name} {count:,}" for name, count in zip(names, counts.values(), strict=True)]
+    return f"questions answered by {listing(each)}"

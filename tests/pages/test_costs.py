@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from backends.training.adapters import AdapterCard, write_card
 from pages.ui import resources
+from pages.ui.measured import who_answered
 from pages.ui.own_prices import keep_changes, own_book
 from tests.pages.conftest import settle
 from tests.pages.scripted import ScriptedServices
@@ -34,7 +35,7 @@ def parts(app: AppTest) -> pd.DataFrame:
 
 def test_the_example_of_the_home_page_is_already_counted(visit: Visit) -> None:
     app = costs(visit)
-    assert "RAG 1, Fine-tuned 1 and Hybrid 1" in words(app)
+    assert "1 question answered by RAG, Fine-tuned and Hybrid" in words(app)
     assert "Fine-tuned is cheaper than RAG above" in words(app)
 
 
@@ -137,3 +138,9 @@ def test_the_visitors_own_adapter_says_how_long_training_takes(
     app.switch_page("pages/advise/advise_page.py").run()
     assert app.number_input(key="ask-rows").value == 321
     assert "the training rows of the adapter mine" in words(app)
+
+
+def test_how_many_questions_each_has_answered_is_said_in_one_figure_where_it_is_the_same() -> None:
+    assert who_answered({"rag": 60, "hybrid": 60}) == "60 questions answered by RAG and Hybrid"
+    assert who_answered({"rag": 1}) == "1 question answered by RAG"
+    assert who_answered({"rag": 6, "base": 1200}) == "questions answered by RAG 6 and Base 1,200"
