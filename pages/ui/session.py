@@ -59,9 +59,7 @@ class Session:
     """What one visitor has chosen and what is open."""
 
     person: str
-    role: str | None = (
-        None  # None: everything; otherwise the roles held, or the one that an owner looks through
-    )
+    role: str | None = None  # None: everything; else the roles held, or the one an owner looks through
     owner: bool = True  # whether this person sees everything and may look through any role's eyes
     settings: Settings = field(default_factory=make_settings)
     defaults: Settings = field(default_factory=make_settings)  # those of the workspace when it was begun

@@ -94,10 +94,8 @@ class TriptychService:
         self._sign_in = sign_in
         self._audit_log = AuditLog(shared.workspace, questions=sign_in.audit.questions) if sign_in else None
         self._read: OrderedDict[tuple[str, int | None], float] = OrderedDict()  # when it was last audited
-        self._followed, self._looked = (
-            "",
-            0.0,
-        )  # the shared documents that the copy was last brought to, and when
+        self._followed = ""  # the shared documents that the copy was last brought to
+        self._looked = 0.0  # when that was last looked at
         self._reader = Viewer(person, role)
         self._monitor = Monitor(shared.workspace)
         self._open_copy = open_copy
