@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from backends.answering.answer_text import is_json
 from backends.answering.groundedness import groundedness
 from backends.answering.overlap import best_support, content_tokens, recall, sentences, supported
 from backends.datatypes import Question
@@ -25,7 +26,6 @@ from backends.evaluation.metrics import (
     rouge_l,
     same_json,
 )
-from backends.language.answer_text import is_json
 
 
 @pytest.mark.parametrize(
