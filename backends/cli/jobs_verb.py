@@ -58,7 +58,7 @@ def add(
     """
     from backends.system.commands import Command
 
-    command = Command.of(context.args)
+    command = Command.with_full_paths(context.args)
     with printing(as_json) as (out, _):
         out.record(_row(_shared(store).start(command.kind, getpass.getuser(), command, about)))
 

@@ -791,14 +791,14 @@ class Library:
         """Vectors of a passage's sentences, from how its document was read by the embedder of now."""
         embedder = self.embedder
 
-        def of(chunk: Chunk, sentences: Sequence[Sentence]) -> np.ndarray:
+        def vectors_of(chunk: Chunk, sentences: Sequence[Sentence]) -> np.ndarray:
             identifier = identifier_of((chunk.document, chunk.version))
             reading = self._kept_reading(identifier, embedder) if identifier is not None else None
             if reading is None:  # forgotten while the question was on its way
                 return embedder.embed([sentence.text for sentence in sentences])
             return reading.vectors([(sentence.start, sentence.end) for sentence in sentences])
 
-        return of
+        return vectors_of
 
     # --- forgetting ----------------------------------------------------------------------------
 
