@@ -74,7 +74,7 @@ class Searcher(Protocol):
 
 
 class SpanFound(Protocol):
-    """What is needed of `language.span_reader.Span`."""
+    """What is needed of `retrieval.span_reader.Span`."""
 
     @property
     def text(self) -> str: ...

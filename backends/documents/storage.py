@@ -223,6 +223,15 @@ class Store(Protocol):
         """Everything that happened to a document, oldest first."""
         ...
 
+    def latest_event(self, before: str = "") -> int:
+        """The number of the newest event of any document's history, or of those before a moment (as the
+        history tells it: ISO 8601, UTC); 0 where there is none."""
+        ...
+
+    def forgotten_since(self, collection: str, name: str, event: int) -> bool:
+        """Whether a document of this name was forgotten after the event of that number."""
+        ...
+
     def copy_to(self, path: Path) -> Store:
         """A private copy of the library in a new folder, whole or not at all; other collections stay behind.
 

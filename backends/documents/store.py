@@ -599,6 +599,19 @@ class Workspace:
         )
         return [HistoryEntry(*row) for row in rows]
 
+    def latest_event(self, before: str = "") -> int:
+        """The number of the newest event of any document's history, or of those before a moment."""
+        statement = "SELECT coalesce(max(id), 0) FROM history WHERE ? = '' OR at < ?"
+        return int(self.connection().execute(statement, (before, before)).fetchone()[0])
+
+    def forgotten_since(self, collection: str, name: str, event: int) -> bool:
+        """Whether a document of this name was forgotten after the event of that number."""
+        row = self.connection().execute(
+            "SELECT 1 FROM history WHERE collection = ? AND name = ? AND event = 'forgotten' AND id > ?",
+            (collection, name, event),
+        )
+        return row.fetchone() is not None
+
     # --- chunks and vectors --------------------------------------------------------------------
 
     def chunked(self, identifiers: Iterable[int], scheme: str) -> set[int]:

@@ -317,6 +317,22 @@ class PostgresStore:
         )
         return [HistoryEntry(*row) for row in rows]
 
+    def latest_event(self, before: str = "") -> int:
+        """The number of the newest event of any document's history, or of those before a moment."""
+        row = self.server.row(
+            "SELECT coalesce(max(id), 0) FROM history WHERE %s = '' OR at COLLATE \"C\" < %s",
+            (before, before),
+        )
+        return int(row[0]) if row else 0
+
+    def forgotten_since(self, collection: str, name: str, event: int) -> bool:
+        """Whether a document of this name was forgotten after the event of that number."""
+        row = self.server.row(
+            "SELECT 1 FROM history WHERE collection = %s AND name = %s AND event = 'forgotten' AND id > %s",
+            (collection, name, event),
+        )
+        return row is not None
+
     # --- erasing -------------------------------------------------------------------------------
 
     def set_aside(self, collection: str, name: str, elsewhere: Sequence[str] = ()) -> Erasure | None:
