@@ -26,7 +26,7 @@ from backends.datatypes import (
     UserError,
 )
 from backends.documents.opening import open_folder
-from backends.evaluation.metrics import follows_schema
+from backends.language.answer_text import follows_schema
 from backends.language.generation import LanguageModel
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
 from backends.product import Triptych

@@ -8,7 +8,13 @@ from __future__ import annotations
 import json
 import re
 
+import jsonschema
+
+from backends.datatypes import JsonObject, JsonValue
+
 _HEADING = re.compile(r"[^?:]+[?:] ")
+DEEPEST = 100  # levels of JSON; whoever walks deeper values runs out of stack
+_WORDS_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _MARKER = re.compile(r"\[(\d{1,2})\]")
 
 
@@ -43,9 +49,35 @@ def _declines(words: str) -> bool:
     )
 
 
+def json_value(text: str) -> JsonValue:
+    """The one JSON value that the text is. ValueError when it is none, or one nested beyond any use."""
+    if _depth(text) > DEEPEST:
+        raise ValueError(f"The JSON is nested deeper than {DEEPEST} levels.")
+    return json.loads(text)
+
+
+def _depth(text: str) -> int:
+    """How deep the lists and objects of a JSON text go."""
+    deepest = depth = 0
+    for found in _WORDS_OR_BRACKET.findall(text):
+        if found[0] != '"':
+            depth += 1 if found in "[{" else -1
+            deepest = max(deepest, depth)
+    return deepest
+
+
 def is_json(text: str) -> bool:
     """Whether the text is one JSON object or list."""
     try:
-        return isinstance(json.loads(text), dict | list)
+        return isinstance(json_value(text), dict | list)
     except ValueError:
         return False
+
+
+def follows_schema(text: str, schema: JsonObject) -> bool:
+    """Whether the text is one JSON value that the JSON schema accepts."""
+    try:
+        value = json_value(text)
+    except ValueError:
+        return False
+    return bool(jsonschema.Draft202012Validator(schema).is_valid(value))
