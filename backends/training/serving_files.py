@@ -134,7 +134,7 @@ def models_lines(base: ServedBase, adapters: Sequence[Adapter]) -> str:
         f'model = "{base.name}"',
         f"context = {base.context}",
         f'tokenizer = "{"embedded" if base.name == READER_NAME else base.folder}"',
-        "json_schema = true",
+        "logprobs = true",
         *([f"lora = [{off}]"] if adapters else []),
     ]
     for kind in ("fine_tuned", "hybrid"):
