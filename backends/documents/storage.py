@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -136,7 +136,7 @@ class Store(Protocol):
         """What the collections of folders are named with: two machines have different folders of one path."""
         ...
 
-    def transaction(self) -> AbstractContextManager[Any]:
+    def transaction(self) -> AbstractContextManager[object]:
         """All or nothing, also when the process dies; one writer at a time. Inside another it joins that."""
         ...
 
