@@ -378,3 +378,25 @@ def test_a_notebook_keeps_what_its_cells_printed_and_says_what_was_a_picture(tmp
     parsed = parse_file(path)
     assert parsed.text == "run()\n\ntotal 944\n # no heading\n\n0.81\n\nno such pump"
     assert parsed.notes == ("pictures among the outputs left out (1)",)
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        (
+            "| Ana Holm | Kiel | glazier |\n| Ben Ode | Lund | tailor |",
+            ["Ana Holm; Kiel; glazier", "Ben Ode; Lund; tailor"],
+        ),
+        (
+            "| Port | 2024 |  |\n|  | In | Out |\n|------+----+-----|\n| Oulu | *7* | 9 |\n| Pori | 3 | <4 |",
+            ["Port: Oulu; 2024 In: 7; 2024 Out: 9", "Port: Pori; 2024 In: 3; 2024 Out: <4"],
+        ),
+        (
+            "|---+---+---|\n| Hall | Day | Fee |\n|---+---+---|\n| A | Mon | 4 |",
+            ["Hall: A; Day: Mon; Fee: 4"],
+        ),
+    ],
+)
+def test_org_tables_with_no_header_or_two_rows_of_one(tmp_path: Path, table: str, rows: list[str]) -> None:
+    text = read(tmp_path, "a.org", f"* Plan\nBefore it.\n{table}\nBehind it.\n").text
+    assert [line for line in text.split("\n") if line] == ["# Plan", "Before it.", *rows, "Behind it."]
