@@ -12,7 +12,6 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lxml.etree import XPath
 from lxml.etree import _Element as Element
 
 from backends.documents.parsers.common import Cell, one_line
@@ -36,21 +35,6 @@ _PERIOD = re.compile(r"-?PT(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:[.,]\d+)?
 _CUT_SHORT = re.compile(r"\dE[+-]?\d|#{3}")  # as a column that is too narrow shows a number
 _VISIBLE = f"{TABLE}visibility"
 MOST_REPEATED = 1000  # rows or cells that one element may stand for
-
-
-def _finder(path: str) -> XPath:
-    spaces = {"o": OFFICE[1:-1], "t": TABLE[1:-1], "x": TEXT[1:-1]}
-    return XPath(path, namespaces=spaces, smart_strings=False)
-
-
-# Of a row: the kinds and texts of its filled cells, their styles, and whether a cell is more than its text.
-_KINDS_OF, _TEXTS_OF = _finder("*[*]/@o:value-type"), _finder("*[*]/x:p/text()")
-_STYLES_OF = _finder("*/@t:style-name")
-_IS_ODD = _finder(
-    "boolean(*[*][not(self::t:table-cell) or @t:number-columns-repeated or @t:number-columns-spanned"
-    " or @t:number-rows-spanned or *[2] or x:p/* or not(x:p/text())] | *[not(*)]/following-sibling::*[*]"
-    " | *[not(*) and @t:formula])"
-)
 
 
 def open_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:
@@ -109,15 +93,6 @@ class _Reader:
 
     def _cells(self, row: Element, place: str) -> list[str | Cell]:
         heading = row.getparent().tag == _HEADER_ROWS
-        if not heading and not _IS_ODD(row) and self._styles.bold.isdisjoint(_STYLES_OF(row)):
-            kinds, texts = _KINDS_OF(row), _TEXTS_OF(row)
-            if len(kinds) == len(texts):  # nearly all rows, at a fourth of the time
-                return [
-                    seen
-                    if kind == "string" or (kind == "float" and seen.isdecimal())
-                    else as_shown(kind, seen, row[at])
-                    for at, (kind, seen) in enumerate(zip(kinds, texts, strict=True))
-                ]
         cells: list[str | Cell] = []
         for cell in row:
             if cell.tag != _CELL:  # covered by a merged one
