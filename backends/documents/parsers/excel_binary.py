@@ -68,14 +68,15 @@ def _rows(book: Book, sheet: XlsSheet) -> Iterator[list[str | Cell]]:
     for number in range(sheet.nrows):
         looks = sheet._cell_xf_indexes[number]  # xlrd's own way asks for each cell in turn
         values = zip(sheet.row_types(number), sheet.row_values(number), looks, strict=True)
-        row: list[str | Cell] = [
+        texts: list[str] = [
             value if kind == 1 else _text(kind, value, codes[look], epoch_1904)
             for kind, value, look in values
         ]
+        row: list[str | Cell] = [*texts]
         if number in noted or not bold.isdisjoint(looks):
             row = [
                 Cell(text, heading=look in bold and bool(text), comment=comments.get((number, at), ""))
-                for at, (text, look) in enumerate(zip(row, looks, strict=True))
+                for at, (text, look) in enumerate(zip(texts, looks, strict=True))
             ]
         yield merged.row(number, row)
 
