@@ -28,9 +28,9 @@ def open_library(
     from backends.retrieval.cross_encoder import shipped
     from backends.retrieval.embedding import MODEL_SHA256, MiniLM
     from backends.retrieval.other_embedder import embedder_in
-    from backends.training.adapters import Adapters, tuned_embedder
+    from backends.training.adapters import adapters_of, tuned_embedder
 
-    adapters = Adapters(workspace / "adapters")
+    adapters = adapters_of(workspace)
     tuned = tuned_embedder(adapters, MODEL_SHA256)
     embedder = embedder_in(tuned.folder) if tuned is not None else MiniLM()
     if documents is not None:
@@ -52,7 +52,10 @@ def reading(library: Library, engine: str, address: str | None, workers: int | N
         return
     from backends.bulk import cluster
     from backends.bulk.file_reading import reading_on
+    from backends.documents.storage import JOINED
 
+    if address is not None:  # before a file is sent there: the proof of a forgetting says so
+        library.workspace.set_meta(JOINED, "yes")
     with cluster.opened(address, workers) as opened:
         library.preparer = reading_on(opened, library.embedder)
         yield
