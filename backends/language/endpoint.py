@@ -10,13 +10,13 @@ message, no record and no log: it is read from the environment for each request 
 from __future__ import annotations
 
 import json
+import math
 import re
 import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,8 +26,9 @@ from openai import Omit, OpenAI, Stream
 from tokenizers import Tokenizer
 
 from backends.datatypes import Finished, JsonObject, Stage, Token, Usage, UserError
-from backends.language.models_file import ServedModel
+from backends.language.models_file import ServedModel, without_key
 from backends.language.protocol import Messages
+from backends.system.json_texts import follows_schema
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -39,17 +40,20 @@ FIRST_PAUSE = 0.5  # seconds before the second try; doubled for each further one
 LONGEST_PAUSE = 30.0  # a server that asks for more is given up
 SLACK = 64  # pieces that may come beyond the limit asked for, before an answer counts as endless
 CHARACTERS_PER_TOKEN = 4  # English text under the usual vocabularies; only where the server counts nothing
-OPTIONAL = ("stream_options", "seed", "max_tokens")  # fields without which some servers must be asked
+# Fields without which some servers must be asked.
+OPTIONAL = ("stream_options", "seed", "max_tokens", "logprobs")
 # What opens and closes turns in the templates of today's models: <|im_start|>, <end_of_turn>, [INST], </s>.
 MARKER = re.compile(r"<\|[\w.-]{1,40}\|>|<\|?(?:start|end)_of_turn\|?>|</?s>|\[/?INST\]")
 
 ESTIMATED = "Token counts are estimated: the server sent none."
+NO_PROBABILITIES = "The server told no probabilities: how sure the model was is not known."
+UNHELD = "The answer does not keep the JSON schema that was asked for: the server did not hold it to it."
 NOT_STREAMED = "The server sent the answer in one piece: the time to the first word is that of the whole."
 
 
 def estimate_tokens(text: str) -> int:
     """Tokens of a text whose tokenizer is not here: a quarter of its characters, at least its words."""
-    return max(ceil(len(text) / CHARACTERS_PER_TOKEN), len(text.split()))
+    return max(math.ceil(len(text) / CHARACTERS_PER_TOKEN), len(text.split()))
 
 
 def without_markers(text: str) -> str:
@@ -66,6 +70,7 @@ class _Reply:
 
     text: list[str] = field(default_factory=list)
     usage: Usage | None = None
+    logprobs: list[float] = field(default_factory=list)  # of each token, natural
     finish: str | None = None
     warnings: list[str] = field(default_factory=list)
     stopped: bool = False
@@ -78,10 +83,17 @@ class _Reply:
             return ""
         choice = chunk.choices[0]
         self.finish = choice.finish_reason or self.finish
+        told = choice.logprobs.content if choice.logprobs else None
+        self.logprobs += [each.logprob for each in told or ()]
         piece = (choice.delta if hasattr(choice, "delta") else choice.message).content or ""
         if piece:
             self.text.append(piece)
         return piece
+
+    @property
+    def confidence(self) -> float | None:
+        """The geometric mean of the tokens' probabilities; None where none were told."""
+        return math.exp(math.fsum(self.logprobs) / len(self.logprobs)) if self.logprobs else None
 
 
 class EndpointModel:
@@ -154,9 +166,11 @@ class EndpointModel:
             "seed": seed,
             self.served.limit_field: max_tokens,
         }
-        if schema is not None:
+        if schema is not None and self.served.json_schema:
             form = {"name": "answer", "schema": dict(schema), "strict": True}
             request["response_format"] = {"type": "json_schema", "json_schema": form}
+        if self.served.logprobs and schema is None:  # held to a schema, a model's own likelihoods say little
+            request["logprobs"] = True
         answer = yield from self._ask(request, stop)
         yield Stage("generate", elsewhere=True)
         if answer is not None:
@@ -164,12 +178,17 @@ class EndpointModel:
         prompt, text = self.render(messages), "".join(reply.text)
         if reply.usage is None:
             reply.warnings.append(ESTIMATED)
+        if schema is not None and reply.finish != "length" and not follows_schema(text, schema):
+            reply.warnings.append(UNHELD)
+        if "logprobs" in request and reply.text and reply.confidence is None:
+            reply.warnings.append(NO_PROBABILITIES)
         yield Finished(
             usage=reply.usage or Usage(estimate_tokens(prompt), estimate_tokens(text)),
             prompt=prompt,
             model=self.name,
             adapter=self.served.tuned_name if adapter is not None else None,
             truncated=reply.finish == "length",
+            confidence=reply.confidence,
             warnings=tuple(reply.warnings),
         )
 
@@ -212,6 +231,8 @@ class EndpointModel:
         fields = {name: value for name, value in request.items() if name not in self._refused}
         if "max_tokens" in self._refused and "max_tokens" in request:
             fields["max_completion_tokens"] = request["max_tokens"]
+        if "logprobs" in fields:
+            fields["top_logprobs"] = 1  # llama.cpp sends twenty otherwise
         body = dict(self.served.extra)
         if self.served.lora:
             body["lora"] = [each.model_dump() for each in self.served.lora]
@@ -282,9 +303,7 @@ class EndpointModel:
         if isinstance(error, openai.APIConnectionError):
             return f"{self._who} cannot be reached{again}: {_root(error)}."
         if isinstance(error, openai.AuthenticationError):
-            more = (
-                "" if self.served.key else f" without a key: name its environment variable in {'models.toml'}"
-            )
+            more = "" if self.served.key else " without a key: name its environment variable in models.toml"
             return f"{self._who} refuses {key}{more}."
         if isinstance(error, openai.PermissionDeniedError):
             return f"{self._who} does not allow {key} to use {self.served.model}."
@@ -301,7 +320,10 @@ class EndpointModel:
         if isinstance(error, openai.RateLimitError):
             return f"{self._who} is over its limit of requests or credit{again}: {self._words(error)}"
         if isinstance(error, openai.BadRequestError) and "response_format" in str(error):
-            return f"{self._who} does not hold answers to a JSON schema: switch constrained decoding off."
+            return (
+                f"{self._who} does not hold answers to a JSON schema: set `json_schema = false` for it in "
+                "models.toml, and it writes freely."
+            )
         if isinstance(error, openai.BadRequestError) and "stream" in str(error):
             return f"{self._who} does not stream: set `stream = false` for it in models.toml."
         if isinstance(error, openai.APIStatusError):
@@ -313,8 +335,7 @@ class EndpointModel:
         body = getattr(error, "body", None)
         words = body.get("message") if isinstance(body, dict) else None
         text = " ".join(str(words or error).split())
-        if self.served.key and (secret := self.served.secret()) in text:
-            text = text.replace(secret, "***")
+        text = without_key(text, self.served.secret())
         return f"{text[:200]}" if text.endswith(".") else f"{text[:200]}."
 
 

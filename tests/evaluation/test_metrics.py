@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import string
@@ -11,6 +12,7 @@ import pytest
 
 from backends.answering.groundedness import groundedness
 from backends.answering.overlap import best_support, content_tokens, recall, sentences, supported
+from backends.answering.short_answers import same_answer
 from backends.datatypes import Question
 from backends.evaluation.metrics import (
     CitationScore,
@@ -19,13 +21,12 @@ from backends.evaluation.metrics import (
     exact_match,
     f1,
     field_accuracy,
-    follows_schema,
     is_correct,
     is_right,
     rouge_l,
     same_json,
 )
-from backends.language.answer_text import is_json
+from backends.system.json_texts import DEEPEST, follows_schema, is_json
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,11 @@ def test_contains_answer(answer: str, golds: list[str], expected: bool) -> None:
         ("Yes, there is no charge.", "no"),
         ("Visitors find no locker there.", "No"),
         ("会议在东京举行。", "大阪"),
+        ("The result is 980.1.", "(980.1)"),
+        ("Net result: (980.1)", "980.1"),
+        ("Result: (1,204.50); Year: 2024", "1,204.50"),
+        ("Result: $(45)", "$45"),
+        ("The margin was (4) %.", "4 %"),
     ],
 )
 def test_a_wrong_gold_answer_never_scores(answer: str, gold: str) -> None:
@@ -134,6 +140,19 @@ def test_a_wrong_gold_answer_never_scores(answer: str, gold: str) -> None:
         ("No. Dogs are not let in.", "no"),
         ("From 5–10 days", "5-10 days"),
         ("Update to firmware 3.10.", "3.10"),
+        ("The result is -980.1.", "(980.1)"),
+        ("Net loss (1,204.50)", "-1204.5"),
+        ("Result: EUR (45); Year: 2024", "-45 EUR"),
+        ("Result: ($45)", "-$45"),
+        ("(12.5 %)", "-12.5 %"),
+        ("within thirty (30) days", "30 days"),
+        ("within thirty (30.0) days", "30 days"),
+        ("the cheapest ticket ($9.50)", "$9.50"),
+        ("(2) Pay the bill.", "2 Pay the bill"),
+        ("See the report: (2019).", "2019"),
+        ("Call +49 (0) 30 555", "0 30 555"),
+        ("Call (555) 0134", "555 0134"),
+        ("Use f(3).", "3"),
     ],
 )
 def test_an_equal_answer_scores_however_it_is_written(answer: str, gold: str) -> None:
@@ -319,6 +338,22 @@ SCHEMA = {
 )
 def test_follows_schema(text: str, valid: bool) -> None:
     assert follows_schema(text, SCHEMA) is valid
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "[" * 3000 + "]" * 3000, '{"a":' * 2000 + "1" + "}" * 2000])
+def test_json_that_is_nested_without_end_is_none(text: str) -> None:
+    """A model that runs wild writes it, and whoever walked it would run out of stack."""
+    assert not is_json(text)
+    assert not follows_schema(text, {})
+    assert not same_json(text, ["[]"])
+    assert field_accuracy(text, {"a": 1}) == 0.0
+    assert not same_answer("{}", text)
+
+
+def test_brackets_within_words_nest_nothing() -> None:
+    assert is_json(json.dumps({"[" * 500: "}" * 500 + '\\"[' * 500}))
+    assert is_json("[" * DEEPEST + "]" * DEEPEST)
+    assert not is_json("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1))
 
 
 def test_is_json_means_an_object_or_list() -> None:

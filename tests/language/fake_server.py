@@ -63,8 +63,13 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing on stderr."""
 
 
-def chunk(piece: str | None = None, finish: str | None = None, usage: Any = None) -> dict[str, Any]:
-    choice = {"index": 0, "delta": {"content": piece} if piece is not None else {}, "finish_reason": finish}
+def chunk(
+    piece: str | None = None, finish: str | None = None, usage: Any = None, logprobs: Sequence[float] = ()
+) -> dict[str, Any]:
+    delta = {"content": piece} if piece is not None else {}
+    choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": finish}
+    if logprobs:
+        choice["logprobs"] = {"content": [{"token": "t", "bytes": None, "logprob": p} for p in logprobs]}
     made: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     return made | {"choices": [] if usage else [choice], "usage": usage}
 

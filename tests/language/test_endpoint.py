@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,21 @@ import pytest
 
 from backends.datatypes import Finished, Stage, Token, Usage, UserError
 from backends.language import endpoint
-from backends.language.endpoint import ESTIMATED, NOT_STREAMED, EndpointModel, estimate_tokens
+from backends.language.endpoint import (
+    ESTIMATED,
+    NO_PROBABILITIES,
+    NOT_STREAMED,
+    UNHELD,
+    EndpointModel,
+    estimate_tokens,
+)
 from backends.language.models_file import ServedModel
 from tests.fakes import tiny_language_model
 from tests.language.fake_server import (
+    USAGE,
     FakeServer,
     body,
+    chunk,
     dies_after,
     endless,
     pieces,
@@ -102,10 +112,71 @@ def test_an_answer_under_a_schema_is_asked_for_by_the_server_s_own_means(server:
     assert (form["type"], form["json_schema"]["schema"], form["json_schema"]["strict"]) == (
         "json_schema", schema, True,
     )  # fmt: skip
-    with pytest.raises(
-        UserError, match="does not hold answers to a JSON schema: switch constrained decoding off"
-    ):
+    with pytest.raises(UserError, match="does not hold answers to a JSON schema: set `json_schema = false`"):
         ask(model(server), schema=schema)
+
+
+def test_a_server_that_holds_no_schema_is_not_asked_to_and_what_it_writes_is_looked_at(
+    server: FakeServer,
+) -> None:
+    schema = {"type": "object", "required": ["months"]}
+    server.says(pieces('{"months"', ": 24}"), pieces("24 months"), pieces('{"mon', finish="length"))
+    free = model(server, json_schema=False)
+    assert ask(free, schema=schema)[1].warnings == ()
+    assert ask(free, schema=schema)[1].warnings == (UNHELD,)
+    assert ask(free, schema=schema)[1].warnings == ()  # cut off at its length, which is told
+    assert not any("response_format" in asked for asked in server.asked)
+    server.says(pieces("I pass over what I do not know"))
+    assert ask(model(server), schema=schema)[1].warnings == (UNHELD,)
+
+
+def test_how_sure_the_model_was_is_taken_from_the_server_s_probabilities(server: FakeServer) -> None:
+    def sure(handler: Any) -> None:
+        handler.stream()
+        handler.event(chunk("24 ", logprobs=[math.log(0.9)]))
+        handler.event(chunk("months", logprobs=[math.log(0.4), math.log(0.6)]))  # a piece of two tokens
+        handler.event(chunk(finish="stop"))
+        handler.event(chunk(usage=USAGE))
+        handler.event("[DONE]")
+
+    server.says(sure, pieces("24"))
+    told = model(server, logprobs=True)
+    assert ask(told)[1].confidence == pytest.approx((0.9 * 0.4 * 0.6) ** (1 / 3))
+    assert (server.asked[-1]["logprobs"], server.asked[-1]["top_logprobs"]) == (True, 1)
+    _, finished, _ = ask(told)  # it takes the wish and tells nothing
+    assert (finished.confidence, finished.warnings) == (None, (NO_PROBABILITIES,))
+    server.says(refuses(400, "logprobs is not supported by this model"), pieces("24"), pieces("24"))
+    for _ in range(2):
+        assert ask(told)[1].warnings == (NO_PROBABILITIES,)
+    assert [set(asked) & {"logprobs", "top_logprobs"} for asked in server.asked] == [
+        {"logprobs", "top_logprobs"}, set(), set(),
+    ]  # fmt: skip
+    server.says(pieces("24"), pieces("{}"))
+    assert ask(model(server))[1].confidence is None
+    ask(told, schema={})
+    assert not any("logprobs" in asked for asked in server.asked)
+
+
+@pytest.mark.parametrize("held", [f"{SECRET}\n", f"  {SECRET}\r\n"])
+def test_the_line_break_of_a_file_is_no_part_of_a_key(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    monkeypatch.setenv("THE_KEY", held)
+    server.says(pieces("yes"))
+    ask(model(server))
+    assert server.asked[-1]["headers"]["authorization"] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize("between", ["\n", " ", "\u2013", "\x7f"])
+def test_what_no_header_can_carry_is_told_without_the_key(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    monkeypatch.setenv("THE_KEY", f"{SECRET}{between}{SECRET}")
+    server.says(pieces("yes"))
+    with pytest.raises(UserError, match="THE_KEY holds is no key") as raised:
+        ask(model(server))
+    assert SECRET not in str(raised.value)
+    assert server.asked == []
 
 
 def test_nothing_of_another_account_is_sent(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:

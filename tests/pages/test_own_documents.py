@@ -101,11 +101,12 @@ def test_places_are_named_as_the_document_names_them(services: ScriptedServices)
     page = replace(service.library["lark-pro-data-sheet.pdf"].pages[0], label="Spare parts", end=10)
     service.library["prices.xlsx"] = replace(sheet, type="xlsx", pages=(page,))
     place = places(service)
-    assert place(Citation(1, "prices.xlsx", 1, 1, 0, 4, "A: 1")) == "prices.xlsx, sheet Spare parts"
+    assert place(Citation("prices.xlsx", 1, 1, 0, 4, "A: 1", marker=1)) == "prices.xlsx, sheet Spare parts"
     assert (
-        place(Citation(1, "lark-pro-data-sheet.pdf", 1, 2, 0, 4, "Lark")) == "lark-pro-data-sheet.pdf, page 2"
+        place(Citation("lark-pro-data-sheet.pdf", 1, 2, 0, 4, "Lark", marker=1))
+        == "lark-pro-data-sheet.pdf, page 2"
     )
-    assert place(Citation(1, "gone.pdf", 1, 2, 0, 4, "Lark")) == "gone.pdf, page 2"
+    assert place(Citation("gone.pdf", 1, 2, 0, 4, "Lark", marker=1)) == "gone.pdf, page 2"
 
 
 def test_documents_are_rendered_and_foreign_markup_stays_text() -> None:
