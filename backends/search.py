@@ -18,7 +18,7 @@ from backends.retrieval.embedding import MODEL_SHA256, MiniLM
 from backends.retrieval.other_embedder import embedder_in
 from backends.retrieval.retriever import Retriever
 from backends.settings import Settings
-from backends.training.adapters import Adapters, tuned_embedder
+from backends.training.adapters import adapters_of, tuned_embedder
 
 RERANKED = 20  # passages compared sentence by sentence; the rest keep their order
 
@@ -27,7 +27,7 @@ def open_alone(
     workspace: Path, settings: Settings, documents: Path | None, progress: Callable[[Progress], None]
 ) -> Library:
     """The library of the workspace, or of a folder of documents."""
-    adapters = Adapters(workspace / "adapters")
+    adapters = adapters_of(workspace)
     tuned = tuned_embedder(adapters, MODEL_SHA256)
     embedder = embedder_in(tuned.folder) if tuned is not None else MiniLM()
     if documents is not None:

@@ -45,7 +45,7 @@ ARROWS: dict[str, set[str]] = {
     "language": set(),
     "costs": set(),
     "postgres": {"documents", "retrieval"},
-    "access": set(),
+    "access": {"postgres"},
     "answering": {"retrieval", "language", "costs"},
     **{backend: {"answering", "retrieval", "language"} for backend in FOUR},
     "training": {"answering", "retrieval", "language"},
@@ -100,6 +100,8 @@ DOORS: dict[str, set[str]] = {
     "psycopg": {"backends.postgres.server", "backends.system.shared_jobs"},
     "psycopg_pool": {"backends.postgres.server"},
     "openai": {"backends.evaluation.ragas_judge", "backends.language.endpoint"},
+    "obstore": {"backends.system.bucket_files"},
+    "boto3": {"backends.system.bucket_files"},
     "procrastinate": {"backends.system.job_worker", "backends.system.shared_jobs"},
     "ray": {"backends.bulk.cluster"},
     "plotly": {

@@ -38,9 +38,9 @@ def adapters(ctx: typer.Context, as_json: Json = False, workspace: WorkspaceFold
 
 
 def _known(workspace: Path | None) -> Adapters:
-    from backends.training.adapters import Adapters
+    from backends.training.adapters import adapters_of
 
-    return Adapters(use_workspace(workspace) / "adapters")
+    return adapters_of(use_workspace(workspace))
 
 
 @adapters_app.command("list")

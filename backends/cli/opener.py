@@ -35,7 +35,10 @@ def reading(library: Library, engine: str, address: str | None, workers: int | N
         return
     from backends.bulk import cluster
     from backends.bulk.file_reading import reading_on
+    from backends.documents.storage import JOINED
 
+    if address is not None:  # before a file is sent there: the proof of a forgetting says so
+        library.workspace.set_meta(JOINED, "yes")
     with cluster.opened(address, workers) as opened:
         library.preparer = reading_on(opened, library.embedder)
         yield

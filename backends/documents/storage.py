@@ -24,6 +24,7 @@ SET_ASIDE = "forgotten:"  # collections of documents on their way out: <this><ti
 ERASING = "erasing:"  # keys of small values, one per erasure that is not finished
 PROVED = "proved:"  # the same, one per erasure whose proof nobody has dismissed
 PROOFS_KEPT = 50
+JOINED = "joined a cluster"  # key of a small value: files were read on a cluster that others run
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backends.datatypes import CatalogueEntry, Chunk, DatabaseRow, Document, HistoryEntry, Page
+from backends.datatypes import CatalogueEntry, Chunk, DatabaseRow, Document, HistoryEntry, Page, UserError
 from backends.documents.storage import (
     ERASING,
     PROOFS_KEPT,
@@ -41,8 +41,10 @@ from backends.postgres.passage_search import PostgresPassages, graph_name
 from backends.postgres.server import Server, storable
 from backends.postgres.store_tables import TEXTS, migrate
 from backends.system.files import sync
+from backends.system.shared_files import SharedFiles, digest
 
 CLEANING_SECONDS = 20.0  # how long older transactions are waited for, which may still see what was removed
+ORIGINALS = "originals/"  # before the names of files that documents were read from
 REWRITTEN_UP_TO = 512 * 2**20  # bytes of a table that is rewritten whole when something is forgotten
 _ENTRY = "name, version, title, type, content_hash, pages, roles, tags, date, source, language, notes"
 _DOCUMENT = f"id, text, {_ENTRY}"
@@ -53,16 +55,18 @@ class PostgresStore:
 
     exists = True
 
-    def __init__(self, address: str, path: Path) -> None:
+    def __init__(self, address: str, path: Path, files: SharedFiles | None = None) -> None:
+        """With `files`, the files that documents were read from lie there and not in the database."""
         self.path = path
+        self._files = files
         self.server = Server(address)
         self.folder_prefix = f"folder:{socket.gethostname()}:"
 
     @classmethod
-    def open(cls, address: str, path: Path) -> PostgresStore:
+    def open(cls, address: str, path: Path, files: SharedFiles | None = None) -> PostgresStore:
         """Open the store, making its tables when they are new or of an older form; `path` is this machine's
         workspace. Raises UserError when either cannot be used."""
-        store = cls(address, path)
+        store = cls(address, path, files)
         path.mkdir(parents=True, exist_ok=True)
         store.server.prepare(migrate)
         return store
@@ -91,7 +95,7 @@ class PostgresStore:
                 f"Bytes of removed rows can be left in free space of {', '.join(large)} until it is used "
                 "anew: they are too large to be rewritten while people work (VACUUM FULL does it)."
             )
-        return tuple(said)
+        return (*said, *(self._files.limits if self._files is not None else ()))
 
     def _size(self, table: str) -> int:
         row = self.server.row("SELECT pg_total_relation_size(%s::regclass)", (table,))
@@ -258,12 +262,38 @@ class PostgresStore:
         """Keep the file that a document version was read from."""
         with self.transaction():
             self.server.run("DELETE FROM originals WHERE document = %s", (identifier,))
-            self.server.run("INSERT INTO originals VALUES (%s, %s)", (identifier, data))
+            if self._files is None:
+                self.server.run("INSERT INTO originals VALUES (%s, %s)", (identifier, data))
+                return
+            named = digest(data)
+            self._files.put(ORIGINALS + named, data)
+            self.server.run("INSERT INTO originals (document, file) VALUES (%s, %s)", (identifier, named))
 
     def original(self, identifier: int) -> bytes | None:
-        """The file that a version was read from, where it is kept."""
-        row = self.server.row("SELECT data FROM originals WHERE document = %s", (identifier,))
-        return bytes(row[0]) if row else None
+        """The file that a version was read from, where it is kept. UserError when it cannot be had."""
+        row = self.server.row("SELECT data, file FROM originals WHERE document = %s", (identifier,))
+        if row is None or row[0] is not None:
+            return bytes(row[0]) if row is not None else None
+        if self._files is None:
+            raise UserError(
+                "The file of this document lies among files that several servers share: name their place in "
+                "TRIPTYCH_FILES here too."
+            )
+        found = self._files.get(ORIGINALS + row[1])
+        return found.data if found is not None else None
+
+    def _drop_unused_originals(self) -> None:
+        """Files that no document needs any more, or that a killed reader left, go with all their versions.
+
+        In a transaction: who keeps one has not yet said so, but holds the same lock.
+        """
+        if self._files is None:
+            return
+        with self.transaction():
+            needed = {row[0] for row in self.server.rows("SELECT file FROM originals WHERE file IS NOT NULL")}
+            for key in self._files.keys(ORIGINALS):
+                if key.removeprefix(ORIGINALS) not in needed:
+                    self._files.remove(key)
 
     def remove_document(self, collection: str, name: str, *, note: bool = True) -> Purged:
         """Remove every version of a document with its chunks and the vectors nothing else needs."""
@@ -432,6 +462,7 @@ class PostgresStore:
 
         False when older transactions could still see what was removed: it stays in the heap until they end.
         """
+        self._drop_unused_originals()
         row = self.server.row("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
         until = int(row[0]) if row else 0
         deadline = time.monotonic() + CLEANING_SECONDS
@@ -456,13 +487,16 @@ class PostgresStore:
         return row is not None and row[0] > 0
 
     def dumps(self) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Every table of the database by name, with all its values as bytes: the proof reads them."""
+        """Every table of the database by name with all its values, and every shared file: the proof reads
+        them."""
         tables = self.server.rows(
             "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables"
             " WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
         )
         for (table,) in tables:
             yield f"{self.name}: {table}", self.server.dump(table)
+        if self._files is not None:
+            yield from self._files.dumps()
 
     # --- passages and vectors ------------------------------------------------------------------
 

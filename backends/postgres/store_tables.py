@@ -84,10 +84,24 @@ CREATE TABLE explained (
 );
 CREATE INDEX explained_by_document ON explained (document, scheme);
 """
-STEPS = (FIRST,)
+# The file that a document was read from may lie among the files that servers share, under this name.
+SECOND = """
+ALTER TABLE originals ALTER COLUMN data DROP NOT NULL, ADD COLUMN file text COLLATE "C",
+    ADD CONSTRAINT in_one_place CHECK ((data IS NULL) <> (file IS NULL));
+CREATE INDEX originals_by_file ON originals (file);
+"""
+# Logs of lines, such as who did what: the same on every app server.
+THIRD = """
+CREATE TABLE lines (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, log text COLLATE "C" NOT NULL, line text NOT NULL
+);
+CREATE INDEX lines_by_log ON lines (log, id);
+"""
+STEPS = (FIRST, SECOND, THIRD)
 FORM = "form"  # key of `meta`: how many of the steps were taken
 TEXTS = (
     "documents", "originals", "passage_texts", "words", "explained", "readings", "windows", "vectors", "meta",
+    "lines",
 )  # fmt: skip  # what holds text or was made of it, but for `passages`
 
 
