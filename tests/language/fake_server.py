@@ -110,6 +110,20 @@ def endless(handler: Handler) -> None:
         handler.event(chunk("and "))
 
 
+def floods(kind: str, begin: bytes, then: bytes) -> Reply:
+    """Bytes without an end that are no piece of an answer."""
+
+    def reply(handler: Handler) -> None:
+        handler.begin(200, kind, {"connection": "close"})
+        handler.end_headers()
+        handler.close_connection = True
+        handler.wfile.write(begin)
+        while True:
+            handler.wfile.write(then)
+
+    return reply
+
+
 def silent_after(*texts: str) -> Reply:
     def reply(handler: Handler) -> None:
         handler.stream()
