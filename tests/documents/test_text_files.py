@@ -351,6 +351,7 @@ def test_words_that_have_a_hyphen_wherever_they_stand_keep_it(tmp_path: Path) ->
         ("Keys of the ware-\nhouse are at the desk of the porter.", "Keys of the warehouse are"),
         ("Zgłoś kawał-\nek drutu dozorcy budynku.", "Zgłoś kawałek drutu"),
         ("Alle Ein-\nund Ausgänge sind zu.", "Alle Ein-\nund Ausgänge"),
+        ("Before.\n\n-----\n\nBehind it.", "Before.\n\nBehind it."),  # a rule alone
         ("two-\nparts", "two-\nparts"),  # an entry of a list, not a line of prose
     ],
 )

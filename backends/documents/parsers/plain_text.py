@@ -117,9 +117,10 @@ def _kept(block: Sequence[str]) -> str:
     set_out = stepped or any(map(_looks_odd, block))
     if len(block) > 1 and set_out and max(map(len, block)) <= _LONGEST_LINE:
         return "\n".join(block)
-    lines = [one_line(block[0])]
-    for line in map(one_line, block[1:]):
-        lines[-1:] = [join(lines[-1], line)] if _breaks(lines[-1], line) else [lines[-1], line]
+    lines: list[str] = []
+    for line in map(one_line, block):
+        goes_on = bool(lines) and _breaks(lines[-1], line)
+        lines[-1:] = [join(lines[-1], line)] if goes_on else [*lines[-1:], line]
     return "\n".join(lines)
 
 
