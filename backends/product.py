@@ -74,6 +74,7 @@ from backends.training.adapters import (
     AdapterKind,
     Adapters,
     AnsweringKind,
+    adapters_of,
     stale_documents,
     tuned_embedder,
 )
@@ -129,7 +130,7 @@ class Triptych:
         self.settings = settings
         self.library = library
         self.role = role
-        self.adapters = adapters or Adapters(workspace / "adapters")
+        self.adapters = adapters or adapters_of(workspace)
         self.published = published or library.embedder
         self.log: Callable[[Answer, Evidence | None], None] | None = None  # told of every answer
         self.audit: Auditor | None = None  # told who asked and trained, and with which documents
@@ -153,9 +154,9 @@ class Triptych:
         the private copy. The language model is loaded at first need.
         """
         traces.check()
-        adapters = Adapters(workspace / "adapters")
+        adapters = adapters_of(workspace)
         if session is not None:  # what is learned from private documents stays private
-            adapters = Adapters(session_folder(workspace, session) / "adapters", parent=adapters)
+            adapters = adapters_of(session_folder(workspace, session), adapters)
         tuned = tuned_embedder(adapters, MODEL_SHA256)
         embedder = shared_embedder(tuned.folder if tuned is not None else None)
         if documents is not None:

@@ -26,7 +26,7 @@ from backends.datatypes import Chunking, JsonValue, RetrievalMode, UserError
 MAX_QUESTION_CHARACTERS = 4_000
 DEFAULT_MODEL = "embedded"
 SETTINGS_FILE = "settings.toml"  # in the workspace
-STORE = "store"  # the one name in it that changes no answer: see `store_address`
+STORE, FILES = "store", "files"  # the names in it that change no answer: `store_address`, `files_address`
 
 
 class Settings(BaseSettings):
@@ -115,11 +115,22 @@ def store_address(workspace: Path) -> str:
 
     No field of `Settings`: answers tell those, and an address can hold a password.
     """
-    chosen = os.environ.get("TRIPTYCH_STORE")
-    if chosen is None:
-        chosen = str(stored_settings(workspace / SETTINGS_FILE, Settings.model_fields).get(STORE, ""))
+    chosen = _address(workspace, STORE)
     if chosen and not chosen.startswith(("postgresql://", "postgres://")):
         raise UserError("The store is an address such as postgresql://person@host/database, or nothing.")
+    return chosen
+
+
+def files_address(workspace: Path) -> str:
+    """Where the files that app servers share are kept: $TRIPTYCH_FILES, `files` in the workspace's settings
+    file, or "" for the workspace's own folder."""
+    return _address(workspace, FILES)
+
+
+def _address(workspace: Path, name: str) -> str:
+    chosen = os.environ.get(f"TRIPTYCH_{name.upper()}")
+    if chosen is None:
+        chosen = str(stored_settings(workspace / SETTINGS_FILE, Settings.model_fields).get(name, ""))
     return chosen
 
 
@@ -138,7 +149,7 @@ def stored_settings(path: Path, known: Collection[str]) -> dict[str, JsonValue]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"The settings file {path} is not valid TOML: {error}.") from error
     for name in stored:
-        if name not in known and name != STORE:
+        if name not in known and name not in (STORE, FILES):
             near = difflib.get_close_matches(name, known, n=1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
             raise UserError(f"The settings file {path} sets {name!r}, which is no setting.{meant}")

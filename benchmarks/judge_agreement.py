@@ -19,9 +19,9 @@ from backends.answering.overlap import sentences
 from backends.datatypes import TrainingRow
 from backends.evaluation import support
 from backends.evaluation.metrics import contains_answer
-from backends.language.answer_text import is_json
 from backends.product import Triptych
 from backends.settings import make_settings
+from backends.system.json_texts import is_json
 from backends.training.rows import load_rows
 
 ROWS = Path(__file__).resolve().parents[1] / "sample_corpus" / "training"

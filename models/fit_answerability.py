@@ -27,6 +27,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from backends.answering.answer_text import is_abstention
 from backends.answering.answerability import (
     RULE,
     AbstentionRule,
@@ -39,11 +40,10 @@ from backends.datatypes import BackendName, Evidence, Finished, Question, Token
 from backends.evaluation.metrics import contains_answer
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.statistics import wilson_interval
-from backends.language.answer_text import is_abstention
-from backends.language.span_reader import SPAN_READER, SpanReader
 from backends.product import Triptych
 from backends.retrieval.cross_encoder import shipped
 from backends.retrieval.retriever import Retriever
+from backends.retrieval.span_reader import SPAN_READER, SpanReader
 from backends.settings import Settings, make_settings
 from backends.system.files import ROOT, append_line
 
@@ -90,7 +90,7 @@ class Kept:
             row = json.loads(line)
             self._known[row["key"]] = Outcome(**row["outcome"])
 
-    def of(self, asked: str, make: Callable[[], Outcome | None]) -> Outcome | None:
+    def answer(self, asked: str, make: Callable[[], Outcome | None]) -> Outcome | None:
         key = hashlib.sha256(f"{self._models} {asked}".encode()).hexdigest()
         if key not in self._known:
             if (made := make()) is None:
@@ -159,13 +159,15 @@ def outcomes(work: Path, backends: Sequence[BackendName], limit: int, quick: boo
         for number, question in enumerate(asked):
             whole = replace(backend, retriever=retriever.fresh())
             found = [
-                kept.of(f"{name} {question.question}", partial(answered, question, whole, settings, quick))
+                kept.answer(
+                    f"{name} {question.question}", partial(answered, question, whole, settings, quick)
+                )
             ]
             if question.answers and number % 2:
                 less = replace(backend, retriever=lacking(retriever, question.answers))
                 silent = replace(question, answers=())
                 key = f"{name} without {question.question}"
-                found.append(kept.of(key, partial(answered, silent, less, settings, quick)))
+                found.append(kept.answer(key, partial(answered, silent, less, settings, quick)))
             yield from (each for each in found if each is not None)
 
 

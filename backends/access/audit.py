@@ -1,9 +1,9 @@
 """The audit log: who signed in, read, asked, added, forgot and trained, when, and with which documents.
 
-Enters: what somebody did. Leaves: lines of `audit.jsonl` in the workspace, each on the disk before `record`
-returns; nothing ever takes one out. No text of a document is in it, and a question only where that is
-allowed. Forgetting a document takes its name out of every line, also out of the one about the forgetting:
-what stays is who did what and when, with "a forgotten document".
+Enters: what somebody did. Leaves: lines of `audit.jsonl` in the workspace, or of the database that app
+servers share, each kept for good before `record` returns; nothing ever takes one out. No text of a document
+is in it, and a question only where that is allowed. Forgetting a document takes its name out of every line,
+also out of the one about the forgetting: what stays is who did what and when, with "a forgotten document".
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from backends.settings import store_address
 from backends.system.data_holder import GaveUp
-from backends.system.files import append_line, rewrite
+from backends.system.line_logs import FileLines, LineLog
 from backends.system.viewers import workspace_and_person
 
 FILE = "audit.jsonl"
@@ -43,7 +44,7 @@ class AuditLog:
 
     def __init__(self, workspace: Path, *, questions: bool = False) -> None:
         """With `questions`, what was asked is kept too."""
-        self.path = workspace / FILE
+        self._logs = _logs(workspace)
         self._questions = questions
 
     def record(
@@ -57,22 +58,31 @@ class AuditLog:
         detail: str = "",
         question: str = "",
     ) -> None:
-        """Add an entry. Raises OSError where it cannot be written: what cannot be audited is not done."""
+        """Add an entry. Raises OSError or UserError where it cannot be written: what cannot be audited is
+        not done."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
         asked = question if self._questions else ""
         named = tuple(dict.fromkeys(documents))
         entry = AuditEntry(at, person, action, named, name, copy, detail, asked)
         said = {key: value for key, value in asdict(entry).items() if value}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        append_line(self.path, json.dumps(said, ensure_ascii=False))
+        self._logs[-1].append(json.dumps(said, ensure_ascii=False))
 
     def entries(self) -> Iterator[AuditEntry]:
         """Every entry, oldest first."""
-        if self.path.exists():
-            with self.path.open(encoding="utf-8", newline="\n") as lines:
-                for line in lines:
-                    row = json.loads(line)
-                    yield AuditEntry(**row | {"documents": tuple(row.get("documents", ()))})
+        for log in self._logs:
+            for line in log.lines():
+                row = json.loads(line)
+                yield AuditEntry(**row | {"documents": tuple(row.get("documents", ()))})
+
+
+def _logs(workspace: Path) -> list[LineLog]:
+    """Where entries lie, the one that grows last: the file of before the workspace had a database stays."""
+    logs: list[LineLog] = [FileLines(workspace / FILE)]
+    if address := store_address(workspace):
+        from backends.postgres.line_rows import PostgresLines  # of the extra `scale`
+
+        logs.append(PostgresLines(address, FILE))
+    return logs
 
 
 @dataclass(frozen=True)
@@ -102,26 +112,15 @@ class AuditData:
         base, person = workspace_and_person(workspace)
         questions = 0
 
-        def without(data: bytes) -> bytes | None:
+        def without(line: str) -> str | None:
             nonlocal questions
-            changed, questions = _without(data.decode("utf-8"), document, person or "")
-            return changed.encode("utf-8") if changed is not None else None
-
-        rewrite(base / FILE, without)
-        return GaveUp(questions=questions)
-
-
-def _without(text: str, document: str, copy: str) -> tuple[str | None, int]:
-    """The log without this name, None where it was not in it; and how many questions went with it."""
-    lines, found, questions = [], False, 0
-    for line in text.split("\n"):
-        row = json.loads(line) if line else {}
-        if document in row.get("documents", ()) and row.get("copy", "") == copy:
-            found = True
-            row["documents"] = list(
-                dict.fromkeys(FORGOTTEN if each == document else each for each in row["documents"])
-            )
+            row = json.loads(line)
+            if document not in row.get("documents", ()) or row.get("copy", "") != (person or ""):
+                return None
+            named = [FORGOTTEN if each == document else each for each in row["documents"]]
             questions += row.pop("question", None) is not None
-            line = json.dumps(row, ensure_ascii=False)
-        lines.append(line)
-    return ("\n".join(lines) if found else None), questions
+            return json.dumps({**row, "documents": list(dict.fromkeys(named))}, ensure_ascii=False)
+
+        for log in _logs(base):
+            log.change(without)
+        return GaveUp(questions=questions)

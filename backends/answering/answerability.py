@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from backends.answering.answer_text import is_abstention
 from backends.datatypes import Finished, Source, UserError
-from backends.language.answer_text import is_abstention
-from backends.language.span_reader import Span, SpanReader
 from backends.retrieval.sentence_choice import context_of
+from backends.retrieval.span_reader import Span, SpanReader
 from backends.system.files import MODELS
 
 RULE = MODELS / "answerability.json"
@@ -28,7 +28,7 @@ SUREST = 0.99  # confidences beyond it, and below 1 - SUREST, say no more
 
 
 class Reader(Protocol):
-    """Anything that finds the best span of passages: `language.span_reader.SpanReader`."""
+    """Anything that finds the best span of passages: `retrieval.span_reader.SpanReader`."""
 
     def read(self, question: str, passages: Sequence[str]) -> list[Span]:
         """The span of each passage that answers the question best, and how likely it does."""

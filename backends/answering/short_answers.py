@@ -14,10 +14,11 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import Literal
 
+from backends.answering.answer_text import is_abstention, without_markers
 from backends.answering.overlap import content_tokens, sentences
-from backends.language.answer_text import is_abstention, is_json, json_value, without_markers
 from backends.language.compared_words import compared_words
 from backends.language.spelled_numbers import with_figures
+from backends.system.json_texts import is_json, json_value
 
 ENOUGH = 0.7  # share of the fewer words that two answers without numbers and names must have in common
 

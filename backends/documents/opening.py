@@ -24,7 +24,8 @@ from backends.documents.session_lease import Lease, remove_unused
 from backends.documents.storage import Store
 from backends.documents.store import Workspace
 from backends.retrieval.embedding import Embedder
-from backends.settings import store_address
+from backends.settings import files_address, store_address
+from backends.system.file_places import open_files
 from backends.system.files import SAMPLE_CORPUS
 from backends.system.viewers import session_folder
 
@@ -38,7 +39,8 @@ def open_store(workspace_path: Path) -> Store:
         return Workspace.open(workspace_path)
     from backends.postgres.postgres_store import PostgresStore  # of the extra `scale`
 
-    return PostgresStore.open(address, workspace_path)
+    files = files_address(workspace_path)
+    return PostgresStore.open(address, workspace_path, open_files(files) if files else None)
 
 
 def open_library(

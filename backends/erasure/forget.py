@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backends.datatypes import JsonValue, UserError
-from backends.documents.storage import Erasure, Store
+from backends.documents.storage import JOINED, Erasure, Store
 from backends.documents.store import CHECKPOINT_SECONDS, DERIVED_TABLES, Workspace, empty_journal
 from backends.erasure.redact import Traces, spread
 from backends.erasure.scan import SQLITE, FilesBelow, Scan, scan, scan_dumps
@@ -36,6 +36,10 @@ LIBRARY_TABLES = frozenset({"documents", "history", "meta", *DERIVED_TABLES})
 JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 PARTIAL_KEPT_SECONDS = 600
 PASSES = 3  # of redaction: an answer on its way may be written down after the first
+ON_A_CLUSTER = (
+    "Files were read on a Ray cluster that was joined: its machines may hold what its object store spilled "
+    "to their disks (/tmp/ray), which was not read from here."
+)
 UNREADABLE = (OSError, EOFError, zlib.error, sqlite3.Error)
 
 
@@ -227,8 +231,11 @@ class _Erasing:
             found_in=found.found_in,
             unread=unread,
             busy=tuple(self._busy),
-            limits=self._workspace.limits,
+            limits=(*self._workspace.limits, *self._beyond()),
         )
+
+    def _beyond(self) -> tuple[str, ...]:
+        return (ON_A_CLUSTER,) if self._workspace.get_meta(JOINED) else ()
 
     def _resume(self) -> Proof:
         """The rows are gone and so the text is not known any more: empty the journals."""

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backends.answering.answer_text import is_abstention, without_markers
 from backends.datatypes import JsonObject, Question
-from backends.language.answer_text import is_abstention, is_json, json_value, without_markers
 from backends.language.compared_words import compared_words, holds, says_the_same
+from backends.system.json_texts import is_json, json_value
 
 VERDICTS = frozenset(["yes", "no", "true", "false"])
 

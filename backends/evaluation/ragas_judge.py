@@ -124,15 +124,15 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _embeddings(embed: Embed) -> Any:
+def _embeddings(embed: Embed) -> object:
     """Our embedder in the form RAGAS takes; made here, because its base class is RAGAS' own."""
     from ragas.embeddings.base import BaseRagasEmbedding
 
     class Embeddings(BaseRagasEmbedding):
-        def embed_text(self, text: str, **_: Any) -> list[float]:
+        def embed_text(self, text: str, **_: object) -> list[float]:
             return [float(value) for value in embed([text])[0]]
 
-        async def aembed_text(self, text: str, **_: Any) -> list[float]:
+        async def aembed_text(self, text: str, **_: object) -> list[float]:
             return self.embed_text(text)
 
     return Embeddings()

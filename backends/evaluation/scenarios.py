@@ -17,8 +17,8 @@ from backends.evaluation.metrics import contains_answer, field_accuracy
 from backends.evaluation.questions import load_questions
 from backends.evaluation.scoring import schema_of
 from backends.evaluation.style import broken_rules
-from backends.language.answer_text import follows_schema, is_json
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.json_texts import follows_schema, is_json
 
 
 @dataclass(frozen=True)

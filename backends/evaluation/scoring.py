@@ -16,7 +16,7 @@ from backends.answering.schemas import asked_schema, known_schemas
 from backends.datatypes import Answer, JsonObject, Question
 from backends.evaluation import metrics, ranking, style, support
 from backends.evaluation.statistics import Interval, bootstrap_interval, percentile, wilson_interval
-from backends.language.answer_text import follows_schema, is_json
+from backends.system.json_texts import follows_schema, is_json
 from backends.system.wording import untypical
 
 PERCENTILES = (10, 50, 90)

@@ -27,9 +27,9 @@ from pydantic import BaseModel
 from tokenizers import Tokenizer
 
 from backends.datatypes import Finished, JsonObject, Stage, Token, Usage, UserError
-from backends.language.answer_text import follows_schema, json_value
 from backends.language.models_file import ServedModel, without_key
 from backends.language.protocol import Messages
+from backends.system.json_texts import follows_schema, json_value
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion, ChatCompletionChunk

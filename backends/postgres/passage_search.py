@@ -11,12 +11,11 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from pgvector import HalfVector
 
-from backends.datatypes import Chunk
+from backends.datatypes import Chunk, DatabaseRow
 from backends.postgres import server as door
 from backends.postgres.document_filters import Condition, admitted, readable
 from backends.postgres.server import Cursor, Server
@@ -48,7 +47,7 @@ class _Scores:
         found = self.keys[highest(self.scores, count)].tolist()
         return [(key >> ORDINAL_BITS, key & ORDINAL_MASK) for key in found]
 
-    def of(self, place: Place) -> float:
+    def score_at(self, place: Place) -> float:
         """The score of a passage, 0 where it shares no word."""
         key = (place[0] << ORDINAL_BITS) | place[1]
         at = int(np.searchsorted(self.keys, key))
@@ -149,14 +148,14 @@ class PostgresPassages:
             rows = self._details(visible, wanted.vector, list(places), scheme)
         return Candidates(
             [
-                Candidate(chunk, cosine, scores.of(place) if wanted.words else None)
+                Candidate(chunk, cosine, scores.score_at(place) if wanted.words else None)
                 for chunk, (place, cosine) in rows
             ],
             covered,
         )
 
     def _nearest(
-        self, cursor: Cursor[Any], scheme: int, dimension: int, wanted: Wanted, visible: Condition
+        self, cursor: Cursor[DatabaseRow], scheme: int, dimension: int, wanted: Wanted, visible: Condition
     ) -> list[Place]:
         """The nearest passages. Where the graph, filtered, gives too few, every vector is compared."""
         assert wanted.vector is not None

@@ -17,11 +17,10 @@ from contextlib import AbstractContextManager
 from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from backends.datatypes import CatalogueEntry, Chunk, Document, HistoryEntry, Page
+from backends.datatypes import CatalogueEntry, Chunk, DatabaseRow, Document, HistoryEntry, Page, UserError
 from backends.documents.storage import (
     ERASING,
     PROOFS_KEPT,
@@ -42,8 +41,10 @@ from backends.postgres.passage_search import PostgresPassages, graph_name
 from backends.postgres.server import Server, storable
 from backends.postgres.store_tables import TEXTS, migrate
 from backends.system.files import sync
+from backends.system.shared_files import SharedFiles, digest
 
 CLEANING_SECONDS = 20.0  # how long older transactions are waited for, which may still see what was removed
+ORIGINALS = "originals/"  # before the names of files that documents were read from
 REWRITTEN_UP_TO = 512 * 2**20  # bytes of a table that is rewritten whole when something is forgotten
 _ENTRY = "name, version, title, type, content_hash, pages, roles, tags, date, source, language, notes"
 _DOCUMENT = f"id, text, {_ENTRY}"
@@ -54,16 +55,18 @@ class PostgresStore:
 
     exists = True
 
-    def __init__(self, address: str, path: Path) -> None:
+    def __init__(self, address: str, path: Path, files: SharedFiles | None = None) -> None:
+        """With `files`, the files that documents were read from lie there and not in the database."""
         self.path = path
+        self._files = files
         self.server = Server(address)
         self.folder_prefix = f"folder:{socket.gethostname()}:"
 
     @classmethod
-    def open(cls, address: str, path: Path) -> PostgresStore:
+    def open(cls, address: str, path: Path, files: SharedFiles | None = None) -> PostgresStore:
         """Open the store, making its tables when they are new or of an older form; `path` is this machine's
         workspace. Raises UserError when either cannot be used."""
-        store = cls(address, path)
+        store = cls(address, path, files)
         path.mkdir(parents=True, exist_ok=True)
         store.server.prepare(migrate)
         return store
@@ -92,7 +95,7 @@ class PostgresStore:
                 f"Bytes of removed rows can be left in free space of {', '.join(large)} until it is used "
                 "anew: they are too large to be rewritten while people work (VACUUM FULL does it)."
             )
-        return tuple(said)
+        return (*said, *(self._files.limits if self._files is not None else ()))
 
     def _size(self, table: str) -> int:
         row = self.server.row("SELECT pg_total_relation_size(%s::regclass)", (table,))
@@ -153,7 +156,7 @@ class PostgresStore:
         """The same without reading their texts."""
         return [_entry(row) for row in self._current(_ENTRY, collection)]
 
-    def _current(self, columns: str, collection: str, more: str = "") -> list[tuple[Any, ...]]:
+    def _current(self, columns: str, collection: str, more: str = "") -> list[DatabaseRow]:
         return self.server.rows(
             f"SELECT {columns} FROM documents WHERE collection = %s AND current {more} ORDER BY name",
             (collection,),
@@ -181,7 +184,7 @@ class PostgresStore:
         row = self._one(collection, name, version, f"substr(text, {start + 1}, {max(0, end - start)})")
         return str(row[0]) if row else None
 
-    def _one(self, collection: str, name: str, version: int | None, columns: str) -> tuple[Any, ...] | None:
+    def _one(self, collection: str, name: str, version: int | None, columns: str) -> DatabaseRow | None:
         which, values = ("current", ()) if version is None else ("version = %s", (version,))
         return self.server.row(
             f"SELECT {columns} FROM documents WHERE collection = %s AND name = %s AND {which}",
@@ -259,12 +262,38 @@ class PostgresStore:
         """Keep the file that a document version was read from."""
         with self.transaction():
             self.server.run("DELETE FROM originals WHERE document = %s", (identifier,))
-            self.server.run("INSERT INTO originals VALUES (%s, %s)", (identifier, data))
+            if self._files is None:
+                self.server.run("INSERT INTO originals VALUES (%s, %s)", (identifier, data))
+                return
+            named = digest(data)
+            self._files.put(ORIGINALS + named, data)
+            self.server.run("INSERT INTO originals (document, file) VALUES (%s, %s)", (identifier, named))
 
     def original(self, identifier: int) -> bytes | None:
-        """The file that a version was read from, where it is kept."""
-        row = self.server.row("SELECT data FROM originals WHERE document = %s", (identifier,))
-        return bytes(row[0]) if row else None
+        """The file that a version was read from, where it is kept. UserError when it cannot be had."""
+        row = self.server.row("SELECT data, file FROM originals WHERE document = %s", (identifier,))
+        if row is None or row[0] is not None:
+            return bytes(row[0]) if row is not None else None
+        if self._files is None:
+            raise UserError(
+                "The file of this document lies among files that several servers share: name their place in "
+                "TRIPTYCH_FILES here too."
+            )
+        found = self._files.get(ORIGINALS + row[1])
+        return found.data if found is not None else None
+
+    def _drop_unused_originals(self) -> None:
+        """Files that no document needs any more, or that a killed reader left, go with all their versions.
+
+        In a transaction: who keeps one has not yet said so, but holds the same lock.
+        """
+        if self._files is None:
+            return
+        with self.transaction():
+            needed = {row[0] for row in self.server.rows("SELECT file FROM originals WHERE file IS NOT NULL")}
+            for key in self._files.keys(ORIGINALS):
+                if key.removeprefix(ORIGINALS) not in needed:
+                    self._files.remove(key)
 
     def remove_document(self, collection: str, name: str, *, note: bool = True) -> Purged:
         """Remove every version of a document with its chunks and the vectors nothing else needs."""
@@ -318,6 +347,22 @@ class PostgresStore:
         )
         return [HistoryEntry(*row) for row in rows]
 
+    def latest_event(self, before: str = "") -> int:
+        """The number of the newest event of any document's history, or of those before a moment."""
+        row = self.server.row(
+            "SELECT coalesce(max(id), 0) FROM history WHERE %s = '' OR at COLLATE \"C\" < %s",
+            (before, before),
+        )
+        return int(row[0]) if row else 0
+
+    def forgotten_since(self, collection: str, name: str, event: int) -> bool:
+        """Whether a document of this name was forgotten after the event of that number."""
+        row = self.server.row(
+            "SELECT 1 FROM history WHERE collection = %s AND name = %s AND event = 'forgotten' AND id > %s",
+            (collection, name, event),
+        )
+        return row is not None
+
     # --- erasing -------------------------------------------------------------------------------
 
     def set_aside(self, collection: str, name: str, elsewhere: Sequence[str] = ()) -> Erasure | None:
@@ -359,7 +404,7 @@ class PostgresStore:
             for collection, name, versions, folders, elsewhere in [json.loads(value)]
         ]
 
-    def _metas(self, prefix: str) -> list[tuple[Any, ...]]:
+    def _metas(self, prefix: str) -> list[DatabaseRow]:
         return self.server.rows(
             "SELECT key, value FROM meta WHERE starts_with(key, %s) ORDER BY number", (prefix,)
         )
@@ -417,6 +462,7 @@ class PostgresStore:
 
         False when older transactions could still see what was removed: it stays in the heap until they end.
         """
+        self._drop_unused_originals()
         row = self.server.row("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
         until = int(row[0]) if row else 0
         deadline = time.monotonic() + CLEANING_SECONDS
@@ -441,13 +487,16 @@ class PostgresStore:
         return row is not None and row[0] > 0
 
     def dumps(self) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Every table of the database by name, with all its values as bytes: the proof reads them."""
+        """Every table of the database by name with all its values, and every shared file: the proof reads
+        them."""
         tables = self.server.rows(
             "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables"
             " WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
         )
         for (table,) in tables:
             yield f"{self.name}: {table}", self.server.dump(table)
+        if self._files is not None:
+            yield from self._files.dumps()
 
     # --- passages and vectors ------------------------------------------------------------------
 
@@ -631,7 +680,7 @@ class PostgresStore:
         return [(name, HistoryEntry(*entry)) for name, *entry in rows]
 
 
-def _entry(row: Sequence[Any]) -> CatalogueEntry:
+def _entry(row: DatabaseRow) -> CatalogueEntry:
     name, version, title, kind, content_hash, pages, roles, tags, date, source, language, notes = row
     return CatalogueEntry(
         name=name,
@@ -649,6 +698,6 @@ def _entry(row: Sequence[Any]) -> CatalogueEntry:
     )
 
 
-def _document(row: Sequence[Any]) -> StoredDocument:
+def _document(row: DatabaseRow) -> StoredDocument:
     identifier, text, *described = row
-    return StoredDocument(identifier, Document(text=text, **vars(_entry(described))))
+    return StoredDocument(identifier, Document(text=text, **vars(_entry(tuple(described)))))

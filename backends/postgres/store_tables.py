@@ -6,9 +6,7 @@ changed once released; a database of a newer form than this program knows is lef
 
 from __future__ import annotations
 
-from typing import Any
-
-from backends.datatypes import UserError
+from backends.datatypes import DatabaseRow, UserError
 from backends.postgres.server import Cursor
 
 # Names sort and compare byte by byte, as they do in SQLite and in Python. Text stands apart from vectors: the
@@ -86,14 +84,28 @@ CREATE TABLE explained (
 );
 CREATE INDEX explained_by_document ON explained (document, scheme);
 """
-STEPS = (FIRST,)
+# The file that a document was read from may lie among the files that servers share, under this name.
+SECOND = """
+ALTER TABLE originals ALTER COLUMN data DROP NOT NULL, ADD COLUMN file text COLLATE "C",
+    ADD CONSTRAINT in_one_place CHECK ((data IS NULL) <> (file IS NULL));
+CREATE INDEX originals_by_file ON originals (file);
+"""
+# Logs of lines, such as who did what: the same on every app server.
+THIRD = """
+CREATE TABLE lines (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, log text COLLATE "C" NOT NULL, line text NOT NULL
+);
+CREATE INDEX lines_by_log ON lines (log, id);
+"""
+STEPS = (FIRST, SECOND, THIRD)
 FORM = "form"  # key of `meta`: how many of the steps were taken
 TEXTS = (
     "documents", "originals", "passage_texts", "words", "explained", "readings", "windows", "vectors", "meta",
+    "lines",
 )  # fmt: skip  # what holds text or was made of it, but for `passages`
 
 
-def migrate(cursor: Cursor[tuple[Any, ...]]) -> None:
+def migrate(cursor: Cursor[DatabaseRow]) -> None:
     """Take the steps that are still to be taken. UserError for a form that only a newer program knows."""
     cursor.execute("SELECT to_regclass('meta') IS NOT NULL")
     found = cursor.fetchone()

@@ -157,8 +157,7 @@ def _logits(bert: Bert, firsts: Sequence[Sequence[int]], seconds: Sequence[Seque
     import torch
 
     with torch.inference_mode():
-        states = torch.stack([row[0] for row in bert(firsts, seconds)])
-        pooled = torch.tanh(bert.linear(states, "pooler.dense"))
+        pooled = torch.tanh(bert.linear(bert.first_states(firsts, seconds), "pooler.dense"))
         logits: np.ndarray = bert.linear(pooled, "classifier").squeeze(1).float().numpy()
         return logits
 

@@ -12,7 +12,7 @@ text and no file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, groupby
+from itertools import accumulate, chain, groupby
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -66,6 +66,39 @@ class Bert:
 
         Rows of the same length should stand together: their attention is computed in one go.
         """
+        states, lengths = self._encode(firsts, seconds, only_first=False)
+        return states[: sum(lengths)].split(lengths)
+
+    def first_states(
+        self, firsts: Sequence[Sequence[int]], seconds: Sequence[Sequence[int]] | None = None
+    ) -> torch.Tensor:
+        """(rows, d): the state of [CLS] of each row, without computing the others' last layer."""
+        return self._encode(firsts, seconds, only_first=True)[0][: len(firsts)]
+
+    def _encode(
+        self, firsts: Sequence[Sequence[int]], seconds: Sequence[Sequence[int]] | None, *, only_first: bool
+    ) -> tuple[torch.Tensor, list[int]]:
+        """States of all tokens, one row behind the other, or `only_first` of each row; and the rows' lengths.
+
+        Some idle ones may stand behind them.
+        """
+        x, lengths = self._embedded(firsts, seconds)
+        for layer in range(self.LAYERS):
+            at = f"encoder.layer.{layer}."
+            alone = only_first and layer == self.LAYERS - 1
+            context = self._attend(self.linear(x, at + "attention.self.qkv"), lengths, only_first=alone)
+            x = self._firsts_of(x, lengths) if alone else x
+            x = self._norm(
+                x + self.linear(context, at + "attention.output.dense"), at + "attention.output.LayerNorm"
+            )
+            inner = self.linear(x, at + "intermediate.dense", gelu=True)
+            x = self._norm(x + self.linear(inner, at + "output.dense"), at + "output.LayerNorm")
+        return x, lengths
+
+    def _embedded(
+        self, firsts: Sequence[Sequence[int]], seconds: Sequence[Sequence[int]] | None
+    ) -> tuple[torch.Tensor, list[int]]:
+        """What enters the first layer, and the rows' lengths."""
         import torch
 
         rows = [[CLS, *first, SEP] for first in firsts]
@@ -73,37 +106,31 @@ class Bert:
         if seconds is not None:
             rows = [[*row, *second, SEP] for row, second in zip(rows, seconds, strict=True)]
         lengths = [len(row) for row in rows]
-        tokens = sum(lengths)
-        idle = [0] * (size_of(tokens) - tokens if self._packed else 0)
+        idle = [0] * (self._size(sum(lengths)) - sum(lengths))
         ids = torch.tensor([*chain(*rows), *idle])
         places = torch.tensor([*chain(*map(range, lengths)), *idle])
         types = torch.tensor(
             [*chain(*([0] * end + [1] * (n - end) for n, end in zip(lengths, ends, strict=True))), *idle]
         )
-        return self._encode(ids, places, types, lengths)[:tokens].split(lengths)
+        x = self.w["embeddings.word_embeddings.weight"][ids]
+        x = x + self.w["embeddings.position_embeddings.weight"][places]
+        x = x + self.w["embeddings.token_type_embeddings.weight"][types]
+        return self._norm(x, "embeddings.LayerNorm"), lengths
 
-    def _encode(
-        self, ids: torch.Tensor, places: torch.Tensor, types: torch.Tensor, lengths: Sequence[int]
-    ) -> torch.Tensor:
-        """(all tokens, d); `ids`, `places` and `types` are those of all rows, one behind the other, and of
-        what may stand behind them."""
-        w = self.w
-        x = w["embeddings.word_embeddings.weight"][ids]
-        x = x + w["embeddings.position_embeddings.weight"][places]
-        x = x + w["embeddings.token_type_embeddings.weight"][types]
-        x = self._norm(x, "embeddings.LayerNorm")
-        for layer in range(self.LAYERS):
-            at = f"encoder.layer.{layer}."
-            context = self._attend(self.linear(x, at + "attention.self.qkv"), lengths)
-            x = self._norm(
-                x + self.linear(context, at + "attention.output.dense"), at + "attention.output.LayerNorm"
-            )
-            inner = self.linear(x, at + "intermediate.dense", gelu=True)
-            x = self._norm(x + self.linear(inner, at + "output.dense"), at + "output.LayerNorm")
-        return x
+    def _size(self, tokens: int) -> int:
+        return size_of(tokens) if self._packed else tokens
 
-    def _attend(self, qkv: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """(all tokens, d): every token reads the tokens of its own row; what stands behind reads nothing."""
+    def _firsts_of(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """The first state of each row, and idle ones."""
+        import torch
+        import torch.nn.functional as F
+
+        found = x[torch.tensor([0, *accumulate(lengths[:-1])])]
+        return F.pad(found, (0, 0, 0, self._size(len(found)) - len(found)))
+
+    def _attend(self, qkv: torch.Tensor, lengths: Sequence[int], *, only_first: bool) -> torch.Tensor:
+        """Every token, or `only_first` of each row, reads the tokens of its own row; what stands behind reads
+        nothing."""
         import torch
         import torch.nn.functional as F
 
@@ -112,10 +139,11 @@ class Bert:
             rows = len(list(group))
             part = qkv[first : first + rows * length].view(rows, length, 3, self.HEADS, -1)
             q, k, v = part.permute(2, 0, 3, 1, 4)
-            read = F.scaled_dot_product_attention(q, k, v)
-            found.append(read.transpose(1, 2).reshape(rows * length, -1))
+            read = F.scaled_dot_product_attention(q[:, :, :1] if only_first else q, k, v)
+            found.append(read.transpose(1, 2).reshape(rows if only_first else rows * length, -1))
             first += rows * length
-        return F.pad(torch.cat(found), (0, 0, 0, len(qkv) - first))
+        joined = torch.cat(found)
+        return F.pad(joined, (0, 0, 0, self._size(len(joined)) - len(joined)))
 
     def linear(self, x: torch.Tensor, name: str, *, gelu: bool = False) -> torch.Tensor:
         """The named layer, with the exact GELU behind it if asked."""

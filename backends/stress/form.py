@@ -18,7 +18,6 @@ from backends.evaluation.metrics import field_accuracy
 from backends.evaluation.probes import chosen
 from backends.evaluation.scoring import schema_of
 from backends.evaluation.style import follows_style
-from backends.language.answer_text import follows_schema, is_json
 from backends.stress.records import (
     NAMES,
     TUNED,
@@ -31,6 +30,7 @@ from backends.stress.records import (
     share,
     share_in_words,
 )
+from backends.system.json_texts import follows_schema, is_json
 
 PLAIN, FEW_SHOT, CONSTRAINED, PROSE = "prompt only", "few-shot", "constrained decoding", "prose"
 EXAMPLES = 2

@@ -21,7 +21,6 @@ from typing import Protocol
 from safetensors import SafetensorError, safe_open
 
 from backends.datatypes import JsonObject, UserError
-from backends.system.files import move_into_place
 from backends.training.adapter_gguf import LORA_WEIGHT, unpack_gguf
 from backends.training.adapters import (
     CARD,
@@ -74,9 +73,9 @@ def import_adapter(
     target = adapters.path_for(name)
     if target.exists():
         raise UserError(f"There is already an adapter {name!r}: choose another name or delete that one.")
-    adapters.folder.mkdir(parents=True, exist_ok=True)
-    partial = adapters.folder / f".{name}.{uuid.uuid4().hex}.partial"
-    partial.mkdir()
+    way = adapters.folder / f".{name}.{uuid.uuid4().hex}.partial"
+    partial = way / name
+    partial.mkdir(parents=True)
     try:
         if source.suffix.lower() == ".gguf":
             unpack_gguf(source, Path(base.folder), base.layers(), partial)
@@ -85,11 +84,11 @@ def import_adapter(
         card = _checked(partial, source.name, name, kind, base)
         write_card(partial, card)
         base.prepare(partial)  # the last word: it merges
-        move_into_place(partial, target)
+        adapters.install(partial)
     except OSError as error:
         raise UserError(f"{source.name} could not be taken in: {error.strerror or error}.") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(way, ignore_errors=True)
     return adapters.get(name)
 
 

@@ -21,13 +21,18 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from backends.datatypes import JsonObject, JsonValue, UserError
+from backends.settings import files_address
+from backends.system.file_places import open_files
 from backends.system.files import MODELS, move_into_place, sync, write_whole
+from backends.system.mirrored_folder import MirroredFolder
+from backends.system.viewers import workspace_and_person
 
 AdapterKind = Literal["fine_tuned", "hybrid", "embedder"]
 AnsweringKind = Literal["fine_tuned", "hybrid"]
 ADAPTER_KINDS: tuple[AdapterKind, ...] = get_args(AdapterKind)
 ANSWERING: tuple[AnsweringKind, ...] = get_args(AnsweringKind)  # these write answers, the embedder finds
-SHIPPED = MODELS / "adapters"
+FOLDER = "adapters"
+SHIPPED = MODELS / FOLDER
 WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "card.json"
 ACTIVE_FILE = "active.json"
 LOCK_FILE = ".active.lock"
@@ -86,13 +91,24 @@ class Adapters:
     A visitor's private ones have the workspace's as `parent`: those may be used, but not removed.
     """
 
-    def __init__(self, folder: Path, shipped: Path = SHIPPED, parent: Adapters | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shipped: Path = SHIPPED,
+        parent: Adapters | None = None,
+        mirror: MirroredFolder | None = None,
+    ) -> None:
+        """With a `mirror`, other machines have the same adapters, and the same choice among them."""
         self.folder = folder
         self._shipped = shipped
         self._parent = parent
+        self._mirror = mirror
 
     def all(self) -> list[Adapter]:
         """Own adapters by name, then the workspace's, then the shipped ones."""
+        if self._mirror is not None and self._mirror.outdated():
+            with self._changing():
+                pass
         own = self._scan(self.folder, shipped=False)
         names = {adapter.name for adapter in own}
         others = self._parent.all() if self._parent else self._scan(self._shipped, shipped=True)
@@ -243,7 +259,11 @@ class Adapters:
         with (self.folder / LOCK_FILE).open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self._settle()
+            if self._mirror is not None:
+                self._mirror.exchange()
             yield
+            if self._mirror is not None:
+                self._mirror.exchange()
 
     def _hidden(self, name: str, what: str) -> Path:
         return self.folder / f".{name}.{uuid.uuid4().hex}{what}"
@@ -272,6 +292,16 @@ class Adapters:
                 pass
         read = ((path, _card(path)) for path in _folders(folder))
         return [Adapter(path, card, shipped) for path, card in read if card is not None]
+
+
+def adapters_of(workspace: Path, parent: Adapters | None = None) -> Adapters:
+    """The adapters of a workspace, shared where its settings name a place for that; or of a visitor's copy,
+    with the workspace's as `parent`, which are this machine's alone. Raises UserError for a place that
+    cannot be used."""
+    folder = workspace / FOLDER
+    address = files_address(workspace) if workspace_and_person(workspace)[1] is None else ""
+    mirror = MirroredFolder(open_files(address), FOLDER, folder) if address else None
+    return Adapters(folder, parent=parent, mirror=mirror)
 
 
 class _AdaptersThen(Adapters):

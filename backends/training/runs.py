@@ -75,9 +75,9 @@ class TrainingRun:
         return self.folder / "checkpoint.safetensors"
 
     @property
-    def adapters(self) -> Path:
-        """The folder that the finished adapter goes into: that of the workspace or of the visitor."""
-        return self.folder.parents[1] / "adapters"
+    def workspace(self) -> Path:
+        """Whose adapter it makes: the workspace's, or that of a visitor's copy."""
+        return self.folder.parents[1]
 
     @property
     def made(self) -> Path:

@@ -50,7 +50,7 @@ class ServedBase:
     fingerprint: str
 
     @classmethod
-    def of(cls, model: LoadedModel) -> ServedBase:
+    def from_model(cls, model: LoadedModel) -> ServedBase:
         return cls(model.name, Path(model.folder), model.context, model.fingerprint)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from backends.system.data_holder import GaveUp
 from backends.system.files import rewrite
 from backends.system.viewers import workspace_and_person
-from backends.training.adapters import Adapters, learned_from
+from backends.training.adapters import Adapters, adapters_of, learned_from
 from backends.training.runs import TrainingRuns
 
 
@@ -32,9 +32,8 @@ class TrainingData:
 
 def _adapters_for(workspace: Path) -> Adapters:
     """All that answer there: a visitor's own, the workspace's and the shipped ones."""
-    own = workspace / "adapters"
     base, person = workspace_and_person(workspace)
-    return Adapters(own) if person is None else Adapters(own, parent=Adapters(base / "adapters"))
+    return adapters_of(workspace) if person is None else adapters_of(workspace, adapters_of(base))
 
 
 def _forget_in_draft(path: Path, document: str) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 from backends.datatypes import JsonValue, UserError
 from backends.system import traces
 from backends.system.files import append_line
-from backends.training.adapters import Adapters
+from backends.training.adapters import adapters_of
 from backends.training.gain import gain_of
 from backends.training.lora import (
     EpochDone,
@@ -72,7 +72,7 @@ def _train(
     run: TrainingRun, cancel: threading.Event, pause: threading.Event, look: Callable[[], None]
 ) -> None:
     plan = run.plan
-    adapters, told = Adapters(run.adapters), 0.0
+    adapters, told = adapters_of(run.workspace), 0.0
     adapters.path_for(plan.name)  # refused now, not at the end
 
     def tell(event: TrainerEvent) -> None:

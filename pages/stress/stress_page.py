@@ -20,7 +20,7 @@ from backends.stress.records import Measurement, Result, Retraining, StressRow, 
 from backends.system.jobs import Job, JobContext
 from backends.system.json_values import plain
 from backends.system.wording import money, roughly
-from backends.training.adapters import ANSWERING, Adapters
+from backends.training.adapters import ANSWERING, adapters_of
 from pages.stress import stress_charts
 from pages.stress.summary import in_words
 from pages.ui import assumptions, charts, resources, session
@@ -112,7 +112,7 @@ def expected(how: Retraining | None, now: session.Session) -> str:
         return ""
     seconds = 0.0
     for kind in ANSWERING:
-        adapter = Adapters(default_workspace() / "adapters").active(kind) if kind in now.backends else None
+        adapter = adapters_of(default_workspace()).active(kind) if kind in now.backends else None
         if adapter is not None:
             report = adapter.card.report
             passes = how.epochs or report.get("epochs_done", 1)

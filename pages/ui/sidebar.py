@@ -285,6 +285,8 @@ def _reuse(service: Service, settings: Settings) -> str:
     made = service.recut(settings)
     if made is None:
         return ""
+    if not made.sentences:  # a database keeps the passages of earlier cuts
+        return f" The {plural(made.passages, 'passage')} of these settings stood ready; nothing was cut."
     new = f"{made.embedded:,} newly embedded" if made.embedded else "nothing newly embedded"
     return (
         f" The last cut made {plural(made.passages, 'passage')} from {made.sentences:,} sentence vectors in "

@@ -93,6 +93,7 @@ def test_what_a_reader_left_out_is_kept_with_its_version(
     assert [reopened.get("a.xlsx", version).notes for version in (1, 2)] == [notes, ()]
 
 
+@pytest.mark.own_file
 @pytest.mark.parametrize(("column", "value"), [("language", ""), ("notes", ())])
 def test_a_workspace_from_before_a_column_is_opened(tmp_path: Path, column: str, value: object) -> None:
     (tmp_path / "old.md").write_text("Hello again.")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
+from reportlab.pdfgen import canvas
 
 from backends.datatypes import CatalogueEntry, Document, UserError
 from backends.documents import store
@@ -45,6 +46,22 @@ def files(tmp_path):
         return paths
 
     return write
+
+
+def test_a_pdf_and_its_file_are_stored_together_or_not_at_all(library, tmp_path, monkeypatch):
+    pdf = canvas.Canvas(str(tmp_path / "ferry.pdf"))
+    pdf.drawString(72, 700, "The last ferry leaves the harbour at 21:40.")
+    pdf.save()
+
+    def full(*_):
+        raise UserError("There is no room.")
+
+    monkeypatch.setattr(library.workspace, "keep_original", full)
+    (refused,) = ingest(library, [tmp_path / "ferry.pdf"])
+    assert (refused.status, library.documents(), library.history("ferry.pdf")) == ("rejected", [], [])
+    monkeypatch.undo()
+    assert [each.status for each in ingest(library, [tmp_path / "ferry.pdf"])] == ["indexed"]
+    assert library.original("ferry.pdf") == (tmp_path / "ferry.pdf").read_bytes()
 
 
 def ingest(library, paths, **more):
@@ -104,6 +121,7 @@ def test_no_text_is_embedded_twice(library, files):
     assert len(embedded) == len(set(embedded)) == 2
 
 
+@pytest.mark.own_file
 def test_cutting_anew_embeds_nothing_and_says_so(library, files):
     text = "# One\n\n" + " ".join(f"Sentence {n} is here." for n in range(60))
     ingest(library, files(a=text, b="Other words."))
@@ -130,6 +148,7 @@ def test_choosing_sentences_embeds_only_the_question(library, files):
     assert retriever.best_sentences(question, hits)[0][0][1].text == "Lark One costs 149 EUR."
 
 
+@pytest.mark.own_file
 def test_what_can_be_searched_follows_the_documents_without_being_built_anew(library, files):
     paths = files(**{f"d{n}": f"Document {n} tells of thing{n}." for n in range(12)})
     ingest(library, paths[:10])
@@ -160,6 +179,7 @@ def test_what_can_be_searched_follows_the_documents_without_being_built_anew(lib
         assert ours == theirs
 
 
+@pytest.mark.own_file
 def test_roles_never_share_what_can_be_searched(library, files):
     ingest(library, files(a="Open to everyone."))
     everyone, hr = library.retriever(SETTINGS, role="it"), library.retriever(SETTINGS, role="hr")
@@ -170,6 +190,7 @@ def test_roles_never_share_what_can_be_searched(library, files):
     assert {c.document for c in everyone.chunks} == {"a.md"}
 
 
+@pytest.mark.own_file
 def test_an_older_workspace_keeps_its_documents_and_reads_them_anew(library, files):
     ingest(library, files(a="One sentence here."))
     db = library.workspace.connection()
@@ -182,6 +203,7 @@ def test_an_older_workspace_keeps_its_documents_and_reads_them_anew(library, fil
     assert len(again.embedder.embedded) == 1
 
 
+@pytest.mark.own_file
 def test_another_model_or_precision_does_not_share_vectors(library, files):
     ingest(library, files(a="One sentence here."))
     other = HashingEmbedder(32)
@@ -196,6 +218,7 @@ class Tuned(HashingEmbedder):
     name = "hashing tuned 0123"
 
 
+@pytest.mark.own_file
 def test_another_embedder_reads_beside_the_present_one_and_then_takes_over(library, files):
     ingest(library, files(a="One sentence here.", b="Another stands there."))
     before = library.retriever(SETTINGS)
@@ -218,6 +241,7 @@ def test_another_embedder_reads_beside_the_present_one_and_then_takes_over(libra
     assert sentences.sources and tuned.embedded == ["One sentence here."]
 
 
+@pytest.mark.own_file
 def test_readings_of_an_embedder_that_is_gone_are_dropped_and_no_others(library, files):
     ingest(library, files(a="One sentence here.", b="Another stands there."))
     tuned, kept = Tuned(), library.embedder
@@ -233,6 +257,7 @@ def test_readings_of_an_embedder_that_is_gone_are_dropped_and_no_others(library,
     assert not any("tuned" in scheme for scheme in schemes)
 
 
+@pytest.mark.own_file
 def test_forgetting_takes_what_every_embedder_read(library, files):
     ingest(library, files(a="One sentence here.", b="Another stands there."))
     library.read_with(Tuned(), SETTINGS)
@@ -262,6 +287,7 @@ def stored_schemes(library) -> dict[int, list[str]]:
     return found
 
 
+@pytest.mark.own_file
 def test_chunks_of_earlier_settings_and_versions_do_not_pile_up(library, files):
     text = " ".join(f"Sentence {n} is here." for n in range(40))
     ingest(library, files(a=text))
@@ -310,6 +336,7 @@ def test_a_role_neither_finds_nor_counts_nor_is_hinted_at_what_it_may_not_read(t
         assert seen == alone
 
 
+@pytest.mark.own_file
 def test_forgetting_removes_every_version_its_passages_and_its_bytes(library, files):
     ingest(library, files(keep="The canteen opens at noon.", gone="Zanzibar was the first secret."))
     ingest(library, files(gone="Zanzibar is the second secret."))
@@ -330,6 +357,7 @@ def test_forgetting_keeps_vectors_that_another_document_needs(library, files):
     assert found(library, "same words") == {"b.md"}
 
 
+@pytest.mark.own_file
 @pytest.mark.parametrize(
     "statement",
     [
@@ -507,6 +535,7 @@ def test_sessions_are_private_copies(tmp_path, sample, files):
         open_session(tmp_path / "w", "../evil", embedder)
 
 
+@pytest.mark.own_file
 def test_a_workspace_of_a_newer_version_or_a_file_in_its_place_is_refused(tmp_path):
     workspace = Workspace.open(tmp_path / "w")
     workspace.connection().execute("PRAGMA user_version = 99")
@@ -525,6 +554,7 @@ def test_details_that_change_make_a_new_version(library, files):
     assert found(library, "text", role="it") == set()
 
 
+@pytest.mark.own_file
 @pytest.mark.parametrize("damage", ["short", "empty", "no numbers"])
 @pytest.mark.parametrize(
     ("table", "key", "column"), [("vectors", "key", "data"), ("readings", "document", "parts")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from reportlab.pdfgen import canvas
 
@@ -57,6 +58,7 @@ def test_pieces_are_letters_and_digits_and_never_too_short() -> None:
     assert pieces("Product: Lark Pro; Warranty: 36 months; Starts: day 1") == ["larkpro36monthsday1"]
 
 
+@pytest.mark.own_file
 def test_the_file_is_kept_with_its_version_and_goes_with_it(tmp_path: Path) -> None:
     library = Library(Workspace.open(tmp_path / "workspace"), HashingEmbedder())
     path = tmp_path / "ferry.pdf"

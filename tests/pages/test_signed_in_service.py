@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from backends.access import sign_in
+from backends.access import audit, sign_in
 from backends.access.audit import FORGOTTEN, AuditLog
 from backends.datatypes import Answer, UserError
 from backends.documents import session_lease
@@ -123,7 +123,7 @@ def test_what_was_done_is_written_down_without_a_word_of_it(services: SmallServi
         ("added", (FORGOTTEN,)),
         ("forgot", (FORGOTTEN,)),
     ]
-    written = AuditLog(tmp_path).path.read_text()
+    written = (tmp_path / audit.FILE).read_text()
     assert not any(word in written for word in ("salary", "vermilion", "note"))
     looking = services.service(viewer_id(BEN, "hr"))
     looking.document("open.md")
@@ -132,7 +132,7 @@ def test_what_was_done_is_written_down_without_a_word_of_it(services: SmallServi
 
 def test_what_cannot_be_written_down_is_not_shown(services: SmallServices, tmp_path: Path) -> None:
     ada = services.service(viewer_id(ADA, HR))
-    AuditLog(tmp_path).path.mkdir()
+    (tmp_path / audit.FILE).mkdir()
     with pytest.raises(OSError):
         ada.document("open.md")
     with pytest.raises(OSError):
