@@ -6,15 +6,15 @@ findings name the run. What only some approaches were asked does not count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from backends.advice.advisor import APPROACHES, Finding, MeasuredFindings, Prefilled
 from backends.costs.monthly import CostCase, OperatingPlan, fixed, measured_of, per_answer
 from backends.costs.price_book import PriceBook
 from backends.costs.prices import Book, with_model
-from backends.datatypes import BackendName, HistoryEntry
-from backends.evaluation.archive import RunRecord
+from backends.datatypes import BACKEND_NAMES, BackendName, HistoryEntry
+from backends.evaluation.archive import Arm, RunRecord
 from backends.evaluation.comparison import Board
 from backends.evaluation.statistics import bootstrap_interval
 from backends.stress.records import StressTest
@@ -47,6 +47,22 @@ def books_of(
     """
     found = {name: with_model(book, models[name]) if name in models else book for name in names}
     return {name: own for name, own in found.items() if own is not None}
+
+
+def books_of_arms(
+    arms: Sequence[Arm], book: Book, models: Callable[[str], Mapping[BackendName, PriceBook]]
+) -> dict[str, Book]:
+    """The price book of each arm of a run; `models` knows the prices of a model's endpoints by its name.
+
+    Left out is one whose model is priced in another currency than the book.
+    """
+    found: dict[str, Book] = {}
+    for arm in arms:
+        backend = next(name for name in BACKEND_NAMES if name == arm.backend)
+        own = books_of(book, models(str(arm.settings.get("model", ""))), [backend])
+        if backend in own:
+            found[arm.name] = own[backend]
+    return found
 
 
 def _scored(board: Board) -> Iterator[Finding]:

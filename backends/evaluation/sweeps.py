@@ -68,7 +68,12 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
 
 
 def dominates(one: Point, other: Point) -> bool:
-    """At least as good in quality, latency and cost, and better in one of them."""
+    """At least as good in quality, latency and cost, and better in one of them.
+
+    Costs in two currencies cannot be held against each other: then neither dominates.
+    """
+    if one.currency != other.currency:
+        return False
     mine = (one.right.value, -one.milliseconds, -one.cost)
     theirs = (other.right.value, -other.milliseconds, -other.cost)
     return mine != theirs and all(a >= b for a, b in zip(mine, theirs, strict=True))

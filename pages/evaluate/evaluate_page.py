@@ -13,6 +13,7 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
+from backends.advice.findings import books_of_arms
 from backends.costs.monthly import thousand
 from backends.datatypes import (
     BACKEND_NAMES,
@@ -451,12 +452,16 @@ def scoreboard(board: Board) -> None:
 
 
 def cost_chart(board: Board) -> charts.Chart | None:
-    """Priced as on every other page: measured tokens and times at the visitor's prices and assumptions."""
+    """Priced as on every other page: measured tokens and times at the visitor's prices and assumptions,
+    those of a model behind an address at its own."""
     now = session.current()
     service = resources.service(now.visitor)
     book, plan = own_book(now, service), assumptions.own_plan(now, service)
+    books = books_of_arms(board.run.record.arms, book, service.endpoint_prices)
     costs = {
-        name: cost for name in board.arms if (cost := thousand(_answers(board, name), book, plan)) is not None
+        name: cost
+        for name in board.arms
+        if name in books and (cost := thousand(_answers(board, name), books[name], plan)) is not None
     }
     return score_charts.cost_chart(costs, book.currency, session.theme()) if costs else None
 

@@ -241,7 +241,7 @@ def heat_maps(
     theme: Theme,
 ) -> list[Chart]:
     """Quality, latency and cost over one or two varied settings; the points must agree in all others."""
-    currency = points[0].currency
+    currency, *others = sorted({point.currency for point in points})
     drawn = (
         ("quality", "Answered right, of 100", lambda p: 100 * p.right.value, "%.0f", "highest"),
         ("latency", "Typical time, ms", lambda p: p.milliseconds, "%.0f", "lowest"),
@@ -250,6 +250,7 @@ def heat_maps(
     return [
         _heat_map(what, points, axes, across, down, value, digits, theme, best=best, name=name)
         for name, what, value, digits, best in drawn
+        if name != "cost" or not others  # amounts in several currencies have no best one
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ from tests.evaluation.subjects import ScriptedSubject, make_questions
 
 def point(right: float, milliseconds: float, cost: float) -> Point:
     return Point(f"{right}", "rag", {}, Score(right, (0, 1), 10), milliseconds, cost, "USD")
+
+
+def test_costs_in_two_currencies_beat_nobody() -> None:
+    dollars, euros = point(0.2, 20, 6), replace(point(0.8, 10, 5), currency="EUR")
+    assert pareto_front([dollars, euros]) == [euros, dollars]  # the fastest first
+    assert pareto_front([dollars, replace(euros, currency="USD")]) == [replace(euros, currency="USD")]
 
 
 def test_front_by_hand() -> None:

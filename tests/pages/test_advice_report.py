@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from backends.advice.advisor import APPROACHES, Answers, MeasuredFindings, advise
-from backends.advice.findings import books_of, change_rate, evidence_of, fitting
+from backends.advice.findings import books_of, books_of_arms, change_rate, evidence_of, fitting
 from backends.costs.monthly import OperatingPlan
 from backends.costs.price_book import PriceBook
 from backends.costs.prices import load_book
-from backends.datatypes import HistoryEntry, Question
+from backends.datatypes import BackendName, HistoryEntry, Question
 from backends.evaluation.archive import Arm, Entry, Run, RunRecord, Setting
 from backends.evaluation.comparison import Board
 from pages.advise.advice_report import as_html, basis_words
@@ -83,6 +83,19 @@ def test_an_endpoint_is_priced_as_models_toml_says() -> None:
     assert "org/tuned at gpu:8000" in page
     assert '<td class="n">2 USD</td><td class="n">10 USD</td>' in page
     assert "models.toml, your input, 2026-10-01" in page
+
+
+def test_each_arm_of_a_grid_is_priced_as_its_model_is() -> None:
+    dollars = PriceBook.load().of_model("org/large at gpu:8000", 2.0, 10.0, "USD", "2026-10-01")
+    euros = replace(dollars, currency="EUR")
+    known: dict[str, dict[BackendName, PriceBook]] = {"company": {"rag": dollars, "hybrid": euros}}
+    arms = [Arm(f"{name}, model {model}", name, {"model": model})
+            for model in ("embedded", "company") for name in ("rag", "hybrid")]  # fmt: skip
+    books = books_of_arms(arms, load_book(), lambda model: known.get(model, {}))
+    assert {name: book["prompt"] for name, book in books.items()} == {
+        "rag, model embedded": load_book()["prompt"], "hybrid, model embedded": load_book()["prompt"],
+        "rag, model company": 2.0,  # and no hybrid: euros cannot be drawn beside dollars
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("evidence", [MeasuredFindings(), MEASURED])
