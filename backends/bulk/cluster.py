@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import psutil
 
@@ -80,7 +80,15 @@ def opened(address: str | None, workers: int | None) -> Iterator[Cluster]:
             ray.shutdown()
 
 
-def _start(ray: ModuleType, size: int, folder: Path) -> None:
+class StartsCluster(Protocol):
+    """What is needed of `ray` to begin and end a cluster."""
+
+    def init(self, **options: object) -> object: ...
+
+    def shutdown(self) -> None: ...
+
+
+def _start(ray: StartsCluster, size: int, folder: Path) -> None:
     """A cluster on this machine. Ray waits half a minute for itself, which a busy machine may exceed."""
     for left in reversed(range(STARTS)):
         try:

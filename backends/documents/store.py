@@ -821,4 +821,4 @@ def _entry(row: DatabaseRow) -> CatalogueEntry:
 
 def _document(row: DatabaseRow) -> StoredDocument:
     identifier, text, *described = row
-    return StoredDocument(identifier, Document(text=text, **vars(_entry(described))))
+    return StoredDocument(identifier, Document(text=text, **vars(_entry(tuple(described)))))

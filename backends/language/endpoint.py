@@ -316,8 +316,8 @@ class EndpointModel:
             )
         if "json" in kind or not self.served.stream:
             return [_completion(raw.http_response.read())]
-        chunks: Chunks = raw.parse()
-        return chunks
+        chunks: Any = raw.parse()  # typed by a flag that is not known before
+        return cast("Chunks", chunks)
 
     # --- reading -----------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
@@ -356,7 +357,7 @@ class _Run:
 
     def compile(self) -> None:
         """Make the steps with compiled layers from now on."""
-        model = self.network.get_base_model()
+        model: Any = self.network.get_base_model()
         self._compiled = CompiledLayers(model.base_model.layers)
 
     def _begin_with(self, start: Path) -> None:
@@ -695,7 +696,7 @@ def answer_loss(network: PeftModel, batch: Batch) -> tuple[torch.Tensor, int, in
     known = len(at[0])
     spare = -known % SIZES
     targets = functional.pad(batch.labels[:, 1:][at], (0, spare), value=IGNORE)
-    model = network.get_base_model()
+    model: Any = network.get_base_model()
     hidden = model.base_model(
         input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
     ).last_hidden_state

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from backends.access import sign_in
+from backends.access import audit, sign_in
 from backends.access.audit import AuditLog
 from backends.access.tokens import VARIABLE, Tokens
 from backends.cli import main, opener
@@ -167,7 +167,7 @@ def test_owners_look_through_roles_and_all_of_it_is_audited(
         (True, "token", set(), "made boss"),
         (False, "searched", set(TEXTS), ""),
     ]
-    assert str(made["secret"]) not in AuditLog(workspace).path.read_text()
+    assert str(made["secret"]) not in (workspace / audit.FILE).read_text()
     assert [row["action"] for row in rows("audit", "--document", "secret.md")] == ["searched"]
 
 
@@ -177,4 +177,4 @@ def test_without_sign_in_everything_is_as_ever_and_nothing_is_audited(
     (workspace / sign_in.FILE).unlink()
     monkeypatch.setattr(os, "geteuid", lambda: workspace.stat().st_uid + 4711)
     assert len(rows("search", "What costs 99?", "--no-rerank")) == 2
-    assert not AuditLog(workspace).path.exists()
+    assert not (workspace / audit.FILE).exists()

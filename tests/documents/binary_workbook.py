@@ -94,7 +94,7 @@ def workbook(
         for at, column, text in comments
     ]
     about = struct.pack("<II", int(hidden), 1) + wide("r1") + wide("Plan")
-    parts = {
+    parts: dict[str, str | bytes] = {
         "xl/workbook.bin": record(PROPERTIES, bytes([epoch_1904, 0, 0, 0])) + record(SHEET, about),
         "xl/_rels/workbook.bin.rels": _relations(
             r1=("worksheet", "s.bin"), r2=("styles", "styles.bin"), r3=("sharedStrings", "texts.bin")

@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_told_and_no_value_repeated(tmp_path: Path, text: s
 
 
 def test_every_field_stands_in_the_documentation_with_its_default() -> None:
-    rows = {}
+    rows: dict[str, str] = {}
     for line in (ROOT / "docs" / "models_toml.md").read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
         if len(cells) == 3 and cells[0].startswith("`"):

@@ -56,9 +56,11 @@ def test_a_change_that_fails_leaves_every_line(log: LineLog) -> None:
 
 
 def test_lines_of_many_writers_are_all_there(log: LineLog) -> None:
-    threads = [
-        threading.Thread(target=lambda n=n: [log.append(f"{n} {k}") for k in range(10)]) for n in range(4)
-    ]
+    def write(number: int) -> None:
+        for line in range(10):
+            log.append(f"{number} {line}")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

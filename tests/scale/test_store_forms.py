@@ -58,8 +58,10 @@ def test_a_database_of_the_first_form_comes_forward_with_all_it_holds(
     monkeypatch.setattr(store_tables, "STEPS", steps[:1])
     first = library_at(database, tmp_path)
     assert form_of(first) == "1"
+    store = first.workspace
+    assert isinstance(store, PostgresStore)
     for rows in FIRST_ROWS.strip().split(";\n"):
-        first.workspace.server.run(rows)
+        store.server.run(rows)
     monkeypatch.setattr(store_tables, "STEPS", (*steps, NEXT))
     library = library_at(database, tmp_path)
     assert form_of(library) == str(len(steps) + 1)
