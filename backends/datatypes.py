@@ -20,6 +20,8 @@ Chunking = Literal["sentences", "sections", "semantic", "tokens"]
 # What JSON can hold: text, numbers, truth values, None, and lists and objects of these.
 JsonValue = Any
 JsonObject = Mapping[str, JsonValue]
+# What a database gives: types belong to its values, not to its columns.
+DatabaseRow = tuple[Any, ...]
 
 
 class UserError(Exception):

@@ -24,7 +24,7 @@ from backends.evaluation.comparison import Board, compare_with_baseline
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.evaluation.statistics import wilson_interval
-from backends.evaluation.subject import TriptychSubject, archive_of
+from backends.offline.subject import TriptychSubject, archive_of
 from backends.product import Triptych
 from backends.settings import Settings, make_settings
 

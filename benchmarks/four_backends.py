@@ -19,7 +19,7 @@ from backends.evaluation.paired import evidence
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.reports import INTERVALS, JUDGED, markdown_table, write_report
 from backends.evaluation.runner import carry_out, plain_arms, plan
-from backends.evaluation.subject import TriptychSubject, archive_of
+from backends.offline.subject import TriptychSubject, archive_of
 from backends.product import Triptych
 from backends.settings import Settings, make_settings
 

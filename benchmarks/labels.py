@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.answering.answer_text import is_abstention
 from backends.answering.checks import (
     RULE,
     AnswerFindings,
@@ -35,9 +36,8 @@ from backends.answering.checks import (
 from backends.datatypes import BackendName, Citation, Question
 from backends.evaluation.first_minutes import in_short
 from backends.evaluation.metrics import is_right
-from backends.language.answer_text import is_abstention
-from backends.language.span_reader import SPAN_READER, SpanReader
 from backends.retrieval.retriever import Retriever
+from backends.retrieval.span_reader import SPAN_READER, SpanReader
 from backends.settings import make_settings
 from benchmarks.development_answers import ROOT, STORED, collections, opened
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from backends.datatypes import BACKEND_NAMES
+from backends.offline.private_copy import stress
 from backends.product import Triptych
 from backends.settings import make_settings
 from backends.stress.latency import sizes_up_to
-from backends.stress.private_copy import stress
 from backends.stress.records import NAMES, STRESS_TESTS, StressTest
 from backends.system.json_values import plain
 

@@ -1,12 +1,13 @@
 """`python -m benchmarks.two_stores ADDRESS`: the workspace's own file and a PostgreSQL, side by side.
 
 Enters: an empty database with pgvector. Sentences are those of the sample corpus with the states that MiniLM
-has given them; a document is 20 passages of eight of them, with the pooled vectors that such passages have.
-Leaves: one JSON row a step: time to store the documents, time until a fresh process can search, search times
-as the library searches (vectors and BM25 fused; embedding the question is left out, for it is the same for
-both), and for the graph of vectors the recall of the ten nearest against an exact search, by `ef_search`,
-asked with sentences that are in no passage. Seconds are given by the clock and by the processors of both
-sides: the clock of a machine that does other things as well says little.
+has given them, drawn one by one, or with --prose (JSON lines, not part of this repository) those of running
+text, drawn as runs of four; a document is 20 passages of eight of them, with the pooled vectors that such
+passages have. Leaves: one JSON row a step: time to store the documents, time until a fresh process can
+search, search times as the library searches (vectors and BM25 fused; embedding the question is left out, for
+it is the same for both), and for the graph of vectors the recall of the ten nearest against an exact search,
+by `ef_search`, asked with sentences that are in no passage. Seconds are given by the clock and by the
+processors of both sides: the clock of a machine that does other things as well says little.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +36,7 @@ from backends.postgres.postgres_store import PostgresStore
 from backends.retrieval.embedding import MiniLM
 from backends.retrieval.sentence_vectors import Outline, Reading, reader_name
 from backends.settings import Settings
+from benchmarks.large import sentences as prose_sentences
 
 PASSAGES, SENTENCES = 20, 8  # of a document, of a passage
 ASKED = 200
@@ -66,8 +69,8 @@ class Known:
         return True
 
 
-def sentences(folder: Path) -> tuple[list[str], np.ndarray]:
-    """The sample corpus's sentences, each once, with the mean states of their tokens times their number."""
+def sample_sentences(folder: Path) -> Sentences:
+    """The sample corpus's, each once."""
     library = open_library(folder, MiniLM(), Settings())
     found: dict[str, np.ndarray] = {}
     for name, version, _ in library.current_hashes():
@@ -79,16 +82,37 @@ def sentences(folder: Path) -> tuple[list[str], np.ndarray]:
             tokens = int(np.searchsorted(starts, end) - np.searchsorted(starts, start))
             if tokens > SHORTEST:
                 found[text[start:end]] = mean.astype(np.float32) * tokens
-    order = np.random.default_rng(2).permutation(len(found))
-    texts, rows = list(found), np.stack(list(found.values()))
-    return [texts[at] for at in order], rows[order]
+    return Sentences(list(found), np.stack(list(found.values())), run=1)
 
 
-def documents(count: int, known: list[str], sums: np.ndarray, seed: int) -> Iterator[Made]:
-    """(document, its passages, (tokens, parts, mean of each part)) of random sentences."""
-    rng = np.random.default_rng(seed)
+@dataclass(frozen=True)
+class Sentences:
+    """What passages are made of: texts, and for each the mean states of its tokens times their number."""
+
+    texts: list[str]
+    sums: np.ndarray  # (n, d)
+    run: int  # so many stay together, in their order
+
+    def parted(self) -> tuple[Sentences, Sentences]:
+        """(those to make passages of, those to ask with)"""
+        at = np.random.default_rng(3).choice(len(self.texts), ASKED, replace=False)
+        asked = np.isin(np.arange(len(self.texts)), at)
+        return self._of(~asked), self._of(asked)
+
+    def _of(self, which: np.ndarray) -> Sentences:
+        return Sentences([self.texts[at] for at in np.flatnonzero(which)], self.sums[which], self.run)
+
+    def drawn(self, rng: np.random.Generator) -> np.ndarray:
+        """(PASSAGES, SENTENCES) places of sentences."""
+        first = rng.integers(0, len(self.texts) - self.run + 1, (PASSAGES, SENTENCES // self.run, 1))
+        return (first + np.arange(self.run)).reshape(PASSAGES, SENTENCES)
+
+
+def documents(count: int, sentences: Sentences, seed: int) -> Iterator[Made]:
+    """(document, its passages, (tokens, parts, mean of each part)) of these sentences."""
+    rng, known, sums = np.random.default_rng(seed), sentences.texts, sentences.sums
     for number in range(count):
-        picks = rng.integers(0, len(known), (PASSAGES, SENTENCES))
+        picks = sentences.drawn(rng)
         text, parts, places = "", [], []
         for row in picks:
             start = len(text)
@@ -193,14 +217,13 @@ def recall(store: PostgresStore, questions: np.ndarray, clock: Clock) -> Iterato
         yield {"ef_search": ef or "exact", "recall_at_10": round(statistics.mean(shared), 4), **ms}
 
 
-def measure(store: Store, passages: int, known: list[str], sums: np.ndarray, clock: Clock) -> Iterator[Row]:
+def measure(store: Store, passages: int, sentences: Sentences, clock: Clock) -> Iterator[Row]:
     """Every step with one store."""
-    embedder, asked = Known(known, sums), known[-ASKED:]
-    known, sums = known[:-ASKED], sums[:-ASKED]
+    known, questions = sentences.parted()
+    embedder, asked = Known(sentences.texts, sentences.sums), questions.texts
     library = Library(store, embedder)
-    made = documents(passages // PASSAGES, known, sums, 0)
-    times = clock.timed(lambda: fill(store, library, made))
-    yield {"step": "store documents", "passages": passages, **times}
+    made = documents(passages // PASSAGES, known, 0)
+    yield {"step": "store documents", **clock.timed(lambda: fill(store, library, made))}
     if isinstance(store, PostgresStore):
         store.server.run("ANALYZE")
         passage_search.EXACT_UP_TO = passages
@@ -213,7 +236,7 @@ def measure(store: Store, passages: int, known: list[str], sums: np.ndarray, clo
             yield {"step": "ten nearest", **row}
     yield {"step": "search", **clock.searches(library, asked, None)}
     yield {"step": "search as a role", **clock.searches(library, asked, "few")}
-    more = documents(20, known, sums, 1)
+    more = documents(20, known, 1)
     yield {"step": "replace 20 documents", **clock.timed(lambda: fill(store, library, more))}
     yield {"step": "ready after that", **clock.timed(lambda: library.retriever(Settings()))}
 
@@ -222,11 +245,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address")
     parser.add_argument("--passages", type=int, default=20_000)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--prose", type=Path, help="folder of running text instead of the sample")
+    parser.add_argument("--sentences", type=int, default=30_000, help="of the prose")
+    parser.add_argument("--json", type=Path, help="rows of other numbers of passages in it are kept")
     args = parser.parse_args()
-    rows: list[Row] = []
+    kept = json.loads(args.json.read_text("utf-8")) if args.json and args.json.exists() else []
+    rows: list[Row] = [row for row in kept if row["passages"] != args.passages]
     with TemporaryDirectory() as folder:
-        known, sums = sentences(Path(folder) / "sample")
+        if args.prose:
+            known = Sentences(*prose_sentences(args.prose, MiniLM(), args.sentences), run=4)
+        else:
+            known = sample_sentences(Path(folder) / "sample")
         there = PostgresStore.open(args.address, Path(folder) / "two")
         found = there.server.row("SELECT pg_read_file('postmaster.pid', 0, 20)")
         sides = {
@@ -234,8 +263,8 @@ def main() -> None:
             "sqlite": (Workspace.open(Path(folder) / "one"), Clock(None)),
         }
         for name, (store, clock) in sides.items():
-            for row in measure(store, args.passages, known, sums, clock):
-                rows.append({"store": name, **row})
+            for row in measure(store, args.passages, known, clock):
+                rows.append({"store": name, "passages": args.passages, **row})
                 print(json.dumps(rows[-1]), flush=True)
                 if args.json:
                     args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -19,12 +19,12 @@ from typing import Any
 
 from backends.datatypes import BACKEND_NAMES
 from backends.evaluation.statistics import wilson_interval
+from backends.offline.trainer import Trainer, default_params
 from backends.product import Triptych
 from backends.settings import make_settings
 from backends.training.adapters import ADAPTER_KINDS
 from backends.training.lora import HeldOutScore, train_adapter
 from backends.training.row_building import WAYS, reasons
-from backends.training.trainer import Trainer, default_params
 
 DOCUMENTS = Path(__file__).resolve().parents[1] / "sample_corpus" / "documents"
 CHOSEN = ("support-policy.md", "travel-and-expenses-policy.docx", "price-list-2026.csv")

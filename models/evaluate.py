@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from families import Writer, load_families
 
+from backends.answering.answer_text import is_abstention
 from backends.answering.evidence import evidence_for
 from backends.datatypes import Chunk, Document, Finished
 from backends.evaluation.metrics import contains_answer, f1
 from backends.evaluation.statistics import bootstrap_interval
-from backends.language.answer_text import is_abstention
 from backends.language.generation import LanguageModel
 from backends.language.prompts import build_messages, evidence_lines
 from backends.retrieval.chunking import chunk_document

@@ -26,10 +26,10 @@ from sklearn.metrics import roc_auc_score
 from backends.documents.opening import open_library
 from backends.evaluation.metrics import contains_answer, exact_match, f1
 from backends.evaluation.statistics import bootstrap_interval, wilson_interval
-from backends.language.span_reader import SPAN_READER, SpanReader
 from backends.retrieval.cross_encoder import shipped
 from backends.retrieval.embedding import MiniLM
 from backends.retrieval.sentence_choice import sentence_text
+from backends.retrieval.span_reader import SPAN_READER, SpanReader
 from backends.settings import make_settings
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)  # of the reader beside the cross-encoder

@@ -27,6 +27,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from backends.answering.answer_text import is_abstention
 from backends.answering.answerability import (
     RULE,
     AbstentionRule,
@@ -39,11 +40,10 @@ from backends.datatypes import BackendName, Evidence, Finished, Question, Token
 from backends.evaluation.metrics import contains_answer
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.statistics import wilson_interval
-from backends.language.answer_text import is_abstention
-from backends.language.span_reader import SPAN_READER, SpanReader
 from backends.product import Triptych
 from backends.retrieval.cross_encoder import shipped
 from backends.retrieval.retriever import Retriever
+from backends.retrieval.span_reader import SPAN_READER, SpanReader
 from backends.settings import Settings, make_settings
 from backends.system.files import ROOT, append_line
 

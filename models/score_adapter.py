@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from backends.answering.answer_text import without_markers
 from backends.datatypes import Token
-from backends.language.answer_text import without_markers
 from backends.language.compared_words import holds, says_the_same
 from backends.language.generation import LanguageModel
 from backends.settings import DEFAULT_MODEL

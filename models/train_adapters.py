@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from backends.answering.answer_text import cited_markers, is_abstention
 from backends.answering.evidence import evidence_for
 from backends.datatypes import Source, TrainingRow
-from backends.language.answer_text import cited_markers, is_abstention
 from backends.product import Triptych
 from backends.settings import make_settings
 from backends.training.adapters import LearnedDocument

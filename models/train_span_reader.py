@@ -35,9 +35,9 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 from transformers import AutoConfig, BertModel
 
-from backends.language.span_reader import Calibration
 from backends.retrieval.cross_encoder import RERANKER
 from backends.retrieval.embedding import MODEL_SHA256, load_tokenizer, merged_weights
+from backends.retrieval.span_reader import Calibration
 from backends.training.checkpoints import read_checkpoint, write_checkpoint
 from backends.training.master_weights import MasterWeights
 

@@ -17,11 +17,11 @@ from backends.datatypes import BACKEND_NAMES
 from backends.evaluation.archive import Archive
 from backends.evaluation.probes import chosen, sample_questions
 from backends.evaluation.runner import carry_out, plain_arms, plan
-from backends.evaluation.subject import TriptychSubject
+from backends.offline.private_copy import stress
+from backends.offline.subject import TriptychSubject
 from backends.product import Triptych
 from backends.settings import Settings, make_settings
 from backends.stress import results
-from backends.stress.private_copy import stress
 from backends.stress.records import STRESS_TESTS
 from backends.system.files import SAMPLE_RESULTS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.language.span_reader import Span
+from backends.retrieval.span_reader import Span
 
 # --- language ----------------------------------------------------------------------------------
 

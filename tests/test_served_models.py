@@ -17,9 +17,9 @@ from backends.documents.opening import open_folder
 from backends.evaluation.archive import Archive, answer_of
 from backends.evaluation.runner import carry_out, sweep_arms
 from backends.evaluation.runner import plan as plan_run
-from backends.evaluation.subject import TriptychSubject
 from backends.language import endpoint
 from backends.language.generation import LanguageModel
+from backends.offline.subject import TriptychSubject
 from backends.product import Triptych
 from backends.settings import make_settings
 from backends.system.environment import environment_without_secrets

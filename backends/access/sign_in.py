@@ -28,7 +28,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -162,7 +162,7 @@ def configured(workspace: Path) -> SignIn | None:
         raise UserError(f"The sign-in file {path} does not fit: {_problems(error)}.") from error
 
 
-def secrets(sign_in: SignIn) -> dict[str, Any]:
+def secrets(sign_in: SignIn) -> dict[str, dict[str, str | dict[str, str]]]:
     """What Streamlit's `st.login` needs, with the two secrets out of the environment.
 
     Raises UserError where one is missing or the cookies' is short enough to be guessed.

@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from backends.answering.answer_text import is_abstention
 from backends.datatypes import Finished, Source, UserError
-from backends.language.answer_text import is_abstention
-from backends.language.span_reader import Span, SpanReader
 from backends.retrieval.sentence_choice import context_of
+from backends.retrieval.span_reader import Span, SpanReader
 from backends.system.files import MODELS
 
 RULE = MODELS / "answerability.json"

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from backends.answering.answer_text import is_abstention, is_json
 from backends.answering.part_by_part import answered_parts
 from backends.answering.short_answers import (
     disagrees_with_its_sentence,
@@ -28,7 +29,6 @@ from backends.answering.short_answers import (
     verdict_of,
 )
 from backends.datatypes import Checks, Citation, Excerpt, Hit, JsonObject, RetrievalMode, Sentence, Support
-from backends.language.answer_text import is_abstention, is_json
 from backends.retrieval.passages import passage_text
 from backends.retrieval.sentence_choice import sentence_text, sentences_of
 from backends.retrieval.statements import same_statement, statement_of

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from backends.answering.answer_text import cited_markers, without_markers
 from backends.answering.overlap import best_support, sentences
 from backends.datatypes import (
     Citation,
     Source,
     SourceRecord,
 )
-from backends.language.answer_text import cited_markers, without_markers
 
 PageOf = Callable[[Source, int], int | None]  # page that holds this offset of the source's document
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from backends.answering.answer_text import is_abstention, is_json, without_markers
 from backends.answering.overlap import content_tokens, sentences
-from backends.language.answer_text import is_abstention, is_json, without_markers
 
 UNGROUNDED = 0.5  # below this share an answer is called ungrounded
 

@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import Stemmer
 
@@ -73,6 +72,6 @@ def sentences(text: str) -> list[str]:
 def _stem(word: str) -> str:
     # A Stemmer object must not be shared between threads.
     if not hasattr(_local, "stem"):
-        stemmer: Any = Stemmer.Stemmer("english")
+        stemmer = Stemmer.Stemmer("english")
         _local.stem = lru_cache(maxsize=20_000)(stemmer.stemWord)
     return str(_local.stem(word))

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from backends.answering.answer_text import is_abstention
 from backends.answering.backend import Backend
 from backends.datatypes import BackendName, Event, Evidence, Finished, Source, Token, Usage
-from backends.language.answer_text import is_abstention
 from backends.retrieval.comparisons import compared
 from backends.retrieval.decompose import decompose
 from backends.settings import Settings

@@ -15,8 +15,8 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import Literal
 
+from backends.answering.answer_text import is_abstention, is_json, without_markers
 from backends.answering.overlap import content_tokens, sentences
-from backends.language.answer_text import is_abstention, is_json, without_markers
 from backends.language.compared_words import compared_words
 from backends.language.spelled_numbers import with_figures
 

@@ -14,16 +14,19 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Generic, TypeVar
 
 import psutil
 
 from backends.datatypes import UserError
 from backends.system.hardware import processors
+
+T = TypeVar("T")
 
 NEEDED = "The engine ray needs the package ray: pip install -e '.[scale]'."
 TRIES_AGAIN = 3  # of a call whose worker died
@@ -36,11 +39,11 @@ FOLDER = "triptych-ray-"  # how the folders of clusters on this machine begin
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(Generic[T]):
     """A call under way, and the number of the worker that was given it."""
 
     worker: int
-    reference: Any
+    reference: object
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def opened(address: str | None, workers: int | None) -> Iterator[Cluster]:
             ray.shutdown()
 
 
-def _start(ray: Any, size: int, folder: Path) -> None:
+def _start(ray: ModuleType, size: int, folder: Path) -> None:
     """A cluster on this machine. Ray waits half a minute for itself, which a busy machine may exceed."""
     for left in reversed(range(STARTS)):
         try:
@@ -109,7 +112,7 @@ def _end_processes(folder: Path) -> None:
 
 
 @contextmanager
-def _joined(ray: Any, address: str) -> Iterator[int]:
+def _joined(ray: ModuleType, address: str) -> Iterator[int]:
     _look_for(address)
     try:
         ray.init(address=address, log_to_driver=False)
@@ -167,11 +170,11 @@ def _locked(folder: Path) -> int | None:
 class Workers:
     """Processes of the open cluster that hold an object each; a call goes to the one with the least to do."""
 
-    def __init__(self, kind: type, arguments: Sequence[Any], count: int) -> None:
+    def __init__(self, kind: type, arguments: Sequence[object], count: int) -> None:
         """Each worker makes its object by `kind(*arguments)`; that should be quick."""
         import ray
 
-        made: Any = ray.remote(kind).options(
+        made = ray.remote(kind).options(
             num_cpus=1, max_restarts=-1, max_task_retries=TRIES_AGAIN, scheduling_strategy="SPREAD"
         )
         self._ray = ray
@@ -183,27 +186,28 @@ class Workers:
         """How many there are."""
         return len(self._actors)
 
-    def call(self, method: str, *arguments: Any) -> Call:
-        """Begin a call and return at once."""
+    def call(self, method: Callable[..., T], *arguments: object) -> Call[T]:
+        """Begin a call of this method of the workers' class, or of one like it, and return at once."""
         worker = min(range(self.count), key=self._waiting.__getitem__)
         return self._call(worker, method, *arguments)
 
-    def each(self, method: str, *arguments: Any) -> list[Any]:
+    def each(self, method: Callable[..., T], *arguments: object) -> list[T]:
         """What every worker returns, in their order."""
         calls = [self._call(worker, method, *arguments) for worker in range(self.count)]
         return [self.result(call) for call in calls]
 
-    def _call(self, worker: int, method: str, *arguments: Any) -> Call:
+    def _call(self, worker: int, method: Callable[..., T], *arguments: object) -> Call[T]:
         self._waiting[worker] += 1
-        return Call(worker, getattr(self._actors[worker], method).remote(*arguments))
+        return Call(worker, getattr(self._actors[worker], method.__name__).remote(*arguments))
 
-    def result(self, call: Call, cancel: threading.Event | None = None) -> Any:
+    def result(self, call: Call[T], cancel: threading.Event | None = None) -> T:
         """What the call returned. Raises UserError when it was cancelled, or no worker survived it."""
         errors = self._ray.exceptions
         try:
             while True:
                 try:
-                    return self._ray.get(call.reference, timeout=POLL if cancel is not None else None)
+                    returned: T = self._ray.get(call.reference, timeout=POLL if cancel is not None else None)
+                    return returned
                 except errors.GetTimeoutError:
                     if cancel is not None and cancel.is_set():
                         raise UserError("Cancelled.") from None

@@ -54,7 +54,7 @@ class ClusterPreparer:
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._ahead: Iterator[FileToRead] = iter(())
-        self._begun: OrderedDict[tuple[Path, str], Call] = OrderedDict()
+        self._begun: OrderedDict[tuple[Path, str], Call[PreparedFile | Refused]] = OrderedDict()
 
     def expect(self, files: Iterable[FileToRead]) -> None:
         self._ahead = iter(files)
@@ -66,7 +66,7 @@ class ClusterPreparer:
             self._begun.popitem(last=False)  # turned out to be known when its turn came
         call = self._begun.pop(key, None) or self._begin(file)
         self._fill()
-        made: PreparedFile | Refused = self._workers.result(call, cancel)
+        made = self._workers.result(call, cancel)
         if isinstance(made, Refused):
             raise (PasswordNeeded if made.needs_password else UserError)(made.why)
         return made
@@ -78,8 +78,8 @@ class ClusterPreparer:
                 return
             self._begun[file.path, file.name] = self._begin(file)
 
-    def _begin(self, file: FileToRead) -> Call:
-        return self._workers.call("prepare", file.path.read_bytes(), file)
+    def _begin(self, file: FileToRead) -> Call[PreparedFile | Refused]:
+        return self._workers.call(FileWorker.prepare, file.path.read_bytes(), file)
 
 
 def reading_on(cluster: Cluster, embedder: Embedder) -> ClusterPreparer:

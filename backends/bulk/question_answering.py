@@ -84,7 +84,7 @@ class QuestionWorker:
 
 def subject_at(place: WorkspacePlace) -> Subject:
     """The product at this place, with the adapters of this moment."""
-    from backends.evaluation.subject import TriptychSubject
+    from backends.offline.subject import TriptychSubject
     from backends.product import Triptych
 
     os.environ["TRIPTYCH_STORE"] = place.store
@@ -97,7 +97,7 @@ class ClusterSpread:
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self._machines: list[str] = workers.each("machine")
+        self._machines = workers.each(QuestionWorker.machine)
 
     @property
     def words(self) -> str:
@@ -111,15 +111,15 @@ class ClusterSpread:
         made_of: str,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Entry]:
-        begun: deque[Call] = deque()
+        begun: deque[Call[Replies]] = deque()
         left = iter(work)
         while True:
             while len(begun) < AHEAD * self._workers.count and (next_one := next(left, None)) is not None:
-                begun.append(self._workers.call("ask", *next_one))
+                begun.append(self._workers.call(QuestionWorker.ask, *next_one))
             if not begun:
                 return
             call = begun.popleft()
-            asked: Replies = self._workers.result(call, cancelled)
+            asked = self._workers.result(call, cancelled)
             self._machines[call.worker] = asked.machine
             if asked.problem:
                 raise UserError(f"A worker of the cluster cannot answer: {asked.problem}")

@@ -154,7 +154,7 @@ def takes_settings(*names: str) -> Callable[[Callable[..., None]], Callable[...,
     return decorate
 
 
-def _option(field: str) -> Any:
+def _option(field: str) -> object:
     """A settings option: its name is the field's, its help the field's description."""
     kind, metavar = KINDS[field]
     name = field.replace("_", "-")

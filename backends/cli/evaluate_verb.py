@@ -180,7 +180,7 @@ def open_subject(
     workspace: Path, settings: Settings, documents: Path | None, role: str | None, progress: ProgressLine
 ) -> tuple[Subject, Archive]:
     """What is evaluated and where its runs are kept."""
-    from backends.evaluation.subject import TriptychSubject, archive_of
+    from backends.offline.subject import TriptychSubject, archive_of
 
     triptych = opener.open_triptych(workspace, settings, documents, role, progress)
     return TriptychSubject(triptych), archive_of(triptych)
@@ -284,7 +284,7 @@ class Evaluating:
     def judge(self, archive: Archive) -> bool:
         """Let the configured judge model score the run; whether it could. The run stands either way."""
         from backends.evaluation.judging import judge_run
-        from backends.evaluation.subject import configured_judge
+        from backends.offline.subject import configured_judge
 
         assert self._record is not None
         self._judging = True

@@ -45,6 +45,7 @@ def ingest(
     engine: Engine = "local",
     address: Address = None,
     workers: Workers = None,
+    asked: Annotated[str, typer.Option(hidden=True)] = "",  # when a job was added
     as_json: Json = False,
     workspace: WorkspaceFolder = None,
     store: StoreAddress = None,
@@ -77,6 +78,7 @@ def ingest(
                 roles=roles,
                 progress=opener.reporter(progress),
                 passwords=password or (),
+                after=library.workspace.latest_event(asked) if asked else None,
             ):
                 progress.clear()
                 results.append(result)

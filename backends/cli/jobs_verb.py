@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import getpass
 import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,7 +60,7 @@ def add(
     """
     from backends.system.commands import Command
 
-    command = Command.of(context.args)
+    command = Command.of(_asked_now(context.args))
     with printing(as_json) as (out, _):
         out.record(_row(_shared(store).start(command.kind, getpass.getuser(), command, about)))
 
@@ -101,6 +103,14 @@ def worker(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     _shared(store).close()  # a database that cannot be reached is said in one sentence
     JobWorker(address_of(store)).work(wait=not once)
+
+
+def _asked_now(arguments: Sequence[str]) -> list[str]:
+    """An ingest is told when it was asked for: what is forgotten while it waits, or between two attempts,
+    does not come back."""
+    if arguments[:1] != ["ingest"]:
+        return list(arguments)
+    return ["ingest", "--asked", datetime.now(UTC).isoformat(timespec="seconds"), *arguments[1:]]
 
 
 def _found(jobs: SharedJobs, given: str) -> SharedJob:

@@ -8,7 +8,6 @@ nothing; whatever is slow to import is imported by the verb that needs it.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -36,7 +35,7 @@ from backends.system.hardware import bound_threads
 class FriendlyGroup(TyperGroup):
     """Turns a UserError of any verb, and what the machine refuses, into a sentence on stderr and status 2."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: typer.Context) -> object:
         """Run the verb; a UserError becomes one sentence and exit status 2."""
         try:
             return super().invoke(ctx)

@@ -22,26 +22,9 @@ def open_library(
     workspace: Path, settings: Settings, documents: Path | None, progress: ProgressLine
 ) -> Library:
     """The library of the workspace, or of a folder of documents."""
-    from backends.documents.opening import open_folder
-    from backends.documents.opening import open_library as open_workspace
-    from backends.erasure import removal
-    from backends.retrieval.cross_encoder import shipped
-    from backends.retrieval.embedding import MODEL_SHA256, MiniLM
-    from backends.retrieval.other_embedder import embedder_in
-    from backends.training.adapters import Adapters, tuned_embedder
+    from backends.search import open_alone
 
-    adapters = Adapters(workspace / "adapters")
-    tuned = tuned_embedder(adapters, MODEL_SHA256)
-    embedder = embedder_in(tuned.folder) if tuned is not None else MiniLM()
-    if documents is not None:
-        library = open_folder(workspace, documents, embedder, settings, progress=reporter(progress))
-    else:
-        library = open_workspace(workspace, embedder, settings, progress=reporter(progress))
-    if tuned is not None and tuned_embedder(adapters, MODEL_SHA256, library.restricted()) is None:
-        library.use(MiniLM())
-    removal.finish(library.workspace)
-    library.ranker = shipped()
-    return library
+    return open_alone(workspace, settings, documents, reporter(progress))
 
 
 @contextmanager

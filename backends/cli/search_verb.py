@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,12 +27,6 @@ from backends.cli.arguments import (
 from backends.cli.terminal import Output, hit_row, interruptible, printing, table
 from backends.datatypes import Filters, Hit, Question
 from backends.evaluation.trec import RUN_DEPTH, run_rows, write_run
-
-if TYPE_CHECKING:
-    from backends.retrieval.retriever import Retriever
-    from backends.settings import Settings
-
-RERANKED = 20  # passages compared sentence by sentence; the rest keep their order
 
 
 @takes_settings("mode", "rerank", "cross_encoder", "chunk_size", "chunk_overlap", "chunking")
@@ -84,6 +78,8 @@ def search(
     asked = questions_of(question, queries, option="--queries")
     check_folder(documents)
     check_place(run, "the run file")
+    from backends.search import find
+
     with printing(as_json) as (out, progress), interruptible():
         library = opener.open_library(folder, settings, documents, progress)
         retriever = library.retriever(settings, role=who.role)
@@ -100,24 +96,6 @@ def search(
         progress.clear()
         if run is not None:
             write_run(run, run_lines)
-
-
-def find(
-    retriever: Retriever,
-    question: str,
-    depth: int,
-    settings: Settings,
-    filters: Filters,
-    *,
-    whole_documents: bool,
-) -> list[Hit]:
-    """Hits in order, best first; with `whole_documents` enough passages to rank `depth` documents."""
-    wanted = depth * 5 if whole_documents else depth
-    hits = retriever.search(question, top_k=wanted, mode=settings.mode, filters=filters)
-    if settings.rerank and len(hits) > 1:
-        first = retriever.rerank(question, hits[:RERANKED], cross_encoder=settings.cross_encoder)
-        hits = first + hits[RERANKED:]
-    return hits
 
 
 def _show_hits(out: Output, question: Question, hits: Sequence[Hit], *, title: bool) -> None:

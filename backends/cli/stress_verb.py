@@ -101,9 +101,9 @@ def stress(
     if epochs is not None and not retrain:
         raise UserError("--epochs is for --retrain: without it nothing is trained.")
     with printing(as_json) as (out, progress), interruptible():
+        from backends.offline.private_copy import stress as run_test
         from backends.stress import results
         from backends.stress.latency import sizes_up_to
-        from backends.stress.private_copy import stress as run_test
         from backends.stress.records import Retraining
 
         progress("loading the model and the documents")

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,11 +32,11 @@ from backends.system.json_values import plain
 from backends.system.wording import duration
 
 if TYPE_CHECKING:
+    from backends.offline.trainer import Draft, Trainer
     from backends.training.adapters import Adapter, AdapterKind
     from backends.training.gain import Gain
     from backends.training.lora import HeldOutScore, LoraParams, TrainingReport
     from backends.training.row_export import Form
-    from backends.training.trainer import Draft, Trainer
 
 
 @takes_settings("seed", "model")
@@ -127,8 +127,8 @@ def train(
         raise UserError("--embedder trains neither a hybrid adapter nor rows for a trainer elsewhere.")
     kind: AdapterKind = "hybrid" if hybrid else "fine_tuned"
     with printing(as_json) as (out, progress), cancellable() as cancel:
+        from backends.offline.trainer import Trainer, default_params
         from backends.training.gain import gain_of
-        from backends.training.trainer import Trainer, default_params
 
         if embedder:
             progress("loading the documents")
@@ -201,7 +201,7 @@ def _export(
     out.record({**row, "held_out": len(held), "files": [str(path.relative_to(folder)) for path in files]})
 
 
-def _changed(params: LoraParams, **given: Any) -> LoraParams:
+def _changed(params: LoraParams, **given: JsonValue) -> LoraParams:
     from dataclasses import replace
 
     values = {name: value for name, value in given.items() if value is not None}
@@ -218,8 +218,8 @@ def _draft(
     cancel: threading.Event,
 ) -> Draft:
     """The given rows, or rows built from the documents."""
+    from backends.offline.trainer import Draft
     from backends.training.row_building import WAYS, reasons
-    from backends.training.trainer import Draft
 
     if rows:
         return Draft.from_rows(((row, "yours") for row in rows), share)
@@ -323,18 +323,19 @@ def _tune_embedder(
     trainer.check_name(chosen)
     asked, present = trainer.asked(draft, report), trainer.triptych.tuned_embedder()
     params = EmbedderParams(**{key: value for key, value in changed.items() if value is not None})
-    common: dict[str, Any] = {
-        "warnings": asked.warnings, "present": present.folder if present is not None else None, "tell": tell,
-    }  # fmt: skip
+    now = present.folder if present is not None else None
     place = trainer.adapters.path_for(chosen)
     with training_announced(trainer.folder):
         if model_instead is not None:
             questions = [*asked.train, *asked.held_out]
-            made = add_model(model_instead, asked.passages, questions, place, **common)
+            made = add_model(
+                model_instead, asked.passages, questions, place,
+                warnings=asked.warnings, present=now, tell=tell,
+            )  # fmt: skip
         else:
             made = train_embedder(
                 asked.passages, asked.train, asked.held_out, place, params,
-                documents=asked.documents, cancel=cancel, **common,
+                documents=asked.documents, cancel=cancel, warnings=asked.warnings, present=now, tell=tell,
             )  # fmt: skip
     _keep_if_still_there(trainer, chosen)
     gain = gain_of(asdict(made))

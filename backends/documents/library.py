@@ -333,13 +333,17 @@ class Library:
         progress: OnProgress | None = None,
         cancel: threading.Event | None = None,
         passwords: Sequence[str] = (),
+        after: int | None = None,
     ) -> Iterator[IngestResult]:
         """Read, split, embed and store files, folders and zips, one result per file as it is done.
 
         A file's name (within a folder or zip: its path there) is its identity: known contents are
         "unchanged", new contents make a new version. Whatever is rejected or cancelled leaves the library as
-        it was. Files within a mail follow it, named "mail.eml/file.pdf".
+        it was. Files within a mail follow it, named "mail.eml/file.pdf". Whatever is forgotten later than the
+        event `after` (by default the newest when this begins) does not come back: whoever forgot it knew
+        nothing of a file that still waited.
         """
+        after = self.workspace.latest_event() if after is None else after
         with unpacked(paths) as (found, refused):
             for name, reason in refused:
                 yield IngestResult(name, "rejected", None, 0, 0.0, reason)
@@ -360,6 +364,7 @@ class Library:
                     report=report,
                     cancel=cancel,
                     passwords=passwords,
+                    after=after,
                 )
             Reporter(progress, len(files), len(files), "").reading()
 
@@ -393,10 +398,14 @@ class Library:
         report: Reporter,
         cancel: threading.Event | None = None,
         passwords: Sequence[str] = (),
+        after: int | None = None,
         depth: int = 0,
     ) -> Iterator[IngestResult]:
         """Ingest one file under a name of its own, then what came within it, for the same readers."""
-        result, attachments = self._ingest(path, name, settings, source, details, report, cancel, passwords)
+        after = self.workspace.latest_event() if after is None else after
+        result, attachments = self._ingest(
+            path, name, settings, source, details, report, cancel, passwords, after
+        )
         if result.status == "replaced":
             result = replace(result, notes=(*result.notes, *self._left_behind(name, attachments)))
         yield result
@@ -419,6 +428,7 @@ class Library:
                     report=report,
                     cancel=cancel,
                     passwords=passwords,
+                    after=after,
                     depth=depth + 1,
                 )
 
@@ -432,6 +442,7 @@ class Library:
         report: Reporter,
         cancel: threading.Event | None,
         passwords: Sequence[str],
+        after: int,
     ) -> tuple[IngestResult, tuple[Attachment, ...]]:
         """Ingest one file; what came within it was read with it, and is still to be ingested."""
         began = time.perf_counter()
@@ -459,9 +470,13 @@ class Library:
             file = FileToRead(path, name, settings, details.title, tuple(passwords))
             ready = self._prepare(file, report, cancel)
             document = _make_document(ready.parsed, name, content_hash, source, details, current)
-            stored = self._store(document, ready.read, ready.chunks, settings)
-            if document.type == "pdf":
-                self.workspace.keep_original(stored.id, path.read_bytes())
+            original = path.read_bytes() if document.type == "pdf" else None
+            with self.workspace.transaction():
+                if self.workspace.forgotten_since(self._collection, name, after):
+                    raise UserError(f"{name} was forgotten after this was asked for: it is not taken in.")
+                stored = self._store(document, ready.read, ready.chunks, settings)
+                if original is not None:
+                    self.workspace.keep_original(stored.id, original)
         except UserError as error:
             return result("rejected", error=str(error), locked=isinstance(error, PasswordNeeded)), ()
         except OSError as error:

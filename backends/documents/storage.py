@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -136,7 +136,7 @@ class Store(Protocol):
         """What the collections of folders are named with: two machines have different folders of one path."""
         ...
 
-    def transaction(self) -> AbstractContextManager[Any]:
+    def transaction(self) -> AbstractContextManager[object]:
         """All or nothing, also when the process dies; one writer at a time. Inside another it joins that."""
         ...
 
@@ -221,6 +221,15 @@ class Store(Protocol):
 
     def history(self, collection: str, name: str) -> list[HistoryEntry]:
         """Everything that happened to a document, oldest first."""
+        ...
+
+    def latest_event(self, before: str = "") -> int:
+        """The number of the newest event of any document's history, or of those before a moment (as the
+        history tells it: ISO 8601, UTC); 0 where there is none."""
+        ...
+
+    def forgotten_since(self, collection: str, name: str, event: int) -> bool:
+        """Whether a document of this name was forgotten after the event of that number."""
         ...
 
     def copy_to(self, path: Path) -> Store:

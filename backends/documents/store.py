@@ -20,11 +20,10 @@ from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from backends.datatypes import CatalogueEntry, Chunk, Document, HistoryEntry, Page, UserError
+from backends.datatypes import CatalogueEntry, Chunk, DatabaseRow, Document, HistoryEntry, Page, UserError
 from backends.documents.storage import (
     ERASING,
     PROOFS_KEPT,
@@ -39,7 +38,6 @@ from backends.documents.storage import (
 )
 from backends.system.files import sync
 
-Row = Sequence[Any]  # what SQLite gives: its types belong to values, not to columns
 SCHEMA_VERSION = 3
 # Files as they came, of the formats that can be shown as pictures; what came in before has none.
 ORIGINALS = """
@@ -297,9 +295,9 @@ class Workspace:
         row = self._one(collection, name, version, f"substr(text, {start + 1}, {max(0, end - start)})")
         return str(row[0]) if row else None
 
-    def _one(self, collection: str, name: str, version: int | None, columns: str) -> Row | None:
+    def _one(self, collection: str, name: str, version: int | None, columns: str) -> DatabaseRow | None:
         which = "current" if version is None else "version = ?"
-        row: Row | None = (
+        row: DatabaseRow | None = (
             self.connection()
             .execute(
                 f"SELECT {columns} FROM documents WHERE collection = ? AND name = ? AND {which}",
@@ -601,6 +599,19 @@ class Workspace:
         )
         return [HistoryEntry(*row) for row in rows]
 
+    def latest_event(self, before: str = "") -> int:
+        """The number of the newest event of any document's history, or of those before a moment."""
+        statement = "SELECT coalesce(max(id), 0) FROM history WHERE ? = '' OR at < ?"
+        return int(self.connection().execute(statement, (before, before)).fetchone()[0])
+
+    def forgotten_since(self, collection: str, name: str, event: int) -> bool:
+        """Whether a document of this name was forgotten after the event of that number."""
+        row = self.connection().execute(
+            "SELECT 1 FROM history WHERE collection = ? AND name = ? AND event = 'forgotten' AND id > ?",
+            (collection, name, event),
+        )
+        return row.fetchone() is not None
+
     # --- chunks and vectors --------------------------------------------------------------------
 
     def chunked(self, identifiers: Iterable[int], scheme: str) -> set[int]:
@@ -784,7 +795,7 @@ def _create(db: sqlite3.Connection, schema: str) -> None:
         db.execute(statement)
 
 
-def _entry(row: Row) -> CatalogueEntry:
+def _entry(row: DatabaseRow) -> CatalogueEntry:
     name, version, title, kind, content_hash, pages, roles, tags, date, source, language, notes = row
     try:
         return CatalogueEntry(
@@ -808,6 +819,6 @@ def _entry(row: Row) -> CatalogueEntry:
         ) from error
 
 
-def _document(row: Row) -> StoredDocument:
+def _document(row: DatabaseRow) -> StoredDocument:
     identifier, text, *described = row
     return StoredDocument(identifier, Document(text=text, **vars(_entry(described))))

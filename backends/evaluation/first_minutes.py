@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+from backends.answering.answer_text import is_abstention, is_json
 from backends.answering.short_answers import short_answer
 from backends.datatypes import Answer, JsonObject, Question
 from backends.evaluation.metrics import is_right
 from backends.evaluation.questions import load_questions
 from backends.evaluation.style import follows_style
-from backends.language.answer_text import is_abstention, is_json
 from backends.system.files import SAMPLE_CORPUS
 
 FILE = SAMPLE_CORPUS / "first_minutes.toml"

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from backends.answering.answer_text import without_markers
 from backends.datatypes import JsonValue, UserError
 from backends.evaluation.archive import Archive, Entry, JudgeVerdict, Run
 from backends.evaluation.comparison import Board
 from backends.evaluation.scoring import BY_KEY, Score, summarise
 from backends.language import models_file
-from backends.language.answer_text import without_markers
 from backends.settings import default_workspace
 from backends.system.reporting import Report
 

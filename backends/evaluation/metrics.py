@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import jsonschema
 
+from backends.answering.answer_text import is_abstention, is_json, without_markers
 from backends.datatypes import JsonObject, Question
-from backends.language.answer_text import is_abstention, is_json, without_markers
 from backends.language.compared_words import compared_words, holds, says_the_same
 
 VERDICTS = frozenset(["yes", "no", "true", "false"])

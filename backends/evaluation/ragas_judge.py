@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from backends.datatypes import JsonObject, UserError
 from backends.evaluation.judging import Endpoint, Sample, UnreadableVerdict
@@ -118,15 +118,15 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _embeddings(embed: Embed) -> Any:
+def _embeddings(embed: Embed) -> object:
     """Our embedder in the form RAGAS takes; made here, because its base class is RAGAS' own."""
     from ragas.embeddings.base import BaseRagasEmbedding
 
     class Embeddings(BaseRagasEmbedding):
-        def embed_text(self, text: str, **_: Any) -> list[float]:
+        def embed_text(self, text: str, **_: object) -> list[float]:
             return [float(value) for value in embed([text])[0]]
 
-        async def aembed_text(self, text: str, **_: Any) -> list[float]:
+        async def aembed_text(self, text: str, **_: object) -> list[float]:
             return self.embed_text(text)
 
     return Embeddings()

@@ -12,12 +12,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
+from backends.answering.answer_text import is_json
 from backends.datatypes import Question
 from backends.evaluation.metrics import contains_answer, field_accuracy, follows_schema
 from backends.evaluation.questions import load_questions
 from backends.evaluation.scoring import schema_of
 from backends.evaluation.style import broken_rules
-from backends.language.answer_text import is_json
 from backends.system.files import SAMPLE_CORPUS
 
 

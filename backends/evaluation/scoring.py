@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from backends.answering.answer_text import is_json
 from backends.answering.schemas import asked_schema, known_schemas
 from backends.datatypes import Answer, JsonObject, Question
 from backends.evaluation import metrics, ranking, style, support
 from backends.evaluation.statistics import Interval, bootstrap_interval, percentile, wilson_interval
-from backends.language.answer_text import is_json
 from backends.system.wording import untypical
 
 PERCENTILES = (10, 50, 90)

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backends.answering.answer_text import is_abstention, is_json, without_markers
 from backends.answering.overlap import sentences
-from backends.language.answer_text import is_abstention, is_json, without_markers
 
 LONGEST_SENTENCE = 20  # words
 MOST_SENTENCES = 4

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from backends.answering.answer_text import without_markers
 from backends.datatypes import Question
-from backends.language.answer_text import without_markers
 from backends.system.data_holder import REMOVED
 from backends.system.files import write_whole
 

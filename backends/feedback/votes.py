@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backends.answering.answer_text import without_markers
 from backends.datatypes import TrainingRow
 from backends.evaluation.statistics import wilson_interval
-from backends.language.answer_text import without_markers
 from backends.system.data_holder import REMOVED
 
 FILE = "votes.db"

@@ -16,7 +16,6 @@ import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -117,11 +116,11 @@ def _convert(out: Path) -> None:
     logging.disable_progress_bar()
     source = package_file()
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-    wrapped: Any = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name)
+    wrapped = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name)
     # What was read from GGUF refuses to be saved: its state goes into a plain model of the same shape.
-    config: Any = type(wrapped.config).from_dict(wrapped.config.to_dict() | {"quantization_config": None})
+    config = type(wrapped.config).from_dict(wrapped.config.to_dict() | {"quantization_config": None})
     delattr(config, "quantization_config")
-    plain: Any = LlamaForCausalLM(config)
+    plain = LlamaForCausalLM(config)
     plain.load_state_dict(wrapped.state_dict())
     plain.tie_weights()
     plain.to(torch.bfloat16).save_pretrained(out)

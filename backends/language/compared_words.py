@@ -47,6 +47,8 @@ _VERSIONED = frozenset(
     ]
 )
 _DENIALS = ("not", "never", "nicht", "niemals", "no longer", "nicht mehr")
+_YEAR = r"(?:1[5-9]|20)\d\d"
+_BEFORE_AN_AMOUNT = frozenset(["is", "was", "are", "were", "of"])
 _AFTER_A_LABEL = frozenset(["is", "was", "has", "are", "and", "or", "to"])  # "A is right": no article
 _CASED_UNIT = re.compile(r"[mM](?:Wh?|Ah?|V|Hz|J|N|Pa|Ω|Sv|Bq)|[kKMGT]i?[bB](?:ps)?")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
@@ -66,6 +68,12 @@ _SYMBOLS = "".join(form for form in _CODES if len(form) == 1)
 _PREFIXES = "|".join(
     re.escape(form) for form in sorted(_CODES, key=len, reverse=True) if form[-1] in _SYMBOLS
 )
+_MONEY = rf"(?:{_PREFIXES}|(?:{'|'.join(form for form in _CODES if form.isalpha())})\b)"
+_BRACKETED = re.compile(
+    rf"\(\s?(?P<money>{_MONEY})?\s?(?P<digits>{_DIGITS})(?P<unit>\s?(?:%|{_MONEY}))?\s?\)(?!\s?\w*\d)"
+)
+_MONEY_LAST = re.compile(rf"(?:^|(?<!\w)){_MONEY}$")
+_MONEY_FIRST = re.compile(rf"(?:%|{_MONEY})\s*")
 _TOKEN = re.compile(
     rf"""
     (?P<clock>(?<![\w.,:])(?P<hour>[012]?\d)(?:[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)?
@@ -128,8 +136,27 @@ def _plain(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).translate(_DASHES | _APOSTROPHES | _OTHERS)
     text = "".join(_letter(each) for each in text if unicodedata.category(each) != "Cf")
     text = _UNSPACED.sub(lambda match: f" {match[0]} ", _MARKS_LEFT_OUT.sub("", text))
-    text = re.sub(r"\b[Mm]inus (?=\d)", "-", text)
+    text = _BRACKETED.sub(_loss, re.sub(r"\b[Mm]inus (?=\d)", "-", text))
     return re.sub(rf"(?i)(?<=\d)(?: |-)?(?:{_PERCENT})\b", " %", text)
+
+
+def _loss(match: re.Match[str]) -> str:
+    """(980.1) is -980.1, as accounts write it, where no sentence can mean a remark, a year or a repetition.
+
+    "thirty (30) days", "the ticket ($9.50)" and "(2) Pay it" stay; so does "(2019)".
+    """
+    digits, line = match["digits"], match.string[: match.start()].rpartition("\n")[2]
+    before = _MONEY_LAST.sub("", line.rstrip()).rstrip()
+    glued = before == line and before[-1:].isalnum()
+    last = with_figures(re.split(r"[\s-]", before)[-1].casefold())
+    if glued or last[-1:].isdigit() or re.match(r"0\d", digits) or re.fullmatch(_YEAR, digits):
+        return match[0]
+    after = _MONEY_FIRST.sub("", match.string[match.end() :].lstrip(" "), count=1)
+    opens = not before or before[-1] in ":;|=," or last in _BEFORE_AN_AMOUNT
+    alone = opens and (not after or after[0] in ".,;|\n")
+    if alone or (len(digits) > len(re.sub(r"\D", "", digits)) and not (match["money"] or match["unit"])):
+        return f"-{match['money'] or ''}{digits}{match['unit'] or ''}"
+    return match[0]
 
 
 def _letter(character: str) -> str:

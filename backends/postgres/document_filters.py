@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from backends.datatypes import Filters
 from backends.system.viewers import roles_of
@@ -20,7 +19,7 @@ class Condition:
     """Text of SQL that holds nothing typed by anyone, and the values of its placeholders."""
 
     sql: str
-    values: tuple[Any, ...] = ()
+    values: tuple[object, ...] = ()
 
     def __and__(self, other: Condition) -> Condition:
         return Condition(f"{self.sql} AND {other.sql}", (*self.values, *other.values))

@@ -11,12 +11,11 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from pgvector import HalfVector
 
-from backends.datatypes import Chunk
+from backends.datatypes import Chunk, DatabaseRow
 from backends.postgres import server as door
 from backends.postgres.document_filters import Condition, admitted, readable
 from backends.postgres.server import Cursor, Server
@@ -156,7 +155,7 @@ class PostgresPassages:
         )
 
     def _nearest(
-        self, cursor: Cursor[Any], scheme: int, dimension: int, wanted: Wanted, visible: Condition
+        self, cursor: Cursor[DatabaseRow], scheme: int, dimension: int, wanted: Wanted, visible: Condition
     ) -> list[Place]:
         """The nearest passages. Where the graph, filtered, gives too few, every vector is compared."""
         assert wanted.vector is not None

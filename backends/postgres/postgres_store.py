@@ -17,11 +17,10 @@ from contextlib import AbstractContextManager
 from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from backends.datatypes import CatalogueEntry, Chunk, Document, HistoryEntry, Page
+from backends.datatypes import CatalogueEntry, Chunk, DatabaseRow, Document, HistoryEntry, Page
 from backends.documents.storage import (
     ERASING,
     PROOFS_KEPT,
@@ -153,7 +152,7 @@ class PostgresStore:
         """The same without reading their texts."""
         return [_entry(row) for row in self._current(_ENTRY, collection)]
 
-    def _current(self, columns: str, collection: str, more: str = "") -> list[tuple[Any, ...]]:
+    def _current(self, columns: str, collection: str, more: str = "") -> list[DatabaseRow]:
         return self.server.rows(
             f"SELECT {columns} FROM documents WHERE collection = %s AND current {more} ORDER BY name",
             (collection,),
@@ -181,7 +180,7 @@ class PostgresStore:
         row = self._one(collection, name, version, f"substr(text, {start + 1}, {max(0, end - start)})")
         return str(row[0]) if row else None
 
-    def _one(self, collection: str, name: str, version: int | None, columns: str) -> tuple[Any, ...] | None:
+    def _one(self, collection: str, name: str, version: int | None, columns: str) -> DatabaseRow | None:
         which, values = ("current", ()) if version is None else ("version = %s", (version,))
         return self.server.row(
             f"SELECT {columns} FROM documents WHERE collection = %s AND name = %s AND {which}",
@@ -318,6 +317,22 @@ class PostgresStore:
         )
         return [HistoryEntry(*row) for row in rows]
 
+    def latest_event(self, before: str = "") -> int:
+        """The number of the newest event of any document's history, or of those before a moment."""
+        row = self.server.row(
+            "SELECT coalesce(max(id), 0) FROM history WHERE %s = '' OR at COLLATE \"C\" < %s",
+            (before, before),
+        )
+        return int(row[0]) if row else 0
+
+    def forgotten_since(self, collection: str, name: str, event: int) -> bool:
+        """Whether a document of this name was forgotten after the event of that number."""
+        row = self.server.row(
+            "SELECT 1 FROM history WHERE collection = %s AND name = %s AND event = 'forgotten' AND id > %s",
+            (collection, name, event),
+        )
+        return row is not None
+
     # --- erasing -------------------------------------------------------------------------------
 
     def set_aside(self, collection: str, name: str, elsewhere: Sequence[str] = ()) -> Erasure | None:
@@ -359,7 +374,7 @@ class PostgresStore:
             for collection, name, versions, folders, elsewhere in [json.loads(value)]
         ]
 
-    def _metas(self, prefix: str) -> list[tuple[Any, ...]]:
+    def _metas(self, prefix: str) -> list[DatabaseRow]:
         return self.server.rows(
             "SELECT key, value FROM meta WHERE starts_with(key, %s) ORDER BY number", (prefix,)
         )
@@ -631,7 +646,7 @@ class PostgresStore:
         return [(name, HistoryEntry(*entry)) for name, *entry in rows]
 
 
-def _entry(row: Sequence[Any]) -> CatalogueEntry:
+def _entry(row: DatabaseRow) -> CatalogueEntry:
     name, version, title, kind, content_hash, pages, roles, tags, date, source, language, notes = row
     return CatalogueEntry(
         name=name,
@@ -649,6 +664,6 @@ def _entry(row: Sequence[Any]) -> CatalogueEntry:
     )
 
 
-def _document(row: Sequence[Any]) -> StoredDocument:
+def _document(row: DatabaseRow) -> StoredDocument:
     identifier, text, *described = row
-    return StoredDocument(identifier, Document(text=text, **vars(_entry(described))))
+    return StoredDocument(identifier, Document(text=text, **vars(_entry(tuple(described)))))

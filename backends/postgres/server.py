@@ -11,9 +11,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import LiteralString
 
-from backends.datatypes import UserError
+from backends.datatypes import DatabaseRow, UserError
 
 try:
     import psycopg
@@ -34,7 +34,6 @@ POLL_SECONDS = 0.1
 # Keys of advisory locks: in a whole database one writes, erases, makes tables, builds an index at a time.
 WRITING, ERASING, PREPARING, BUILDING = 7_201_001, 7_201_002, 7_201_003, 7_201_004
 
-Row = tuple[Any, ...]
 _pools: OrderedDict[str, ConnectionPool] = OrderedDict()
 _opening = threading.Lock()
 
@@ -53,7 +52,7 @@ class Server:
         self._address = address
         self._local = threading.local()
 
-    def prepare(self, migrate: Callable[[Cursor[Row]], None]) -> None:
+    def prepare(self, migrate: Callable[[Cursor[DatabaseRow]], None]) -> None:
         """Make the schema and what `migrate` puts into it; one process after the other, all or nothing."""
         with self._told(), psycopg.connect(self._address, connect_timeout=int(WAIT_SECONDS)) as db:
             cursor = db.cursor()
@@ -101,9 +100,9 @@ class Server:
             return pool
 
     @contextmanager
-    def cursor(self) -> Iterator[Cursor[Row]]:
+    def cursor(self) -> Iterator[Cursor[DatabaseRow]]:
         """Of this thread's transaction, or of a lent connection where every statement stands alone."""
-        open_one: Cursor[Row] | None = getattr(self._local, "cursor", None)
+        open_one: Cursor[DatabaseRow] | None = getattr(self._local, "cursor", None)
         if open_one is not None:
             yield open_one
             return
@@ -121,9 +120,9 @@ class Server:
             yield
 
     @contextmanager
-    def snapshot(self) -> Iterator[Cursor[Row]]:
+    def snapshot(self) -> Iterator[Cursor[DatabaseRow]]:
         """Everything read through it is of one moment."""
-        open_one: Cursor[Row] | None = getattr(self._local, "cursor", None)
+        open_one: Cursor[DatabaseRow] | None = getattr(self._local, "cursor", None)
         if open_one is not None:
             yield open_one
             return
@@ -131,7 +130,7 @@ class Server:
             yield cursor
 
     @contextmanager
-    def _begun(self, begin: LiteralString) -> Iterator[Cursor[Row]]:
+    def _begun(self, begin: LiteralString) -> Iterator[Cursor[DatabaseRow]]:
         with self._told(), self._pool().connection() as db:
             cursor = db.cursor(binary=True)
             cursor.execute(begin)
@@ -165,24 +164,24 @@ class Server:
                 if not db.closed:
                     db.execute("SELECT pg_advisory_unlock(%s)", (key,))
 
-    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[DatabaseRow]:
         """The rows of a statement; none where it gives none."""
         with self.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
-    def row(self, statement: str, values: Sequence[Any] = ()) -> Row | None:
+    def row(self, statement: str, values: Sequence[object] = ()) -> DatabaseRow | None:
         """The first row, if there is one."""
         found = self.rows(statement, values)
         return found[0] if found else None
 
-    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
+    def run(self, statement: str, values: Sequence[object] = ()) -> int:
         """Run a statement; returns how many rows it changed."""
         with self.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.rowcount
 
-    def copy(self, table: str, columns: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def copy(self, table: str, columns: str, types: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Add rows by binary COPY, the fastest way in."""
         statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT binary)"
         with self.cursor() as cursor, cursor.copy(statement) as copying:
@@ -210,12 +209,12 @@ def storable(text: str) -> str:
     return text.replace("\0", "\ufffd")
 
 
-def _configure(db: psycopg.Connection[Row]) -> None:
+def _configure(db: psycopg.Connection[DatabaseRow]) -> None:
     db.execute(f"SET search_path = {SCHEMA}, public")
     register_vector(db)
 
 
-def _single(row: Row | None) -> Any:
+def _single(row: DatabaseRow | None) -> object:
     return row[0] if row else None
 
 

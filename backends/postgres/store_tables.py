@@ -6,9 +6,7 @@ changed once released; a database of a newer form than this program knows is lef
 
 from __future__ import annotations
 
-from typing import Any
-
-from backends.datatypes import UserError
+from backends.datatypes import DatabaseRow, UserError
 from backends.postgres.server import Cursor
 
 # Names sort and compare byte by byte, as they do in SQLite and in Python. Text stands apart from vectors: the
@@ -93,7 +91,7 @@ TEXTS = (
 )  # fmt: skip  # what holds text or was made of it, but for `passages`
 
 
-def migrate(cursor: Cursor[tuple[Any, ...]]) -> None:
+def migrate(cursor: Cursor[DatabaseRow]) -> None:
     """Take the steps that are still to be taken. UserError for a form that only a newer program knows."""
     cursor.execute("SELECT to_regclass('meta') IS NOT NULL")
     found = cursor.fetchone()

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from backends.answering.answer_text import is_json, without_markers
 from backends.answering.overlap import sentences
 from backends.datatypes import Answer, BackendName, Document, Question, UserError
 from backends.evaluation.metrics import contains_answer
 from backends.evaluation.probes import chosen
-from backends.language.answer_text import is_json, without_markers
 from backends.language.compared_words import compared_words
 from backends.stress.records import (
     NAMES,

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from backends.answering.answer_text import is_json
 from backends.datatypes import Answer, BackendName, JsonObject, JsonValue, Question
 from backends.evaluation.metrics import field_accuracy, follows_schema
 from backends.evaluation.probes import chosen
 from backends.evaluation.scoring import schema_of
 from backends.evaluation.style import follows_style
-from backends.language.answer_text import is_json
 from backends.stress.records import (
     NAMES,
     TUNED,

@@ -16,9 +16,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from backends.datatypes import UserError
+from backends.datatypes import JsonValue, UserError
 from backends.system.jobs import JobContext
 
 VERBS = ("ingest", "train", "evaluate", "stress")
@@ -28,7 +28,7 @@ LOOK = 0.2
 PROGRESS = re.compile(r"^(?P<before>.*?)(?P<done>\d+)/(?P<total>\d+)\s*(?P<what>.*)$")
 OWN = "triptych: "  # how a verb's own sentences begin
 
-RunsCommand = Callable[[Sequence[str], JobContext], Any]
+RunsCommand = Callable[[Sequence[str], JobContext], JsonValue]
 
 
 class VerbDied(UserError):
@@ -59,7 +59,7 @@ class Command:
         """The verb."""
         return self.arguments[0]
 
-    def __call__(self, context: JobContext) -> Any:
+    def __call__(self, context: JobContext) -> dict[str, int]:
         return run_verb(self.arguments, context)
 
 

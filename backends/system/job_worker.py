@@ -17,10 +17,11 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from backends.datatypes import JsonValue
 from backends.system.commands import RunsCommand, VerbDied, run_verb
-from backends.system.jobs import Outcome, carried_out
+from backends.system.jobs import JobContext, Outcome, carried_out
 from backends.system.shared_jobs import TASK, Attempt, SharedJobs
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ class JobWorker:
         finally:
             jobs.close()
 
-    async def _until_stopped(self, working: asyncio.Task[None], beside: Coroutine[Any, Any, None]) -> None:
+    async def _until_stopped(
+        self, working: asyncio.Task[None], beside: Coroutine[object, object, None]
+    ) -> None:
         """Until the work has ended, by itself or because it was told to; what runs beside it ends then."""
         helper, told = asyncio.create_task(beside), False
         try:
@@ -148,7 +151,7 @@ class JobWorker:
         """How the attempt ended, and whether its process was killed."""
         died: list[VerbDied] = []
 
-        def run(_context: Any) -> Any:
+        def run(_context: JobContext) -> JsonValue:
             try:
                 return self._run(attempt.arguments, attempt)
             except VerbDied as error:

@@ -13,9 +13,9 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backends.datatypes import JsonValue, UserError
+from backends.datatypes import DatabaseRow, JsonValue, UserError
 from backends.system.commands import Command
 from backends.system.data_holder import GaveUp
 from backends.system.jobs import FINISHED, JobContext, JobState, Outcome
@@ -54,7 +54,7 @@ SELECT procrastinate_defer_jobs_v1(ARRAY[
 """
 
 
-def connect(address: str) -> psycopg.Connection[tuple[Any, ...]]:
+def connect(address: str) -> psycopg.Connection[DatabaseRow]:
     """A connection where every statement stands for itself. UserError when there is no database there."""
     try:
         import psycopg
@@ -81,7 +81,7 @@ class SharedJob:
         self.id, self.kind, self.owner, self.about = job_id, kind, owner, about
         self._jobs = jobs
 
-    def _read(self, columns: str) -> tuple[Any, ...] | None:
+    def _read(self, columns: str) -> DatabaseRow | None:
         return self._jobs.row(f"SELECT {columns} FROM triptych_jobs WHERE id = %s", (self.id,))
 
     @property
@@ -172,13 +172,13 @@ class SharedJobs:
 
     # --- reading and writing -------------------------------------------------------------------
 
-    def row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    def row(self, query: str, values: Sequence[object] = ()) -> DatabaseRow | None:
         """The first row of a statement; None when it has none."""
         with self._lock:
             cursor = self._db.execute(query, values)
             return cursor.fetchone() if cursor.description else None
 
-    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[DatabaseRow]:
         """All rows of a query."""
         with self._lock:
             return self._db.execute(query, values).fetchall()
@@ -211,7 +211,7 @@ class SharedJobs:
         """All jobs, newest first."""
         return self._jobs("", ())
 
-    def _jobs(self, which: str, values: Sequence[Any]) -> list[SharedJob]:
+    def _jobs(self, which: str, values: Sequence[object]) -> list[SharedJob]:
         query = f"SELECT id, kind, owner, about FROM triptych_jobs {which} ORDER BY created DESC"
         return [SharedJob(self, *row) for row in self.rows(query, values)]
 
@@ -355,7 +355,7 @@ class Attempt(JobContext):
             (outcome.state, json.dumps(outcome.result), outcome.error),
         )
 
-    def _write(self, changes: str, values: Sequence[Any]) -> bool:
+    def _write(self, changes: str, values: Sequence[object]) -> bool:
         row = self._jobs.row(
             f"UPDATE triptych_jobs SET {changes} WHERE id = %s AND attempt = %s AND finished IS NULL"
             " RETURNING id",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
@@ -17,7 +16,7 @@ import torch
 class CompiledLayers:
     """The layers of one network and what they are while a step is made."""
 
-    def __init__(self, layers: Sequence[Any], backend: str = "inductor") -> None:
+    def __init__(self, layers: Sequence[torch.nn.Module], backend: str = "inductor") -> None:
         self._layers = list(layers)
         self._forwards = [
             torch.compile(layer.forward, dynamic=False, backend=backend) for layer in self._layers

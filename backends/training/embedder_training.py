@@ -14,11 +14,11 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.datatypes import Chunk, UserError
 from backends.retrieval.embedding import MODEL_SHA256, Embedder, MiniLM, model_folder
@@ -33,6 +33,7 @@ from backends.training.lora import HeldOutScore, Measuring, TrainingProgress, Tr
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from transformers import TrainerCallback, TrainerControl, TrainerState
 
 FOUND_AMONG = 3
 RANKED = 20  # passages of a held-out question that are looked through
@@ -342,19 +343,30 @@ class _Teller:
         )
 
 
-def _callback(told: _Teller) -> Any:
+def _callback(told: _Teller) -> TrainerCallback:
     """The trainer's callback; made here, because its base class takes a second to import."""
     from transformers import TrainerCallback
 
     class Callback(TrainerCallback):
-        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        def on_train_begin(
+            self, args: object, state: TrainerState, control: TrainerControl, **kwargs: object
+        ) -> None:
             told.begin(state.max_steps)
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        def on_log(
+            self,
+            args: object,
+            state: TrainerState,
+            control: TrainerControl,
+            logs: Mapping[str, float] | None = None,
+            **kwargs: object,
+        ) -> None:
             if logs and "loss" in logs:
                 told.took(float(logs["loss"]))
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        def on_step_end(
+            self, args: object, state: TrainerState, control: TrainerControl, **kwargs: object
+        ) -> None:
             control.should_training_stop = control.should_training_stop or told.stopping
 
     return Callback()

@@ -25,15 +25,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from backends.answering.answer_text import without_markers
 from backends.datatypes import JsonObject, UserError
-from backends.language.answer_text import without_markers
 from backends.language.compared_words import holds, says_the_same
 from backends.language.generation import TextStream, decode, encode, end_tokens, render
 from backends.language.loading import (
@@ -357,7 +356,7 @@ class _Run:
 
     def compile(self) -> None:
         """Make the steps with compiled layers from now on."""
-        model: Any = self.network.get_base_model()
+        model = self.network.get_base_model()
         self._compiled = CompiledLayers(model.base_model.layers)
 
     def _begin_with(self, start: Path) -> None:
@@ -696,7 +695,7 @@ def answer_loss(network: PeftModel, batch: Batch) -> tuple[torch.Tensor, int, in
     known = len(at[0])
     spare = -known % SIZES
     targets = functional.pad(batch.labels[:, 1:][at], (0, spare), value=IGNORE)
-    model: Any = network.get_base_model()
+    model = network.get_base_model()
     hidden = model.base_model(
         input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
     ).last_hidden_state

@@ -14,7 +14,7 @@ from typing import Literal
 from backends.answering.answerability import Reader
 from backends.answering.overlap import content_tokens
 from backends.answering.short_answers import same_answer
-from backends.language.span_reader import Span
+from backends.retrieval.span_reader import Span
 
 Why = Literal[
     "was no question",

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from backends.answering.answer_text import without_markers
 from backends.answering.answerability import Reader
 from backends.answering.overlap import content_tokens, sentences
 from backends.answering.short_answers import same_answer
 from backends.datatypes import Finished, Stage, Token, TrainingRow
-from backends.language.answer_text import without_markers
 from backends.language.prompts import build_question_request, format_evidence
 from backends.language.protocol import Messages
-from backends.language.span_reader import shipped
+from backends.retrieval.span_reader import shipped
 from backends.system.reporting import Report
 from backends.training.answer_spans import answer_spans
 from backends.training.question_checks import Place, Why, form_fault, trip_fault

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from backends.answering.answer_text import is_abstention
 from backends.answering.overlap import content_tokens, recall, sentences
 from backends.datatypes import TrainingRow
-from backends.language.answer_text import is_abstention
 from backends.training.rows import FEW_ROWS, FEWEST_ROWS
 
 Kind = Literal["repeat", "leak", "contradiction", "unsupported", "empty", "echo"]

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backends.answering.answer_text import cited_markers, is_abstention
 from backends.answering.overlap import best_support
 from backends.datatypes import JsonObject, JsonValue, Source, TrainingRow, UserError
-from backends.language.answer_text import cited_markers, is_abstention
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
 from backends.system.csv_file import read_csv
 

@@ -14,6 +14,7 @@ from typing import Literal
 import streamlit as st
 
 from backends.datatypes import CatalogueEntry, UserError
+from backends.offline.trainer import Draft, Trainer, default_params, name_for
 from backends.system.reporting import Report
 from backends.system.wording import roughly
 from backends.training.adapters import ANSWERING, AdapterKind
@@ -21,7 +22,6 @@ from backends.training.expected_time import Expected, expected, together
 from backends.training.row_building import WAYS
 from backends.training.rows import HybridOptions
 from backends.training.runs import TrainingRun
-from backends.training.trainer import Draft, Trainer, default_params, name_for
 from pages.ui import resources, session, suggestions, training_jobs, uploading
 from pages.ui.asking import Round
 from pages.ui.service import Service, Suggested

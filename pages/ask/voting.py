@@ -13,9 +13,9 @@ from string import ascii_uppercase
 
 import streamlit as st
 
+from backends.answering.answer_text import without_markers
 from backends.datatypes import Answer
 from backends.feedback.votes import NONE, TIE, Vote, VotedAnswer, Votes, as_jsonl, preference_pairs, win_rates
-from backends.language.answer_text import without_markers
 from pages.ask import vote_charts
 from pages.ui import charts, session
 from pages.ui.asking import Column, Round

@@ -36,11 +36,11 @@ from backends.evaluation.comparison import (
 from backends.evaluation.judging import HOW, Endpoint, answers_left, judge_words
 from backends.evaluation.probes import chosen as draw
 from backends.evaluation.probes import sample_questions
-from backends.evaluation.proposed import Proposed
 from backends.evaluation.questions import load_questions
 from backends.evaluation.scoring import BY_KEY, MEASURES
 from backends.evaluation.support import AGREEMENT
 from backends.evaluation.sweeps import axes_of, points_of
+from backends.offline.proposed import Proposed
 from backends.system.jobs import Job
 from backends.system.wording import roughly
 from pages.evaluate import score_charts

@@ -16,6 +16,7 @@ import streamlit as st
 
 from backends.costs.prices import Book
 from backends.datatypes import UserError
+from backends.offline.trainer import SCHEDULES, Staleness, Trainer
 from backends.system.reporting import Report
 from backends.system.wording import duration, money
 from backends.training.adapter_comparison import compare, same_rows, size_of, training_cost
@@ -24,7 +25,6 @@ from backends.training.adapters import ADAPTER_KINDS, ANSWERING, DAMAGED, Adapte
 from backends.training.embedder_training import FOUND_AMONG
 from backends.training.runs import TrainingRun
 from backends.training.serving_files import ServedBase, pack_gguf, writable
-from backends.training.trainer import SCHEDULES, Staleness, Trainer
 from pages.tune import tuning_charts
 from pages.ui import charts, resources, session, training_jobs
 from pages.ui.look import look_of

@@ -10,11 +10,11 @@ from functools import partial
 import streamlit as st
 
 from backends.feedback.votes import Votes, chosen_answers
+from backends.offline.trainer import Draft, Trainer
 from backends.system.reporting import Report
 from backends.training.embedder_training import FOUND_AMONG, EmbedderParams
 from backends.training.rows import FEWEST_ROWS
 from backends.training.runs import TrainingRun
-from backends.training.trainer import Draft, Trainer
 from pages.ui import resources, session, training_jobs
 from pages.ui.text import markdown, plural
 

@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from backends.datatypes import UserError
+from backends.offline.trainer import Draft, DraftRow, Trainer, default_params, name_for
 from backends.system.jobs import Job
 from backends.system.reporting import Report
 from backends.system.wording import duration, roughly
@@ -22,7 +23,6 @@ from backends.training.row_building import WAYS, Way
 from backends.training.row_review import count_advice, review
 from backends.training.rows import FEW_ROWS, FEWEST_ROWS, HybridOptions, load_rows
 from backends.training.runs import ENDED, TrainingRun
-from backends.training.trainer import Draft, DraftRow, Trainer, default_params, name_for
 from pages.tune import adapter_list, embedder_part, standing, tuning_charts
 from pages.ui import assumptions, charts, resources, session, training_jobs
 from pages.ui.conclusion import conclusion

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from backends.offline.trainer import Trainer
 from backends.training.adapters import ANSWERING, AdapterKind
 from backends.training.gain import gain_of
-from backends.training.trainer import Trainer
 from pages.tune.tuning_charts import RightAnswers
 from pages.ui.look import look_of
 

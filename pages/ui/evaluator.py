@@ -18,12 +18,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from backends.datatypes import BackendName, Document, JsonObject, JsonValue, Question
-from backends.evaluation import subject as subject_module
 from backends.evaluation.archive import FOLDER, Archive, Arm, RunRecord
 from backends.evaluation.comparison import Board
 from backends.evaluation.judging import judge_run
-from backends.evaluation.proposed import Proposed, propose
 from backends.evaluation.runner import Subject, carry_out, plain_arms, plan, sweep_arms
+from backends.offline import subject as subject_module
+from backends.offline.proposed import Proposed, propose
 from backends.settings import Settings
 from backends.system.files import SAMPLE_RESULTS
 from backends.system.jobs import JobContext

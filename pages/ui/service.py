@@ -21,9 +21,9 @@ from backends.system.reporting import Report
 from pages.ui.evaluator import Evaluator
 
 if TYPE_CHECKING:
+    from backends.offline.trainer import Trainer
     from backends.stress.records import Result, Retraining, StressTest
     from backends.training.adapters import Adapters
-    from backends.training.trainer import Trainer
 
 Readiness = Literal["ready", "stale", "untrained"]
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backends.datatypes import JsonValue, UserError
+from backends.offline.trainer import Draft, Trainer
 from backends.system.jobs import JobContext
 from backends.system.reporting import Report
 from backends.training.gain import gain_of
 from backends.training.row_building import Way
 from backends.training.runs import TrainingRun
-from backends.training.trainer import Draft, Trainer
 
 BUILD, TRAIN = "build", "train"
 LOOK = 0.3

@@ -13,10 +13,10 @@ from pathlib import Path
 import streamlit as st
 
 from backends.datatypes import UserError
+from backends.offline.trainer import Trainer
 from backends.system.jobs import Job
 from backends.system.reporting import Report
 from backends.training.runs import TrainingRun
-from backends.training.trainer import Trainer
 from pages.ui import resources, session, training_jobs
 from pages.ui.look import LOOKS
 from pages.ui.service import Service

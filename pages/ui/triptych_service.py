@@ -37,20 +37,20 @@ from backends.erasure import forget as erasure
 from backends.erasure import removal
 from backends.erasure.forget import Proof
 from backends.evaluation.archive import Archive
-from backends.evaluation.subject import TriptychSubject
 from backends.feedback.judged_answers import JudgedAnswers
 from backends.feedback.retrieval_log import Health, Monitor, Viewer
 from backends.feedback.votes import Votes
+from backends.offline.private_copy import stress
+from backends.offline.subject import TriptychSubject
+from backends.offline.trainer import Trainer
 from backends.product import Status, Triptych
 from backends.settings import Settings, default_workspace, make_settings
-from backends.stress.private_copy import stress
 from backends.stress.records import Result, Retraining, StressTest
 from backends.system import public_demo
 from backends.system.reporting import Report, no_report
 from backends.system.viewers import is_own_view, person_and_role, session_folder, viewer_folder
 from backends.training.adapters import Adapters
 from backends.training.row_building import SourcePassage, build_rows, worded_by_rules
-from backends.training.trainer import Trainer
 from pages.ui.evaluator import Evaluator, visitors_archive
 from pages.ui.service import (
     BackendReadiness,

@@ -20,7 +20,7 @@ from backends.answering.answerability import (
 from backends.answering.final_text import final_text
 from backends.datatypes import Chunk, Event, Finished, Hit, Sentence, Source, Stage, Token, Usage, UserError
 from backends.language.prompts import NOT_IN_DOCUMENTS
-from backends.language.span_reader import Span
+from backends.retrieval.span_reader import Span
 
 EVEN = AbstentionRule(reader=1.0, cross_encoder=0.5, confidence=1.0, offset=0.0, threshold=0.5)
 QUESTION = "How long do refunds take?"

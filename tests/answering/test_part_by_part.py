@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backends.answering.answer_text import is_abstention
 from backends.answering.part_by_part import MISSING, PartByPart, answered_parts, parts_of
 from backends.datatypes import (
     BackendName,
@@ -20,7 +21,6 @@ from backends.datatypes import (
     Token,
     Usage,
 )
-from backends.language.answer_text import is_abstention
 from backends.settings import Settings, make_settings
 
 DECLINED = "The documents do not say."

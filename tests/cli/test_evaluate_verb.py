@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from backends.cli import evaluate_verb, main
 from backends.evaluation import ragas_judge
-from backends.evaluation import subject as subject_module
 from backends.evaluation.archive import Archive
 from backends.evaluation.judging import JUDGED, Endpoint
+from backends.offline import subject as subject_module
 from backends.settings import Settings
 from tests.evaluation.judges import ScriptedJudge
 from tests.evaluation.subjects import ScriptedSubject, make_questions

@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from backends.answering.answer_text import is_json
 from backends.answering.groundedness import groundedness
 from backends.answering.overlap import best_support, content_tokens, recall, sentences, supported
 from backends.datatypes import Question
@@ -25,7 +26,6 @@ from backends.evaluation.metrics import (
     rouge_l,
     same_json,
 )
-from backends.language.answer_text import is_json
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,11 @@ def test_contains_answer(answer: str, golds: list[str], expected: bool) -> None:
         ("Yes, there is no charge.", "no"),
         ("Visitors find no locker there.", "No"),
         ("会议在东京举行。", "大阪"),
+        ("The result is 980.1.", "(980.1)"),
+        ("Net result: (980.1)", "980.1"),
+        ("Result: (1,204.50); Year: 2024", "1,204.50"),
+        ("Result: $(45)", "$45"),
+        ("The margin was (4) %.", "4 %"),
     ],
 )
 def test_a_wrong_gold_answer_never_scores(answer: str, gold: str) -> None:
@@ -134,6 +139,19 @@ def test_a_wrong_gold_answer_never_scores(answer: str, gold: str) -> None:
         ("No. Dogs are not let in.", "no"),
         ("From 5–10 days", "5-10 days"),
         ("Update to firmware 3.10.", "3.10"),
+        ("The result is -980.1.", "(980.1)"),
+        ("Net loss (1,204.50)", "-1204.5"),
+        ("Result: EUR (45); Year: 2024", "-45 EUR"),
+        ("Result: ($45)", "-$45"),
+        ("(12.5 %)", "-12.5 %"),
+        ("within thirty (30) days", "30 days"),
+        ("within thirty (30.0) days", "30 days"),
+        ("the cheapest ticket ($9.50)", "$9.50"),
+        ("(2) Pay the bill.", "2 Pay the bill"),
+        ("See the report: (2019).", "2019"),
+        ("Call +49 (0) 30 555", "0 30 555"),
+        ("Call (555) 0134", "555 0134"),
+        ("Use f(3).", "3"),
     ],
 )
 def test_an_equal_answer_scores_however_it_is_written(answer: str, gold: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backends.answering.answerability import Signs
-from backends.language.span_reader import Span
+from backends.retrieval.span_reader import Span
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "models"))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from backends.answering.answer_text import without_markers
 from backends.documents.parsing import parse_file
-from backends.language.answer_text import without_markers
 from backends.language.prompts import NOT_IN_DOCUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]

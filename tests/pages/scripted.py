@@ -60,7 +60,7 @@ from pages.ui.service import (
 )
 
 if TYPE_CHECKING:
-    from backends.training.trainer import Trainer
+    from backends.offline.trainer import Trainer
 from backends.costs.price_book import SAMPLE_PRICES, PriceBook
 from backends.training.adapters import Adapters
 from pages.ui.evaluator import Evaluator, visitors_archive

@@ -15,12 +15,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from backends.datatypes import BACKEND_NAMES
-from backends.evaluation import subject as subject_module
 from backends.evaluation.archive import Archive, RunRecord
 from backends.evaluation.comparison import Board
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.reports import rows
 from backends.evaluation.runner import carry_out, plain_arms, plan
+from backends.offline import subject as subject_module
 from backends.settings import Settings
 from backends.system.jobs import JobContext
 from backends.training import row_building

@@ -11,9 +11,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from backends.offline.trainer import Trainer
 from backends.training import row_building
 from backends.training.adapters import Adapters
-from backends.training.trainer import Trainer
 from pages.tune import tuning_charts
 from pages.ui import resources, training_jobs
 from tests.fakes import AgreeableReader

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from backends.documents.opening import open_folder
 from backends.language.generation import LanguageModel
+from backends.offline.trainer import Trainer
 from backends.product import Triptych
 from backends.settings import make_settings
 from backends.training.adapters import Adapters
-from backends.training.trainer import Trainer
 from tests.fakes import HashingEmbedder, tiny_language_model
 from tests.pages.scripted import ScriptedService, ScriptedServices
 

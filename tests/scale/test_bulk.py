@@ -161,7 +161,7 @@ class DyingWorker:
 def test_a_call_that_kills_each_worker_is_refused(cluster: Cluster) -> None:
     workers = Workers(DyingWorker, (), 1)
     with pytest.raises(UserError, match="died again and again"):
-        workers.result(workers.call("work", "die"))
+        workers.result(workers.call(DyingWorker.work, "die"))
 
 
 class Waiting:
@@ -174,7 +174,7 @@ def test_a_call_can_be_cancelled_while_it_is_waited_for(cluster: Cluster, tmp_pa
     cancel = threading.Event()
     cancel.set()
     workers = Workers(Waiting, (), 1)
-    call = workers.call("wait", tmp_path / "end")
+    call = workers.call(Waiting.wait, tmp_path / "end")
     with pytest.raises(UserError, match="Cancelled"):
         workers.result(call, cancel)
     (tmp_path / "end").touch()  # a worker that waits for ever would keep its place in the cluster

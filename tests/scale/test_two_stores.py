@@ -135,6 +135,35 @@ def test_what_is_forgotten_is_gone_and_proven(library, write, open_store):
     assert ingest(library, write(secret="Something else.")) == ["indexed"]
 
 
+def test_what_is_forgotten_while_files_wait_to_be_read_does_not_come_back(library, write, open_store):
+    paths = write(a="First.", secret="The vault code is hazelnut.", z="Last.")
+    ingest(library, paths)
+    other = Library(open_store(), HashingEmbedder())
+    write(a="First again.", secret="The vault code is walnut.", z="Last again.")
+    results = library.ingest(paths, settings=SETTINGS)
+    assert next(results).status == "replaced"
+    removal.forget(other, "secret.md")
+    rejected, last = results
+    assert (rejected.status, last.status) == ("rejected", "replaced")
+    assert rejected.error == "secret.md was forgotten after this was asked for: it is not taken in."
+    assert [each.name for each in other.documents()] == ["a.md", "z.md"]
+    (again,) = library.ingest(paths[1:2], settings=SETTINGS)  # somebody asks for it anew
+    assert again.status == "indexed"
+
+
+def test_a_moment_is_an_event_of_the_history(library, write):
+    store = library.workspace
+    assert store.latest_event() == 0
+    ingest(library, write(a="First."))
+    removal.forget(library, "a.md")
+    newest = store.latest_event()
+    moments = [entry.at for entry in library.history("a.md")]
+    assert len(moments) == 2 and store.latest_event(moments[0]) == 0  # what is of that second comes after it
+    assert store.latest_event("9999") == newest
+    assert [store.forgotten_since("", "a.md", event) for event in (0, newest)] == [True, False]
+    assert not store.forgotten_since("", "b.md", 0) and not store.forgotten_since("folder:x", "a.md", 0)
+
+
 def test_two_app_servers_answer_as_one(library, write, open_store):
     other = Library(open_store(), HashingEmbedder())
     ingest(library, write(a="The lamp is green."))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backends.datatypes import Finished, Token, TrainingRow, Usage
-from backends.language.span_reader import Span
+from backends.retrieval.span_reader import Span
 from backends.training.question_checks import form_fault
 from backends.training.row_building import TRIES, SourcePassage, build_rows, reasons, worded_by_rules
 from tests.fakes import AgreeableReader

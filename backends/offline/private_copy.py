@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from backends.answering import stopwatch
+from backends.answering.answer_text import is_json
 from backends.answering.overlap import sentences
 from backends.costs.monthly import RETRIEVING, OperatingPlan, change_cost
 from backends.costs.prices import load_book
@@ -44,8 +44,8 @@ from backends.erasure.forget import forget
 from backends.evaluation.probes import questions_for
 from backends.fine_tuned import FineTuned
 from backends.hybrid import Hybrid
-from backends.language.answer_text import is_json
 from backends.language.prompts import build_messages, format_evidence
+from backends.offline.trainer import Trainer
 from backends.product import Triptych
 from backends.rag import Rag
 from backends.retrieval.embedding import Embedder
@@ -60,7 +60,6 @@ from backends.system.reporting import Report, no_report
 from backends.system.wording import roughly
 from backends.training.adapters import ANSWERING, Adapters
 from backends.training.lora import train_adapter
-from backends.training.trainer import Trainer
 
 TRAINING = SAMPLE_CORPUS / "training"
 SYNTHETIC_POOL = 600  # different sentences that made-up passages consist of
@@ -228,7 +227,7 @@ class Given:
 
     passages: Sequence[ShownPassage]
 
-    def search(self, question: str, *, top_k: int, mode: RetrievalMode, **_: Any) -> list[Hit]:
+    def search(self, question: str, *, top_k: int, mode: RetrievalMode, **_: object) -> list[Hit]:
         return [
             Hit(Chunk(p.document, 1, 0, len(p.text), p.text, None, 0, p.title), rank, 1 / rank)
             for rank, p in enumerate(self.passages, start=1)
@@ -237,7 +236,7 @@ class Given:
     def related(self, question: str, mode: RetrievalMode) -> list[str]:
         return []
 
-    def select_evidence(self, question: str, hits: Sequence[Hit], **_: Any) -> Evidence:
+    def select_evidence(self, question: str, hits: Sequence[Hit], **_: object) -> Evidence:
         sources = [
             Source(hit.rank, hit, (Sentence(0, len(hit.chunk.text), hit.chunk.text, 1.0),)) for hit in hits
         ]

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from backends.datatypes import BackendName, Chunk, Evidence, Hit, Question, Sentence, Source, UserError
-from backends.evaluation.subject import TriptychSubject
+from backends.offline.subject import TriptychSubject
 from backends.product import Triptych
 from backends.settings import Settings
 from backends.training.adapters import AdapterCard, Adapters, write_card

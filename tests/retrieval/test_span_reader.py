@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from backends.datatypes import UserError
-from backends.language import span_reader
-from backends.language.span_reader import NOTHING, SPAN_READER, SpanReader
+from backends.retrieval import span_reader
+from backends.retrieval.span_reader import NOTHING, SPAN_READER, SpanReader
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "models"))
 

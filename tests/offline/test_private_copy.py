@@ -16,16 +16,16 @@ from backends.cli import main, opener
 from backends.datatypes import BACKEND_NAMES, Question, UserError
 from backends.documents.opening import open_folder
 from backends.language.generation import LanguageModel
+from backends.offline.private_copy import PrivateCopySubject, private_copy, stress, synthetic
+from backends.offline.trainer import Trainer
 from backends.product import Triptych
 from backends.settings import Settings, make_settings
-from backends.stress.private_copy import PrivateCopySubject, private_copy, stress, synthetic
 from backends.stress.records import Retraining, ShownPassage
 from backends.training import row_building
 from backends.training.adapters import AdapterCard, Adapters, write_card
 from backends.training.lora import LoraParams, train_adapter
 from backends.training.row_building import WAYS
 from backends.training.rows import closed_book
-from backends.training.trainer import Trainer
 from tests.fakes import AgreeableReader, HashingEmbedder, random_adapter, tiny_language_model
 from tests.pages.tuning_services import make_triptych
 

@@ -1,0 +1,1 @@
+"""Between questions, on the whole product: trained, evaluated, stress-tested."""
