@@ -71,7 +71,7 @@ def kinds_said(short: str, question: str = "") -> frozenset[Kind]:
     return frozenset(kinds | {"moment"}) if _MOMENT.search(short) else frozenset(kinds)
 
 
-def kind_fits(question: str, short: str) -> float:
+def kind_fit(question: str, short: str) -> float:
     """1 if the answer is of a kind that is asked for, -1 if it holds figures of other kinds alone or none.
 
     0 where the question does not tell, or where a number stands without the unit that may be understood.
