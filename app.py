@@ -76,7 +76,7 @@ start_screen.wait_until_open()
 from pages.ui import (  # noqa: E402
     css_rules,
     focus,
-    partings,
+    pending_removals,
     resources,
     session,
     sidebar,
@@ -88,7 +88,7 @@ from pages.ui.text import markdown  # noqa: E402
 try:
     session.remember()
     if page.title != "Documents":
-        partings.let_go(session.current().visitor)
+        pending_removals.begin_all(session.current().visitor)
     css_rules.draw()
     service = resources.service(session.current().visitor)
     with st.sidebar:

@@ -236,36 +236,6 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Citation:
-    """A marker of an answer and the text that it points to, `text == document.text[start:end]`."""
-
-    marker: int
-    document: str
-    version: int
-    page: int | None
-    start: int
-    end: int
-    text: str
-
-
-@dataclass(frozen=True)
-class SourceRecord:
-    """A passage that the prompt showed, `text == document.text[start:end]`."""
-
-    rank: int
-    document: str
-    version: int
-    page: int | None
-    start: int
-    end: int
-    score: float
-    text: str
-
-
-Support = Literal["backed", "contradicted", "not mentioned"]
-
-
-@dataclass(frozen=True)
 class Excerpt:
     """An exact piece of a document; `text` is the slice from `start` to `end` of its text."""
 
@@ -275,6 +245,24 @@ class Excerpt:
     start: int
     end: int
     text: str
+
+
+@dataclass(frozen=True)
+class Citation(Excerpt):
+    """A marker of an answer and the text that it points to."""
+
+    marker: int = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class SourceRecord(Excerpt):
+    """A passage that the prompt showed."""
+
+    rank: int = field(kw_only=True)
+    score: float = field(kw_only=True)
+
+
+Support = Literal["backed", "contradicted", "not mentioned"]
 
 
 @dataclass(frozen=True)

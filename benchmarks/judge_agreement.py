@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.answering.answer_text import is_json
 from backends.answering.overlap import sentences
 from backends.datatypes import TrainingRow
 from backends.evaluation import support
 from backends.evaluation.metrics import contains_answer
 from backends.product import Triptych
 from backends.settings import make_settings
+from backends.system.json_texts import is_json
 from backends.training.rows import load_rows
 
 ROWS = Path(__file__).resolve().parents[1] / "sample_corpus" / "training"

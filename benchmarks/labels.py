@@ -31,7 +31,6 @@ from backends.answering.checks import (
     declined_features,
     features,
     findings,
-    odds,
     supported,
     warning_of,
 )
@@ -166,9 +165,7 @@ def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
         support,
         right=right,
         overlooked=overlooked,
-        answers_from=_parting(
-            [right.probability(row.features) for row in said], [row.right for row in said]
-        ),
+        answers_from=_parting([right.probability(row.features) for row in said], [row.right for row in said]),
         declined_from=_parting(
             [overlooked.probability(_declined(row)) for row in declined], [not row.right for row in declined]
         ),

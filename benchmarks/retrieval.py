@@ -8,7 +8,9 @@ Where answers are known, stages also tell for which share a gold answer is in th
 sentence shown, and is in the evidence (Wilson intervals), over all questions and over those in other words.
 `ms` is processor time a question, median, its vector made anew. For comparison, documents are also ranked as
 people do by hand: whole, by a weighted sum of cosine and BM25, each scaled by minimum and maximum.
-With --rows FILE nothing is measured: docs/results.md's table is made of rows that earlier runs printed.
+With --held-out the collection is measured on which no setting was ever chosen, and nothing else: not to be
+looked at while something is being tuned. With --rows FILE nothing is measured: docs/results.md's table is
+made of rows that earlier runs printed.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ RERANKED = 20  # passages that the cross-encoder orders anew
 SHOWN = 8
 BUDGET = Settings().context_tokens  # of evidence
 RESULTS = ROOT / "docs" / "results.md"
-STARTS, ENDS = "<!-- retrieval:start -->", "<!-- retrieval:end -->"
+HELD_OUT = "ferries"  # the corpus on which nothing was chosen
 WHOLE, WHOLE_WEIGHT = "weighted sum, whole documents", 0.6
 OTHER_WORDS = ("other words", "paraphrase", "abbreviation")
 
@@ -225,11 +227,15 @@ def told(values: Sequence[float]) -> list[float]:
     return [round(x, 3) for x in (sum(values) / len(values), *bootstrap_interval(values))]
 
 
+def written(corpus: Path) -> Collected:
+    """A small corpus with its questions."""
+    paths = [path for path in sorted(corpus.iterdir()) if path.suffix != ".jsonl"]
+    asked = [_asked(row, row["kind"]) for row in rows(corpus / "questions.jsonl")]
+    return Collected(corpus.name, parsed(paths), asked)
+
+
 def collections(folder: Path) -> Iterator[Collected]:
-    for corpus in sorted(CORPORA.iterdir()):
-        paths = [path for path in sorted(corpus.iterdir()) if path.suffix != ".jsonl"]
-        asked = [_asked(row, row["kind"]) for row in rows(corpus / "questions.jsonl")]
-        yield Collected(corpus.name, parsed(paths), asked)
+    yield from (written(corpus) for corpus in sorted(CORPORA.iterdir()) if corpus.name != HELD_OUT)
     documents, _ = sample()
     yield Collected("sample", documents, sample_asked())
     if folder.is_dir():
@@ -287,10 +293,27 @@ def _cell(row: Mapping[str, Any]) -> str:
     return ", ".join([*parts, f"{row['ms']:.0f} ms"])
 
 
+def held_out_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """A line a stage, every figure with its interval."""
+    lines = [
+        "| | nDCG@10 | answer shown | answer shown, other words | answer in the first sentence |",
+        "|---|---|---|---|---|",
+    ]
+    for row in found:
+        held = next((label for label in row if label.startswith("answer in") and "words" not in label), "")
+        cells = [row.get(label) for label in ("nDCG@10", held, f"{held}, other words", "answer first")]
+        told = ["-" if cell is None else f"{cell[0]:.2f} ({cell[1]:.2f}-{cell[2]:.2f})" for cell in cells]
+        lines.append(f"| {row['stage']} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
 def write_table(found: Sequence[Mapping[str, Any]]) -> None:
+    held_out = [row for row in found if row["set"] == HELD_OUT]
+    name, table = ("held-out", held_out_table(held_out)) if held_out else ("retrieval", markdown(found))
+    starts, ends = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
     text = RESULTS.read_text("utf8")
-    before, after = text.split(STARTS)[0], text.split(ENDS)[1]
-    RESULTS.write_text(f"{before}{STARTS}\n{markdown(found)}\n{ENDS}{after}", "utf8")
+    before, after = text.split(starts)[0], text.split(ends)[1]
+    RESULTS.write_text(f"{before}{starts}\n{table}\n{ends}{after}", "utf8")
 
 
 def main() -> None:
@@ -298,13 +321,14 @@ def main() -> None:
     default = ROOT.parent / "shared" / "data" / "retrieval" / "cisi"
     parser.add_argument("--cisi", type=Path, default=default)
     parser.add_argument("--only", nargs="*", help="these sets")
+    parser.add_argument("--held-out", action="store_true", help="the collection kept aside, and nothing else")
     parser.add_argument("--rows", type=Path, help="rows printed before, of which the table is made")
     args = parser.parse_args()
     if args.rows:
         write_table(list(rows(args.rows)))
         return
     embedder, settings, count = MiniLM(), Settings(), token_counter()
-    for given in collections(args.cisi):
+    for given in [written(CORPORA / HELD_OUT)] if args.held_out else collections(args.cisi):
         if args.only and given.name not in args.only:
             continue
         searched = Searched(given, embedder, settings)

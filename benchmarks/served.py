@@ -60,7 +60,7 @@ def main() -> None:
         model, folder = triptych.model(), Path(place) / "served"
         active = [triptych.adapters.active(kind, model.fingerprint) for kind in ("fine_tuned", "hybrid")]
         adapters = [adapter for adapter in active if adapter is not None]
-        write_files(folder, ServedBase.of(model), adapters)
+        write_files(folder, ServedBase.from_model(model), adapters)
         loras = [folder / f"{adapter.name}.gguf" for adapter in adapters]
         with serving(folder / f"{model.name}.gguf", loras, context=CONTEXT) as address:
             table = (folder / "models.toml").read_text().replace("http://localhost:8080/v1", address)

@@ -29,7 +29,7 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from backends.language.base_model import untuned
-from backends.training.lora import LoraParams, _Run
+from backends.training.lora import LoraParams, _Row, _Run
 from backends.training.rows import Example
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,19 +107,20 @@ def make_examples(count: int, shortest: int) -> list[Example]:
 
 
 class Ours:
-    """The loop of `backends.training.lora`, step by step."""
+    """The loop of `backends.training.lora`, step by step, at the full learning rate."""
 
-    def __init__(self, model: Path, examples: list[Example]) -> None:
-        self.run = _Run(model, examples, [], PARAMS)
+    def __init__(self, model: Path, examples: list[Example], params: LoraParams = PARAMS) -> None:
+        self.run = _Run(model, examples, [], params)
         self.epoch = 0
 
     def __call__(self, steps: int) -> Round:
         run, losses = self.run, []
         batches = iter(self._batches())
-        run._step(next(batches))
+        rate = run.params.learning_rate
+        run._step(next(batches), rate)
         before, wall, cpu = run.at.tokens, time.perf_counter(), time.process_time()
         for _ in range(steps):
-            loss, _ = run._step(next(batches))
+            loss, _ = run._step(next(batches), rate)
             losses.append(loss)
         return Round(
             run.at.tokens - before,
@@ -128,10 +129,10 @@ class Ours:
             statistics.mean(losses),
         )
 
-    def _batches(self) -> Iterator[list[Any]]:
+    def _batches(self) -> Iterator[list[_Row]]:
         while True:
             self.epoch += 1
-            yield from self.run._batches(self.run.train_rows, self.epoch)
+            yield from self.run._batches(self.run._rows_of(self.epoch), self.epoch)
 
 
 @contextmanager
@@ -166,7 +167,9 @@ def compare(args: argparse.Namespace, folder: Path, kind: str, shortest: int) ->
     """Rows of figures for one kind of rows, after the last turn."""
     examples = make_examples(BATCH * (args.steps + 1) * 2, shortest)
     ours = Ours(folder / "model", examples)
-    rows = [(row.tokens, row.answer) for row in ours.run.train_rows]
+    rows = [
+        ([*row.encoded.prompt, *row.encoded.answer], len(row.encoded.answer)) for row in ours.run.train_rows
+    ]
     job = folder / f"{kind}.json"
     job.write_text(
         json.dumps(

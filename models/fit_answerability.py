@@ -90,7 +90,7 @@ class Kept:
             row = json.loads(line)
             self._known[row["key"]] = Outcome(**row["outcome"])
 
-    def of(self, asked: str, make: Callable[[], Outcome | None]) -> Outcome | None:
+    def answer(self, asked: str, make: Callable[[], Outcome | None]) -> Outcome | None:
         key = hashlib.sha256(f"{self._models} {asked}".encode()).hexdigest()
         if key not in self._known:
             if (made := make()) is None:
@@ -159,13 +159,15 @@ def outcomes(work: Path, backends: Sequence[BackendName], limit: int, quick: boo
         for number, question in enumerate(asked):
             whole = replace(backend, retriever=retriever.fresh())
             found = [
-                kept.of(f"{name} {question.question}", partial(answered, question, whole, settings, quick))
+                kept.answer(
+                    f"{name} {question.question}", partial(answered, question, whole, settings, quick)
+                )
             ]
             if question.answers and number % 2:
                 less = replace(backend, retriever=lacking(retriever, question.answers))
                 silent = replace(question, answers=())
                 key = f"{name} without {question.question}"
-                found.append(kept.of(key, partial(answered, silent, less, settings, quick)))
+                found.append(kept.answer(key, partial(answered, silent, less, settings, quick)))
             yield from (each for each in found if each is not None)
 
 

@@ -26,11 +26,11 @@ from backends.datatypes import (
     UserError,
 )
 from backends.documents.opening import open_folder
-from backends.evaluation.metrics import follows_schema
 from backends.language.generation import LanguageModel
 from backends.language.prompts import NOT_IN_DOCUMENTS, build_messages, evidence_lines
 from backends.product import Triptych
 from backends.settings import Settings, make_settings
+from backends.system.json_texts import follows_schema
 from backends.training.adapters import AdapterCard, Adapters, LearnedDocument, write_card
 from tests.fakes import HashingEmbedder, random_adapter, tiny_language_model
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from backends.datatypes import UserError
 from backends.settings import make_settings
 from backends.stress.records import STRESS_TESTS
+from backends.training.lora import LoraParams
+from backends.training.rows import Example
 from benchmarks.four_backends import overrides
 from benchmarks.stress_table import SHOWN, section
-from benchmarks.training import FRAME, TOKENS, make_examples, tokenizer_of_the_base
+from benchmarks.training import FRAME, TOKENS, Ours, make_examples, tokenizer_of_the_base
+from tests.fakes import tiny_language_model
 
 
 def test_settings_are_given_by_name() -> None:
@@ -38,6 +43,17 @@ def test_rows_to_train_on_fill_the_length_they_are_meant_to_have(shortest: int) 
         assert shortest // 2 <= tokens + FRAME <= TOKENS
         assert prompt.startswith(answer) or answer.startswith(prompt)
     assert make_examples(6, shortest) == make_examples(6, shortest)
+
+
+def test_a_turn_of_the_training_benchmark_goes_through_every_row_of_its_steps(tmp_path: Path) -> None:
+    examples = [Example(n, ({"role": "user", "content": "What is it?"},), f"It is {n}.") for n in range(1, 9)]
+    params = LoraParams(rank=4, batch_tokens=64)
+    ours = Ours(tiny_language_model(tmp_path), examples, params)
+    steps = [sum(map(len, batch)) for batch in ours.run._batches(ours.run.train_rows, 1)]
+    assert len(steps) > 2
+    turn = ours(2)
+    assert turn.tokens == sum(steps[1:3])  # the first step warms up
+    assert 0 < turn.loss < 20 and turn.seconds > 0
 
 
 def test_the_stress_table_shows_every_figure_with_its_interval() -> None:

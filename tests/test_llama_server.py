@@ -76,7 +76,7 @@ def served(
     tiny: LanguageModel, tuned: dict[str, Adapter], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Arms]:
     folder = tmp_path_factory.mktemp("served")
-    write_files(folder, ServedBase.of(tiny), list(tuned.values()))
+    write_files(folder, ServedBase.from_model(tiny), list(tuned.values()))
     loras = [folder / f"{kind}.gguf" for kind in tuned]
     with serving(folder / "tiny.gguf", loras, context=3 * tiny.context, slots=3) as address:
         yield arms_of(folder, address)
@@ -120,7 +120,7 @@ def test_the_embedded_model_and_its_adapters_answer_as_their_weights_do(tmp_path
     active = [adapters.active("fine_tuned", model.fingerprint), adapters.active("hybrid", model.fingerprint)]
     known = [adapter for adapter in active if adapter is not None]
     assert len(known) == 2
-    write_files(tmp_path, replace(ServedBase.of(model), context=1024), known)
+    write_files(tmp_path, replace(ServedBase.from_model(model), context=1024), known)
     loras = [tmp_path / f"{adapter.name}.gguf" for adapter in known]
     with serving(tmp_path / f"{READER_NAME}.gguf", loras, context=1024) as address:
         arms = arms_of(tmp_path, address)

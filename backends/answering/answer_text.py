@@ -1,11 +1,10 @@
-"""Reads the text of an answer: its citation markers, whether it declines, whether it is JSON.
+"""Reads the text of an answer: its citation markers, whether it declines.
 
 Enters: text. Leaves: markers, text without them, verdicts. It knows no documents.
 """
 
 from __future__ import annotations
 
-import json
 import re
 
 _HEADING = re.compile(r"[^?:]+[?:] ")
@@ -41,11 +40,3 @@ def _declines(words: str) -> bool:
             words.lower(),
         )
     )
-
-
-def is_json(text: str) -> bool:
-    """Whether the text is one JSON object or list."""
-    try:
-        return isinstance(json.loads(text), dict | list)
-    except ValueError:
-        return False

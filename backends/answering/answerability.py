@@ -28,7 +28,7 @@ SUREST = 0.99  # confidences beyond it, and below 1 - SUREST, say no more
 
 
 class Reader(Protocol):
-    """Anything that finds the best span of passages: `language.span_reader.SpanReader`."""
+    """Anything that finds the best span of passages: `retrieval.span_reader.SpanReader`."""
 
     def read(self, question: str, passages: Sequence[str]) -> list[Span]:
         """The span of each passage that answers the question best, and how likely it does."""

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from backends.answering.answer_text import is_abstention, is_json
+from backends.answering.answer_text import is_abstention
 from backends.answering.asked_kind import kind_fit
 from backends.answering.part_by_part import answered_parts
 from backends.answering.short_answers import (
@@ -35,6 +35,7 @@ from backends.retrieval.passages import passage_text
 from backends.retrieval.sentence_choice import sentence_text, sentences_of
 from backends.retrieval.statements import same_statement, statement_of
 from backends.system.files import MODELS
+from backends.system.json_texts import is_json
 
 RULE = MODELS / "checks" / "rule.json"
 SEARCHED = 8  # passages of each of the two searches
@@ -76,7 +77,7 @@ class Searcher(Protocol):
 
 
 class SpanFound(Protocol):
-    """What is needed of `language.span_reader.Span`."""
+    """What is needed of `retrieval.span_reader.Span`."""
 
     @property
     def text(self) -> str: ...

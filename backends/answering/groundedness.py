@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from backends.answering.answer_text import is_abstention, is_json, without_markers
+from backends.answering.answer_text import is_abstention, without_markers
 from backends.answering.overlap import content_tokens, sentences
+from backends.system.json_texts import is_json
 
 UNGROUNDED = 0.5  # below this share an answer is called ungrounded
 

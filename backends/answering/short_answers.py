@@ -7,7 +7,6 @@ other words. It knows no language model and no document.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import Literal
 
-from backends.answering.answer_text import is_abstention, is_json, without_markers
+from backends.answering.answer_text import is_abstention, without_markers
 from backends.answering.overlap import content_tokens, sentences
 from backends.language.compared_words import compared_words
 from backends.language.spelled_numbers import with_figures
+from backends.system.json_texts import is_json, json_value
 
 ENOUGH = 0.7  # share of the fewer words that two answers without numbers and names must have in common
 
@@ -187,7 +187,7 @@ def _unit(word: str) -> str:
 
 
 def _plain_json(text: str) -> object:
-    return _lowered(json.loads(text))
+    return _lowered(json_value(text))
 
 
 def _lowered(value: object) -> object:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from backends.answering.answer_text import cited_markers, is_abstention, is_json, without_markers
+from backends.answering.answer_text import cited_markers, is_abstention, without_markers
 from backends.answering.asked_question import as_question
 from backends.answering.backend import Backend
 from backends.answering.checks import WrittenAnswer
@@ -39,6 +39,7 @@ from backends.datatypes import (
 )
 from backends.settings import Settings
 from backends.system.contention import Tally, tally
+from backends.system.json_texts import is_json
 from backends.system.wording import FEW_WORDS_FOUND, FIRST_USE, NEVER_LEARNED, STOPPED, UNDER_LOAD, duration
 
 T = TypeVar("T")

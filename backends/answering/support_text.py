@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.answering.answer_text import cited_markers, is_abstention, is_json, without_markers
+from backends.answering.answer_text import cited_markers, is_abstention, without_markers
 from backends.answering.overlap import best_support
 from backends.datatypes import Finished, Source
+from backends.system.json_texts import is_json
 
 SURE = 0.9
 MOST_SENTENCES = 3

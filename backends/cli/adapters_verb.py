@@ -179,7 +179,7 @@ def gguf(
     model = shared_model(settings_of(**given).model)
     active = [known.active(kind, model.fingerprint) for kind in ("fine_tuned", "hybrid")]
     chosen = [known.get(name) for name in names] if names else [each for each in active if each]
-    served = write_files(to, ServedBase.of(model), chosen)
+    served = write_files(to, ServedBase.from_model(model), chosen)
     for path in served.files:
         typer.echo(str(path))
     typer.echo(f"\nllama.cpp:  {served.command}")

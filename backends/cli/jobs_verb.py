@@ -60,7 +60,7 @@ def add(
     """
     from backends.system.commands import Command
 
-    command = Command.of(_asked_now(context.args))
+    command = Command.with_full_paths(_asked_now(context.args))
     with printing(as_json) as (out, _):
         out.record(_row(_shared(store).start(command.kind, getpass.getuser(), command, about)))
 

@@ -37,12 +37,15 @@ from backends.documents.preparing import (
     EMBEDDED_AT_ONCE,
     ChunkSettings,
     FileToRead,
+    Parse,
     PreparedFile,
     Preparer,
+    parsed_now,
     prepare,
     split,
 )
 from backends.documents.reader_pool import parse_isolated
+from backends.documents.reading_ahead import ReadAhead
 from backends.documents.session_lease import Lease
 from backends.documents.storage import Erasure, Store, StoredDocument, StoredPassages
 from backends.retrieval.cross_encoder import Ranker
@@ -348,24 +351,27 @@ class Library:
             for name, reason in refused:
                 yield IngestResult(name, "rejected", None, 0, 0.0, reason)
             files = list(files_in(found))
+            to_read = self._to_read(files, settings, details or {}, passwords)
             if self.preparer is not None:
-                self.preparer.expect(self._to_read(files, settings, details or {}, passwords))
-            for number, (path, name) in enumerate(files):
-                if cancel is not None and cancel.is_set():
-                    return
-                report = Reporter(progress, number, len(files), name)
-                given = (details or {}).get(name, DocumentDetails(roles=roles))
-                yield from self.ingest_file(
-                    path,
-                    name,
-                    settings=settings,
-                    source=source,
-                    details=given,
-                    report=report,
-                    cancel=cancel,
-                    passwords=passwords,
-                    after=after,
-                )
+                self.preparer.expect(to_read)
+            with ReadAhead(to_read if self.preparer is None else ()) as ahead:
+                for number, (path, name) in enumerate(files):
+                    if cancel is not None and cancel.is_set():
+                        return
+                    report = Reporter(progress, number, len(files), name)
+                    given = (details or {}).get(name, DocumentDetails(roles=roles))
+                    yield from self.ingest_file(
+                        path,
+                        name,
+                        settings=settings,
+                        source=source,
+                        details=given,
+                        report=report,
+                        cancel=cancel,
+                        passwords=passwords,
+                        after=after,
+                        parse=ahead.parsed,
+                    )
             Reporter(progress, len(files), len(files), "").reading()
 
     def _to_read(
@@ -400,11 +406,15 @@ class Library:
         passwords: Sequence[str] = (),
         after: int | None = None,
         depth: int = 0,
+        parse: Parse = parsed_now,
     ) -> Iterator[IngestResult]:
-        """Ingest one file under a name of its own, then what came within it, for the same readers."""
+        """Ingest one file under a name of its own, then what came within it, for the same readers.
+
+        `parse` gives the file's text where it is new.
+        """
         after = self.workspace.latest_event() if after is None else after
         result, attachments = self._ingest(
-            path, name, settings, source, details, report, cancel, passwords, after
+            path, name, settings, source, details, report, cancel, passwords, after, parse
         )
         if result.status == "replaced":
             result = replace(result, notes=(*result.notes, *self._left_behind(name, attachments)))
@@ -443,6 +453,7 @@ class Library:
         cancel: threading.Event | None,
         passwords: Sequence[str],
         after: int,
+        parse: Parse,
     ) -> tuple[IngestResult, tuple[Attachment, ...]]:
         """Ingest one file; what came within it was read with it, and is still to be ingested."""
         began = time.perf_counter()
@@ -468,7 +479,7 @@ class Library:
                 known = parse_isolated(path, name, cancel=cancel) if again else None
                 return made, known.attachments if known else ()
             file = FileToRead(path, name, settings, details.title, tuple(passwords))
-            ready = self._prepare(file, report, cancel)
+            ready = self._prepare(file, report, cancel, parse)
             document = _make_document(ready.parsed, name, content_hash, source, details, current)
             original = path.read_bytes() if document.type == "pdf" else None
             with self.workspace.transaction():
@@ -504,10 +515,12 @@ class Library:
                     return other
         return None
 
-    def _prepare(self, file: FileToRead, report: Reporter, cancel: threading.Event | None) -> PreparedFile:
+    def _prepare(
+        self, file: FileToRead, report: Reporter, cancel: threading.Event | None, parse: Parse
+    ) -> PreparedFile:
         if self.preparer is not None:
             return self.preparer.prepare(file, cancel)
-        return prepare(file, self.embedder, self._known, _embedding(report, cancel), cancel)
+        return prepare(file, self.embedder, self._known, _embedding(report, cancel), cancel, parse)
 
     def _store(
         self, document: Document, made: Read, chunks: Sequence[Chunk], settings: ChunkSettings
@@ -806,14 +819,14 @@ class Library:
         """Vectors of a passage's sentences, from how its document was read by the embedder of now."""
         embedder = self.embedder
 
-        def of(chunk: Chunk, sentences: Sequence[Sentence]) -> np.ndarray:
+        def vectors_of(chunk: Chunk, sentences: Sequence[Sentence]) -> np.ndarray:
             identifier = identifier_of((chunk.document, chunk.version))
             reading = self._kept_reading(identifier, embedder) if identifier is not None else None
             if reading is None:  # forgotten while the question was on its way
                 return embedder.embed([sentence.text for sentence in sentences])
             return reading.vectors([(sentence.start, sentence.end) for sentence in sentences])
 
-        return of
+        return vectors_of
 
     # --- forgetting ----------------------------------------------------------------------------
 

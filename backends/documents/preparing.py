@@ -62,6 +62,9 @@ class PreparedFile:
     chunks: tuple[Chunk, ...]
 
 
+Parse = Callable[[FileToRead, threading.Event | None], ParsedFile]
+
+
 class Preparer(Protocol):
     """Prepares files somewhere else, many at once."""
 
@@ -74,18 +77,24 @@ class Preparer(Protocol):
         ...
 
 
+def parsed_now(file: FileToRead, cancel: threading.Event | None) -> ParsedFile:
+    """The file's text, read in a process of its own while this thread waits."""
+    return parse_isolated(file.path, file.name, passwords=file.passwords, cancel=cancel)
+
+
 def prepare(
     file: FileToRead,
     embedder: Embedder,
     known: Callable[[Sequence[str]], Mapping[str, np.ndarray]],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     cancel: threading.Event | None = None,
+    parse: Parse = parsed_now,
 ) -> PreparedFile:
     """Read, embed and cut one file here; `known` and `progress` as for `sentence_vectors.read`.
 
     Raises UserError when it cannot be read.
     """
-    parsed = parse_isolated(file.path, file.name, passwords=file.passwords, cancel=cancel)
+    parsed = parse(file, cancel)
     document = Document(
         name=file.name,
         version=1,

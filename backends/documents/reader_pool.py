@@ -30,7 +30,7 @@ from backends.system.files import ROOT
 POLL = 0.05  # seconds between two looks at the clock and the cancel button while a file is read
 WAIT = 5  # times a file's seconds that may pass on the clock
 STARTING = 300.0  # seconds until a new process answers; only a machine in trouble takes that long
-KEPT = 1  # warm processes that wait for work; more are started when several files are read at once
+KEPT = 2  # warm processes that wait for work: as many as read ahead
 AT_ONCE = 3
 MODULE = "backends.documents.reader_process"
 

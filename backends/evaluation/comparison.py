@@ -134,7 +134,7 @@ class Board:
     def verdicts(self) -> list[str]:
         """Who answers right, in plain words: RAG against fine-tuned, then the clearest; the control last."""
         right = [d for d in self.differences if d.measure == "right"]
-        return [d.sentence for d in sorted(right, key=_telling)]
+        return [d.sentence for d in sorted(right, key=_order)]
 
     def conclusion(self) -> str:
         """Who answers most questions right, and whether that lead may be chance."""
@@ -156,7 +156,7 @@ class Board:
         return f"{most}, {second}{others}; the lead over {arm_label(rest[0])} {chance_words}."
 
 
-def _telling(made: Difference) -> tuple[bool, bool, bool, float]:
+def _order(made: Difference) -> tuple[bool, bool, bool, float]:
     """The order in which differences are told."""
     pair = {made.first, made.second}
     return "base" in pair, pair != {"rag", "fine_tuned"}, not made.significant, made.p

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from backends.answering.answer_text import is_abstention, is_json
+from backends.answering.answer_text import is_abstention
 from backends.answering.short_answers import short_answer
 from backends.datatypes import Answer, JsonObject, Question
 from backends.evaluation.metrics import is_right
 from backends.evaluation.questions import load_questions
 from backends.evaluation.style import follows_style
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.json_texts import is_json
 
 FILE = SAMPLE_CORPUS / "first_minutes.toml"
 WORDS = {

@@ -50,7 +50,7 @@ class Endpoint:
             return cls(served.address, served.model, served.secret())
         if bool(url) != bool(model):
             raise UserError(f"{URL if url else MODEL} is set, but {MODEL if url else URL} is not. {HOW}")
-        return cls(url, model, os.environ.get(KEY, "")) if url else None
+        return cls(url, model, models_file.key_of(KEY)) if url else None
 
 
 @dataclass(frozen=True)

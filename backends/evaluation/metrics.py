@@ -5,16 +5,14 @@ Enters: texts. Leaves: numbers between 0 and 1 (or None where there is nothing t
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jsonschema
-
-from backends.answering.answer_text import is_abstention, is_json, without_markers
+from backends.answering.answer_text import is_abstention, without_markers
 from backends.datatypes import JsonObject, Question
 from backends.language.compared_words import compared_words, holds, says_the_same
+from backends.system.json_texts import is_json, json_value
 
 VERDICTS = frozenset(["yes", "no", "true", "false"])
 
@@ -67,10 +65,10 @@ def is_correct(answer: str, golds: Sequence[str]) -> bool:
 def same_json(answer: str, golds: Sequence[str]) -> bool:
     """Whether the answer is a JSON value equal to a gold one, whatever its spacing and order of keys."""
     try:
-        said = json.loads(answer)
+        said = json_value(answer)
     except ValueError:
         return False
-    return any(_same_value(said, json.loads(gold)) for gold in golds if is_json(gold))
+    return any(_same_value(said, json_value(gold)) for gold in golds if is_json(gold))
 
 
 def _same_value(said: object, gold: object) -> bool:
@@ -111,19 +109,10 @@ def _rouge_l(said: Sequence[str], gold: Sequence[str]) -> float:
     return 2 * row[-1] / (len(said) + len(gold))
 
 
-def follows_schema(text: str, schema: JsonObject) -> bool:
-    """Whether the text is one JSON value that the JSON schema accepts."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return False
-    return bool(jsonschema.Draft202012Validator(schema).is_valid(value))
-
-
 def field_accuracy(text: str, gold: JsonObject) -> float:
     """Share of the gold fields that the JSON holds with the same value; 0 for what is no JSON object."""
     try:
-        value = json.loads(text)
+        value = json_value(text)
     except ValueError:
         return 0.0
     if not isinstance(value, dict):

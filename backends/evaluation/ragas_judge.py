@@ -13,10 +13,11 @@ import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from backends.datatypes import JsonObject, UserError
 from backends.evaluation.judging import Endpoint, Sample, UnreadableVerdict
+from backends.language.models_file import without_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,7 @@ class RagasJudge:
     def __init__(self, endpoint: Endpoint, embed: Embed) -> None:
         check_installed()
         os.environ["RAGAS_DO_NOT_TRACK"] = "true"
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, Omit
         from ragas.llms import llm_factory
         from ragas.metrics import collections as metrics
 
@@ -48,7 +49,11 @@ class RagasJudge:
         self.library = f"RAGAS {version('ragas')}"
         self._endpoint = endpoint
         self._client = AsyncOpenAI(
-            base_url=endpoint.url, api_key=endpoint.key or "none", timeout=TIMEOUT_SECONDS
+            base_url=endpoint.url,
+            api_key=endpoint.key or "none",
+            timeout=TIMEOUT_SECONDS,
+            # Taken from the environment otherwise, and none of this server's business.
+            default_headers=cast(Any, {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}),
         )
         llm = llm_factory(endpoint.model, client=self._client, temperature=0.0, max_tokens=LONGEST_VERDICT)
         self._metrics: JsonObject = {
@@ -91,8 +96,9 @@ class RagasJudge:
             refused = next((e for e in _causes(error) if isinstance(e, OpenAIError)), None)
             if refused is not None:
                 raise UserError(
-                    f"The judge model {self.name} at {self._endpoint.url} does not answer: {refused}"
-                ) from error
+                    f"The judge model {self.name} at {self._endpoint.url} does not answer: "
+                    f"{without_key(str(refused), self._endpoint.key)}"
+                ) from None
             raise UnreadableVerdict(str(error)) from error
         values = {key: float(result.value) for key, result in zip(measures, results, strict=True)}
         return {key: value for key, value in values.items() if math.isfinite(value)}

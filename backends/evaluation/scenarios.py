@@ -12,13 +12,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
-from backends.answering.answer_text import is_json
 from backends.datatypes import Question
-from backends.evaluation.metrics import contains_answer, field_accuracy, follows_schema
+from backends.evaluation.metrics import contains_answer, field_accuracy
 from backends.evaluation.questions import load_questions
 from backends.evaluation.scoring import schema_of
 from backends.evaluation.style import broken_rules
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.json_texts import follows_schema, is_json
 
 
 @dataclass(frozen=True)

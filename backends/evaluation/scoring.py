@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from backends.answering.answer_text import is_json
 from backends.answering.schemas import asked_schema, known_schemas
 from backends.datatypes import Answer, JsonObject, Question
 from backends.evaluation import metrics, ranking, style, support
 from backends.evaluation.statistics import Interval, bootstrap_interval, percentile, wilson_interval
+from backends.system.json_texts import follows_schema, is_json
 from backends.system.wording import untypical
 
 PERCENTILES = (10, 50, 90)
@@ -121,7 +121,7 @@ def _relevancy(j: Judged) -> float | None:
 
 
 def _follows_schema(j: Judged) -> bool | None:
-    return metrics.follows_schema(j.answer.text, schema_of(j.question)) if j.structured else None
+    return follows_schema(j.answer.text, schema_of(j.question)) if j.structured else None
 
 
 def _style(j: Judged) -> bool | None:
@@ -252,7 +252,7 @@ def schema_of(question: Question) -> JsonObject:
     if (asked := asked_schema(question)) is not None:
         return asked
     for schema in known_schemas():
-        if metrics.follows_schema(question.answers[0], schema):
+        if follows_schema(question.answers[0], schema):
             return schema
     gold = json.loads(question.answers[0])
     return {

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backends.answering.answer_text import is_abstention, is_json, without_markers
+from backends.answering.answer_text import is_abstention, without_markers
 from backends.answering.overlap import sentences
+from backends.system.json_texts import is_json
 
 LONGEST_SENTENCE = 20  # words
 MOST_SENTENCES = 4

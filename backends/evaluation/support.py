@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from backends.answering.answer_text import cited_markers, is_abstention, is_json, without_markers
+from backends.answering.answer_text import cited_markers, is_abstention, without_markers
 from backends.answering.overlap import content_tokens, sentences
 from backends.evaluation.metrics import contains_answer, is_yes_or_no
 from backends.evaluation.ranking import average_precision
+from backends.system.json_texts import is_json
 
 ENOUGH = 0.7  # share of a claim's content words; chosen on development data, see the module's docstring
 AGREEMENT = (

@@ -48,7 +48,7 @@ class JudgedAnswers:
         found = [judged for line in lines if (judged := _read(line)) is not None]
         return [each for each in found if REMOVED not in (each.question, each.text, each.gold)]
 
-    def of(self, round_id: str, backend: str) -> JudgedAnswer | None:
+    def find(self, round_id: str, backend: str) -> JudgedAnswer | None:
         """What was said of this backend's answer of a round; None when nothing was."""
         return next((j for j in self.all() if (j.round, j.backend) == (round_id, backend)), None)
 

@@ -60,7 +60,8 @@ class ServedModel(BaseModel):
         description="Whose tokenizer counts: 'embedded', a folder or an id on this machine; else estimated.",
     )
     stream: bool = Field(True, description="Whether the server sends an answer piece by piece.")
-    json_schema: bool = Field(False, description="Whether the server holds an answer to a JSON schema.")
+    json_schema: bool = Field(True, description="Whether the server holds an answer to a JSON schema.")
+    logprobs: bool = Field(False, description="Whether the server tells how likely each of its tokens was.")
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     timeout: float = Field(60, gt=0, description="Seconds without a sign of life before giving up.")
     longest: float = Field(300, gt=0, description="Seconds after which an answer is cut off.")
@@ -116,12 +117,31 @@ class ServedModel(BaseModel):
         """The key itself, or nothing where none is named. UserError when the variable is not set."""
         if not self.key:
             return ""
-        value = os.environ.get(self.key, "")
+        value = key_of(self.key)
         if not value:
             raise UserError(
                 f"The model {self.name} needs a key: set the environment variable {self.key} to it."
             )
         return value
+
+
+def key_of(variable: str) -> str:
+    """The key that an environment variable holds, without the line break that a file of it ends with.
+
+    Raises UserError for what no header can carry: the client would repeat it in its error.
+    """
+    value = os.environ.get(variable, "").strip()
+    if not re.fullmatch(r"[\x21-\x7e]*", value):
+        raise UserError(
+            f"What the environment variable {variable} holds is no key: there are spaces, line breaks or "
+            "letters that are not ASCII in it."
+        )
+    return value
+
+
+def without_key(text: str, key: str) -> str:
+    """What a server or a library says, without the key that it may repeat."""
+    return text.replace(key, "***") if key else text
 
 
 def names(workspace: Path) -> list[str]:

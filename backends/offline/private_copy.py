@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from backends.answering import stopwatch
-from backends.answering.answer_text import is_json
 from backends.answering.overlap import sentences
 from backends.costs.monthly import RETRIEVING, OperatingPlan, change_cost
 from backends.costs.prices import load_book
@@ -56,6 +55,7 @@ from backends.stress.forgetting import erasure
 from backends.stress.latency import SIZES, latency
 from backends.stress.records import Result, Retraining, SearchTimes, ShownPassage, StressRun, StressTest
 from backends.system.files import SAMPLE_CORPUS
+from backends.system.json_texts import is_json
 from backends.system.reporting import Report, no_report
 from backends.system.wording import roughly
 from backends.training.adapters import ANSWERING, Adapters

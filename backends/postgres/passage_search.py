@@ -47,7 +47,7 @@ class _Scores:
         found = self.keys[highest(self.scores, count)].tolist()
         return [(key >> ORDINAL_BITS, key & ORDINAL_MASK) for key in found]
 
-    def of(self, place: Place) -> float:
+    def score_at(self, place: Place) -> float:
         """The score of a passage, 0 where it shares no word."""
         key = (place[0] << ORDINAL_BITS) | place[1]
         at = int(np.searchsorted(self.keys, key))
@@ -148,7 +148,7 @@ class PostgresPassages:
             rows = self._details(visible, wanted.vector, list(places), scheme)
         return Candidates(
             [
-                Candidate(chunk, cosine, scores.of(place) if wanted.words else None)
+                Candidate(chunk, cosine, scores.score_at(place) if wanted.words else None)
                 for chunk, (place, cosine) in rows
             ],
             covered,

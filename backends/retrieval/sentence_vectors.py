@@ -25,6 +25,7 @@ from backends.retrieval.embedding import Embedder
 PART = 64  # tokens: a longer sentence is kept in several parts
 WINDOW = 112  # tokens of text read together
 WAY = 2  # how documents are read and cut; raised when that changes, so that nothing made before is mixed in
+AT_ONCE = 64  # spans summed together
 CONTEXT = 160  # characters of title and headings in front of a window
 
 Spans = Sequence[tuple[int, int]]
@@ -125,7 +126,8 @@ class Reading:
     @property
     def nbytes(self) -> int:
         """Memory it takes."""
-        return self.means.nbytes + self.outline.tokens.nbytes + self.outline.parts.nbytes
+        outlined = self.outline.tokens.nbytes + self.outline.parts.nbytes
+        return self.means.nbytes + outlined + self._starts.nbytes
 
     def token_spans(self, _text: str) -> list[tuple[int, int]]:
         """The document's tokens, as its tokenizer reported them when it was read."""
@@ -135,9 +137,10 @@ class Reading:
         """(len(spans), d) float32 rows of length 1: the mean over the tokens in each character span."""
         if not spans:
             return np.zeros((0, self.means.shape[1]), np.float32)
-        starts = self.outline.tokens[:, 0]
-        bounds = np.searchsorted(starts, np.asarray(spans)).tolist()
-        sums = np.stack([self._sum(first, last) for first, last in bounds])
+        bounds = np.searchsorted(self._starts, np.asarray(spans))
+        sums = np.concatenate(
+            [self._sums(*bounds[at : at + AT_ONCE].T) for at in range(0, len(spans), AT_ONCE)]
+        )
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         # Where no token begins, the part around it speaks.
         for row in np.flatnonzero(lengths[:, 0] < 1e-6).tolist():
@@ -147,14 +150,23 @@ class Reading:
         vectors: np.ndarray = sums / lengths
         return vectors
 
-    def _sum(self, first: int, last: int) -> np.ndarray:
-        """(d,) float32 sum over tokens first..last (exclusive), every token counting as its part's mean."""
-        firsts = self._firsts
-        begin = max(0, int(np.searchsorted(firsts, first, "right")) - 1)
-        end = max(begin, min(int(np.searchsorted(firsts, last)), len(self.means)))
-        weights = np.diff(np.clip(firsts[begin : end + 1], first, last)).astype(np.float32)
-        result: np.ndarray = weights @ self.means[begin:end].astype(np.float32)
-        return result
+    def _sums(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """(n, d) float32 sums over tokens first..last (exclusive); each counts as its part's mean."""
+        firsts, means = self._firsts, self.means
+        begin = np.maximum(0, np.searchsorted(firsts, first, "right") - 1)
+        end = np.maximum(begin, np.minimum(np.searchsorted(firsts, last), len(means)))
+        low, high = int(begin.min()), int(end.max())
+        inside = np.minimum(last[:, None], firsts[low + 1 : high + 1]) - np.maximum(
+            first[:, None], firsts[low:high]
+        )
+        weights = np.maximum(inside, 0).astype(np.float32)
+        sums: np.ndarray = weights @ means[low:high].astype(np.float32)
+        return sums
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """(t,) where the tokens begin, side by side."""
+        return np.ascontiguousarray(self.outline.tokens[:, 0])
 
     @cached_property
     def _firsts(self) -> np.ndarray:

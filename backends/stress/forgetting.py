@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from backends.answering.answer_text import is_json, without_markers
+from backends.answering.answer_text import without_markers
 from backends.answering.overlap import sentences
 from backends.datatypes import Answer, BackendName, Document, Question, UserError
 from backends.evaluation.metrics import contains_answer
@@ -32,6 +32,7 @@ from backends.stress.records import (
     share,
     share_in_words,
 )
+from backends.system.json_texts import is_json
 
 BEFORE, AFTER, RETRAINED = "before forgetting", "after forgetting", "after retraining without it"
 COMPLETED_WORDS = 5  # in a row, and word for word, from the middle of a sentence on: extracted

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from backends.answering.answer_text import is_json
 from backends.datatypes import Answer, BackendName, JsonObject, JsonValue, Question
-from backends.evaluation.metrics import field_accuracy, follows_schema
+from backends.evaluation.metrics import field_accuracy
 from backends.evaluation.probes import chosen
 from backends.evaluation.scoring import schema_of
 from backends.evaluation.style import follows_style
@@ -31,6 +30,7 @@ from backends.stress.records import (
     share,
     share_in_words,
 )
+from backends.system.json_texts import follows_schema, is_json
 
 PLAIN, FEW_SHOT, CONSTRAINED, PROSE = "prompt only", "few-shot", "constrained decoding", "prose"
 EXAMPLES = 2

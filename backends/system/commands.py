@@ -47,7 +47,7 @@ class Command:
             raise UserError(f"A job is one of {', '.join(VERBS)}, not {given}.")
 
     @classmethod
-    def of(cls, arguments: Sequence[str]) -> Command:
+    def with_full_paths(cls, arguments: Sequence[str]) -> Command:
         """The command with files and folders of this machine named in full, for processes elsewhere.
 
         Raises UserError when the verb is none that can be a job.

@@ -142,7 +142,7 @@ class _Maker:
         """Take the rules' questions of these, at most `within` of a document; leaves the others."""
         left = []
         for number in numbers:
-            if self._done or self._of(number) >= within:
+            if self._done or self._rows_of(number) >= within:
                 left.append(number)
             else:
                 self._take(number, self._found[number].question, "Making questions")
@@ -154,7 +154,7 @@ class _Maker:
         for number in numbers:
             if self._done or (tried >= TRIES and kept < GOOD * tried):
                 return
-            if self._of(number) >= within:
+            if self._rows_of(number) >= within:
                 continue
             question, confidence = ask_for(self._found[number], writer)
             unsure = confidence is not None and confidence < SURE
@@ -166,7 +166,7 @@ class _Maker:
     def _done(self) -> bool:
         return len(self.rows) >= self._most or (self._cancel is not None and self._cancel.is_set())
 
-    def _of(self, number: int) -> int:
+    def _rows_of(self, number: int) -> int:
         """How many rows there are of the document that this candidate is from."""
         document = (self._found[number].source.document,)
         return sum(each.row.documents == document for each in self.rows.values())

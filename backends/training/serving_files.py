@@ -50,7 +50,7 @@ class ServedBase:
     fingerprint: str
 
     @classmethod
-    def of(cls, model: LoadedModel) -> ServedBase:
+    def from_model(cls, model: LoadedModel) -> ServedBase:
         return cls(model.name, Path(model.folder), model.context, model.fingerprint)
 
 
@@ -134,7 +134,7 @@ def models_lines(base: ServedBase, adapters: Sequence[Adapter]) -> str:
         f'model = "{base.name}"',
         f"context = {base.context}",
         f'tokenizer = "{"embedded" if base.name == READER_NAME else base.folder}"',
-        "json_schema = true",
+        "logprobs = true",
         *([f"lora = [{off}]"] if adapters else []),
     ]
     for kind in ("fine_tuned", "hybrid"):

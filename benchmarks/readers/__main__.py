@@ -24,6 +24,9 @@ from benchmarks.readers.score import Score, Truth, score
 from benchmarks.readers.writers import WRITERS
 
 TRUTH = ".truth.json"
+DELIMITED = (".csv", ".tsv")
+# Formats without merged cells: what these say is in their first row only.
+FLAT = (*DELIMITED, ".md", ".txt", ".rst", ".org", ".ipynb")
 COLUMNS = ("format", "files", "words", "extra", "glued", "numbers", "altered", "rows", "labels right",
            "false labels", "reordered", "CPU seconds")  # fmt: skip
 
@@ -62,7 +65,7 @@ def write(folder: Path, seed: int, formats: set[str] | None = None) -> None:
     """The documents in these formats, or in every one, and what they hold beside them."""
     for made in documents(seed):
         for suffix, writer in WRITERS.items():
-            if (formats and suffix not in formats) or (suffix == ".csv" and not made.tables):
+            if (formats and suffix not in formats) or (suffix in DELIMITED and not made.tables):
                 continue
             path = folder / f"{made.name}{suffix}"
             writer(made, path)
@@ -71,8 +74,10 @@ def write(folder: Path, seed: int, formats: set[str] | None = None) -> None:
 
 
 def truth_of(made: Made, suffix: str) -> Truth:
-    lines = made.lines if suffix != ".csv" else [table.caption for table in made.tables if table.caption]
-    flat = suffix in (".csv", ".md", ".txt")  # no merged cells: what they say is in their first row only
+    lines = (
+        made.lines if suffix not in DELIMITED else [table.caption for table in made.tables if table.caption]
+    )
+    flat = suffix in FLAT
     rows = [row for table in made.tables for row in (unmerged(table) if flat else table.rows)]
     if suffix == ".txt":  # a table drawn in plain text stays as it is
         rows = [[("", cell) for cell in row if cell] for table in made.tables for row in table.cells]

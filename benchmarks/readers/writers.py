@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import csv
 import html
+import io
+import json
+import re
+import struct
+import zipfile
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from benchmarks.readers.made import Made, Table
+from benchmarks.readers.made import Grid, Made, Table
+from tests.documents.compound import compound
 
 Writer = Callable[[Made, Path], None]
 
@@ -48,6 +54,10 @@ def text(made: Made, path: Path) -> None:
 
 
 def markdown(made: Made, path: Path) -> None:
+    path.write_text(_as_markdown(made), encoding="utf-8")
+
+
+def _as_markdown(made: Made) -> str:
     parts = []
     for kind, content in made.blocks:
         if isinstance(content, Table):
@@ -59,7 +69,7 @@ def markdown(made: Made, path: Path) -> None:
             parts.append("\n".join(f"- {item}" for item in content))
         else:
             parts.append(f"## {content}" if kind == "heading" else str(content))
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return "\n\n".join(parts) + "\n"
 
 
 def web_page(made: Made, path: Path) -> None:
@@ -67,6 +77,10 @@ def web_page(made: Made, path: Path) -> None:
 
 
 def as_html(made: Made) -> str:
+    return f"<!DOCTYPE html><html><head><meta charset='utf-8'></head><body>{_as_body(made)}</body></html>"
+
+
+def _as_body(made: Made) -> str:
     parts = []
     for kind, content in made.blocks:
         if isinstance(content, Table):
@@ -76,7 +90,113 @@ def as_html(made: Made) -> str:
         else:
             tag = "h2" if kind == "heading" else "p"
             parts.append(f"<{tag}>{html.escape(str(content))}</{tag}>")
-    return f"<!DOCTYPE html><html><head><meta charset='utf-8'></head><body>{''.join(parts)}</body></html>"
+    return "".join(parts)
+
+
+def strict_page(made: Made, path: Path) -> None:
+    path.write_text(_as_xhtml(made), encoding="utf-8")
+
+
+def _as_xhtml(made: Made) -> str:
+    return (
+        '<?xml version="1.0" encoding="utf-8"?><html xmlns="http://www.w3.org/1999/xhtml">'
+        f"<head><title>{made.name}</title></head><body>{_as_body(made)}</body></html>"
+    )
+
+
+def book(made: Made, path: Path) -> None:
+    """An EPUB of one chapter, with no more than its standard asks for."""
+    package = (
+        '<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="3.0"><metadata/>'
+        "<manifest>"
+        '<item id="one" href="one.xhtml" media-type="application/xhtml+xml"/></manifest>'
+        '<spine><itemref idref="one"/></spine></package>'
+    )
+    container = (
+        '<?xml version="1.0"?>'
+        '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" version="1.0">'
+        '<rootfiles><rootfile full-path="book.opf" media-type="application/oebps-package+xml"/></rootfiles>'
+        "</container>"
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/epub+zip")
+        archive.writestr("META-INF/container.xml", container)
+        archive.writestr("book.opf", package)
+        archive.writestr("one.xhtml", _as_xhtml(made))
+
+
+def notebook(made: Made, path: Path) -> None:
+    """A cell of Markdown a block."""
+    sources = [_as_markdown(Made(made.name, [block])) for block in made.blocks]
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": source} for source in sources]
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def restructured(made: Made, path: Path) -> None:
+    parts = []
+    for kind, content in made.blocks:
+        if isinstance(content, Table):
+            rows = "\n   ".join(_as_csv(content.cells, ",").split("\n"))
+            about = f"   :header-rows: {content.headers}\n" if content.headers else ""
+            parts += [content.caption] if content.caption else []
+            parts.append(f".. csv-table::\n{about}\n   {rows}".rstrip())
+        elif kind == "list":
+            parts.append("\n".join(f"- {item}" for item in content))
+        else:
+            parts.append(f"{content}\n{'=' * len(str(content))}" if kind == "heading" else str(content))
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def org(made: Made, path: Path) -> None:
+    parts = []
+    for kind, content in made.blocks:
+        if isinstance(content, Table):
+            rows = ["| " + " | ".join(row) + " |" for row in content.cells]
+            rule = ["|" + "+".join("---" for _ in content.cells[0]) + "|"] if content.headers else []
+            parts += [content.caption] if content.caption else []
+            parts.append("\n".join([*rows[: content.headers], *rule, *rows[content.headers :]]))
+        elif kind == "list":
+            parts.append("\n".join(f"- {item}" for item in content))
+        else:
+            parts.append(f"* {content}" if kind == "heading" else str(content))
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def rich_text(made: Made, path: Path) -> None:
+    """As WordPad writes it: a code page, a font, paragraphs and rows of cells."""
+    parts = [r"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0\fnil\fcharset0 Calibri;}}"]
+    for kind, content in made.blocks:
+        if isinstance(content, Table):
+            parts += [rf"\pard {_rtf(content.caption)}\par"] if content.caption else []
+            parts += [*_rtf_rows(content), r"\pard"]
+        elif kind == "list":
+            parts += [rf"\pard{{\pntext\f0 \'B7\tab}} {_rtf(item)}\par" for item in content]
+        else:
+            look = (r"\b\fs32", r"\b0\fs22") if kind == "heading" else ("", "")
+            parts.append(rf"\pard{look[0]} {_rtf(str(content))}{look[1]}\par")
+    path.write_text("\n".join([*parts, "}"]), encoding="ascii")
+
+
+def _rtf(words: str) -> str:
+    words = re.sub(r"[\\{}]", lambda found: f"\\{found[0]}", words)
+    return "".join(each if each.isascii() else f"\\u{ord(each)}?" for each in words)
+
+
+def _rtf_rows(table: Table) -> Iterator[str]:
+    covered, spans = _covered(table), _spans(table)
+    below = {(row + down, column) for (row, column), (rows, _) in spans.items() for down in range(1, rows)}
+    for at, row in enumerate(table.cells):
+        marks = ""
+        for column in range(len(row)):
+            down, across = spans.get((at, column), (1, 1))
+            marks += r"\clvmgf" if down > 1 else r"\clvmrg" if (at, column) in below else ""
+            marks += r"\clmgf" if across > 1 else ""
+            marks += r"\clmrg" if (at, column) in covered and (at, column) not in below else ""
+            marks += rf"\cellx{2000 * (column + 1)}"
+        cells = "".join(
+            ("" if (at, column) in covered else _rtf(cell)) + r"\cell " for column, cell in enumerate(row)
+        )
+        yield rf"\trowd{marks}\pard\intbl {cells}\row"
 
 
 def _html_table(table: Table) -> str:
@@ -99,6 +219,15 @@ def mail(made: Made, path: Path) -> None:
     message["Subject"], message["From"], message["To"] = made.name, "a@example.org", "b@example.org"
     message.set_content(as_html(made), subtype="html")
     path.write_bytes(bytes(message))
+
+
+def outlook(made: Made, path: Path) -> None:
+    """Outlook's own kind of file, with the mail as HTML."""
+    page = as_html(made).encode()
+    texts = {"0037001F": made.name.encode("utf-16-le"), "10130102": page}
+    about = bytes(32) + struct.pack("<HHIQ", 0x03, 0x3FDE, 0, 65001)  # the code page of the HTML: UTF-8
+    streams = {f"__substg1.0_{name}": data for name, data in texts.items()}
+    path.write_bytes(compound({**streams, "__properties_version1.0": about}))
 
 
 # --- Office and OpenDocument -----------------------------------------------------------------------------
@@ -303,11 +432,16 @@ def _odf_covered() -> Any:
 
 def delimited(made: Made, path: Path) -> None:
     """Only the table: a file of delimited text holds one."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for table in made.tables[:1]:
-            if table.caption:
-                file.write(table.caption + "\n")
-            csv.writer(file).writerows(table.cells)
+    mark = "\t" if path.suffix == ".tsv" else ","
+    for table in made.tables[:1]:
+        caption = f"{table.caption}\n" if table.caption else ""
+        path.write_text(caption + _as_csv(table.cells, mark), encoding="utf-8")
+
+
+def _as_csv(cells: Grid, mark: str) -> str:
+    made = io.StringIO()
+    csv.writer(made, delimiter=mark, lineterminator="\n").writerows(cells)
+    return made.getvalue()
 
 
 # --- pdf -------------------------------------------------------------------------------------------------
@@ -340,6 +474,8 @@ def pdf(made: Made, path: Path) -> None:
 
 
 WRITERS: dict[str, Writer] = {
-    ".md": markdown, ".txt": text, ".html": web_page, ".eml": mail, ".docx": docx, ".pptx": pptx, ".odt": odt,
-    ".xlsx": xlsx, ".xls": xls, ".ods": ods, ".csv": delimited, ".pdf": pdf,
+    ".md": markdown, ".txt": text, ".rst": restructured, ".org": org, ".rtf": rich_text, ".html": web_page,
+    ".xhtml": strict_page, ".epub": book, ".ipynb": notebook, ".eml": mail, ".msg": outlook, ".docx": docx,
+    ".pptx": pptx, ".odt": odt, ".xlsx": xlsx, ".xls": xls, ".ods": ods, ".csv": delimited,
+    ".tsv": delimited, ".pdf": pdf,
 }  # fmt: skip

@@ -37,7 +37,7 @@ document.querySelectorAll("button.copy:not([data-on])").forEach(button => {
 
 def draw(made: Round, answer: Answer, judged: JudgedAnswers) -> None:
     """The row below an answer."""
-    said = judged.of(made.id, answer.backend) or _unsaid(made, answer)
+    said = judged.find(made.id, answer.backend) or _unsaid(made, answer)
     name = answer.backend
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key=f"act-{name}"):
         _mark(judged, said, right=True)

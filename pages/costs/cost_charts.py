@@ -24,7 +24,7 @@ from backends.costs.monthly import (
 )
 from backends.system.wording import money
 from pages.ui.charts import Chart, wrapped
-from pages.ui.look import LOOKS, Theme, label
+from pages.ui.look import LOOKS, Theme, ink_on, label, soft_ink
 
 VOLUMES = np.logspace(2, 8, 61).tolist()
 DASHES = {"rag": "solid", "fine_tuned": "dash", "hybrid": "dot", "base": "longdash"}
@@ -40,7 +40,7 @@ def monthly(case: CostCase, found: Crossover | None, theme: Theme) -> Chart:
         _band(figure, drawn, theme)
     for drawn in lines:
         _line(figure, drawn, case.book.currency, theme)
-    ink = "#B4BBC6" if theme == "dark" else "#565D68"
+    ink = soft_ink(theme)
     figure.add_vline(x=CLAIMED_VOLUME, line={"color": ink, "width": 1, "dash": "dot"})
     figure.add_annotation(
         x=math.log10(CLAIMED_VOLUME), y=1.0, yref="paper", yanchor="bottom", showarrow=False,
@@ -146,6 +146,7 @@ def tornado(swings: Sequence[Swing], found: Crossover, theme: Theme) -> Chart:
             customdata=[rounded(value) for value in ends],
             text=["never" if math.isinf(value) else "" for value in ends],
             textposition="inside",
+            insidetextfont={"color": ink_on(colours[words])},
             hovertemplate=f"%{{y}}, {words}: %{{customdata}}<extra></extra>",
         )
     low, high = math.floor(math.log10(min(finite))), math.ceil(math.log10(edge))

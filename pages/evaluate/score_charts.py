@@ -18,12 +18,12 @@ from backends.evaluation.scoring import BY_KEY, Score, Scoreboard
 from backends.evaluation.sweeps import Point, pareto_front
 from backends.system.wording import money
 from pages.ui.charts import PATTERNS, STAGES, SYMBOLS, Chart, wrapped
-from pages.ui.look import LOOKS, Theme
+from pages.ui.look import LOOKS, Theme, ink_on, soft_ink
 from pages.ui.text import seconds
 
 SCALES = {  # one hue each, more is darker in light and lighter in dark
-    "light": [[0, "#F3F7FA"], [1, "#1F4E79"]],
-    "dark": [[0, "#1D2126"], [1, "#8CBDE8"]],
+    "light": [[0, "#F3F7FA"], [1, "#7FB0DE"]],
+    "dark": [[0, "#1D2126"], [1, "#2F6391"]],
 }
 
 
@@ -121,7 +121,7 @@ def cost_chart(costs: Mapping[str, float], currency: str, theme: Theme) -> Chart
         marker={"color": [_colour(name, theme) for name in costs]},
         text=[money(cost, currency) for cost in costs.values()],
         textposition="auto",
-        insidetextfont={"color": _page(theme)},
+        insidetextfont={"color": [ink_on(_colour(name, theme)) for name in costs]},
         hovertemplate="%{y}: %{text} for 1,000 answers<extra></extra>",
         showlegend=False,
     )
@@ -278,6 +278,7 @@ def _heat_map(
             y=[f"{v}  " for v in lines],
             colorscale=SCALES[theme],
             texttemplate="%{text}",
+            textfont={"color": ink_on(str(SCALES[theme][1][1]))},
             text=[["" if v is None else digits % v for v in row] for row in grid],
             hovertemplate=f"{_words(across)} %{{x}}, {_words(down or '')} %{{y}}: %{{text}}<extra></extra>",
             showscale=False,
@@ -313,7 +314,7 @@ def pareto_chart(points: Sequence[Point], theme: Theme) -> Chart:
             y=[100 * p.right.value for p in group],
             name=words,
             mode="markers+lines" if filled else "markers",
-            line={"color": _text_colour(theme), "width": 1, "dash": "dot"},
+            line={"color": soft_ink(theme), "width": 1, "dash": "dot"},
             marker={
                 "symbol": [_symbol(p.backend, filled) for p in group],
                 "size": 12 if filled else 9,
@@ -395,7 +396,3 @@ def _words(name: str) -> str:
 
 def _page(theme: Theme) -> str:
     return "#14171B" if theme == "dark" else "#FFFFFF"
-
-
-def _text_colour(theme: Theme) -> str:
-    return "#B4BBC6" if theme == "dark" else "#565D68"

@@ -13,7 +13,7 @@ from backends.settings import Settings
 from pages.library import cutting, editing, removing
 from pages.library.boundaries import boundaries
 from pages.library.rendered import rendered
-from pages.ui import partings, resources, scope, session, suggestions, uploading
+from pages.ui import pending_removals, resources, scope, session, suggestions, uploading
 from pages.ui.asking import KIND, round_of
 from pages.ui.conclusion import conclusion
 from pages.ui.service import Service
@@ -229,7 +229,7 @@ def page() -> None:
         uploading.drop_zone(now, service)
         uploading.panels(now)
         removing.panels(now, service)
-    going = {name for parting in partings.waiting(now.visitor) for name in parting.names}
+    going = {name for removal in pending_removals.waiting(now.visitor) for name in removal.names}
     documents = [document for document in service.catalogue() if document.name not in going]
     documents.sort(key=lambda document: not scope.is_own(document))  # one's own first, each by name
     own = scope.own(documents)

@@ -14,7 +14,7 @@ from backends.system.jobs import Job, JobContext, Jobs
 from backends.system.viewers import viewer_id
 from pages.ui import resources, session
 from pages.ui.asking import drop_quoting
-from pages.ui.partings import FORGET, Parting
+from pages.ui.pending_removals import FORGET, PendingRemoval
 from pages.ui.service import Removal, Service
 from pages.ui.text import listing, markdown, plural
 from pages.ui.training_jobs import TRAIN
@@ -53,7 +53,9 @@ def start(names: tuple[str, ...]) -> None:
     service = resources.service(now.visitor)
     viewers = [now.visitor, *(viewer_id(now.person, role) for role in service.roles())]
     jobs = resources.jobs()
-    jobs.start(FORGET, now.visitor, removing(service, Parting(names), jobs, viewers), about=_named(names))
+    jobs.start(
+        FORGET, now.visitor, removing(service, PendingRemoval(names), jobs, viewers), about=_named(names)
+    )
     now.document = None
 
 
@@ -62,14 +64,14 @@ def _named(names: Sequence[str]) -> str:
 
 
 def removing(
-    service: Service, parting: Parting, jobs: Jobs, viewers: Sequence[str]
+    service: Service, removal: PendingRemoval, jobs: Jobs, viewers: Sequence[str]
 ) -> Callable[[JobContext], None]:
     """The job: once it cannot be undone any more, whatever reads documents stops, each document is forgotten,
     answers that quote it go."""
 
     def run(context: JobContext) -> None:
-        context.emit(parting)
-        if not parting.wait(context.cancelled):
+        context.emit(removal)
+        if not removal.wait(context.cancelled):
             return
         context.progress(0, 0, "Stopping what reads your documents")
         at_work = [
@@ -82,7 +84,7 @@ def removing(
             job.cancel()
         for job in at_work:
             job.wait(PATIENCE)
-        for name in parting.names:
+        for name in removal.names:
             service.forget(name, context.progress)
             for viewer in viewers:
                 drop_quoting(jobs, viewer, name)
@@ -107,23 +109,23 @@ def _working(job: Job) -> None:
         now.indexed = now.round_id = None  # the rest is a new set of passages
         _forget_choices(now)
         st.rerun()  # the whole page: the list has changed
-    parting = next(iter(job.events_of(Parting)), None)
-    if parting is not None and not parting.begun and not job.cancelling:
-        parting.still_here()
-        _undoable(job, parting)
+    removal = next(iter(job.events_of(PendingRemoval)), None)
+    if removal is not None and not removal.begun and not job.cancelling:
+        removal.still_here()
+        _undoable(job, removal)
         return
     _, total, what = job.progress
     st.progress(job.fraction if total else 0.0, text=f"Removing **{markdown(job.about)}**: {markdown(what)}")
 
 
-def _undoable(job: Job, parting: Parting) -> None:
+def _undoable(job: Job, removal: PendingRemoval) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
             f":material/auto_delete: **{markdown(job.about)}** will be removed when you leave this page.",
             width="content",
         )
         st.button("Undo", key=f"undo-{job.id}", icon=":material/undo:", type="primary", on_click=job.cancel)
-        st.button("Remove now", key=f"now-{job.id}", type="tertiary", on_click=parting.go)
+        st.button("Remove now", key=f"now-{job.id}", type="tertiary", on_click=removal.go)
 
 
 def _forget_choices(now: session.Session) -> None:

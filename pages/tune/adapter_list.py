@@ -233,7 +233,9 @@ def _card(
                 key="pack", on_click="ignore", icon=":material/download:",
                 help="A zip of a standard PEFT folder, with its card.",
             )  # fmt: skip
-            if adapter.card.kind != "embedder" and writable(base := ServedBase.of(trainer.triptych.model())):
+            if adapter.card.kind != "embedder" and writable(
+                base := ServedBase.from_model(trainer.triptych.model())
+            ):
                 st.download_button(
                     "GGUF", partial(pack_gguf, adapter, base), file_name=f"{adapter.name}-gguf.zip",
                     mime="application/zip", key="pack-gguf", on_click="ignore", icon=":material/download:",

@@ -23,7 +23,7 @@ from backends.training.row_building import WAYS, Way
 from backends.training.row_review import count_advice, review
 from backends.training.rows import FEW_ROWS, FEWEST_ROWS, HybridOptions, load_rows
 from backends.training.runs import ENDED, TrainingRun
-from pages.tune import adapter_list, embedder_part, standing, tuning_charts
+from pages.tune import adapter_list, embedder_part, training_summary, tuning_charts
 from pages.ui import assumptions, charts, resources, session, training_jobs
 from pages.ui.conclusion import conclusion
 from pages.ui.dropped_questions import dropped_questions
@@ -567,7 +567,7 @@ def page() -> None:
     statuses = service.statuses()
     stale = [kind for kind in ANSWERING if statuses[kind].state == "stale"]
     conclusion(
-        standing.in_words(trainer, stale),
+        training_summary.in_words(trainer, stale),
         "Rows are made from your documents, adapters are trained on them; each can be judged, switched and "
         "undone below.",
     )

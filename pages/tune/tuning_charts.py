@@ -15,10 +15,8 @@ from backends.datatypes import JsonObject
 from backends.evaluation.statistics import wilson_interval
 from backends.training.adapters import Adapter, AdapterKind
 from pages.ui.charts import SYMBOLS, Chart
-from pages.ui.look import Theme, look_of
+from pages.ui.look import Theme, look_of, soft_ink
 from pages.ui.training_jobs import Picture
-
-GREY = {"light": "#565D68", "dark": "#B4BBC6"}
 
 
 def losses(shown: Picture, kind: AdapterKind, name: str, theme: Theme) -> Chart | None:
@@ -42,7 +40,7 @@ def losses(shown: Picture, kind: AdapterKind, name: str, theme: Theme) -> Chart 
         y=[epoch["held_out_loss"] for epoch in held],
         name="Held-out rows",
         mode="lines+markers",
-        line={"color": GREY[theme], "width": 2, "dash": "dot"},
+        line={"color": soft_ink(theme), "width": 2, "dash": "dot"},
         marker={"size": 8, "symbol": "diamond"},
         hovertemplate="after epoch %{x}<br>loss %{y:.3f}<extra>Held-out rows</extra>",
     )
@@ -122,7 +120,7 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
             orientation="h",  # before and after stand one below the other, each at its own share
             marker={
                 "size": 12,
-                "color": GREY[theme]
+                "color": soft_ink(theme)
                 if opened
                 else [look_of(a.card.kind).colour(theme) for a, _, _ in scored],
                 "symbol": [SYMBOLS[a.card.kind] + ("-open" if opened else "") for a, _, _ in scored],
@@ -133,7 +131,7 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
                 "symmetric": False,
                 "array": [score.interval[1] - score.share for score in scores],
                 "arrayminus": [score.share - score.interval[0] for score in scores],
-                "color": GREY[theme],
+                "color": soft_ink(theme),
                 "thickness": 1.5,
             },
             customdata=[score.words for score in scores],

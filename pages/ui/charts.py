@@ -19,8 +19,9 @@ import streamlit as st
 from backends.datatypes import Answer, JsonValue
 from backends.system.csv_file import without_formula
 from backends.system.wording import money
+from pages.ui import session
 from pages.ui.asking import Round
-from pages.ui.look import LOOKS, Look, Theme, arm_look, backend_of, label
+from pages.ui.look import LOOKS, Look, Theme, arm_look, backend_of, label, soft_ink
 from pages.ui.text import plural, seconds, times
 
 STAGES = {
@@ -51,6 +52,9 @@ class Chart:
 
 def show(chart: Chart) -> None:
     """The chart below its title, with its numbers to take away."""
+    ink = soft_ink(session.theme())
+    for axis in (chart.figure.update_xaxes, chart.figure.update_yaxes):
+        axis(tickfont_color=ink, title_font_color=ink)
     st.markdown(f"**{chart.title}**")
     st.plotly_chart(chart.figure, key=f"chart-{chart.name}", alt=chart.alt, config={"displayModeBar": False})
     st.download_button(

@@ -14,11 +14,11 @@ import streamlit as st
 
 from backends.advice.advisor import APPROACHES
 from backends.advice.findings import fitting
-from backends.answering.answer_text import is_json
 from backends.datatypes import Answer, BackendName
 from backends.evaluation.comparison import Board
 from backends.evaluation.probes import chosen, questions_for
 from backends.system.jobs import Job
+from backends.system.json_texts import is_json
 from pages.ui import resources, session
 from pages.ui.asking import KIND as ASKED
 from pages.ui.asking import rounds_of

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backends.datatypes import Citation, Excerpt, SourceRecord
+from backends.datatypes import Excerpt
 from pages.ui.service import Service
 
-Shown = Citation | SourceRecord | Excerpt
-Place = Callable[[Shown], str]
+Place = Callable[[Excerpt], str]
 SLIDES = ("pptx", "ppt", "odp")
 SHEETS = ("xlsx", "xls", "xlsb", "xlsm", "ods")
 
 
-def page_words(at: Shown) -> str:
+def page_words(at: Excerpt) -> str:
     """What the record alone tells."""
     return f"{at.document}, page {at.page}" if at.page is not None else at.document
 
@@ -24,7 +23,7 @@ def page_words(at: Shown) -> str:
 def places(service: Service) -> Place:
     """As `page_words`, but by the document's own names for its parts."""
 
-    def place(at: Shown) -> str:
+    def place(at: Excerpt) -> str:
         document = service.entry(at.document, at.version) if at.page is not None else None
         page = next((p for p in document.pages if p.number == at.page), None) if document else None
         if document is None or page is None:

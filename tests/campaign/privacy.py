@@ -234,7 +234,7 @@ def _quoting(secret: str, name: str, version: int, text: str) -> Answer:
         backend="rag",
         text=f"It is the {secret} [1].",
         citations=(),
-        sources=(SourceRecord(1, name, version, None, at, at + len(secret), 0.5, secret),),
+        sources=(SourceRecord(name, version, None, at, at + len(secret), secret, rank=1, score=0.5),),
         latency_ms={"total": 1.0},
         usage=Usage(1, 1),
         cost=Cost(0.0, "USD", "your input"),

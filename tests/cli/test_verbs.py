@@ -46,7 +46,7 @@ def fake_answer(question: Question, backend: str) -> Answer:
         question=question.question,
         backend=backend,
         text="Free for 30 days [1]." if cites else "Free for 30 days.",
-        citations=(Citation(1, "returns.md", 1, None, 0, 29, TEXT[0:29]),) if cites else (),
+        citations=(Citation("returns.md", 1, None, 0, 29, TEXT[0:29], marker=1),) if cites else (),
         sources=(),
         latency_ms={"first_token": 12.0, "total": 40.0},
         usage=Usage(100, 7),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
+from reportlab.pdfgen import canvas
 
 from backends.datatypes import CatalogueEntry, Document, UserError
 from backends.documents import store
@@ -45,6 +46,22 @@ def files(tmp_path):
         return paths
 
     return write
+
+
+def test_a_pdf_and_its_file_are_stored_together_or_not_at_all(library, tmp_path, monkeypatch):
+    pdf = canvas.Canvas(str(tmp_path / "ferry.pdf"))
+    pdf.drawString(72, 700, "The last ferry leaves the harbour at 21:40.")
+    pdf.save()
+
+    def full(*_):
+        raise UserError("There is no room.")
+
+    monkeypatch.setattr(library.workspace, "keep_original", full)
+    (refused,) = ingest(library, [tmp_path / "ferry.pdf"])
+    assert (refused.status, library.documents(), library.history("ferry.pdf")) == ("rejected", [], [])
+    monkeypatch.undo()
+    assert [each.status for each in ingest(library, [tmp_path / "ferry.pdf"])] == ["indexed"]
+    assert library.original("ferry.pdf") == (tmp_path / "ferry.pdf").read_bytes()
 
 
 def ingest(library, paths, **more):

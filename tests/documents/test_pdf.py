@@ -10,6 +10,7 @@ from typing import Any
 
 import pypdfium2 as pdfium
 import pytest
+from PIL import Image
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfdoc
 from reportlab.pdfgen.canvas import Canvas
@@ -461,3 +462,81 @@ def test_a_bullet_drawn_apart_stands_before_its_item(read: Callable[..., ParsedF
         (50, 687, "2."),
     ]
     assert read(spots).text == "1. Check the doors\n2. Switch off the lamps"
+
+
+# --- what is not seen, and what is turned ----------------------------------------------------------
+
+
+def _in_mode(mode: int) -> Callable[[Canvas], None]:
+    def draw(canvas: Canvas) -> None:
+        words = canvas.beginText(50, 500)
+        words.setTextRenderMode(mode)
+        words.textLine("The old fee was 77 euros")
+        canvas.drawText(words)
+
+    return draw
+
+
+def _white(canvas: Canvas) -> None:
+    canvas.setFillColorRGB(1, 1, 1)
+    canvas.drawString(50, 500, "The old fee was 77 euros")
+
+
+def _white_on_blue(canvas: Canvas) -> None:
+    canvas.setFillColorRGB(0, 0, 0.5)
+    canvas.rect(40, 490, 300, 30, fill=1)
+    _white(canvas)
+
+
+def _invisible_over_a_picture(canvas: Canvas) -> None:
+    canvas.drawImage(ImageReader(Image.new("RGB", (30, 40), (200, 200, 190))), 0, 0, 600, 800)
+    _in_mode(3)(canvas)
+
+
+@pytest.mark.parametrize(
+    ("more", "left_out"),
+    [
+        pytest.param(_white, True, id="white"),
+        pytest.param(_in_mode(3), True, id="invisible"),
+        pytest.param(_in_mode(0), False, id="drawn"),
+        pytest.param(_white_on_blue, False, id="white on blue"),
+        pytest.param(_invisible_over_a_picture, False, id="the text of a scan"),
+    ],
+)
+def test_text_that_cannot_be_seen_is_left_out_and_said(
+    more: Callable[[Canvas], None], left_out: bool, read: Callable[..., ParsedFile]
+) -> None:
+    parsed = read([(50, 700, "The fee is 45 euros."), (50, 686, "It is due in May.")], more=more)
+    assert parsed.text.startswith("The fee is 45 euros.")
+    assert ("77" not in parsed.text) == left_out
+    assert ("text that cannot be seen on page 1 was left out" in parsed.notes) == left_out
+
+
+def _turned(x: float, y: float, text: str) -> Callable[[Canvas], None]:
+    def draw(canvas: Canvas) -> None:
+        canvas.saveState()
+        canvas.translate(x, y)
+        canvas.rotate(90)
+        canvas.setFont("Helvetica", 10)
+        canvas.drawString(0, 0, text)
+        canvas.restoreState()
+
+    return draw
+
+
+def test_turned_headings_name_the_columns_below(read: Callable[..., ParsedFile]) -> None:
+    def heads(canvas: Canvas) -> None:
+        for at, name in enumerate(["Welding", "Painting", "Driving"]):
+            _turned(180 + 80 * at, 604, name)(canvas)
+
+    body = [["Ana", "yes", "no", "3"], ["Ben", "no", "yes", "5"], ["Cleo", "yes", "yes", "7"]]
+    table = [(50, 600, "Skill"), *rows(body, 580, [50, 170, 250, 330])]
+    parsed = read([(50, 760, "What the crew can do."), *table], more=heads)
+    assert "Skill: Ana; Welding: yes; Painting: no; Driving: 3\n" in f"{parsed.text}\n"
+    assert "Skill: Cleo; Welding: yes; Painting: yes; Driving: 7\n" in f"{parsed.text}\n"
+
+
+def test_a_stamp_in_the_margin_names_nothing(read: Callable[..., ParsedFile]) -> None:
+    body = [["Ana", "yes", "3"], ["Ben", "no", "5"], ["Cleo", "yes", "7"]]
+    parsed = read([*rows(body, 580, [50, 170, 250])], more=_turned(20, 300, "COPY 2024"))
+    assert parsed.text.split("\n") == ["Ana; yes; 3", "Ben; no; 5", "Cleo; yes; 7", "", "COPY 2024"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from backends.datatypes import ParsedFile, UserError
+from backends.documents.parsers import excel_records as xlsb
 from backends.documents.parsers.number_formats import shown
+from backends.documents.parsers.open_document import OFFICE, TABLE, TEXT
 from backends.documents.parsing import parse_file
+from tests.documents.binary_workbook import hidden_column, merged, rich, row_of, wide, workbook
 
 LONG = 5901234123457  # a barcode
 
@@ -464,3 +468,123 @@ def test_delimited_text_has_captions_forms_and_quotes(tmp_path: Path) -> None:
         csv_lines(tmp_path, "sep=;\nItem;Price;Note\nLamp;24,50;x\n", "cp1252")[-1]
         == "Item: Lamp; Price: 24,50; Note: x"
     )
+
+
+# --- xlsb ------------------------------------------------------------------------------------------
+
+
+def _real(style: int, value: float) -> tuple[int, int, bytes]:
+    return xlsb.REAL, style, struct.pack("<d", value)
+
+
+def _text(text: str, style: int = 0) -> tuple[int, int, bytes]:
+    return xlsb.TEXT, style, wide(text)
+
+
+def _packed(number: int, *, hundredth: bool = False) -> tuple[int, int, bytes]:
+    return xlsb.NUMBER, 0, struct.pack("<i", number << 2 | 2 | hundredth)
+
+
+def test_numbers_of_a_binary_workbook_are_as_its_sheet_shows_them(tmp_path: Path) -> None:
+    formats = ["00000", '#,##0.00 "kr"', "[h]:mm"]
+    styles = [(0, 0), (164, 0), (165, 0), (166, 0), (9, 0), (14, 0)]
+    head = [_text(name) for name in ("Item", "EAN", "Zip", "Fee", "Time", "Share", "From", "Ok", "Sum")]
+    values = [
+        (xlsb.SHARED, 0, struct.pack("<I", 0)),
+        _real(0, 4006381333931),
+        _real(1, 501),
+        _real(2, -1204.5),
+        _real(3, 26.25 / 24),
+        _real(4, 0.19),
+        _real(5, 45418),
+        (xlsb.FLAG, 0, b"\1"),
+        (xlsb.FORMULA_REAL, 0, struct.pack("<d", 12.5) + bytes(6)),
+    ]
+    sheet = row_of(0, *head) + row_of(1, *values) + row_of(2, *values)
+    path = workbook(tmp_path / "a.xlsb", sheet, formats=formats, styles=styles, texts=[rich("Lamp")])
+    parsed = parse_file(path)
+    line = (
+        "Item: Lamp; EAN: 4006381333931; Zip: 00501; Fee: -1,204.50 kr; Time: 26:15; Share: 19 %; "
+        "From: 2024-05-06; Ok: yes; Sum: 12.5"
+    )
+    assert parsed.text == f"{line}\n{line}"
+    assert parsed.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (_packed(17), "17"),
+        (_packed(-450, hundredth=True), "-4.5"),
+        ((xlsb.NUMBER, 0, struct.pack("<d", 0.75)[4:]), "0.75"),
+        ((xlsb.ERROR, 0, b"\x07"), "#DIV/0!"),
+        ((xlsb.FORMULA_TEXT, 0, wide("North") + bytes(6)), "North"),
+        ((xlsb.RICH_TEXT, 0, rich("106 N", (2, 2), (3, 0))), "10^6 N"),
+    ],
+)
+def test_every_kind_of_cell_of_a_binary_workbook(
+    tmp_path: Path, cell: tuple[int, int, bytes], text: str
+) -> None:
+    path = workbook(tmp_path / "a.xlsb", row_of(0, _text("Value"), cell, _text("end")))
+    assert parse_file(path).text == f"Value; {text}; end"
+
+
+def test_merged_hidden_bold_and_noted_cells_of_a_binary_workbook(tmp_path: Path) -> None:
+    head = row_of(0, *(_text(name, 1) for name in ("11", "12", "13")))
+    body = row_of(1, _text("North"), _text("a"), _packed(1))
+    body += row_of(2, _text(""), _text("b"), _packed(2), hidden=True)
+    path = workbook(
+        tmp_path / "a.xlsb",
+        hidden_column(2) + head + body + merged(1, 2, 0, 0),
+        styles=[(0, 0), (0, 1)],
+        comments=[(1, 2, "until May")],
+        hidden=True,
+    )
+    parsed = parse_file(path)
+    assert parsed.text == "11: North; 12: a; 13: 1; Comment on 13: until May\n11: North; 12: b; 13: 2"
+    assert parsed.notes == (
+        "hidden sheet read too: Plan",
+        "hidden rows or columns read too (2): Plan row 3, Plan column C",
+    )
+
+
+def test_days_of_a_binary_workbook_that_counts_from_1904(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "a.xlsb", row_of(0, _text("Day"), _real(0, 0)), styles=[(14, 0)], epoch_1904=True
+    )
+    assert parse_file(path).text == "Day: 1904-01-01"
+
+
+@pytest.mark.parametrize("end", [1, 9, 40])
+def test_a_binary_workbook_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, end: int) -> None:
+    sheet = row_of(0, _text("Item"), _text("Lamp")) + row_of(1, _text("Fee"), _text("45 euros"))
+    parsed = parse_file(workbook(tmp_path / "a.xlsb", sheet[:-end]))
+    assert parsed.text.startswith("Item: Lamp")
+
+
+@pytest.mark.parametrize(
+    "extra", ["", '<table:table-cell table:number-columns-spanned="1"><text:p/></table:table-cell>']
+)
+def test_plain_and_other_rows_of_an_ods_are_read_alike(tmp_path: Path, extra: str) -> None:
+    def cell(kind: str, shown: str, **more: str) -> str:
+        about = "".join(f' office:{name.replace("_", "-")}="{value}"' for name, value in more.items())
+        text = f"<text:p>{shown}</text:p>"
+        return f'<table:table-cell office:value-type="{kind}"{about}>{text}</table:table-cell>'
+
+    cells = (
+        cell("string", "Lamp"),
+        cell("float", "4,01E+12", value="4006381333931"),
+        cell("float", "12", value="12"),
+        cell("date", "9.3.25", date_value="2025-03-09"),
+        cell("percentage", "19 %", value="0.19"),
+        cell("currency", "1.204,50 €", value="1204.5"),
+    )
+    spaces = zip(("office", "table", "text"), (OFFICE, TABLE, TEXT), strict=True)
+    named = " ".join(f'xmlns:{name}="{uri[1:-1]}"' for name, uri in spaces)
+    rows = f"<table:table-row>{''.join(cells)}{extra}</table:table-row>" * 2
+    table = f'<table:table table:name="A">{rows}</table:table>'
+    content = f"<office:body><office:spreadsheet>{table}</office:spreadsheet></office:body>"
+    with zipfile.ZipFile(tmp_path / "a.ods", "w") as archive:
+        archive.writestr("content.xml", f"<office:content {named}>{content}</office:content>")
+    line = "Lamp; 4006381333931; 12; 2025-03-09; 19 %; 1.204,50 €"
+    assert text_of(tmp_path / "a.ods") == f"{line}\n{line}"

@@ -50,6 +50,15 @@ def text_rows(text: str) -> list[list[str]]:
         ("Ort | Straße | PLZ\nUlm | Am Bach 3 | 89073\nKiel | Hafen 9 | 24103",
          "Ort: Kiel; Straße: Hafen 9; PLZ: 24103"),
         ("Item | Price\nLamp | 24 EUR\nDesk | 310 EUR", "Item: Desk; Price: 310 EUR"),
+        ("Site | Q1/24 | Q2/24 | Q3/24\nPorto | 14 | 15 | 17\nFaro | 3 | 2 | 4",
+         "Site: Faro; Q1/24: 3; Q2/24: 2; Q3/24: 4"),
+        ("Lager | KW 51/24 | KW 52/24 | KW 1/25\nKiel | 12 | 9 | 7\nUlm | 3 | 5 | 5",
+         "Lager: Ulm; KW 51/24: 3; KW 52/24: 5; KW 1/25: 5"),
+        ("Shop | Nov 24 | Dec 24 | Jan 25\nOslo | 12 | 15 | 9\nBergen | 9 | 7 | 8",
+         "Shop: Bergen; Nov 24: 9; Dec 24: 7; Jan 25: 8"),
+        ("Shop | 11/2024 | 12/2024\nOslo | 12 | 15\nBergen | 9 | 7", "Shop: Bergen; 11/2024: 9; 12/2024: 7"),
+        ("Parcel | 0-2 kg | 2-5 kg | 5-10 kg\nInland | 4.10 | 5.20 | 7.30\nEurope | 9.80 | 12.40 | 17.90",
+         "Parcel: Europe; 0-2 kg: 9.80; 2-5 kg: 12.40; 5-10 kg: 17.90"),
     ],
 )  # fmt: skip
 def test_a_row_has_its_labels(table: str, line: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 
 import pytest
 
 from backends.datatypes import Document, ParsedFile
+from backends.documents.parsers.pdf_words import join, whole_words
 from backends.documents.parsing import parse_file
 from backends.retrieval.chunking import chunk_document, split_sentences
 from tests.fakes import HashingEmbedder
@@ -341,3 +343,60 @@ def test_words_that_have_a_hyphen_wherever_they_stand_keep_it(tmp_path: Path) ->
         "All faults that are reported in the logbook of the pump are well-\nknown to the keeper of the port."
     )
     assert "pump are well-known to" in read(tmp_path, "a.txt", text).text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Keys of the ware-\nhouse are at the desk of the porter.", "Keys of the warehouse are"),
+        ("Zgłoś kawał-\nek drutu dozorcy budynku.", "Zgłoś kawałek drutu"),
+        ("Alle Ein-\nund Ausgänge sind zu.", "Alle Ein-\nund Ausgänge"),
+        ("two-\nparts", "two-\nparts"),  # an entry of a list, not a line of prose
+    ],
+)
+def test_words_are_rejoined_however_long_the_lines_are(tmp_path: Path, text: str, line: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    assert line in parse_file(path).text
+
+
+def test_a_hyphen_that_stands_for_the_rest_of_a_word_stays_where_lines_are_joined() -> None:
+    assert join("Alle Ein-", "und Ausgänge") == "Alle Ein- und Ausgänge"
+    assert whole_words([join("die Hausver-", "waltung")]) == ["die Hausverwaltung"]
+
+
+def test_a_notebook_keeps_what_its_cells_printed_and_says_what_was_a_picture(tmp_path: Path) -> None:
+    outputs = [
+        {"output_type": "stream", "text": ["total 944\n", "# no heading\n"]},
+        {"output_type": "execute_result", "data": {"text/plain": "0.81"}},
+        {"output_type": "display_data", "data": {"image/png": "AAAA", "text/plain": "<Figure 640x480>"}},
+        {"output_type": "error", "ename": "KeyError", "evalue": "no such pump"},
+    ]
+    cell = {"cell_type": "code", "source": ["run()"], "outputs": outputs}
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": [cell]}))
+    parsed = parse_file(path)
+    assert parsed.text == "run()\n\ntotal 944\n # no heading\n\n0.81\n\nno such pump"
+    assert parsed.notes == ("pictures among the outputs left out (1)",)
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        (
+            "| Ana Holm | Kiel | glazier |\n| Ben Ode | Lund | tailor |",
+            ["Ana Holm; Kiel; glazier", "Ben Ode; Lund; tailor"],
+        ),
+        (
+            "| Port | 2024 |  |\n|  | In | Out |\n|------+----+-----|\n| Oulu | *7* | 9 |\n| Pori | 3 | <4 |",
+            ["Port: Oulu; 2024 In: 7; 2024 Out: 9", "Port: Pori; 2024 In: 3; 2024 Out: <4"],
+        ),
+        (
+            "|---+---+---|\n| Hall | Day | Fee |\n|---+---+---|\n| A | Mon | 4 |",
+            ["Hall: A; Day: Mon; Fee: 4"],
+        ),
+    ],
+)
+def test_org_tables_with_no_header_or_two_rows_of_one(tmp_path: Path, table: str, rows: list[str]) -> None:
+    text = read(tmp_path, "a.org", f"* Plan\nBefore it.\n{table}\nBehind it.\n").text
+    assert [line for line in text.split("\n") if line] == ["# Plan", "Before it.", *rows, "Behind it."]

@@ -152,8 +152,8 @@ def test_an_evaluation_run_can_still_be_read_when_its_quotations_are_gone(librar
     arms = (Arm("rag", "rag", {}), Arm("base", "base", {}))
     run = archive.begin(RunRecord("", "", "", "own", questions, arms, Setting())).run
     for number, (document, text) in enumerate((("gone.md", SECRET), ("keep.md", KEPT)), start=1):
-        source = SourceRecord(1, document, 1, None, 0, len(text), 0.5, text)
-        cited = Citation(1, document, 1, None, 0, len(text), text)
+        source = SourceRecord(document, 1, None, 0, len(text), text, rank=1, score=0.5)
+        cited = Citation(document, 1, None, 0, len(text), text, marker=1)
         made = Answer(
             f"q{number}", "Where?", "rag", f"It says: {text}", (cited,), (source,), {"total": 3.0},
             Usage(9, 9), Cost(0.0, "USD", ""), "model", None, False, 0.9,

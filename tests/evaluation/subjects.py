@@ -90,7 +90,7 @@ class ScriptedSubject:
         self, question: Question, backend: str, settings: Settings, text: str, found: Sequence[Passage]
     ) -> Answer:
         sources = tuple(
-            SourceRecord(rank, p.document, p.version, None, p.start, p.end, 0.5, p.text)
+            SourceRecord(p.document, p.version, None, p.start, p.end, p.text, rank=rank, score=0.5)
             for rank, p in enumerate(found, start=1)
         )
         cited = sources[:1] if "[1]" in text else ()
@@ -100,7 +100,7 @@ class ScriptedSubject:
             backend=backend,
             text=text,
             citations=tuple(
-                Citation(1, s.document, s.version, s.page, s.start, s.end, s.text) for s in cited
+                Citation(s.document, s.version, s.page, s.start, s.end, s.text, marker=1) for s in cited
             ),
             sources=sources,
             latency_ms={"generate": 90.0, "total": 100.0 + 10 * len(found)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import string
@@ -9,9 +10,9 @@ from collections import Counter
 
 import pytest
 
-from backends.answering.answer_text import is_json
 from backends.answering.groundedness import groundedness
 from backends.answering.overlap import best_support, content_tokens, recall, sentences, supported
+from backends.answering.short_answers import same_answer
 from backends.datatypes import Question
 from backends.evaluation.metrics import (
     CitationScore,
@@ -20,12 +21,12 @@ from backends.evaluation.metrics import (
     exact_match,
     f1,
     field_accuracy,
-    follows_schema,
     is_correct,
     is_right,
     rouge_l,
     same_json,
 )
+from backends.system.json_texts import DEEPEST, follows_schema, is_json
 
 
 @pytest.mark.parametrize(
@@ -337,6 +338,22 @@ SCHEMA = {
 )
 def test_follows_schema(text: str, valid: bool) -> None:
     assert follows_schema(text, SCHEMA) is valid
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "[" * 3000 + "]" * 3000, '{"a":' * 2000 + "1" + "}" * 2000])
+def test_json_that_is_nested_without_end_is_none(text: str) -> None:
+    """A model that runs wild writes it, and whoever walked it would run out of stack."""
+    assert not is_json(text)
+    assert not follows_schema(text, {})
+    assert not same_json(text, ["[]"])
+    assert field_accuracy(text, {"a": 1}) == 0.0
+    assert not same_answer("{}", text)
+
+
+def test_brackets_within_words_nest_nothing() -> None:
+    assert is_json(json.dumps({"[" * 500: "}" * 500 + '\\"[' * 500}))
+    assert is_json("[" * DEEPEST + "]" * DEEPEST)
+    assert not is_json("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1))
 
 
 def test_is_json_means_an_object_or_list() -> None:

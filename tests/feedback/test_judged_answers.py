@@ -19,7 +19,7 @@ def test_what_is_said_of_an_answer_replaces_what_was_said_before(tmp_path: Path)
     assert [(each.backend, each.right) for each in kept.all()] == [("hybrid", False), ("rag", False)]
     assert counts(kept.all()) == {"hybrid": (0, 1), "rag": (0, 1)}
     kept.keep(FIRST)  # taken back: nothing is said, nothing is kept
-    assert kept.of("r1", "rag") is None
+    assert kept.find("r1", "rag") is None
 
 
 def test_cases_are_questions_with_the_gold_answer_and_the_newest_counts(tmp_path: Path) -> None:

@@ -63,8 +63,13 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing on stderr."""
 
 
-def chunk(piece: str | None = None, finish: str | None = None, usage: Any = None) -> dict[str, Any]:
-    choice = {"index": 0, "delta": {"content": piece} if piece is not None else {}, "finish_reason": finish}
+def chunk(
+    piece: str | None = None, finish: str | None = None, usage: Any = None, logprobs: Sequence[float] = ()
+) -> dict[str, Any]:
+    delta = {"content": piece} if piece is not None else {}
+    choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": finish}
+    if logprobs:
+        choice["logprobs"] = {"content": [{"token": "t", "bytes": None, "logprob": p} for p in logprobs]}
     made: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     return made | {"choices": [] if usage else [choice], "usage": usage}
 
@@ -103,6 +108,20 @@ def endless(handler: Handler) -> None:
     handler.stream()
     while True:
         handler.event(chunk("and "))
+
+
+def floods(kind: str, begin: bytes, then: bytes) -> Reply:
+    """Bytes without an end that are no piece of an answer."""
+
+    def reply(handler: Handler) -> None:
+        handler.begin(200, kind, {"connection": "close"})
+        handler.end_headers()
+        handler.close_connection = True
+        handler.wfile.write(begin)
+        while True:
+            handler.wfile.write(then)
+
+    return reply
 
 
 def silent_after(*texts: str) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +13,24 @@ import pytest
 
 from backends.datatypes import Finished, Stage, Token, Usage, UserError
 from backends.language import endpoint
-from backends.language.endpoint import ESTIMATED, NOT_STREAMED, EndpointModel, estimate_tokens
+from backends.language.endpoint import (
+    ESTIMATED,
+    NO_PROBABILITIES,
+    NOT_STREAMED,
+    UNHELD,
+    EndpointModel,
+    estimate_tokens,
+)
 from backends.language.models_file import ServedModel
 from tests.fakes import tiny_language_model
 from tests.language.fake_server import (
+    USAGE,
     FakeServer,
     body,
+    chunk,
     dies_after,
     endless,
+    floods,
     pieces,
     refuses,
     serving,
@@ -102,10 +113,71 @@ def test_an_answer_under_a_schema_is_asked_for_by_the_server_s_own_means(server:
     assert (form["type"], form["json_schema"]["schema"], form["json_schema"]["strict"]) == (
         "json_schema", schema, True,
     )  # fmt: skip
-    with pytest.raises(
-        UserError, match="does not hold answers to a JSON schema: switch constrained decoding off"
-    ):
+    with pytest.raises(UserError, match="does not hold answers to a JSON schema: set `json_schema = false`"):
         ask(model(server), schema=schema)
+
+
+def test_a_server_that_holds_no_schema_is_not_asked_to_and_what_it_writes_is_looked_at(
+    server: FakeServer,
+) -> None:
+    schema = {"type": "object", "required": ["months"]}
+    server.says(pieces('{"months"', ": 24}"), pieces("24 months"), pieces('{"mon', finish="length"))
+    free = model(server, json_schema=False)
+    assert ask(free, schema=schema)[1].warnings == ()
+    assert ask(free, schema=schema)[1].warnings == (UNHELD,)
+    assert ask(free, schema=schema)[1].warnings == ()  # cut off at its length, which is told
+    assert not any("response_format" in asked for asked in server.asked)
+    server.says(pieces("I pass over what I do not know"))
+    assert ask(model(server), schema=schema)[1].warnings == (UNHELD,)
+
+
+def test_how_sure_the_model_was_is_taken_from_the_server_s_probabilities(server: FakeServer) -> None:
+    def sure(handler: Any) -> None:
+        handler.stream()
+        handler.event(chunk("24 ", logprobs=[math.log(0.9)]))
+        handler.event(chunk("months", logprobs=[math.log(0.4), math.log(0.6)]))  # a piece of two tokens
+        handler.event(chunk(finish="stop"))
+        handler.event(chunk(usage=USAGE))
+        handler.event("[DONE]")
+
+    server.says(sure, pieces("24"))
+    told = model(server, logprobs=True)
+    assert ask(told)[1].confidence == pytest.approx((0.9 * 0.4 * 0.6) ** (1 / 3))
+    assert (server.asked[-1]["logprobs"], server.asked[-1]["top_logprobs"]) == (True, 1)
+    _, finished, _ = ask(told)  # it takes the wish and tells nothing
+    assert (finished.confidence, finished.warnings) == (None, (NO_PROBABILITIES,))
+    server.says(refuses(400, "logprobs is not supported by this model"), pieces("24"), pieces("24"))
+    for _ in range(2):
+        assert ask(told)[1].warnings == (NO_PROBABILITIES,)
+    assert [set(asked) & {"logprobs", "top_logprobs"} for asked in server.asked] == [
+        {"logprobs", "top_logprobs"}, set(), set(),
+    ]  # fmt: skip
+    server.says(pieces("24"), pieces("{}"))
+    assert ask(model(server))[1].confidence is None
+    ask(told, schema={})
+    assert not any("logprobs" in asked for asked in server.asked)
+
+
+@pytest.mark.parametrize("held", [f"{SECRET}\n", f"  {SECRET}\r\n"])
+def test_the_line_break_of_a_file_is_no_part_of_a_key(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    monkeypatch.setenv("THE_KEY", held)
+    server.says(pieces("yes"))
+    ask(model(server))
+    assert server.asked[-1]["headers"]["authorization"] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize("between", ["\n", " ", "\u2013", "\x7f"])
+def test_what_no_header_can_carry_is_told_without_the_key(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    monkeypatch.setenv("THE_KEY", f"{SECRET}{between}{SECRET}")
+    server.says(pieces("yes"))
+    with pytest.raises(UserError, match="THE_KEY holds is no key") as raised:
+        ask(model(server))
+    assert SECRET not in str(raised.value)
+    assert server.asked == []
 
 
 def test_nothing_of_another_account_is_sent(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,6 +275,7 @@ def test_a_busy_server_is_asked_again_and_the_wait_is_a_stage_of_its_own(server:
             "too small a context",
             1,
         ),
+        (refuses(413, "no"), "too small a context", 1),
         (refuses(429, f"key {SECRET} is over quota", "insufficient_quota"), r"limit .* key \*\*\*", 1),
         (refuses(429, "slow down", headers={"retry-after": "3600"}), "over its limit", 1),
         (refuses(500, "out of memory"), "3 times with status 500: out of memory", 3),
@@ -274,6 +347,108 @@ def test_an_endless_answer_is_cut_off(server: FakeServer) -> None:
     assert text.startswith("and and")
     assert len(text.split()) <= 8 + endpoint.SLACK + 1
     assert any("does not end its answer" in each for each in finished.warnings)
+
+
+def event_of(value: str) -> bytes:
+    return f"data: {value}\n\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (event_of('"hello"'), "no piece of an answer"),
+        (event_of("[1, 2]"), "no piece of an answer"),
+        (event_of('{"choices": "none"}'), "no piece of an answer"),
+        (event_of('{"choices": [{"index": 0, "delta": {"content": 42}}]}'), "no piece of an answer"),
+        (event_of("[" * 100_000), "no JSON"),
+        (event_of('{"choices": [{"index": 0, "delta": null}]}'), "ended without saying"),
+        (event_of('{"choices": null}'), "ended without saying"),
+    ],
+)
+def test_events_in_no_known_form_break_an_answer_off_and_nothing_else(
+    server: FakeServer, raw: bytes, why: str
+) -> None:
+    server.says(dies_after("24 mon", raw=raw), dies_after(raw=raw))
+    text, finished, _ = ask(model(server))
+    assert text == "24 mon"
+    assert any(why in each and "incomplete" in each for each in finished.warnings), finished.warnings
+    with pytest.raises(UserError, match=f"gave no answer: .*{why}"):
+        ask(model(server))
+
+
+def test_an_answer_in_parts_is_their_text_without_thoughts(server: FakeServer) -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "24"},
+    ]
+    server.says(pieces(parts, " months"))  # type: ignore[arg-type]
+    assert ask(model(server))[0] == "24 months"
+
+
+@pytest.mark.parametrize("usage", [{}, {"prompt_tokens": None, "completion_tokens": None},
+                                   {"prompt_tokens": "21", "completion_tokens": 4}])  # fmt: skip
+def test_counts_that_are_no_numbers_are_estimated(server: FakeServer, usage: dict[str, Any]) -> None:
+    server.says(pieces("24 months", usage=usage))
+    _, finished, _ = ask(model(server))
+    assert ESTIMATED in finished.warnings
+    assert finished.usage.completion_tokens == estimate_tokens("24 months")
+
+
+def test_probabilities_that_are_none_are_passed_over(server: FakeServer) -> None:
+    def sure(handler: Any) -> None:
+        handler.stream()
+        handler.event(chunk("24", logprobs=[None, "high", 5000.0, math.log(0.25)]))  # type: ignore[list-item]
+        handler.event(chunk(finish="stop"))
+
+    server.says(sure)
+    assert ask(model(server, logprobs=True))[1].confidence == pytest.approx(0.5)  # of 1 and a quarter
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"", "cannot be read: the answer is no completion"),
+        (b"null", "cannot be read: the answer is no completion"),
+        (b"[" * 100_000, "cannot be read: the answer is no completion"),
+        (b'{"choices": [{"message": {"content": "caf\xe9"}}]}', "cannot be read: bytes that are no UTF-8"),
+        (b'{"choices": []}', "gave no answer: it ended without saying"),
+    ],
+)
+def test_whole_answers_in_no_known_form(server: FakeServer, sent: bytes, said: str, stream: bool) -> None:
+    def reply(handler: Any) -> None:
+        handler.begin(200, "application/json", {"content-length": str(len(sent))})
+        handler.end_headers()
+        handler.wfile.write(sent)
+
+    server.says(reply)
+    with pytest.raises(UserError, match=said):
+        ask(model(server, stream=stream))
+    assert len(server.asked) == 1
+
+
+STREAM = "text/event-stream"
+SAID = b'data: {"choices": [{"index": 0, "delta": {"content": "24 mon"}}]}\n\n'
+THINKS = b'data: {"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]}\n\n'
+
+
+@pytest.mark.parametrize("then", [b": alive\n\n", b"x" * 65536, THINKS], ids=["signs", "line", "thoughts"])
+def test_what_flows_for_ever_without_being_an_answer_is_cut_off(server: FakeServer, then: bytes) -> None:
+    """Each arrives in time and none is a piece of the answer: nothing else would ever stop it."""
+    server.says(floods(STREAM, SAID, then), floods(STREAM, b"", then))
+    text, finished, _ = ask(model(server, longest=0.3))
+    assert text == "24 mon"
+    assert any("does not end its answer" in each for each in finished.warnings)
+    with pytest.raises(UserError, match="gave no answer: what it sends does not come to an end"):
+        ask(model(server, longest=0.3))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_whole_answer_without_an_end_is_given_up_at_once(server: FakeServer, stream: bool) -> None:
+    server.says(floods("application/json", b'{"choices": [', b" " * 65536))
+    with pytest.raises(UserError, match="gave no answer: what it sends does not come to an end"):
+        ask(model(server, stream=stream, longest=60, retries=3))  # by its size, long before the time is up
+    assert len(server.asked) == 1
 
 
 def test_keys_reach_no_log(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:

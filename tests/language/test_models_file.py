@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from backends.datatypes import UserError
-from backends.language.models_file import names, served
+from backends.language.models_file import ServedModel, names, served
+from backends.system.files import ROOT
 
 FILE = """
 [company]
@@ -61,3 +63,18 @@ def test_what_does_not_fit_is_told_and_no_value_repeated(tmp_path: Path, text: s
         served(tmp_path, "a", "base")
     assert "sk-proj-123" not in str(raised.value)
     assert "pw" not in str(raised.value)
+
+
+def test_every_field_stands_in_the_documentation_with_its_default() -> None:
+    rows = {}
+    for line in (ROOT / "docs" / "models_toml.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) == 3 and cells[0].startswith("`"):
+            names_in, defaults = re.findall(r"`(\w+)`", cells[0]), cells[1].replace("`", "").split(", ")
+            rows |= dict(zip(names_in, defaults * len(names_in), strict=False))
+    told = {"true": True, "false": False, "none": None}
+    fields = {name: field for name, field in ServedModel.model_fields.items() if name != "name"}
+    assert set(rows) == set(fields)
+    for name, field in fields.items():
+        wanted = "needed" if field.is_required() else field.get_default(call_default_factory=True)
+        assert told.get(rows[name], rows[name]) in (wanted or None, str(wanted), wanted), name

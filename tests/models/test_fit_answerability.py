@@ -73,7 +73,7 @@ def test_the_curve_is_published_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_answers_are_kept_by_question_and_models(tmp_path: Path, found: list[Outcome]) -> None:
     path = tmp_path / "kept.jsonl"
-    assert Kept(path, "model a").of("q", lambda: found[0]) == found[0]
-    assert Kept(path, "model a").of("q", lambda: found[1]) == found[0]
-    assert Kept(path, "model b").of("q", lambda: found[1]) == found[1]
-    assert Kept(path, "model b").of("other", lambda: None) is None
+    assert Kept(path, "model a").answer("q", lambda: found[0]) == found[0]
+    assert Kept(path, "model a").answer("q", lambda: found[1]) == found[0]
+    assert Kept(path, "model b").answer("q", lambda: found[1]) == found[1]
+    assert Kept(path, "model b").answer("other", lambda: None) is None

@@ -295,14 +295,27 @@ class ScriptedService:
             text=ANSWERS[backend],
             citations=(
                 Citation(
-                    1, chunk.document, chunk.version, chunk.page, chunk.start, chunk.start + len(cited), cited
+                    chunk.document,
+                    chunk.version,
+                    chunk.page,
+                    chunk.start,
+                    chunk.start + len(cited),
+                    cited,
+                    marker=1,
                 ),
             )
             if chunk is not None
             else (),
             sources=(
                 SourceRecord(
-                    1, chunk.document, chunk.version, chunk.page, chunk.start, chunk.end, 0.031, chunk.text
+                    chunk.document,
+                    chunk.version,
+                    chunk.page,
+                    chunk.start,
+                    chunk.end,
+                    chunk.text,
+                    rank=1,
+                    score=0.031,
                 ),
             )
             if chunk is not None

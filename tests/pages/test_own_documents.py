@@ -18,7 +18,7 @@ from pages.ask.earlier_answers import others_of, pairs, what_differs
 from pages.library.rendered import rendered
 from pages.ui import resources, training_jobs
 from pages.ui.asking import KIND, rounds_of
-from pages.ui.partings import Parting
+from pages.ui.pending_removals import PendingRemoval
 from pages.ui.places import places
 from pages.ui.session import MINE
 from pages.ui.text import markdown
@@ -101,11 +101,12 @@ def test_places_are_named_as_the_document_names_them(services: ScriptedServices)
     page = replace(service.library["lark-pro-data-sheet.pdf"].pages[0], label="Spare parts", end=10)
     service.library["prices.xlsx"] = replace(sheet, type="xlsx", pages=(page,))
     place = places(service)
-    assert place(Citation(1, "prices.xlsx", 1, 1, 0, 4, "A: 1")) == "prices.xlsx, sheet Spare parts"
+    assert place(Citation("prices.xlsx", 1, 1, 0, 4, "A: 1", marker=1)) == "prices.xlsx, sheet Spare parts"
     assert (
-        place(Citation(1, "lark-pro-data-sheet.pdf", 1, 2, 0, 4, "Lark")) == "lark-pro-data-sheet.pdf, page 2"
+        place(Citation("lark-pro-data-sheet.pdf", 1, 2, 0, 4, "Lark", marker=1))
+        == "lark-pro-data-sheet.pdf, page 2"
     )
-    assert place(Citation(1, "gone.pdf", 1, 2, 0, 4, "Lark")) == "gone.pdf, page 2"
+    assert place(Citation("gone.pdf", 1, 2, 0, 4, "Lark", marker=1)) == "gone.pdf, page 2"
 
 
 def test_documents_are_rendered_and_foreign_markup_stays_text() -> None:
@@ -123,13 +124,13 @@ def test_a_parting_goes_at_a_word_or_when_nobody_looks_and_stays_when_it_is_undo
     import threading
 
     undone = threading.Event()
-    parting = Parting(("a.md",), seen=0.0)
-    assert parting.wait(undone, clock=lambda: 1_000.0) and parting.begun
-    told = Parting(("a.md",))
+    removal = PendingRemoval(("a.md",), seen=0.0)
+    assert removal.wait(undone, clock=lambda: 1_000.0) and removal.begun
+    told = PendingRemoval(("a.md",))
     told.go()
     assert told.wait(undone)
     undone.set()
-    kept = Parting(("a.md",))
+    kept = PendingRemoval(("a.md",))
     assert not kept.wait(undone) and not kept.begun
 
 

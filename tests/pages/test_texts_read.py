@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from backends.datatypes import DatabaseRow
 from backends.documents import store
 from backends.documents.library import Library
 from backends.documents.opening import open_session
@@ -71,7 +72,7 @@ def test_compare_drawn_again_reads_no_document_text(tmp_path: Path, monkeypatch:
         texts: list[str] = []
         read = store._document
 
-        def counted(row: store.Row) -> StoredDocument:
+        def counted(row: DatabaseRow) -> StoredDocument:
             texts.append(row[2])
             return read(row)
 

@@ -20,12 +20,13 @@ from backends.documents.differences import compare
 from backends.feedback.retrieval_log import Health
 from backends.settings import make_settings
 from pages.ask.verdict import agree, verdict
+from pages.evaluate.score_charts import SCALES
 from pages.library.boundaries import boundaries
 from pages.library.changed_lines import row_html
 from pages.library.health_charts import volume
 from pages.ui import css_rules, session
 from pages.ui.answer_labels import _badges
-from pages.ui.look import LOOKS
+from pages.ui.look import EMBEDDER, LOOKS, Theme, contrast, ink_on, soft_ink
 from pages.ui.text import (
     StyledSpan,
     answer_html,
@@ -228,19 +229,17 @@ def test_text_colours_have_enough_contrast(mode: str) -> None:
         assert contrast(theme[text], theme[page]) >= 4.5, (text, page)
 
 
-def contrast(first: str, second: str) -> float:
-    """WCAG 2 contrast ratio."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
 def test_the_start_screen_does_not_wait_for_the_models() -> None:
     """Whatever it imports stands between the first visit and the first sign of life."""
     code = "import sys; from pages.ui import start_screen; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("theme", "page"), [("light", "#FFFFFF"), ("dark", "#14171B")])
+def test_what_is_written_in_a_chart_can_be_read(theme: Theme, page: str) -> None:
+    bars = [look.colour(theme) for look in (*LOOKS.values(), EMBEDDER)]
+    cells = [str(colour) for _, colour in SCALES[theme]]
+    assert contrast("#FFFFFF", "#000000") == pytest.approx(21)
+    assert contrast(soft_ink(theme), page) >= 4.5
+    assert min(contrast(ink_on(bar), bar) for bar in bars) >= 4.5
+    assert min(contrast(ink_on(cells[-1]), cell) for cell in cells) >= 4.5

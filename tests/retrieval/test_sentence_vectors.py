@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from backends.datatypes import Document, Page
 from backends.retrieval.embedding import MiniLM
 from backends.retrieval.sentence_vectors import (
+    AT_ONCE,
     PART,
     WINDOW,
     Outline,
@@ -61,7 +62,7 @@ def test_the_vector_of_a_span_is_the_mean_over_its_tokens(parts, seed):
     reading = Reading(Outline(tokens, places), means)
     owner = np.repeat(np.arange(parts), counts)
     spans = []
-    for _ in range(5):
+    for _ in range(AT_ONCE + 5):
         first, last = sorted(rng.choice(len(tokens) + 1, 2, replace=False))
         spans.append((int(tokens[first, 0]), int(tokens[last - 1, 1])))
     for (start, end), vector in zip(spans, reading.vectors(spans), strict=True):

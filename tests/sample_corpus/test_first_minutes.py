@@ -36,7 +36,7 @@ def test_the_first_question_shows_answers_that_differ() -> None:
 
 def test_what_is_seen_of_an_answer() -> None:
     asked = Question("q", "How much?", ("35 EUR",), ("a.md",))
-    cited = (Citation(1, "a.md", 1, None, 0, 6, "35 EUR"),)
+    cited = (Citation("a.md", 1, None, 0, 6, "35 EUR", marker=1),)
     answer = Answer(
         "q", "How much?", "rag", "35 EUR [1].", cited, (), {}, Usage(1, 1), Cost(0.0, "EUR", ""), "m", None,
         False, None,

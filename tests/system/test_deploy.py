@@ -7,10 +7,12 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 import typer.main
 import yaml
 
 from backends.cli import main
+from backends.system.commands import GRACE
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -30,6 +32,16 @@ def is_verb(arguments: list[str]) -> bool:
     command = group.commands[arguments[0]]  # type: ignore[attr-defined]
     options = {option for parameter in command.params for option in parameter.opts}
     return {each for each in arguments[1:] if each.startswith("--")} <= options
+
+
+def test_a_worker_is_given_the_time_to_end_its_verb_in_order_and_is_started_again() -> None:
+    text = (DEPLOY / "triptych-worker.service").read_text()
+    seconds = re.search(r"TimeoutStopSec=(\d+)", text)
+    assert seconds is not None and float(seconds[1]) > GRACE
+    assert "Restart=always" in text and "KillMode=mixed" in text
+    worker = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["worker"]
+    assert float(worker["stop_grace_period"].removesuffix("s")) > GRACE
+    assert worker["restart"] == "unless-stopped"
 
 
 def test_the_image_copies_what_is_there_and_all_that_serving_needs() -> None:
@@ -59,8 +71,13 @@ def test_the_image_serves_as_nobody_special_and_keeps_what_it_writes() -> None:
 def test_the_compose_file_fits_the_image_and_itself() -> None:
     made = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     services = made["services"]
-    build = services["app"]["build"]
-    assert (DEPLOY / build["context"] / build["dockerfile"]).resolve() == DEPLOY / "Containerfile"
+    for name in ("app", "worker"):
+        build = services[name]["build"]
+        assert (DEPLOY / build["context"] / build["dockerfile"]).resolve() == DEPLOY / "Containerfile"
+        assert services[name]["depends_on"] == {"database": {"condition": "service_healthy"}}
+    assert services["worker"]["environment"].items() <= services["app"]["environment"].items()
+    program, *arguments = services["worker"]["command"]
+    assert program == "triptych" and is_verb(arguments)
     for service in services.values():
         assert {volume.split(":")[0] for volume in service["volumes"]} <= set(made["volumes"])
         assert set(service.get("depends_on", {})) <= set(services)
@@ -72,13 +89,14 @@ def test_the_compose_file_fits_the_image_and_itself() -> None:
     assert "POSTGRES_PASSWORD:?" in (DEPLOY / "compose.yaml").read_text()  # never a default
 
 
-def test_the_unit_starts_a_verb_and_writes_only_where_it_may() -> None:
+@pytest.mark.parametrize("name", ["triptych", "triptych-worker"])
+def test_a_unit_starts_a_verb_and_writes_only_where_it_may(name: str) -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment, method-assign]
-    unit.read(DEPLOY / "triptych.service")
+    unit.read(DEPLOY / f"{name}.service")
     service = unit["Service"]
     program, *arguments = shlex.split(service["ExecStart"])
     assert program.endswith("/.venv/bin/triptych") and is_verb(arguments)
     assert service["ProtectSystem"] == "strict" and service["StateDirectory"] == "triptych"
-    text = (DEPLOY / "triptych.service").read_text()
+    text = (DEPLOY / f"{name}.service").read_text()
     assert "TRIPTYCH_WORKSPACE=/var/lib/triptych" in text and "0700" in service["StateDirectoryMode"]

@@ -39,7 +39,7 @@ def adapter(model: LanguageModel, tmp_path: Path) -> Adapter:
 
 @pytest.fixture
 def base(model: LanguageModel) -> ServedBase:
-    return ServedBase.of(model)
+    return ServedBase.from_model(model)
 
 
 def taken_in(folder: Path, model: LanguageModel) -> Adapter:

@@ -69,7 +69,8 @@ def remove_invisible(root: Element) -> tuple[str, ...]:
     struck = [element for element in root.iter() if _is_struck(element) and element.text_content().strip()]
     _drop(struck)
     notes = [f"hidden text left out ({words} words)"] if words else []
-    notes += [f"struck-out text left out ({len(struck)} places)"] if struck else []
+    places = f" ({len(struck)} places)" if len(struck) > 1 else ""
+    notes += [f"struck-out text left out{places}"] if struck else []
     return tuple(notes)
 
 

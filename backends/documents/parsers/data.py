@@ -62,12 +62,25 @@ def _lines(value: JsonValue, path: str = "") -> Iterator[str]:
 
 
 def _notebook(notebook: JsonValue, name: str) -> ParsedFile:
-    """Markdown cells as text, code cells as they are."""
+    """Markdown cells as text, code cells as they are, with the text that running them gave."""
     parts = []
+    pictures = 0
     for cell in notebook["cells"]:
         source = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
         prose = cell["cell_type"] == "markdown"
         parts.append(parse_markdown(source, name).text if prose else literal(source))
+        for output in cell.get("outputs") or []:
+            text = _output(output)
+            parts += [literal(text)] if text else []
+            pictures += not text and "data" in output
     text = clean("\n\n".join(parts), keep_spaces=True)
     title = next((line.lstrip("# ") for line in text.split("\n") if line.startswith("# ")), "")
-    return ParsedFile(text, title or stem(name), "notebook")
+    notes = (f"pictures among the outputs left out ({pictures})",) if pictures else ()
+    return ParsedFile(text, title or stem(name), "notebook", notes=notes)
+
+
+def _output(output: JsonValue) -> str:
+    """What a code cell printed, showed or failed with, as text; "" where it is only a picture."""
+    said = output.get("text") or output.get("data", {}).get("text/plain") or output.get("evalue") or ""
+    text = said if isinstance(said, str) else "".join(said)
+    return "" if any(kind.startswith("image/") for kind in output.get("data", {})) else text

@@ -1,12 +1,10 @@
-"""Excel workbooks of before 2007, and binary ones of later.
+"""Excel workbooks of before 2007.
 
-Enters: xls and xlsb. Leaves: sheets with their rows, numbers by the format of their cells. An xlsb gives no
-formats: its numbers are shown whole, and a note says so.
+Enters: xls. Leaves: sheets with their rows, numbers by the format of their cells.
 """
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from backends.datatypes import UserError
 from backends.documents.parsers.common import Cell, one_line
-from backends.documents.parsers.number_formats import plain, shown
+from backends.documents.parsers.excel_records import ERRORS
+from backends.documents.parsers.number_formats import shown
 from backends.documents.parsers.sheets import Findings, Merged, Sheet, column_name
 
 if TYPE_CHECKING:
     from xlrd.book import Book
     from xlrd.formatting import XF
-    from xlrd.sheet import Cell as XlsCell
     from xlrd.sheet import Sheet as XlsSheet
 
 
@@ -45,10 +43,6 @@ def open_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:
         book.unload_sheet(number)
 
 
-# What calamine gives for a cell.
-CellValue = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
-
-
 def _note_hidden(sheet: XlsSheet, findings: Findings) -> None:
     name = one_line(sheet.name)
     columns = [at for at, about in sheet.colinfo_map.items() if about.hidden and at < sheet.ncols]
@@ -68,14 +62,22 @@ def _rows(book: Book, sheet: XlsSheet) -> Iterator[list[str | Cell]]:
     comments = {place: one_line(note.text) for place, note in sheet.cell_note_map.items()}
     styles = [_Style(*_look(book, style)) for style in book.xf_list]
     epoch_1904 = bool(book.datemode)
+    noted = {row for row, _ in comments}
+    bold = {at for at, style in enumerate(styles) if style.bold}
+    codes = [style.code for style in styles]
     for number in range(sheet.nrows):
-        row: list[str | Cell] = []
-        for at, cell in enumerate(sheet.row(number)):
-            style = styles[cell.xf_index] if cell.xf_index is not None else _PLAIN
-            text = _text(cell, style, epoch_1904)
-            bold = style.bold and bool(text)
-            comment = comments.get((number, at), "") if comments else ""
-            row.append(Cell(text, heading=bold, comment=comment) if bold or comment else text)
+        looks = sheet._cell_xf_indexes[number]  # xlrd's own way asks for each cell in turn
+        values = zip(sheet.row_types(number), sheet.row_values(number), looks, strict=True)
+        texts: list[str] = [
+            value if kind == 1 else _text(kind, value, codes[look], epoch_1904)
+            for kind, value, look in values
+        ]
+        row: list[str | Cell] = [*texts]
+        if number in noted or not bold.isdisjoint(looks):
+            row = [
+                Cell(text, heading=look in bold and bool(text), comment=comments.get((number, at), ""))
+                for at, (text, look) in enumerate(zip(texts, looks, strict=True))
+            ]
         yield merged.row(number, row)
 
 
@@ -83,9 +85,6 @@ def _rows(book: Book, sheet: XlsSheet) -> Iterator[list[str | Cell]]:
 class _Style:
     code: str = "General"
     bold: bool = False
-
-
-_PLAIN = _Style()
 
 
 def _look(book: Book, style: XF) -> tuple[str, bool]:
@@ -97,52 +96,9 @@ def _look(book: Book, style: XF) -> tuple[str, bool]:
     return code, book.font_list[style.font_index].weight >= 600
 
 
-def _text(cell: XlsCell, style: _Style, epoch_1904: bool) -> str:
-    kind = cell.ctype
-    if kind == 1:
-        return str(cell.value)
+def _text(kind: int, value: str | float, code: str, epoch_1904: bool) -> str:
     if kind in (2, 3):  # a number, a day
-        return shown(cell.value, style.code, epoch_1904=epoch_1904)
+        return shown(value, code, epoch_1904=epoch_1904)
     if kind == 4:
-        return "yes" if cell.value else "no"
-    return _ERRORS.get(cell.value, "") if kind == 5 else ""
-
-
-# What a cell shows in place of a value that cannot be had, by its code in the file.
-_ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
-
-
-def open_binary_sheets(path: Path, name: str, findings: Findings) -> Iterator[Sheet]:
-    """The sheets of an xlsb."""
-    from python_calamine import CalamineWorkbook, PasswordError, SheetVisibleEnum
-
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-    except PasswordError as error:
-        raise UserError(
-            f"{name} is protected with a password; save it without one to have it read."
-        ) from error
-    findings.other.append(
-        "percent and currency formats of an xlsb are not read: its numbers are shown as stored"
-    )
-    for about in book.sheets_metadata:
-        if about.visible != SheetVisibleEnum.Visible:
-            findings.hidden.append(about.name)
-        sheet = book.get_sheet_by_name(about.name)
-        merged = Merged(
-            (top, left, bottom, right) for (top, left), (bottom, right) in sheet.merged_cell_ranges or ()
-        )
-        rows = enumerate(sheet.to_python(skip_empty_area=False))
-        yield Sheet(about.name, (merged.row(at, [*map(_value, row)]) for at, row in rows))
-
-
-def _value(value: CellValue) -> str:
-    if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return plain(value)
-    if isinstance(value, datetime.datetime):
-        return value.isoformat(" ", "minutes").removesuffix(" 00:00")
-    if isinstance(value, datetime.timedelta):
-        return shown(value.total_seconds() / 86400, "[h]:mm:ss")
-    return str(value)
+    return ERRORS.get(int(value), "") if kind == 5 else ""

@@ -204,7 +204,11 @@ MONTHS = dict(zip(_MONTHS.split(), (*range(1, 13), 3, 5, 10, 12), strict=True))
 
 _PARTS = re.compile(r"(\D*?)[-+−]?(\d+(?:[.,]\d+)?)(\D*?)(?:[-–]\s?(\d+(?:[.,]\d+)?)(\D*))?")
 _ORDINAL = re.compile(r"^(?:st|nd|rd|th|\.|er|e)\b")
-_MONTH_OF_YEAR = re.compile(r"([^\W\d]{3,9})\.? (\d{4})|(\d{4})-(\d\d)(?:-01)?")
+_MONTH_OF_YEAR = re.compile(
+    r"(?P<name>[^\W\d]{3,9})\.?[ '’/-]{1,2}(?P<of>\d{4}|\d\d)|(?P<year>\d{4})-(?P<month>\d\d)(?:-01)?"
+    r"|(?P<first>\d\d?)/(?P<last>20\d\d|\d\d)"
+)
+_PART_OF_YEAR = re.compile(r"(Q|T|H|S|K|KW|CW|W)\.? ?(\d\d?) ?[ '’/.-] ?((?:20)?\d\d)", re.I)
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,7 @@ def _sequence(row: Row) -> _Sequence | None:
         return None
     (unit,) = units
     lows = [low for low, _ in spans]
-    rising = all(one < two for (_, one), (two, _) in pairwise(spans))
+    rising = all(low < two and high <= two for (low, high), (two, _) in pairwise(spans))  # 0-2 kg, 2-5 kg
     falling = all(one > two for one, two in pairwise(lows)) and all(low == high for low, high in spans)
     if not (rising or falling):
         return None
@@ -243,10 +247,13 @@ def _sequence(row: Row) -> _Sequence | None:
 def _numbered(cell: str) -> tuple[float, float, tuple[str, ...]] | None:
     """(first, last, what stands around them) of a number or range; months count from the year nought."""
     if found := _MONTH_OF_YEAR.fullmatch(cell):
-        name, year, iso, month = found.groups()
-        number = MONTHS.get(name[:3].casefold()) if name else int(month)
-        at = 12.0 * int(year or iso) + (number or 0)
+        name, month = found["name"], found["month"] or found["first"]
+        number = MONTHS.get(name[:3].casefold()) if name else int(month) % 13
+        at = 12.0 * _year(found["of"] or found["year"] or found["last"]) + (number or 0)
         return (at, at, ("month",)) if number else None
+    if found := _PART_OF_YEAR.fullmatch(cell):
+        at = 60.0 * _year(found[3]) + int(found[2])
+        return at, at, (found[1].casefold(),)
     parts = _PARTS.fullmatch(cell) if kind_of(cell) not in ("date", "time") else None
     if parts is None:
         return None
@@ -254,6 +261,10 @@ def _numbered(cell: str) -> tuple[float, float, tuple[str, ...]] | None:
     kind = "-" if last else ""
     unit = (before.strip(), _ORDINAL.sub("", after).strip().rstrip("s"), kind + end.strip().rstrip("s"))
     return float(first.replace(",", ".")), float((last or first).replace(",", ".")), unit
+
+
+def _year(digits: str) -> int:
+    return int(digits) + (2000 if len(digits) == 2 else 0)
 
 
 def _is_regular(numbers: Sequence[float]) -> bool:

@@ -5,6 +5,7 @@ Enters: an org file. Leaves: headings, paragraphs, rows, code as it stands. Draw
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -48,8 +49,13 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
 def _markdown(lines: list[str], about: dict[str, str]) -> Iterator[str]:
     """The same text in Markdown; `about` is told what the file says of itself."""
     block = ""
-    rows = 0
-    for line in lines:
+    table: list[str] = []
+    for line in [*lines, ""]:
+        if not block and line.lstrip().startswith("|"):
+            table.append(line)
+            continue
+        yield from _table(table)
+        table = []
         began = _BEGIN.match(line)
         if block:
             ends = re.match(rf"\s*#\+end_{block}", line, re.I)
@@ -63,28 +69,36 @@ def _markdown(lines: list[str], about: dict[str, str]) -> Iterator[str]:
                 about[found[1].lower()] = found[2].strip()
         elif re.match(r"\s*#( |$)|\s*:[\w-]+:( .*)?$", line):
             continue  # comments, drawers
-        elif line.lstrip().startswith("|"):
-            yield from _row(line, rows)
-            rows += 1
-            continue
         else:
             yield _line(line)
-        rows = 0
 
 
 def _fence(block: str) -> str:
     return "```" if block in _CODE else ""
 
 
-def _row(line: str, rows: int) -> Iterator[str]:
-    """A row of a table; Markdown has a rule below its first row, which Org may leave out."""
-    if _TABLE_RULE.match(line):
-        if rows == 1:
-            yield line.replace("+", "|")
+def _table(lines: list[str]) -> Iterator[str]:
+    """The rows of a table; as HTML where Org has no rule below the first row, which Markdown must have."""
+    rows = [line for line in lines if not _TABLE_RULE.match(line)]
+    ruled = [at for at, line in enumerate(lines) if _TABLE_RULE.match(line) and at]
+    heads = sum(not _TABLE_RULE.match(line) for line in lines[: ruled[0]]) if ruled else 0
+    if not rows:
         return
-    if rows == 0:
-        yield ""
-    yield _inline(line)
+    yield ""
+    if heads == 1:
+        head, *body = map(_inline, rows)
+        yield from [head, lines[ruled[0]].replace("+", "|"), *body]
+        return
+    made = (_html_row(line, "th" if at < heads < len(rows) else "td") for at, line in enumerate(rows))
+    yield f"<table>{''.join(made)}</table>"
+    yield ""
+
+
+def _html_row(line: str, tag: str) -> str:
+    for pattern, _ in _INLINE:
+        line = pattern.sub(r"\1", line)
+    cells = (html.escape(cell.strip()) for cell in line.strip().strip("|").split("|"))
+    return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
 
 
 def _line(line: str) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CELL_GAP = 0.6  # white space that wide, in font sizes, may separate cells
 THIN = 3.0  # points; what is thinner is a ruling line
 MOST_OBJECTS = 5000  # a page with more is a drawing, and its lines are no table
+WHITE = 0xFFFFFF
+NEARLY_WHITE = 250  # the least of a colour's parts that nobody tells from paper
 MOST_POINTS = 400  # of a path; one with more is a drawing
 RAISED, LOWERED, LEVEL = "\ufdd1", "\ufdd2", "\ufdd3"  # noncharacters, in no text: see `pdf_scripts`
 BULLET = re.compile(r"^(?:[•◦▪‣●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+")
@@ -46,6 +48,7 @@ class TextLine:
     size: float
     upright: bool = True
     font: bytes = b""  # its name
+    seen: bool = True
 
 
 @dataclass
@@ -55,6 +58,7 @@ class Drawing:
     across: list[tuple[float, float, float]] = field(default_factory=list)  # level rules: y, from x, to x
     down: list[tuple[float, float, float]] = field(default_factory=list)  # upright rules: x, from y, to y
     fills: list[tuple[Box, int]] = field(default_factory=list)  # shaded areas and their colour
+    painted: list[Box] = field(default_factory=list)  # whatever white text may be seen on
     pictures: list[Box] = field(default_factory=list)
     objects: int = 0  # of the page, its runs of text too
 
@@ -100,9 +104,10 @@ def read_drawing(page: PdfPage, turn: Turn) -> Drawing:
         if kind == raw.FPDF_PAGEOBJ_TEXT or not raw.FPDFPageObj_GetBounds(each, *places):
             continue
         box = turned_box(turn, *(side.value for side in sides))
-        if kind == raw.FPDF_PAGEOBJ_IMAGE:
-            drawing.pictures.append(box)
-        elif kind == raw.FPDF_PAGEOBJ_PATH and count <= MOST_OBJECTS:
+        if kind != raw.FPDF_PAGEOBJ_PATH:
+            drawing.painted.append(box)
+            drawing.pictures += [box] if kind == raw.FPDF_PAGEOBJ_IMAGE else []
+        elif count <= MOST_OBJECTS:
             _add_path(drawing, each, box, turn)
     return drawing
 
@@ -114,6 +119,8 @@ def _add_path(drawing: Drawing, path: PdfObject, box: Box, turn: Turn) -> None:
         return
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     raw.FPDFPath_GetDrawMode(path, fill, stroke)
+    if fill.value and _colour(path) != WHITE:
+        drawing.painted.append(box)
     points = raw.FPDFPath_CountSegments(path)
     if not 2 <= points <= MOST_POINTS:
         return
@@ -165,7 +172,7 @@ def read_lines(textpage: PdfTextPage, turn: Turn, drawing: Drawing) -> list[Text
     text = textpage.get_text_range()
     if textpage.count_chars() != len(text):  # characters beyond the basic plane shift the offsets
         text = "".join(chr(raw.FPDFText_GetUnicode(textpage, at)) for at in range(textpage.count_chars()))
-    letters = _Letters(textpage, turn)
+    letters = _Letters(textpage, turn, drawing)
     lines: list[TextLine] = []
     begins = False  # the last line is the first on its height
     for match in re.finditer(r"[^\r\n\ufffe]+", text):
@@ -180,8 +187,41 @@ def read_lines(textpage: PdfTextPage, turn: Turn, drawing: Drawing) -> list[Text
                     lines.append(run)
             if text[match.end() : match.end() + 1] == "\ufffe":  # PDFium's mark of a hyphen at a line end
                 lines[-1] = replace(lines[-1], text=lines[-1].text + "-")
+    lines = upright_heads(lines)
     # Stamps along the margin come last: they belong to no paragraph.
     return _with_bullets([x for x in lines if x.upright]) + [x for x in lines if not x.upright]
+
+
+def upright_heads(lines: list[TextLine]) -> list[TextLine]:
+    """The lines with the turned headings of columns set level, at the foot of their cells.
+
+    Headings are turned lines side by side with values close below; a stamp in the margin has none.
+    """
+    turned = sorted((x for x in lines if not x.upright), key=lambda x: x.left)
+    heads = [x for x in turned if any(y is not x and _share_height(x, y) for y in turned)]
+    foot = min((x.bottom for x in heads), default=0.0)
+    below = [x for x in lines if x.upright and foot - 4 * x.size < x.bottom < foot]
+    if len(heads) < 2 or len(below) < 2 or not any(_under(x, heads) for x in below):
+        return lines
+    top = max(x.top for x in heads)
+    beside = [x for x in lines if x.upright and foot - 0.6 * x.size < x.bottom < top]  # names not turned
+    bottom = min((x.bottom for x in beside), default=foot)
+    made = [replace(x, bottom=bottom, top=bottom + 0.7 * x.size, upright=True) for x in heads]
+    row = sorted([*made, *(x for x in beside if x.bottom == bottom)], key=lambda x: x.left)
+    rest = [x for x in lines if not any(x is y for y in (*heads, *row))]
+    first = next((at for at, x in enumerate(rest) if any(x is y for y in below)), len(rest))
+    return [*rest[:first], *row, *rest[first:]]
+
+
+def _share_height(one: TextLine, two: TextLine) -> bool:
+    """Whether two turned lines begin, end or have their middles on one height, with a gap between them."""
+    apart = max(one.left, two.left) - min(one.right, two.right) > 0.5 * one.size
+    ends = (one.bottom - two.bottom, one.top - two.top, (one.bottom + one.top - two.bottom - two.top) / 2)
+    return apart and min(map(abs, ends)) < 2
+
+
+def _under(line: TextLine, heads: list[TextLine]) -> bool:
+    return any(line.left < head.right + head.size and line.right > head.left - head.size for head in heads)
 
 
 def _with_bullets(lines: list[TextLine]) -> list[TextLine]:
@@ -205,8 +245,10 @@ def _with_bullets(lines: list[TextLine]) -> list[TextLine]:
 class _Letters:
     """Where the letters of a page are."""
 
-    def __init__(self, page: PdfPage, turn: Turn) -> None:
-        self._page, self._turn = page.raw, turn
+    def __init__(self, page: PdfPage, turn: Turn, drawing: Drawing) -> None:
+        self._page, self._turn, self._drawing = page.raw, turn, drawing
+        self._colour = [ctypes.c_uint() for _ in range(3)]
+        self._colour_places = [*map(ctypes.byref, self._colour), ctypes.byref(ctypes.c_uint())]
         self._numbers = [ctypes.c_double() for _ in range(4)]
         self._places = [ctypes.byref(number) for number in self._numbers]
         self._matrix = raw.FS_MATRIX()
@@ -214,7 +256,9 @@ class _Letters:
 
     def runs(self, text: str, first: int) -> Iterator[tuple[str, TextLine]]:
         """A baseline's text as (white space before, run): a run is what the file draws at once."""
-        if raw.FPDFText_CountRects(self._page, first, len(text)) == 1:  # the usual case
+        last = first + len(text) - 1
+        alike = self._shows(first) == self._shows(last)
+        if alike and raw.FPDFText_CountRects(self._page, first, len(text)) == 1:  # the usual case
             yield "\n", self._line(text, first, self._whole_box())
             return
         gap = "\n"  # a new line of the file
@@ -273,8 +317,25 @@ class _Letters:
         if text[0].isdigit() and upright and len(text) < 4:
             size, baseline = self._raised(size, baseline, box)
         text = text if text.isascii() else _whole(text).translate(_LIGATURES)
-        font = self._font(first)
-        return TextLine(text, box[0], box[2], baseline, baseline + 0.7 * size, size, upright, font)
+        bottom, top = (baseline, baseline + 0.7 * size) if upright else (box[1], box[3])
+        seen = self._shows(first) or self._has_behind(first, box)
+        return TextLine(text, box[0], box[2], bottom, top, size, upright, self._font(first), seen)
+
+    def _shows(self, at: int) -> bool:
+        """Whether a letter is drawn, and not in the colour of paper."""
+        if self._is_invisible(at):
+            return False
+        raw.FPDFText_GetFillColor(self._page, at, *self._colour_places)
+        return any(part.value < NEARLY_WHITE for part in self._colour)
+
+    def _is_invisible(self, at: int) -> bool:
+        mode = raw.FPDFTextObj_GetTextRenderMode(raw.FPDFText_GetTextObject(self._page, at))
+        return bool(mode == raw.FPDF_TEXTRENDERMODE_INVISIBLE)
+
+    def _has_behind(self, at: int, box: Box) -> bool:
+        """Whether white words may stand on something coloured, or invisible ones on the picture of a scan."""
+        behind = self._drawing.pictures if self._is_invisible(at) else self._drawing.painted
+        return self._drawing.objects > MOST_OBJECTS or any(_overlaps(box, each) for each in behind)
 
     def _raised(self, size: float, baseline: float, box: Box) -> tuple[float, float]:
         """(size, baseline) as seen: some fonts have letters that are small and raised in themselves."""
@@ -318,6 +379,8 @@ def _joined(before: TextLine, run: TextLine, gap: str, drawing: Drawing, begins:
     `gap` is the white space between them in the file: a line end, a blank or nothing. A bullet is one only
     where the line before `begins` a height of the page.
     """
+    if before.seen != run.seen or (gap == "\n" and not run.upright):
+        return None
     size, space = max(before.size, run.size), run.left - before.right
     script = _script(before, run)
     level = abs(run.bottom - before.bottom) < 0.2 * size
@@ -334,6 +397,10 @@ def _joined(before: TextLine, run: TextLine, gap: str, drawing: Drawing, begins:
         return None
     blank = " " if gap == " " or (gap == "\n" and space >= 0.12 * size) else ""
     return _glued(before, run, blank, script)
+
+
+def _overlaps(one: Box, two: Box) -> bool:
+    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
 
 
 def _around(one: Box, two: Box) -> Box:
@@ -382,7 +449,7 @@ def _glued(before: TextLine, run: TextLine, blank: str, script: str) -> TextLine
     else:
         text = f"{before.text}{blank}{run.text}"
         main = before if len(before.text) >= len(run.text) else run
-    return TextLine(text, left, right, main.bottom, main.top, main.size, main.upright, main.font)
+    return replace(main, text=text, left=left, right=right)
 
 
 def _ruled_off(drawing: Drawing, before: TextLine, run: TextLine) -> bool:

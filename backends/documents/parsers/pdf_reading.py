@@ -43,6 +43,7 @@ class PageContents:
     comments: tuple[str, ...] = ()
     picture: float = 0.0
     struck: bool = False  # text marked as struck out was left out
+    unseen: bool = False  # text that is white on white or not drawn was left out
     fate: str = ""  # of a page that is an image or damaged: one of the keys of _FATES
 
 
@@ -108,6 +109,8 @@ def _read(page: PdfPage, textpage: PdfTextPage, forms: PdfFormEnv | None) -> Pag
     turn = turning(page.get_rotation())
     drawing = read_drawing(page, turn)
     lines = read_lines(textpage, turn, drawing)
+    unseen = not all(line.seen for line in lines) and any(line.seen for line in lines)
+    lines = [line for line in lines if line.seen or not unseen]
     beside = read_annotations(page, forms, turn)
     if beside.struck:
         lines = without_struck(lines, textpage, beside.struck, turn)
@@ -116,7 +119,7 @@ def _read(page: PdfPage, textpage: PdfTextPage, forms: PdfFormEnv | None) -> Pag
     width, height = page.get_size()
     areas = ((right - left) * (top - bottom) for left, bottom, right, top in drawing.pictures)
     picture = max(areas, default=0.0) / max(1.0, width * height)
-    return PageContents(lines, drawing, beside.comments, picture, bool(beside.struck))
+    return PageContents(lines, drawing, beside.comments, picture, bool(beside.struck), unseen)
 
 
 def _is_image(page: PageContents) -> bool:
@@ -188,6 +191,8 @@ def _notes(document: PdfDocument, pages: Sequence[PageContents]) -> Iterator[str
         yield f"pictures on {pages_in_words(numbers)} were not read"
     if numbers := [number for number, page in numbered if page.struck]:
         yield f"text struck out on {pages_in_words(numbers)} was left out"
+    if numbers := [number for number, page in numbered if page.unseen]:
+        yield f"text that cannot be seen on {pages_in_words(numbers)} was left out"
     if document.get_formtype() in (raw.FORMTYPE_XFA_FULL, raw.FORMTYPE_XFA_FOREGROUND):
         yield "the form is of a kind (XFA) of which not all fields are read"
     if names := _attached(document):

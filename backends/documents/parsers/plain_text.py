@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 from backends.datatypes import ParsedFile
 from backends.documents.parsers.common import clean, one_line, stem
 from backends.documents.parsers.languages import FUNCTION_WORDS
-from backends.documents.parsers.pdf_words import join, whole_words
+from backends.documents.parsers.pdf_words import is_broken, join, whole_words
 from backends.system.encodings import decoded
 
 ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+")
@@ -51,6 +52,7 @@ def unwrap(text: str) -> str:
     """The text cleaned, lines of paragraphs joined that were broken at a fixed width, and words with them."""
     text = clean(text, keep_spaces=True)
     blocks = [[line for line in block.split("\n") if not _RULE.match(line)] for block in text.split("\n\n")]
+    _looks_odd.cache_clear()
     prose = [block for block in blocks if _is_prose(block)]
     breaks = [pair for block in prose for pair in _full(block)]
     usual = sum(map(_runs_over_line, breaks)) >= _CONTINUED * len(breaks) if breaks else False
@@ -60,8 +62,12 @@ def unwrap(text: str) -> str:
 
 def _is_prose(block: Sequence[str]) -> bool:
     """Whether nothing in a block looks like code, columns or entries."""
-    odd = sum(len(line) <= _LONGEST_LINE and bool(_NO_PROSE.search(line)) for line in block)
-    return odd <= len(block) / 4
+    return sum(map(_looks_odd, block)) <= len(block) / 4
+
+
+@lru_cache(maxsize=1 << 14)  # asked up to three times of a line
+def _looks_odd(line: str) -> bool:
+    return len(line) <= _LONGEST_LINE and bool(_NO_PROSE.search(line))
 
 
 def _full(block: Sequence[str]) -> list[tuple[str, str]]:
@@ -98,7 +104,8 @@ def _block(block: Sequence[str], usual: bool) -> str:
     pieces = [one_line(block[0])]
     for line, following in pairwise(block):
         last, piece = pieces[-1], one_line(following)
-        joined = join(last, piece) if _is_full(line, following, width) else f"{last}\n{piece}"
+        goes_on = _is_full(line, following, width) or _breaks(last, piece)
+        joined = join(last, piece) if goes_on else f"{last}\n{piece}"
         pieces[-1:] = [joined[: len(joined) - len(piece)], piece]
     return "".join(pieces)
 
@@ -107,7 +114,15 @@ def _kept(block: Sequence[str]) -> str:
     """Lines as they stand where their white space means something."""
     depths = {len(line) - len(line.lstrip()) for line in block}
     stepped = len(depths) > 1 and max(depths) > 1
-    set_out = stepped or any(_NO_PROSE.search(line) for line in block if len(line) <= _LONGEST_LINE)
+    set_out = stepped or any(map(_looks_odd, block))
     if len(block) > 1 and set_out and max(map(len, block)) <= _LONGEST_LINE:
         return "\n".join(block)
-    return "\n".join(map(one_line, block))
+    lines = [one_line(block[0])]
+    for line in map(one_line, block[1:]):
+        lines[-1:] = [join(lines[-1], line)] if _breaks(lines[-1], line) else [lines[-1], line]
+    return "\n".join(lines)
+
+
+def _breaks(line: str, following: str) -> bool:
+    """Whether a line of prose ends within a word, however long the lines are."""
+    return " " in line and is_broken(line, following)

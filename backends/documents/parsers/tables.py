@@ -17,7 +17,7 @@ from pathlib import Path
 
 from backends.datatypes import ParsedFile, UserError
 from backends.documents import limits
-from backends.documents.parsers import excel_binary, excel_xml, ods, web
+from backends.documents.parsers import excel_binary, excel_records, excel_xml, ods, web
 from backends.documents.parsers.common import Budget, PageText, assemble, clean, line_ends, sheet_lines, stem
 from backends.documents.parsers.office import OLE, check_archive
 from backends.documents.parsers.sheets import Findings, Sheet, blocks
@@ -57,7 +57,7 @@ def _sheets(path: Path, kind: str, name: str, findings: Findings) -> Iterator[Sh
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if "xl/workbook.bin" in names:
-        return excel_binary.open_binary_sheets(path, name, findings)
+        return excel_records.open_sheets(path, findings)
     if "content.xml" in names:
         return ods.open_sheets(path, name, findings)
     return excel_xml.open_sheets(path, findings)

@@ -41,6 +41,7 @@ _RUN, _LETTERS, _LOOK, _SYMBOL, _HYPHEN = (f"{W}{name}" for name in ("r", "t", "
 _SIMPLE_FIELD = f"{W}fldSimple"
 _SAID = {_LETTERS, _SYMBOL, _HYPHEN, *_GAPS, f"{W}fldChar", f"{W}instrText"}
 _PASSED_OVER = {_FALLBACK, _BOX, _LOOK, f"{W}pPr", f"{W}bookmarkStart", f"{W}bookmarkEnd", f"{W}proofErr"}
+_PLAIN_PARTS = {_RUN, _LOOK, _LETTERS, *_GAPS, *_PASSED_OVER} - {_FALLBACK, _BOX}
 _WRAPPERS = {f"{W}{kind}" for kind in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
 _DELETED = {f"{W}del", f"{W}moveFrom"}
 # The boxes of forms, in the fonts they are mostly taken from.
@@ -142,6 +143,8 @@ class _Word:
         text = prices(one_line(self._text(element, self._styles.get(style, _Style()))))
         if text:
             yield self._written(element, style, text)
+        if not self._has_more(element):
+            return
         for reference in element.iter(*_REFERENCES):
             kind = reference.tag[len(W) : -len("Reference")]
             if note := self._notes.get((kind, reference.get(f"{W}id", ""))):
@@ -149,6 +152,14 @@ class _Word:
         for item in element.iter(_BOX, "{*}chart", "{*}relIds"):
             if _is_own(item, element):
                 yield from self._blocks(item) if item.tag == _BOX else self._drawing(item)
+
+    def _has_more(self, paragraph: Element) -> bool:
+        """Whether a run may hold a note, a picture or a text box: most paragraphs have none."""
+        return any(
+            part.tag not in _PLAIN_PARTS
+            or (part.tag == _RUN and any(each.tag not in _PLAIN_PARTS for each in part))
+            for part in paragraph
+        )
 
     def _written(self, element: Element, style: str, text: str) -> str:
         level = self._styles.get(style, _Style()).level

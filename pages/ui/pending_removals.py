@@ -19,7 +19,7 @@ LOOK = 0.2
 
 
 @dataclass
-class Parting:
+class PendingRemoval:
     """Documents about to be removed; `seen` is when the page last showed that they can be kept."""
 
     names: tuple[str, ...]
@@ -46,16 +46,16 @@ class Parting:
         return self.begun
 
 
-def waiting(visitor: str) -> list[Parting]:
+def waiting(visitor: str) -> list[PendingRemoval]:
     """Those that can still be undone."""
     found = []
     for job in resources.jobs().owned_by(visitor, FORGET):
         if not job.finished and not job.cancelling:
-            found += job.events_of(Parting)
-    return [parting for parting in found if not parting.begun]
+            found += job.events_of(PendingRemoval)
+    return [removal for removal in found if not removal.begun]
 
 
-def let_go(visitor: str) -> None:
+def begin_all(visitor: str) -> None:
     """The page was left: what was about to be removed is removed now."""
-    for parting in waiting(visitor):
-        parting.go()
+    for removal in waiting(visitor):
+        removal.go()
