@@ -156,7 +156,7 @@ def measured_support(made: Sequence[Statement]) -> int:
 
 
 def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
-    """The two logistic rules, over answers that assert something and over those that decline, and their cuts."""
+    """The two logistic rules, of answers that assert something and of those that decline, and their cuts."""
     said = [row for row in rows if not row.declines]
     declined = [row for row in rows if row.declines]
     right = _logistic([row.features for row in said], [row.right for row in said])

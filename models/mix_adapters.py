@@ -1,7 +1,7 @@
-"""Mixes two adapters of one shape, of which the second went on from the first: the weighted mean of their weights.
+"""Mixes two adapters of which the second went on from the first: the weighted mean of their weights.
 
-Enters: two PEFT folders and the second one's share. Leaves: the second folder's weights, overwritten. A mean of
-two runs from one start often keeps what each does well (Wortsman et al. 2022, "Model soups").
+Enters: two PEFT folders and the second one's share. Leaves: the second folder's weights, overwritten. A mean
+of two runs from one start often keeps what each does well (Wortsman et al. 2022, "Model soups").
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save_file
 
 WEIGHTS = "adapter_model.safetensors"
@@ -24,9 +25,7 @@ def main() -> None:
     if {name: value.shape for name, value in first.items()} != {n: v.shape for n, v in second.items()}:
         raise SystemExit("These adapters are of different shapes.")
     mixed = {
-        name: ((1 - args.share) * first[name].float() + args.share * value.float())
-        .to(value.dtype)
-        .contiguous()
+        name: torch.lerp(first[name].float(), value.float(), args.share).to(value.dtype).contiguous()
         for name, value in second.items()
     }
     save_file(mixed, args.second / WEIGHTS, metadata={"format": "pt"})

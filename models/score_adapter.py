@@ -1,6 +1,6 @@
 """Scores a sample adapter that was trained in two runs, on the rows that neither of them has learned.
 
-Enters: models/adapters/fine_tuned or hybrid and its rows; what each run held out follows from the questions alone.
+Enters: models/adapters/fine_tuned or hybrid and its rows; what a run held out follows from the questions.
 Leaves: in the adapter's card the losses and right answers on those rows, of the reader without an adapter
 (before) and with it (after). The report of the second run compares with the adapter it began with, partly on
 rows that the first run had learned; its curve of losses stays as it was.

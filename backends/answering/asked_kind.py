@@ -1,7 +1,7 @@
 """What kind of thing a question asks for, and whether a short answer is one: money, a duration, a length ...
 
-Enters: a question and a short answer. Leaves: a verdict. It goes by the question's words and the answer's units
-alone and knows no document; where the question does not say what it wants, nothing is held against the answer.
+Enters: a question and a short answer. Leaves: a verdict. It goes by the question's words and the answer's
+units alone and knows no document; where the question does not tell, nothing is held against the answer.
 """
 
 from __future__ import annotations
@@ -41,11 +41,13 @@ _ASKS: tuple[tuple[re.Pattern[str], tuple[Kind, ...]], ...] = tuple(
          r"penalty|budget|revenue|turnover|allowance|fare|sum|euros?|pounds?|dollars?)\b|"
          r"\b(?:what|how much) (?:\w+ ){0,6}(?:pay|pays|paid|charged|refunded|reimbursed)\b",
          ("money",)),
-        (r"\bhow (?:high|tall|deep|wide|thick|far)\b(?! ahead| in advance)|\bat what (?:height|depth|distance)\b",
+        (r"\bhow (?:high|tall|deep|wide|thick|far)\b(?! ahead| in advance)|"
+         r"\bat what (?:height|depth|distance)\b",
          ("length",)),
         (r"\bhow (?:heavy|much does \w+(?: \w+){0,3} weigh)\b|\bwhat (?:weight|mass)\b", ("mass",)),
         (r"\b(?:percentage|per ?cent|proportion)\b|\b(?:what|which) (?:share|discount|rate)\b", ("share",)),
-        (r"^when\b|\b(?:and|,) when\b|\b(?:since|until|till|by|from) when\b|\b(?:what|which) (?:date|day|month|year)\b|"
+        (r"^when\b|\b(?:and|,) when\b|\b(?:since|until|till|by|from) when\b|"
+         r"\b(?:what|which) (?:date|day|month|year)\b|"
          r"\b(?:at|by|until) what (?:time|date)\b|\bdeadline\b", ("moment", "duration")),
         (rf"{_MANY}\b(?! (?:\w+ )?{_TIME}\b)(?! per ?cent)", ("count",)),
         (r"\bhow (?:warm|hot|cold)\b|\bwhat temperature\b", ("temperature",)),

@@ -354,7 +354,7 @@ def features(draft: WrittenAnswer, found: AnswerFindings) -> dict[str, float]:
 
 
 def declined_features(question: str, found: AnswerFindings) -> dict[str, float]:
-    """What is weighed where an answer declines: what the best sentence and the reader's surest words are worth."""
+    """What is weighed where an answer declines: the best sentence and the reader's surest words."""
     surest = next(iter(_surest(found.spans)), None)
     return {
         "best": _best_odds(found),
