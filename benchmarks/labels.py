@@ -14,7 +14,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ from backends.answering.checks import (
     RULE,
     AnswerFindings,
     LabelRule,
+    LogisticRule,
     WrittenAnswer,
+    declined_features,
     features,
     findings,
-    odds,
     supported,
     warning_of,
 )
@@ -130,7 +131,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def fitted_support(made: Sequence[Statement]) -> LabelRule:
     """The thresholds that judge most statements rightly; of equals the ones in the middle."""
     rules = [
-        LabelRule({}, 0.0, 0.5, 0.0, *cuts, {})
+        LabelRule(LogisticRule({}, 0.0), LogisticRule({}, 0.0), 0.5, 0.5, *cuts, {})
         for cuts in itertools.product(BACKED, BEHIND, STRANGE, CONTRADICTED)
     ]
     scores = [sum(_judged_rightly(each, rule) for each in made) for rule in rules]
@@ -155,44 +156,51 @@ def measured_support(made: Sequence[Statement]) -> int:
 
 
 def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
-    """The logistic rule over the features of the answers that assert something, and its thresholds."""
+    """The two logistic rules, of answers that assert something and of those that decline, and their cuts."""
+    said = [row for row in rows if not row.declines]
+    declined = [row for row in rows if row.declines]
+    right = _logistic([row.features for row in said], [row.right for row in said])
+    overlooked = _logistic([_declined(row) for row in declined], [not row.right for row in declined])
+    return replace(
+        support,
+        right=right,
+        overlooked=overlooked,
+        answers_from=_parting([right.probability(row.features) for row in said], [row.right for row in said]),
+        declined_from=_parting(
+            [overlooked.probability(_declined(row)) for row in declined], [not row.right for row in declined]
+        ),
+    )
+
+
+def _declined(row: Labelled) -> Mapping[str, float]:
+    return declined_features(row.draft.question, row.found)
+
+
+def _logistic(table: Sequence[Mapping[str, float]], yes: Sequence[bool]) -> LogisticRule:
+    """Fitted on standardised features, given for features as they are; without weights where all are one."""
     from sklearn.linear_model import LogisticRegression
 
-    said = [row for row in rows if not row.declines]
-    table = [row.features for row in said]
+    if len(set(yes)) < 2:
+        return LogisticRule({}, 0.0)
     names = list(table[0])
     values = np.array([[each[name] for name in names] for each in table])
     middle, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
-    model = LogisticRegression(C=STRENGTH, max_iter=2000)
-    model.fit((values - middle) / spread, [row.right for row in said])
+    model = LogisticRegression(C=STRENGTH, max_iter=2000).fit((values - middle) / spread, yes)
     weights = model.coef_[0] / spread
-    rule = replace(
-        support,
-        weights={name: round(float(weight), 5) for name, weight in zip(names, weights, strict=True)},
-        intercept=round(float(model.intercept_[0] - weights @ middle), 5),
-        declined_from=_declined_from([row for row in rows if row.declines]),
+    return LogisticRule(
+        {name: round(float(weight), 5) for name, weight in zip(names, weights, strict=True)},
+        round(float(model.intercept_[0] - weights @ middle), 5),
     )
-    return replace(rule, answers_from=_answers_from(said, rule))
 
 
-def _answers_from(rows: Sequence[Labelled], rule: LabelRule) -> float:
-    """The probability that parts right answers from wrong ones with the smallest shares of errors of both."""
-    chances = np.array([rule.probability(row.features) for row in rows])
-    right = np.array([row.right for row in rows])
+def _parting(chances: Sequence[float], yes: Sequence[bool]) -> float:
+    """The probability that parts yes from no with the smallest shares of errors of both."""
+    if len(set(yes)) < 2:
+        return 0.5
+    found, truth = np.array(chances), np.array(yes)
     cuts = np.arange(0.2, 0.81, 0.02)
-    errors = [np.mean(chances[right] < cut) + np.mean(chances[~right] >= cut) for cut in cuts]
+    errors = [np.mean(found[truth] < cut) + np.mean(found[~truth] >= cut) for cut in cuts]
     return round(float(cuts[int(np.argmin(errors))]), 2)
-
-
-def _declined_from(rows: Sequence[Labelled]) -> float:
-    """The log-odds of the best sentence that parts those wrong to decline from those right to."""
-    if len({row.right for row in rows}) < 2:
-        return 0.0
-    best = np.array([max((odds(each) for each in row.found.ranked), default=-6.0) for row in rows])
-    wrong = np.array([not row.right for row in rows])
-    cuts = np.arange(-5.0, 5.1, 0.25)
-    errors = [np.mean(best[~wrong] >= cut) + np.mean(best[wrong] < cut) for cut in cuts]
-    return float(cuts[int(np.argmin(errors))])
 
 
 @dataclass(frozen=True)
@@ -269,7 +277,7 @@ def write(made: Sequence[Statement], rows: Sequence[Labelled]) -> tuple[str, lis
     outcomes = measured(rows, support)
     judged = {"statements": len(made), "right": measured_support(made)}
     rule = replace(fitted(rows, support), reliability={"answers": reliability(outcomes), "support": judged})
-    RULE.write_text(json.dumps(rule.__dict__, indent=1) + "\n", "utf8")
+    RULE.write_text(json.dumps(asdict(rule), indent=1) + "\n", "utf8")
     told = table(outcomes, judged)
     text = RESULTS.read_text("utf8")
     before, after = text.split(STARTS)[0], text.split(ENDS)[1]

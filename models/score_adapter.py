@@ -1,6 +1,6 @@
 """Scores a sample adapter that was trained in two runs, on the rows that neither of them has learned.
 
-Enters: models/adapters/fine_tuned and its rows; what each run held out follows from the questions alone.
+Enters: models/adapters/fine_tuned or hybrid and its rows; what a run held out follows from the questions.
 Leaves: in the adapter's card the losses and right answers on those rows, of the reader without an adapter
 (before) and with it (after). The report of the second run compares with the adapter it began with, partly on
 rows that the first run had learned; its curve of losses stays as it was.
@@ -10,17 +10,28 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from backends.answering.answer_text import without_markers
+from backends.answering.evidence import evidence_for
 from backends.datatypes import Token
 from backends.language.compared_words import holds, says_the_same
 from backends.language.generation import LanguageModel
-from backends.settings import DEFAULT_MODEL
+from backends.product import Triptych
+from backends.settings import DEFAULT_MODEL, make_settings
 from backends.training.lora import HeldOutScore
-from backends.training.rows import Example, closed_book, load_rows, split_held_out
+from backends.training.rows import (
+    Example,
+    HybridOptions,
+    closed_book,
+    load_rows,
+    split_held_out,
+    with_passages,
+)
+from models.train_adapters import in_short
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "sample_corpus" / "training"
@@ -36,6 +47,19 @@ def unseen() -> list[Example]:
     learned = {row.question for _, row in split_held_out(first, FIRST_SHARE)[0]}
     rows = [row for path in sorted(ROWS.glob("*.jsonl")) for row in load_rows(path)]
     return closed_book(each for each in split_held_out(rows, SHARE)[1] if each[1].question not in learned)
+
+
+def unseen_with_passages(triptych: Triptych) -> list[Example]:
+    """What both runs of the hybrid held out, with the passages that serving shows."""
+    model, settings = triptych.model(), triptych.settings
+    retriever = triptych.library.retriever(settings)
+    rows = [row for number in FIRST for row in load_rows(ROWS / f"part{number}.jsonl")]
+    held = [(number, in_short(row)) for number, row in split_held_out(rows, SHARE)[1]]
+    return with_passages(
+        held,
+        lambda question: list(evidence_for(question, retriever, model, settings).sources),
+        HybridOptions(share_memorised=1.0),
+    )
 
 
 def loss(model: LanguageModel, examples: Sequence[Example], adapter: Path | None) -> float:
@@ -61,9 +85,13 @@ def score(model: LanguageModel, examples: Sequence[Example], adapter: Path | Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--adapter", type=Path, default=ROOT / "models" / "adapters" / "fine_tuned")
-    adapter = parser.parse_args().adapter
-    examples = unseen()
+    parser.add_argument("--kind", choices=["fine_tuned", "hybrid"], default="fine_tuned")
+    kind = parser.parse_args().kind
+    adapter = ROOT / "models" / "adapters" / kind
+    with tempfile.TemporaryDirectory() as folder:
+        examples = unseen()
+        if kind == "hybrid":
+            examples = unseen_with_passages(Triptych.open(Path(folder), make_settings()))
     model = LanguageModel.load(DEFAULT_MODEL)
     card = json.loads((adapter / "card.json").read_text(encoding="utf8"))
     card["report"]["held_out_rows"] = len(examples)

@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--scored-rows", type=int, default=48)
     parser.add_argument("--share-with-answer", type=float, default=0.9)
     parser.add_argument("--share-memorised", type=float, default=1.0)
+    parser.add_argument("--share-altered", type=float, default=0.0)
     parser.add_argument("--distractors", type=int, default=None)
     parser.add_argument("--start", type=Path, help="a finished adapter of the same rank to go on from")
     parser.add_argument(
@@ -144,7 +145,9 @@ def main() -> None:
         documents = [
             learned[name] for name in sorted({n for row in rows for n in row.documents}) if name in learned
         ]
-        options = HybridOptions(args.share_with_answer, args.distractors, args.share_memorised)
+        options = HybridOptions(
+            args.share_with_answer, args.distractors, args.share_memorised, share_altered=args.share_altered
+        )
         for kind in args.kind or ["fine_tuned", "hybrid"]:
             parts = [train[:: args.every], held]
             if kind == "hybrid" and args.short:

@@ -3,8 +3,9 @@
 Enters: a question, an answer as written, its citations, a library to search. Leaves: `Checks`. The library is
 searched with the question and with the answer's own statement; of the sentences found, those that state the
 answer are held against those that answer the question best, as the cross-encoder and the span reader judge
-them. One logistic rule over these findings, fitted by `benchmarks.labels`, gives the probability that the
-answer is right. It knows no backend and runs no language model.
+them. A logistic rule over these findings, fitted by `benchmarks.labels`, gives the probability that the
+answer is right, a second one that an answer which declines overlooks something. It knows no backend and runs
+no language model.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backends.answering.answer_text import is_abstention
+from backends.answering.asked_kind import kind_fit
 from backends.answering.part_by_part import answered_parts
 from backends.answering.short_answers import (
     disagrees_with_its_sentence,
@@ -121,29 +123,39 @@ class AnswerFindings:
 
 
 @dataclass(frozen=True)
-class LabelRule:
-    """The fitted rule. `weights` are by feature, on features as they are; probabilities from log-odds."""
+class LogisticRule:
+    """Log-odds by feature, on features as they are."""
 
     weights: Mapping[str, float]
     intercept: float
+
+    def probability(self, features: Mapping[str, float]) -> float:
+        """Of findings with these features, 0 to 1: logistic."""
+        odds = self.intercept + sum(self.weights.get(name, 0.0) * value for name, value in features.items())
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """The fitted rules and their thresholds."""
+
+    right: LogisticRule  # of an answer that asserts something
+    overlooked: LogisticRule  # of one that declines: that the documents do answer
     answers_from: float  # probability from which an answer is said to answer its question
-    declined_from: float  # log-odds of the best sentence from which a declining answer is warned of
+    declined_from: float  # probability from which a declining answer is warned of
     backed_from: float  # log-odds from which a sentence that states the answer backs it
     behind_at_most: float  # how much less likely than the best it may be
     strange_at_most: float  # share of the question's words that no passage holds, beyond which none says it
     contradicted_from: float  # log-odds from which a sentence that answers otherwise contradicts
     reliability: JsonObject
 
-    def probability(self, features: Mapping[str, float]) -> float:
-        """Of a sentence with these features, 0 to 1: logistic."""
-        odds = self.intercept + sum(self.weights.get(name, 0.0) * value for name, value in features.items())
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
-
 
 @cache
 def shipped_rule(path: Path = RULE) -> LabelRule:
     """The rule of models/checks."""
-    return LabelRule(**json.loads(path.read_text(encoding="utf-8")))
+    read = json.loads(path.read_text(encoding="utf-8"))
+    rules = {name: LogisticRule(**read.pop(name)) for name in ("right", "overlooked")}
+    return LabelRule(**rules, **read)
 
 
 def answers_it(checks: Checks) -> bool | None:
@@ -190,21 +202,21 @@ def _check(
         return Checks(passage=_excerpt(found.best, page_at) if warning else None, warning=warning)
     support, passage = supported(draft, found, rule)
     shown = passage if passage is not None or warning is None else found.best
-    probability = round(rule.probability(features(draft, found)), 4)
+    probability = round(rule.right.probability(features(draft, found)), 4)
     return Checks(probability, support, _excerpt(shown, page_at), warning)
 
 
 def warning_of(draft: WrittenAnswer, found: AnswerFindings, rule: LabelRule) -> str | None:
     """What has to be said of the answer, in one sentence; None where nothing speaks against it."""
     if is_abstention(draft.text):
-        best = max((odds(each) for each in found.ranked), default=LEAST)
-        return DECLINED if best >= rule.declined_from else None
+        overlooked = rule.overlooked.probability(declined_features(draft.question, found))
+        return DECLINED if overlooked >= rule.declined_from else None
     support, _ = supported(draft, found, rule)
     if disagrees_with_its_sentence(draft.text) is not None:
         return WRONG_VERDICT
     if support == "contradicted":
         return CONTRADICTED
-    if rule.probability(features(draft, found)) >= rule.answers_from:
+    if rule.right.probability(features(draft, found)) >= rule.answers_from:
         return None
     return INVENTED if support == "not mentioned" else DOUBTFUL
 
@@ -307,11 +319,10 @@ def odds(found: Found | None) -> float:
 
 def features(draft: WrittenAnswer, found: AnswerFindings) -> dict[str, float]:
     """What the rule weighs: log-odds, shares and yes or no as 1 or 0."""
-    holder, best = odds(found.holder), max((odds(each) for each in found.ranked), default=LEAST)
-    rival = odds(found.rival)
+    holder, best, rival = odds(found.holder), _best_odds(found), odds(found.rival)
     short = short_answer(draft.text)
     sure = draft.confidence
-    spans = sorted(found.spans, key=lambda span: -span.score)
+    spans = _surest(found.spans)
     agreeing = [s for s in spans if s.text and same_answer(short, s.text, draft.question)]
     structured = is_json(draft.text)
     return {
@@ -330,6 +341,7 @@ def features(draft: WrittenAnswer, found: AnswerFindings) -> dict[str, float]:
         "confidence_unsourced": _logit(sure) if sure is not None and not draft.sourced else 0.0,
         "confidence_unknown": float(sure is None),
         "kind_fits": float(_kind_fits(draft.question, short)),
+        "other_kind": float(kind_fit(draft.question, short) < 0),
         "replaced": float(found.replaced is not None),
         "wrong_verdict": float(disagrees_with_its_sentence(draft.text) is not None),
         "structured": float(structured),
@@ -339,6 +351,24 @@ def features(draft: WrittenAnswer, found: AnswerFindings) -> dict[str, float]:
         "reader_agrees": max(LEAST, min(MOST, agreeing[0].score)) if agreeing else (LEAST if spans else 0.0),
         "reader_best": max(LEAST, min(MOST, spans[0].score)) if spans else 0.0,
     }
+
+
+def declined_features(question: str, found: AnswerFindings) -> dict[str, float]:
+    """What is weighed where an answer declines: the best sentence and the reader's surest words."""
+    surest = next(iter(_surest(found.spans)), None)
+    return {
+        "best": _best_odds(found),
+        "reader_best": max(LEAST, min(MOST, surest.score)) if surest is not None else 0.0,
+        "reader_kind": kind_fit(question, surest.text) if surest is not None and surest.text else 0.0,
+    }
+
+
+def _best_odds(found: AnswerFindings) -> float:
+    return max((odds(each) for each in found.ranked), default=LEAST)
+
+
+def _surest(spans: Sequence[SpanFound]) -> list[SpanFound]:
+    return sorted(spans, key=lambda span: -span.score)
 
 
 def _logit(share: float) -> float:

@@ -25,6 +25,7 @@ FEWEST_ROWS = 20
 LONGEST_QUOTE = 20  # words; a longer sentence or table row is told in the row's own words
 QUESTION_LABEL = "Question: "  # what `build_messages` writes before the question; a test compares
 FEW_ROWS = 200  # "under 200 hurts", seeds-digest F2
+_DIGITS = re.compile(r"\d+")
 Retrieve = Callable[[str], Sequence[Source]]  # a question to the sources that serving would show
 
 
@@ -48,6 +49,9 @@ class HybridOptions:
     least_support: a passage holds the answer if it has this share of the answer's content words.
     quoted: the reason behind the short answer is the passage's own sentence, where one of at most
         LONGEST_QUOTE words holds the short answer (RAFT's quotations): what is learned is to find and copy.
+    share_altered: share of the rows with such a passage in which a figure of the short answer is another one,
+        in the passages and in the answer alike, so that an edited document is believed and not the memory
+        (Longpre et al. 2021, "Entity-Based Knowledge Conflicts in Question Answering").
     """
 
     share_with_answer: float = 0.9
@@ -55,6 +59,7 @@ class HybridOptions:
     share_memorised: float = 0.0
     least_support: float = 0.5
     quoted: bool = True
+    share_altered: float = 0.0
     seed: int = 0
 
 
@@ -204,10 +209,50 @@ def _with_passages(
         sources = [s for s in sources if s is not holder and s.hit.chunk.document not in row.documents]
         holder = None
     shown, marker = _thinned(sources, holder, options, row.question)
-    messages = tuple(build_messages(row.question, evidence_lines(shown)))
     if holder is not None and options.quoted and not cited_markers(row.answer):
         row = replace(row, answer=quoting(row.answer, holder))
+    alter = _draw(row.question, f"altered {options.seed}") < options.share_altered
+    if alter and marker is not None and not cited_markers(row.answer):  # whose numbers are no figures
+        row, shown = with_another_figure(row, shown, options.seed)
+    messages = tuple(build_messages(row.question, evidence_lines(shown)))
     return Example(number, messages, _target(row, marker, options))
+
+
+def with_another_figure(
+    row: TrainingRow, shown: Sequence[Source], seed: int
+) -> tuple[TrainingRow, list[Source]]:
+    """The row and its sources with another number for one of the short answer, of as many digits.
+
+    Unchanged where the short answer has none, or only such as the question or a title names too.
+    """
+    named = " ".join([row.question, *(source.hit.chunk.title for source in shown)])
+    said = " ".join(sentence.text for source in shown for sentence in source.sentences)
+    short = row.answer.partition(". ")[0]
+    figures = [each for each in _DIGITS.findall(short) if each not in _DIGITS.findall(named)]
+    figures = [each for each in figures if each in _DIGITS.findall(said)]
+    if not figures:
+        return row, list(shown)
+    rng = random.Random(f"figure {seed} {row.question}")
+    old = rng.choice(figures)
+    taken = {*_DIGITS.findall(said), *_DIGITS.findall(row.answer)}
+    free = [each for each in _same_length(old, rng) if each not in taken]
+    if not free:
+        return row, list(shown)
+
+    def altered(text: str) -> str:
+        return _DIGITS.sub(lambda found: free[0] if found[0] == old else found[0], text)
+
+    sources = [
+        replace(source, sentences=tuple(replace(s, text=altered(s.text)) for s in source.sentences))
+        for source in shown
+    ]
+    return replace(row, answer=altered(row.answer)), sources
+
+
+def _same_length(figure: str, rng: random.Random) -> list[str]:
+    """Up to ten other numbers of as many digits, drawn; the first digit is no 0."""
+    least, most = 10 ** (len(figure) - 1), 10 ** len(figure) - 1
+    return [str(rng.randint(least, most)) for _ in range(10)]
 
 
 def quoting(answer: str, source: Source) -> str:

@@ -13,8 +13,10 @@ from backends.answering.checks import (
     DECLINED,
     WRONG_VERDICT,
     LabelRule,
+    LogisticRule,
     WrittenAnswer,
     check,
+    declined_features,
     features,
     findings,
     shipped_rule,
@@ -22,7 +24,8 @@ from backends.answering.checks import (
 )
 from backends.datatypes import Checks, Chunk, Hit, Sentence
 
-RULE = LabelRule({}, 0.0, 0.5, 1.0, -4.0, 2.0, 0.7, 0.0, {})
+ANY = LogisticRule({}, 0.0)
+RULE = LabelRule(ANY, ANY, 0.5, 0.5, -4.0, 2.0, 0.7, 0.0, {})
 ODDS = {
     "The crane lifts yachts of up to 14 tonnes.": 4.0,
     "The slipway carries 40 tonnes.": -1.0,
@@ -128,7 +131,8 @@ def test_the_shipped_rule_weighs_features_that_exist() -> None:
     draft = WrittenAnswer(CRANE, "14 tonnes.")
     known = features(draft, findings(draft, Library(), "hybrid"))
     rule = shipped_rule()
-    assert set(rule.weights) <= set(known)
+    assert set(rule.right.weights) <= set(known)
+    assert set(rule.overlooked.weights) <= set(declined_features(CRANE, findings(draft, Library(), "hybrid")))
     assert 0 < rule.answers_from < 1 and {"answers", "support"} == set(rule.reliability)
 
 

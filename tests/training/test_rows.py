@@ -41,6 +41,28 @@ def one(row: TrainingRow = ROW, **options: object) -> tuple[str, str]:
     return made[0].messages[1]["content"], made[0].answer
 
 
+def test_an_altered_figure_is_the_same_one_in_passages_and_answer() -> None:
+    asked, said = one(share_altered=1.0)
+    days = said.partition(" days")[0]
+    assert days.isdigit() and len(days) == 2 and days != "30"
+    assert said == f"{days} days. Customers return goods within {days} days. [2]"
+    assert "30 days" not in asked and f"within {days} days" in asked
+    assert "The Lark costs 99 euros." in asked  # what the answer does not name stays
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Is it 30 days for returns?", "30 days. Customers return goods within 30 days."),  # asked about
+        ("How long for returns?", "A month. Customers return goods within 30 days."),  # no figure first
+        ("How long for returns?", "30 days [2]. Customers return goods within 30 days."),  # marked already
+    ],
+)
+def test_a_row_without_a_figure_of_its_own_is_not_altered(question: str, answer: str) -> None:
+    row = TrainingRow(question, answer, ("returns.md",))
+    assert one(row, share_altered=1.0) == one(row)
+
+
 # --- reading -------------------------------------------------------------------------------------
 
 
