@@ -27,32 +27,30 @@ _MANY = r"\b(?:how many|what number of|(?:what|which) (?:is the )?number of)"
 _TIME = r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|working days?|business days?|nights?)"
 
 # What asks for each kind. Several may fit ("how long": a time or a cable); then any of them will do.
-_ASKS: tuple[tuple[re.Pattern[str], tuple[Kind, ...]], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), kinds)
-    for pattern, kinds in (
-        (rf"{_MANY} (?:\w+ )?{_TIME}\b", ("duration",)),
-        (r"\bhow long\b", ("duration", "length", "moment")),
-        (r"\b(?:how (?:soon|quickly|fast|far ahead|far in advance|old)|how much (?:time|notice))\b",
-         ("duration", "moment")),
-        (r"\b(?:in|within|for|after|over) (?:what|which) (?:length of )?(?:time|period)\b",
-         ("duration", "moment")),
-        (r"\bnotice period\b", ("duration",)),
-        (r"\bhow much (?:money|cash)\b|\b(?:price|cost|costs|fee|fees|postage|salary|wage|rent|deposit|fine|"
-         r"penalty|budget|revenue|turnover|allowance|fare|sum|euros?|pounds?|dollars?)\b|"
-         r"\b(?:what|how much) (?:\w+ ){0,6}(?:pay|pays|paid|charged|refunded|reimbursed)\b",
-         ("money",)),
-        (r"\bhow (?:high|tall|deep|wide|thick|far)\b(?! ahead| in advance)|"
-         r"\bat what (?:height|depth|distance)\b",
-         ("length",)),
-        (r"\bhow (?:heavy|much does \w+(?: \w+){0,3} weigh)\b|\bwhat (?:weight|mass)\b", ("mass",)),
-        (r"\b(?:percentage|per ?cent|proportion)\b|\b(?:what|which) (?:share|discount|rate)\b", ("share",)),
-        (r"^when\b|\b(?:and|,) when\b|\b(?:since|until|till|by|from) when\b|"
-         r"\b(?:what|which) (?:date|day|month|year)\b|"
-         r"\b(?:at|by|until) what (?:time|date)\b|\bdeadline\b", ("moment", "duration")),
-        (rf"{_MANY}\b(?! (?:\w+ )?{_TIME}\b)(?! per ?cent)", ("count",)),
-        (r"\bhow (?:warm|hot|cold)\b|\bwhat temperature\b", ("temperature",)),
-    )
+_ASKING: tuple[tuple[str, tuple[Kind, ...]], ...] = (
+    (rf"{_MANY} (?:\w+ )?{_TIME}\b", ("duration",)),
+    (r"\bhow long\b", ("duration", "length", "moment")),
+    (r"\b(?:how (?:soon|quickly|fast|far ahead|far in advance|old)|how much (?:time|notice))\b",
+     ("duration", "moment")),
+    (r"\b(?:in|within|for|after|over) (?:what|which) (?:length of )?(?:time|period)\b",
+     ("duration", "moment")),
+    (r"\bnotice period\b", ("duration",)),
+    (r"\bhow much (?:money|cash)\b|\b(?:price|cost|costs|fee|fees|postage|salary|wage|rent|deposit|fine|"
+     r"penalty|budget|revenue|turnover|allowance|fare|sum|euros?|pounds?|dollars?)\b|"
+     r"\b(?:what|how much) (?:\w+ ){0,6}(?:pay|pays|paid|charged|refunded|reimbursed)\b",
+     ("money",)),
+    (r"\bhow (?:high|tall|deep|wide|thick|far)\b(?! ahead| in advance)|"
+     r"\bat what (?:height|depth|distance)\b",
+     ("length",)),
+    (r"\bhow (?:heavy|much does \w+(?: \w+){0,3} weigh)\b|\bwhat (?:weight|mass)\b", ("mass",)),
+    (r"\b(?:percentage|per ?cent|proportion)\b|\b(?:what|which) (?:share|discount|rate)\b", ("share",)),
+    (r"^when\b|\b(?:and|,) when\b|\b(?:since|until|till|by|from) when\b|"
+     r"\b(?:what|which) (?:date|day|month|year)\b|"
+     r"\b(?:at|by|until) what (?:time|date)\b|\bdeadline\b", ("moment", "duration")),
+    (rf"{_MANY}\b(?! (?:\w+ )?{_TIME}\b)(?! per ?cent)", ("count",)),
+    (r"\bhow (?:warm|hot|cold)\b|\bwhat temperature\b", ("temperature",)),
 )  # fmt: skip
+_ASKS = tuple((re.compile(pattern, re.IGNORECASE), kinds) for pattern, kinds in _ASKING)
 _MOMENT = re.compile(
     r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|spring|summer|autumn|winter|noon|midnight|quarter|"

@@ -154,8 +154,8 @@ class LabelRule:
 def shipped_rule(path: Path = RULE) -> LabelRule:
     """The rule of models/checks."""
     read = json.loads(path.read_text(encoding="utf-8"))
-    rules = {name: LogisticRule(**read.pop(name)) for name in ("right", "overlooked")}
-    return LabelRule(**rules, **read)
+    right, overlooked = LogisticRule(**read.pop("right")), LogisticRule(**read.pop("overlooked"))
+    return LabelRule(right, overlooked, **read)
 
 
 def answers_it(checks: Checks) -> bool | None:
