@@ -69,6 +69,8 @@ class House:
             made = random_adapter(base, self.workspace / "adapters" / name, seed=seed)
             write_card(made, AdapterCard(name, kind, "base", self.model.fingerprint))  # type: ignore[arg-type]
         self.adapters = Adapters(self.workspace / "adapters", self.folder / "none")
+        for _, name in ADAPTERS:  # each kind has an active one before the first question
+            self.adapters.activate(name)
         self.embedder = HashingEmbedder()
         library = Library(Workspace.open(self.workspace), self.embedder)
         path = self.folder / "returns.md"
