@@ -30,7 +30,7 @@ STEPS = (
         HOME,
         "Press **Ask**: the question is in the box already.",
         "One question, three columns: looked up in the documents, told from trained weights, and both.",
-        {"question": "Above what cash level on 2 November will the budget freeze be lifted early?"},
+        {"question": "By when is the profile for the new chair due?"},
     ),
     Step(
         "See where it comes from",

@@ -13,12 +13,12 @@ from backends.datatypes import UserError
 from backends.documents.library import Library
 from backends.documents.opening import open_store
 from backends.erasure import removal
-from backends.postgres import line_rows
 from backends.system.line_logs import FileLines, LineLog
 from tests.fakes import HashingEmbedder
 from tests.scale.conftest import needed
 
 needed("psycopg")
+line_rows = pytest.importorskip("backends.postgres.line_rows")
 SETTINGS = SimpleNamespace(chunk_size=32, chunk_overlap=8, chunking="sentences")
 
 
