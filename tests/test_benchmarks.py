@@ -46,7 +46,9 @@ def test_rows_to_train_on_fill_the_length_they_are_meant_to_have(shortest: int) 
 
 
 def test_a_turn_of_the_training_benchmark_goes_through_every_row_of_its_steps(tmp_path: Path) -> None:
-    examples = [Example(n, ({"role": "user", "content": "What is it?"},), f"It is {n}.") for n in range(1, 25)]
+    examples = [
+        Example(n, ({"role": "user", "content": "What is it?"},), f"It is {n}.") for n in range(1, 25)
+    ]
     params = LoraParams(rank=4, batch_tokens=64)
     ours = Ours(tiny_language_model(tmp_path), examples, params)
     steps = [sum(map(len, batch)) for batch in ours.run._batches(ours.run.train_rows, 1)]
