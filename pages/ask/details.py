@@ -20,6 +20,7 @@ from pages.ui.look import arm_look, label
 from pages.ui.service import Service
 from pages.ui.text import markdown, plural
 
+SEVERAL_CURRENCIES = "No chart of costs: prices are in several currencies, and each answer tells its own."
 TABS = ("Sources", "Same question before", "Where the time went", "Tokens and cost", "This session", "Prompt")
 
 
@@ -45,7 +46,10 @@ def _time(made: Round) -> None:
 
 def _tokens_and_cost(made: Round) -> None:
     theme = session.theme()
-    _grid([charts.tokens(made.answers, theme), charts.cost(made.answers, theme)] if made.answers else [])
+    costs = charts.cost(made.answers, theme) if made.answers else None
+    _grid([charts.tokens(made.answers, theme), costs] if made.answers else [])
+    if made.answers and costs is None:
+        st.caption(SEVERAL_CURRENCIES)
 
 
 def _grid(drawn: Sequence[Chart | None]) -> None:
@@ -68,15 +72,17 @@ def _session(rounds: Sequence[Round], service: Service) -> None:
         st.caption("Nothing has been answered yet.")
         return
     _downloads(asked)
-    currency = asked[-1].answers[0].cost.currency
+    costs = charts.session_cost(frame, theme)
     _grid(
         [
             charts.session_times(frame, theme),
             charts.session_support(frame, theme),
             charts.session_tokens(frame, theme),
-            charts.session_cost(frame, currency, theme),
+            costs,
         ]
     )
+    if costs is None:
+        st.caption(SEVERAL_CURRENCIES)
     voting.results(service.votes())
     answer_actions.results(service.judged().all())
     st.markdown(f"**{plural(len(asked), 'question')} so far**")

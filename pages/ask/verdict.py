@@ -50,11 +50,10 @@ def verdict(answers: Sequence[Answer]) -> Verdict:
     told = Verdict(unwarned=_unwarned(compared, standing), agreement=_agreement(compared))
     if len(standing) < 2:
         return told
-    currency = compared[0].cost.currency
     return replace(
         told,
         fastest=_least(standing, lambda answer: answer.latency_ms["total"], seconds),
-        cheapest=_least(standing, lambda answer: answer.cost.amount, lambda amount: money(amount, currency)),
+        cheapest=_cheapest(standing),
     )
 
 
@@ -72,6 +71,14 @@ def _unwarned(compared: Sequence[Answer], standing: Sequence[Answer]) -> str:
     if doubted:
         parts.append(f"{listing(doubted)} {'carries' if len(doubted) == 1 else 'carry'} one")
     return "; ".join(parts)
+
+
+def _cheapest(answers: Sequence[Answer]) -> str:
+    """Told where all are priced in one currency: others cannot be held against each other."""
+    currencies = sorted({answer.cost.currency for answer in answers})
+    if len(currencies) > 1:
+        return f"not told, prices are in {listing(currencies)}"
+    return _least(answers, lambda answer: answer.cost.amount, lambda amount: money(amount, currencies[0]))
 
 
 def _least(answers: Sequence[Answer], value: Callable[[Answer], float], show: Callable[[float], str]) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from functools import partial
+from math import ceil
 from string import ascii_uppercase
+from typing import TypeVar
 
 import streamlit as st
 
@@ -22,7 +24,9 @@ from pages.ui.asking import Column, Round
 from pages.ui.look import arm_look, label
 from pages.ui.text import block, markdown, plain_html, plural
 
+T = TypeVar("T")
 LETTERS = ascii_uppercase
+WIDEST = 4  # answers in a row
 FEW = 20  # votes below which an interval is wider than a third
 OTHERS = {TIE: "A tie", NONE: "None"}
 
@@ -62,14 +66,20 @@ def hidden(made: Round, votes: Votes) -> bool:
 
 def blind_columns(made: Round) -> None:
     """The answers side by side, all at once: how fast one comes would tell who it is."""
-    for cell, letter, column in zip(
-        st.columns(len(made.columns)), LETTERS, made.columns.values(), strict=False
-    ):
-        with cell, st.container(border=True, height="stretch", key=f"card-{letter}", gap="small"):
-            st.markdown(f"## Answer {letter}", anchors=False)
-            _blind_text(column, made.finished)
+    rows = in_rows(list(zip(LETTERS, made.columns.values(), strict=False)))
+    for row in rows:
+        for cell, (letter, column) in zip(st.columns(len(rows[0])), row, strict=False):
+            with cell, st.container(border=True, height="stretch", key=f"card-{letter}", gap="small"):
+                st.markdown(f"## Answer {letter}", anchors=False)
+                _blind_text(column, made.finished)
     if not made.finished:
         st.caption("All answers are shown together, so that none gives itself away by its speed.")
+
+
+def in_rows(items: Sequence[T]) -> list[Sequence[T]]:
+    """The items in as few rows as hold them, as even as they go."""
+    across = ceil(len(items) / ceil(len(items) / WIDEST)) if items else 1
+    return [items[first : first + across] for first in range(0, len(items), across)]
 
 
 def _blind_text(column: Column, finished: bool) -> None:

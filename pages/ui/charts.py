@@ -190,8 +190,13 @@ def tokens(answers: Sequence[Answer], theme: Theme) -> Chart:
     return Chart(title, figure, alt, pd.DataFrame(rows), "tokens")
 
 
-def cost(answers: Sequence[Answer], theme: Theme) -> Chart:
-    """Bars of what a thousand such answers cost: one alone is too small a number to picture."""
+def cost(answers: Sequence[Answer], theme: Theme) -> Chart | None:
+    """Bars of what a thousand such answers cost: one alone is too small a number to picture.
+
+    None where they are priced in several currencies.
+    """
+    if len({answer.cost.currency for answer in answers}) > 1:
+        return None
     figure = go.Figure()
     figure.add_bar(
         y=[_named(answer) for answer in answers],
@@ -239,6 +244,7 @@ def session_frame(rounds: Sequence[Round]) -> pd.DataFrame:
             "prompt_tokens": answer.usage.prompt_tokens,
             "completion_tokens": answer.usage.completion_tokens,
             "cost": answer.cost.amount,
+            "currency": answer.cost.currency,
             "groundedness": answer.groundedness,
         }
         for number, round_ in enumerate(rounds, start=1)
@@ -292,13 +298,16 @@ def session_tokens(frame: pd.DataFrame, theme: Theme) -> Chart:
     return Chart(title, figure, alt, data, "session-tokens")
 
 
-def session_cost(frame: pd.DataFrame, currency: str, theme: Theme) -> Chart:
-    """What the session would have cost, adding up."""
+def session_cost(frame: pd.DataFrame, theme: Theme) -> Chart | None:
+    """What the session would have cost, adding up; None where prices are in several currencies."""
+    currency, *others = frame["currency"].unique()
+    if others:
+        return None
     running = frame.assign(total=frame.groupby("backend")["cost"].cumsum() * 1000)
     figure = _per_question(running, "total", theme, f"%{{y:.3g}} thousandths of a {currency}")
     _upright(figure, f"thousandths of a {currency}, added up")
     totals = frame.groupby("backend")["cost"].sum().sort_values()
-    title = f"The session so far: {money(float(totals.sum()), currency)} at the price book's prices"
+    title = f"The session so far: {money(float(totals.sum()), currency)} at the prices that are set"
     alt = "Cost so far. " + " ".join(
         f"{label(str(n))}: {money(float(v), currency)}." for n, v in totals.items()
     )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.answering.checks import CONTRADICTED, DOUBTFUL, INVENTED, WRONG_VERDICT
-from backends.datatypes import Answer, Checks
+from backends.datatypes import Answer, Checks, Cost
 from backends.documents.differences import compare
 from backends.feedback.retrieval_log import Health
 from backends.settings import make_settings
@@ -24,8 +25,9 @@ from pages.evaluate.score_charts import SCALES
 from pages.library.boundaries import boundaries
 from pages.library.changed_lines import row_html
 from pages.library.health_charts import volume
-from pages.ui import css_rules, session
+from pages.ui import charts, css_rules, session
 from pages.ui.answer_labels import _badges
+from pages.ui.asking import Asked, Column, Round
 from pages.ui.look import EMBEDDER, LOOKS, Theme, contrast, ink_on, soft_ink
 from pages.ui.text import (
     StyledSpan,
@@ -175,6 +177,20 @@ def test_verdict_names_ties_and_leaves_the_control_out() -> None:
     assert same.agreement == "RAG and Hybrid agree"
     base = record("base", "No.", latency_ms={"total": 1.0})
     assert verdict([record("rag", "Yes."), base]).parts == []
+
+
+def test_prices_in_two_currencies_are_not_held_against_each_other() -> None:
+    dollars = record("rag", "Yes.", cost=Cost(0.002, "USD", "a"))
+    euros = record("hybrid", "Yes.", cost=Cost(0.001, "EUR", "b"))
+    assert verdict([dollars, euros]).cheapest == "not told, prices are in EUR and USD"
+    assert verdict([dollars, replace(euros, cost=Cost(0.001, "USD", "b"))]).cheapest == "Hybrid (2.0×)"
+    assert charts.cost([dollars, euros], "light") is None
+    assert charts.cost([dollars, dollars], "light") is not None
+    asked = Asked("q", ("rag",), make_settings(), datetime(2026, 11, 30))
+    rounds = [Round("a", asked, {a.backend: Column(a.backend, answer=a)}) for a in (dollars, euros)]
+    assert charts.session_cost(charts.session_frame(rounds), "light") is None
+    alone = charts.session_cost(charts.session_frame(rounds[1:]), "light")
+    assert alone is not None and "0.0010 EUR" in alone.title
 
 
 def test_verdict_praises_no_answer_that_does_not_answer() -> None:

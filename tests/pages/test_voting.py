@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ask.voting import in_rows
 from pages.ui import resources
 from pages.ui.asking import KIND, Round, rounds_of
 from pages.ui.look import LOOKS
@@ -91,6 +93,16 @@ def test_blind_answers_tell_nobody_who_wrote_them_until_the_vote(
     assert [next(n for n in LOOKS if LOOKS[n].label in h) for h in headings] == list(newest(app).columns)
     app.button(key="vote-tie").click().run()  # it is known by now who wrote what
     assert [(v.choice, v.blind) for v in service_of(app, services).votes().all()] == [("tie", False)]
+
+
+@pytest.mark.parametrize(
+    ("count", "rows"), [(0, []), (1, [1]), (4, [4]), (5, [3, 2]), (6, [3, 3]), (8, [4, 4]), (12, [4, 4, 4])]
+)
+def test_many_answers_stand_in_even_rows(count: int, rows: list[int]) -> None:
+    """Two models times four approaches side by side would be strips of a few words."""
+    made = in_rows(range(count))
+    assert [len(row) for row in made] == rows
+    assert [each for row in made for each in row] == list(range(count))
 
 
 def test_blind_answers_come_all_at_once(visit: Visit, gate: threading.Event) -> None:
