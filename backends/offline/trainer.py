@@ -305,13 +305,7 @@ class Trainer:
         )
         learned, tested = (self.examples(side, kind, options, report) for side in (train, held))
         self._audit(plan)
-        run = self.runs.create(plan, [row for _, row in [*train, *held]], learned, tested)
-        try:
-            self.check_still_there(plan.documents)
-        except UserError:
-            self.runs.remove(run)
-            raise
-        return run
+        return self._kept(self.runs.create(plan, [row for _, row in [*train, *held]], learned, tested))
 
     def asked(self, draft: Draft, report: Report = no_report) -> EmbedderQuestions:
         """The draft's questions with the passages that answer them, for an embedder to learn.
@@ -366,9 +360,12 @@ class Trainer:
             present=str(present.folder) if present is not None else "",
         )
         self._audit(plan)
-        run = self.runs.create(plan, asked.rows, asked.train, asked.held_out, asked.passages)
+        return self._kept(self.runs.create(plan, asked.rows, asked.train, asked.held_out, asked.passages))
+
+    def _kept(self, run: TrainingRun) -> TrainingRun:
+        """The run as it was made; it goes again where a document it learns from was removed meanwhile."""
         try:
-            self.check_still_there(plan.documents)
+            self.check_still_there(run.plan.documents)
         except UserError:
             self.runs.remove(run)
             raise
