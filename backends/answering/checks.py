@@ -42,6 +42,7 @@ RULE = MODELS / "checks" / "rule.json"
 SEARCHED = 8  # passages of each of the two searches
 FURTHER = 8  # sentences that state the answer, or hold figures of its units, judged beside the best
 MOST_SEARCHED = 500  # characters of question and answer that are searched with
+STEM = 5  # letters that two forms of a name share
 PHRASE = 3  # content words from which an answer is hardly found by chance
 READ = 3  # of the sentences that answer the question best, those that the reader reads
 LEAST, MOST = -6.0, 6.0  # log-odds beyond these tell nothing more
@@ -271,13 +272,22 @@ def _unread(ranked: Sequence[Found], hits: Sequence[Hit]) -> list[Found]:
 
 def _unknown(question: str, hits: Sequence[Hit]) -> tuple[list[str], float]:
     """What the question asks about that stands in none of these passages or above them: its names, and the
-    share of its words. Abbreviations do not count: the documents may write them out."""
+    share of its words. Abbreviations do not count: the documents may write them out. Neither do names that
+    stand there in a longer or shorter form: German, Germany."""
     known = set[str]().union(*(said_in(passage_text(hit.chunk)).words for hit in hits))
     asked = said_in(question)
     names = {
-        name for name in asked.names - known if not re.search(rf"\b{re.escape(name.upper())}\b", question)
+        name
+        for name in asked.names - known
+        if not re.search(rf"\b{re.escape(name.upper())}\b", question)
+        and not any(_same_beginning(name, word) for word in known)
     }
     return sorted(names), len(asked.words - known) / max(1, len(asked.words))
+
+
+def _same_beginning(name: str, word: str) -> bool:
+    """Whether the shorter one is the beginning of the longer, and long enough to be no chance."""
+    return min(len(name), len(word)) >= STEM and (name.startswith(word) or word.startswith(name))
 
 
 def _spans(question: str, ranked: Sequence[Found], read: Read | None) -> Sequence[SpanFound]:
