@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page
 
@@ -19,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 from tests.browser.serving import chromium, served  # noqa: E402
 
 SIZES = {"desktop": (1440, 900), "laptop": (1024, 800), "phone": (390, 844)}
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATIENCE = 300_000  # milliseconds: a first start reads and indexes the documents
 # Every other page: path to its first heading.
 OPENINGS = {
