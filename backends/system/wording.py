@@ -39,6 +39,14 @@ def roughly(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{round(seconds / 3600)} h"
 
 
+def figure(value: float) -> str:
+    """A number in full as people write it, never in powers of ten; six digits, more only of a whole one:
+    `30,000`, `43.5`, `100,000,000`.
+    """
+    digits = f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return f"{Decimal(digits) + 0:,f}"
+
+
 def money(amount: float, currency: str) -> str:
     """Two decimals; below a cent two significant digits, never in powers of ten; from 1,000 on no decimals:
     `$0.000033`, `$12.40`, `$8,100,000`.

@@ -26,6 +26,7 @@ from backends.advice.advisor import (
 from backends.costs.monthly import TUNED
 from backends.costs.prices import Book
 from backends.datatypes import BackendName
+from backends.system.wording import figure
 from pages.ui.text import plain_html
 
 _STYLE = """
@@ -133,7 +134,7 @@ def _answers(answers: Answers) -> str:
     rows = ""
     for ask in ASKS:
         value = getattr(answers, ask.key)
-        said = ask.levels[value] if ask.levels else f"{value:,g} {ask.unit}"
+        said = ask.levels[value] if ask.levels else f"{figure(value)} {ask.unit}"
         rows += f"<tr><td>{plain_html(ask.question)}</td><td>{plain_html(said)}</td></tr>"
     return f"<table>{rows}</table>"
 
