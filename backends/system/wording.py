@@ -12,6 +12,7 @@ FIRST_USE = "First answer of this backend since the program started: its times i
 NEVER_LEARNED = "Its weights never learned"  # how a warning about documents new to an adapter begins
 STOPPED = "Stopped on request: the answer is incomplete."
 FEW_WORDS_FOUND = "Ungrounded:"  # how a warning about words that no document holds begins
+CHANCE_OF_AN_ANSWER = "Declined:"  # how the reason begins why what was written was not said
 UNDER_LOAD = "Timed under load:"  # how each warning of this kind begins
 
 

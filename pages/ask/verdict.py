@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from backends.answering.short_answers import same_answer, short_answer
+from backends.answering.short_answers import same_answer, short_answer, verdict_of
 from backends.datatypes import Answer
 from backends.system.json_texts import is_json
 from backends.system.wording import money
@@ -130,9 +130,11 @@ def _declining(declined: Sequence[Answer]) -> str:
 
 
 def _quote(group: Sequence[Answer]) -> str:
-    """The shortest of these answers where it is short enough to be read at a glance."""
+    """The shortest of these answers where it is short enough to be read at a glance, or its Yes or No."""
     if any(is_json(answer.text) for answer in group):
         return ""
+    if (yes_or_no := next(filter(None, (verdict_of(answer.text) for answer in group)), None)) is not None:
+        return yes_or_no.capitalize()
     shortest = min((short_answer(answer.text).rstrip(" .") for answer in group), key=len)
     return shortest if len(shortest) <= LONGEST_QUOTE else ""
 

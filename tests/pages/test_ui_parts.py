@@ -26,6 +26,7 @@ from pages.library.boundaries import boundaries
 from pages.library.changed_lines import row_html
 from pages.library.health_charts import volume
 from pages.ui import charts, css_rules, session
+from pages.ui.answer_card import notes_of
 from pages.ui.answer_labels import _badges
 from pages.ui.asking import Asked, Column, Round
 from pages.ui.look import EMBEDDER, LOOKS, Theme, contrast, ink_on, soft_ink
@@ -263,6 +264,15 @@ def test_the_conclusion_repeats_no_long_answer_and_no_json() -> None:
     long = record("rag", "It is " + "very " * 30 + "long.")
     assert verdict([long]).conclusion == "RAG answers without a warning."
     assert verdict([record("rag", '{"a": 1}')]).conclusion == "RAG answers without a warning."
+    denied = record("rag", "No. They replace neither " + "smoke alarms nor carbon " * 4 + "alarms.")
+    assert verdict([denied]).conclusion == "RAG answers without a warning: “No”."
+
+
+def test_no_note_speaks_against_the_warning_beside_it() -> None:
+    notes = ("Declined: by what the passages hold the chance is 9%.", "Ungrounded: 3 words.", "Cut short.")
+    calm = record("rag", "The documents do not say.", warnings=notes, abstained=True, checks=Checks())
+    assert notes_of(calm) == list(notes)
+    assert notes_of(replace(calm, checks=Checks(warning=DECLINED))) == ["Cut short."]
 
 
 def test_boundaries_cover_each_passage_once_and_mark_hits() -> None:
