@@ -67,7 +67,7 @@ def card(
 
 def _problem(column: Column, status: BackendReadiness) -> None:
     st.error(f"No answer. {markdown(column.failure or status.reason)}", icon=":material/error:")
-    if status.state == "untrained" and status.reason:
+    if status.state == "untrained" and status.reason not in ("", column.failure):
         st.caption(markdown(status.reason))
 
 
