@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import socket
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -35,7 +34,9 @@ from backends.documents.storage import (
     StoredVersion,
 )
 from backends.documents.store import Workspace
+from backends.postgres import cleaning
 from backends.postgres import server as door
+from backends.postgres.cleaning import clean_tables, size_of
 from backends.postgres.passage_rows import keep_passages
 from backends.postgres.passage_search import PostgresPassages, graph_name
 from backends.postgres.server import Server, storable
@@ -43,9 +44,11 @@ from backends.postgres.store_tables import TEXTS, migrate
 from backends.system.files import sync
 from backends.system.shared_files import SharedFiles, digest
 
-CLEANING_SECONDS = 20.0  # how long older transactions are waited for, which may still see what was removed
+WRITE_AHEAD = (
+    "Bytes of removed rows can be left in the database server's write-ahead log until it is recycled "
+    "and in what was copied from it before: replicas that lag, archived logs, backups, snapshots."
+)
 ORIGINALS = "originals/"  # before the names of files that documents were read from
-REWRITTEN_UP_TO = 512 * 2**20  # bytes of a table that is rewritten whole when something is forgotten
 _ENTRY = "name, version, title, type, content_hash, pages, roles, tags, date, source, language, notes"
 _DOCUMENT = f"id, text, {_ENTRY}"
 
@@ -85,21 +88,16 @@ class PostgresStore:
     def limits(self) -> tuple[str, ...]:
         """What forgetting cannot reach from here."""
         said = [
-            "Bytes of removed rows can be left in the database server's write-ahead log until it is recycled "
-            "and in what was copied from it before: replicas that lag, archived logs, backups, snapshots.",
+            WRITE_AHEAD,
             "Files and visitors' own copies on other app servers were not read from here.",
         ]
-        large = [table for table in TEXTS if self._size(table) > REWRITTEN_UP_TO]
+        large = [table for table in TEXTS if size_of(self.server, table) > cleaning.REWRITTEN_UP_TO]
         if large:
             said.append(
                 f"Bytes of removed rows can be left in free space of {', '.join(large)} until it is used "
                 "anew: they are too large to be rewritten while people work (VACUUM FULL does it)."
             )
         return (*said, *(self._files.limits if self._files is not None else ()))
-
-    def _size(self, table: str) -> int:
-        row = self.server.row("SELECT pg_total_relation_size(%s::regclass)", (table,))
-        return int(row[0]) if row else 0
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing; one writer of all app servers at a time."""
@@ -463,28 +461,9 @@ class PostgresStore:
         False when older transactions could still see what was removed: it stays in the heap until they end.
         """
         self._drop_unused_originals()
-        row = self.server.row("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-        until = int(row[0]) if row else 0
-        deadline = time.monotonic() + CLEANING_SECONDS
-        while (held := self._seen_before(until)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        for table in TEXTS:
-            whole = not held and self._size(table) <= REWRITTEN_UP_TO
-            self.server.run(f"VACUUM (FULL) {table}" if whole else f"VACUUM {table}")
+        cleaned = clean_tables(self.server, TEXTS)
         self.server.run("VACUUM passages")
-        return not held
-
-    def _seen_before(self, until: int) -> bool:
-        """Whether anybody could still see rows that were removed before this transaction number."""
-        row = self.server.row(
-            "SELECT count(*) FROM ("
-            " SELECT backend_xmin AS held FROM pg_stat_activity"
-            "  WHERE pid <> pg_backend_pid() AND datname = current_database()"
-            " UNION ALL SELECT xmin FROM pg_replication_slots"
-            ") AS others WHERE held IS NOT NULL AND age(held) > age((%s::bigint %% 4294967296)::text::xid)",
-            (until,),
-        )
-        return row is not None and row[0] > 0
+        return cleaned
 
     def dumps(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Every table of the database by name with all its values, and every shared file: the proof reads

@@ -131,9 +131,9 @@ def test_forgotten_text_leaves_the_servers_tables_and_the_proof_says_what_it_can
 def test_what_others_can_still_see_is_no_proof_yet(library, database, monkeypatch):
     import psycopg
 
-    from backends.postgres import postgres_store
+    from backends.postgres import cleaning
 
-    monkeypatch.setattr(postgres_store, "CLEANING_SECONDS", 0.1)
+    monkeypatch.setattr(cleaning, "CLEANING_SECONDS", 0.1)
     put(library, "secret.md", f"The code is {SECRET}.")
     with psycopg.connect(database) as reader:
         reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
