@@ -12,9 +12,9 @@ import shutil
 import socket
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import astuple
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +41,16 @@ from backends.postgres.passage_rows import keep_passages
 from backends.postgres.passage_search import PostgresPassages, graph_name
 from backends.postgres.server import Server, storable
 from backends.postgres.store_tables import TEXTS, migrate
-from backends.system.files import sync
+from backends.system.files import sync, write_whole
 from backends.system.shared_files import SharedFiles, digest
 
 WRITE_AHEAD = (
     "Bytes of removed rows can be left in the database server's write-ahead log until it is recycled "
     "and in what was copied from it before: replicas that lag, archived logs, backups, snapshots."
 )
+BEGUN = "begun:"  # keys of small values: which server began an erasure, and when
+FOLDER_ID = "folder_id"  # a file of the workspace: app servers that share the folder have its name in common
+LEFT_TO_OTHERS = timedelta(days=1)  # an erasure whose server did not come back
 ORIGINALS = "originals/"  # before the names of files that documents were read from
 _ENTRY = "name, version, title, type, content_hash, pages, roles, tags, date, source, language, notes"
 _DOCUMENT = f"id, text, {_ENTRY}"
@@ -383,6 +386,7 @@ class PostgresStore:
             self.set_meta(
                 f"{ERASING}{ticket}", json.dumps([collection, name, len(hashes), folders, list(elsewhere)])
             )
+            self.set_meta(f"{BEGUN}{ticket}", f"{datetime.now(UTC).isoformat()} {self._folder_id(make=True)}")
         return Erasure(ticket, collection, name, len(hashes), folders, tuple(elsewhere))
 
     def _copies(self, hashes: list[str]) -> list[tuple[str, str]]:
@@ -395,12 +399,32 @@ class PostgresStore:
         return [(folder, name) for folder, name in rows]
 
     def erasures(self) -> list[Erasure]:
-        """What was set aside and is not yet erased."""
-        return [
+        """What was set aside and is not yet erased: the server that began finishes it, for its folder holds
+        the words too; once that did not come back for a day, whoever opens the store."""
+        begun = {key.removeprefix(BEGUN): value for key, value in self._metas(BEGUN)}
+        waiting = [
             Erasure(key.removeprefix(ERASING), collection, name, versions, tuple(folders), tuple(elsewhere))
             for key, value in self._metas(ERASING)
             for collection, name, versions, folders, elsewhere in [json.loads(value)]
         ]
+        return [each for each in waiting if self._ours(begun.get(each.ticket))]
+
+    def _ours(self, begun: str | None) -> bool:
+        if begun is None:  # by a program that did not say
+            return True
+        at, _, folder = begun.partition(" ")
+        late = datetime.now(UTC) - datetime.fromisoformat(at) > LEFT_TO_OTHERS
+        return late or folder == self._folder_id()
+
+    def _folder_id(self, *, make: bool = False) -> str:
+        """The name of this workspace's folder; empty where it has none yet."""
+        file = self.path / FOLDER_ID
+        if make and not file.exists():
+            write_whole(own := self.path / f".{uuid.uuid4().hex}", uuid.uuid4().hex)
+            with suppress(FileExistsError):
+                file.hardlink_to(own)
+            own.unlink()
+        return file.read_text("utf-8") if file.exists() else ""
 
     def _metas(self, prefix: str) -> list[DatabaseRow]:
         return self.server.rows(
@@ -431,7 +455,7 @@ class PostgresStore:
 
     def end_erasure(self, erasure: Erasure) -> None:
         """Every trace is gone."""
-        self._drop_meta(f"{ERASING}{erasure.ticket}")
+        self._drop_meta(f"{ERASING}{erasure.ticket}", f"{BEGUN}{erasure.ticket}")
 
     def proofs(self) -> dict[str, str]:
         """What erasures came to, by ticket, the newest first."""
