@@ -12,7 +12,8 @@ from backends.datatypes import Answer, Chunk, Cost, Evidence, Hit, Sentence, Sou
 from backends.documents.library import Library
 from backends.documents.store import Workspace
 from backends.erasure import removal
-from backends.feedback.retrieval_log import Health, LogData, Monitor, Viewer
+from backends.feedback.kept_feedback import LogData
+from backends.feedback.retrieval_log import Health, Monitor, Viewer
 from backends.settings import make_settings
 from backends.system.data_holder import REMOVED
 from tests.fakes import HashingEmbedder
