@@ -91,7 +91,8 @@ sbom: install
 readme: dev
 	$(BIN)/python -m tests.readme_tree
 
-# A part by its name: kills faults privacy hostile orders load long_runs. SECONDS bounds each of them.
+# A part by its name: kills faults privacy hostile orders load long_runs, and shared_kills (with the extra
+# `scale`). SECONDS bounds each of them.
 PART ?= quick
 SECONDS ?=
 SEED ?= 1
