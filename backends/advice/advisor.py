@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from backends.datatypes import BackendName, JsonValue, UserError
-from backends.system.wording import money
+from backends.system.wording import figure, money
 
 APPROACHES: tuple[BackendName, ...] = ("rag", "hybrid", "fine_tuned")  # the order in which they are tried
 NAMES: dict[str, str] = {"rag": "RAG", "hybrid": "Hybrid", "fine_tuned": "Fine-tuning"}
@@ -386,7 +386,7 @@ def check(answers: Answers) -> None:
         value = getattr(answers, ask.key)
         fits = value in range(len(ask.levels)) if ask.levels else ask.low <= value <= ask.high
         if not fits:
-            raise UserError(f"{ask.question} {value:g} lies outside what can be answered.")
+            raise UserError(f"{ask.question} {figure(value)} lies outside what can be answered.")
 
 
 def scored(answers: Answers, evidence: MeasuredFindings, weights: Weights) -> Iterator[CriterionScore]:
@@ -538,21 +538,21 @@ def _clause(criterion: str, answers: Answers, choice: BackendName) -> str:
             "both facts and a way of answering are missing",
             "a way of answering is missing, not facts",
         )[answers.missing],
-        "freshness": f"{answers.changes:,g} documents change in a month",
+        "freshness": f"{figure(answers.changes)} documents change in a month",
         "attribution": f"naming the source is {level['attribution']}",
         "right": f"{name} answered more questions right",
         "format": f"{name} keeps the form better ({level['strictness']})",
         "erasure": f"documents must be forgotten ({level['erasure']})",
         "access": f"not everybody may read everything ({level['access']})",
-        "latency": f"{name} is nearer to the {answers.seconds:,g} seconds allowed",
-        "cost": f"{name} costs less at {answers.volume:,g} questions a month",
-        "rows": f"{answers.rows:,g} labelled examples are few to learn from",
+        "latency": f"{name} is nearer to the {figure(answers.seconds)} seconds allowed",
+        "cost": f"{name} costs less at {figure(answers.volume)} questions a month",
+        "rows": f"{figure(answers.rows)} labelled examples are few to learn from",
         "expertise": (
             "nobody can look after a model",
             "only some experience with models is there",
             f"{name} leaves least to look after",
         )[answers.expertise],
-        "time": f"it must run in {answers.weeks:,g} weeks",
+        "time": f"it must run in {figure(answers.weeks)} weeks",
     }[criterion]
 
 
@@ -622,7 +622,7 @@ def _reason(
 
 def _answered(key: str, answers: Answers) -> str:
     ask, value = ASK[key], getattr(answers, key)
-    return ask.levels[value].lower() if ask.levels else f"{value:,g} {ask.unit}"
+    return ask.levels[value].lower() if ask.levels else f"{figure(value)} {ask.unit}"
 
 
 def value_words(key: str, value: float, currency: str) -> str:
@@ -683,7 +683,8 @@ def flip_words(flip: Flip, answers: Answers) -> str:
         level = ask.levels[int(flip.value)]
         return f"Answering “{level}” to “{ask.question}” would make it {NAMES[flip.becomes]}."
     side = "or more" if flip.value > now else "or fewer"
-    return f"{flip.value:,g} {ask.unit} {side}, instead of {now:,g}, would make it {NAMES[flip.becomes]}."
+    instead = f"{figure(flip.value)} {ask.unit} {side}, instead of {figure(now)}"
+    return f"{instead}, would make it {NAMES[flip.becomes]}."
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from backends.datatypes import Finished, Source, UserError
 from backends.retrieval.sentence_choice import context_of
 from backends.retrieval.span_reader import Span, SpanReader
 from backends.system.files import MODELS
+from backends.system.wording import CHANCE_OF_AN_ANSWER
 
 RULE = MODELS / "answerability.json"
 MOST_DOUBT = 0.5  # probability that a passage does not answer up to which its best words are pointed at
@@ -122,7 +123,7 @@ class Abstainer:
 def reason(found: Answerability) -> str:
     """Why an answer was declined, for the reader of it."""
     return (
-        "Declined: by what the passages hold and by how sure the model was, "
+        f"{CHANCE_OF_AN_ANSWER} by what the passages hold and by how sure the model was, "
         f"the chance that the documents answer is {found.probability:.0%}."
     )
 

@@ -352,8 +352,8 @@ def _show_tables(out: Output, board: Board, compared: BaselineComparison | None)
         out.text(*words, "")
     if board.arms:
         columns = ["", *(arm_label(name) for name in board.arms)]
-        out.text(table(columns, [[what, *cells] for what, cells in table_cells(board)], numbers=columns[1:]))
-        out.text("", INTERVALS, JUDGED, WITHIN, "")
+        out.wide_table(columns, [[what, *cells] for what, cells in table_cells(board)])
+        out.text(INTERVALS, JUDGED, WITHIN, "")
     if board.run.verdicts:
         out.text(judge_words(board), table(JUDGE_COLUMNS, judged_cells(board)), "")
     for made in board.differences:

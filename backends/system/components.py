@@ -66,12 +66,12 @@ def components(*with_extras: str) -> list[Component]:
     waiting = [(ROOT, frozenset(with_extras)), *((name, frozenset[str]()) for name in WEIGHTS)]
     seen = set(waiting)
     while waiting:
-        name, extras = waiting.pop()
+        name, wanted = waiting.pop()
         try:
             package = distribution(name)
         except PackageNotFoundError:  # the weights or an extra may have been left out
             continue
-        needed = [*_needed(package, extras)] if name not in WEIGHTS else []
+        needed = [*_needed(package, wanted)] if name not in WEIGHTS else []
         before = found[name].needs if name in found else ()
         needs = tuple(sorted({*before, *(each for each, _ in needed)}))
         found[name] = Component(name, package.version, licence_of(package), needs)

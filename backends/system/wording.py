@@ -12,6 +12,7 @@ FIRST_USE = "First answer of this backend since the program started: its times i
 NEVER_LEARNED = "Its weights never learned"  # how a warning about documents new to an adapter begins
 STOPPED = "Stopped on request: the answer is incomplete."
 FEW_WORDS_FOUND = "Ungrounded:"  # how a warning about words that no document holds begins
+CHANCE_OF_AN_ANSWER = "Declined:"  # how the reason begins why what was written was not said
 UNDER_LOAD = "Timed under load:"  # how each warning of this kind begins
 
 
@@ -37,6 +38,14 @@ def roughly(seconds: float) -> str:
     if seconds < 90:
         return f"{max(5, round(seconds / 5) * 5)} s"
     return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{round(seconds / 3600)} h"
+
+
+def figure(value: float) -> str:
+    """A number in full as people write it, never in powers of ten; six digits, more only of a whole one:
+    `30,000`, `43.5`, `100,000,000`.
+    """
+    digits = f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return f"{Decimal(digits) + 0:,f}"
 
 
 def money(amount: float, currency: str) -> str:

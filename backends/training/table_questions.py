@@ -97,8 +97,10 @@ _FOR = re.compile(
     r"carrier|delivery)\b",
     re.I,
 )
+_SPAN = re.compile(r"^(.+) (from|until)$")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _BOUND = re.compile(r"^(min\w*\.?|max\w*\.?)\s(.+)$", re.IGNORECASE)
-_WITHIN = frozenset(str.split("town city country region district county state borough"))
+_WITHIN = frozenset(str.split("town city country region district county state borough building room hall"))
 _WHERE = frozenset(["location", "place", "venue", "whereabouts"])
 _MASS = frozenset(str.split("equipment furniture software hardware insurance"))
 _SAID = {
@@ -116,7 +118,7 @@ _VERBS = frozenset(
     )
 )
 _PARTICIPLE = re.compile(
-    r"^(?P<done>\w+(?:ed|en|wn|ld|ept|aid|ade|ent|et))\s(?P<by>by|for|through|with|in|at)$",
+    r"^(?P<done>\w+(?:ed|en|wn|ld|ept|aid|ade|ent|et))\s(?P<by>by|for|through|with|in|at|to)$",
     re.I,
 )
 
@@ -226,8 +228,13 @@ def is_name(value: str) -> bool:
 
 
 def spoken(header: str) -> tuple[str, str]:
-    """A column's name as it is said, and its unit: `weight_g` and `Weight (g)` are the weight in g."""
+    """A column's name as it is said, and its unit: `weight_g` and `Weight (g)` are the weight in g.
+
+    Names that programs gave are taken apart: `assignedTo`, and `location room` of values within values.
+    """
     unit = ""
+    if " " not in header:
+        header = _CAMEL.sub("_", header)
     name, _, last = header.rpartition("_")
     if name and last.casefold() in _UNITS:
         header, unit = name, last.upper() if last.casefold() in _CURRENCIES else last
@@ -236,21 +243,27 @@ def spoken(header: str) -> tuple[str, str]:
     ):
         header, unit = match["name"], match["unit"]
     said = " ".join(header.split("_")).strip(" ?:")
+    if header != header.replace("_", ""):
+        said = " ".join(word.lower() if word.istitle() else word for word in said.split())
+    first, _, rest = said.partition(" ")
+    if (first in _WHERE and rest in _WITHIN) or (rest == "name" and _ROLE.search(first)):
+        said = rest if first in _WHERE else first
     lower = said[1:2].islower() or len(said) == 1 or said[1:2] == " "
     return (said[:1].lower() + said[1:] if lower else said), unit
 
 
 def _named(name: str, subject: str) -> str:
-    kind = spoken(subject)[0]
+    kind, common = spoken(subject)[0], name[:2].islower() and not name.startswith(("the ", "a ", "an "))
     if kind not in _KINDS or kind in name.lower() or any(map(str.isdigit, name)) or _PERSON.fullmatch(name):
-        return name
+        return f"the {name}" if common else name
     return f"the {name} {kind}"
 
 
 def _words(header: str, values: Sequence[str]) -> Words | str:
     """How cells of this column are asked for; or why they are not."""
     what, unit = spoken(header)
-    what = _SAID.get(what, what)
+    before, _, last = what.rpartition(" ")
+    what = f"{before} {_SAID.get(last, last)}".strip()
     if _FREE_TEXT.match(what):
         return "a column of remarks asks nothing"
     if all(value.lower() in _YES | _NO for value in values) and any(v.lower() in _CERTAIN for v in values):
@@ -262,6 +275,11 @@ def _words(header: str, values: Sequence[str]) -> Words | str:
         return lambda name, value: (
             f"{when.capitalize()} when is {name} valid?", (value,), f"{upper(name)} is valid {when} "
             f"{value}."
+        )  # fmt: skip
+    if (match := _SPAN.match(what)) and match[1].split()[-1] in _NOUNS and all(map(_DATE.fullmatch, values)):
+        noun, verb = match[1], "start" if match[2] == "from" else "end"
+        return lambda name, value: (
+            f"When does the {noun} of {name} {verb}?", (value,), f"The {noun} of {name} {verb}s on {value}."
         )  # fmt: skip
     if what in {"responsible", "person responsible"}:
         return lambda name, value: (
@@ -287,6 +305,7 @@ def _noun(what: str, unit: str, values: Sequence[str]) -> Words:
     plural = bool(_PLURAL.search(_head(what)))
     be, link = ("are" if plural else "is"), ("for" if _FOR.search(what) else "of")
     money = unit.casefold() in {*_CURRENCIES, "€", "$", "£"} or all(map(_MONEY.search, values))
+    money = money and any(map(str.isdigit, "".join(values)))
     numbers = all(re.fullmatch(r"\d[\d.,]*", value) for value in values)
 
     def answers(value: str) -> tuple[str, ...]:
@@ -317,6 +336,12 @@ def _noun(what: str, unit: str, values: Sequence[str]) -> Words:
         return lambda name, value: (f"When {be} the {what} {link} {name}?", (value,), said(name, value))
     if what in _WITHIN:
         return lambda name, value: (f"In which {what} is {name}?", (value,), f"{upper(name)} is in {value}.")
+    before, _, last = what.rpartition(" ")
+    if last in _WITHIN and before.endswith("address"):
+        return lambda name, value: (
+            f"Which {last} is in the {before} of {name}?", (value,),
+            f"The {last} in the {before} of {name} is {value}.",
+        )  # fmt: skip
     if what in _WHERE:
         return lambda name, value: (f"Where is {name}?", (value,), said(name, value))
     if what in _MASS:

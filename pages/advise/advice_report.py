@@ -26,6 +26,7 @@ from backends.advice.advisor import (
 from backends.costs.monthly import TUNED
 from backends.costs.prices import Book
 from backends.datatypes import BackendName
+from backends.system.wording import figure
 from pages.ui.text import plain_html
 
 _STYLE = """
@@ -34,12 +35,14 @@ body { font: 14px/1.45 system-ui, sans-serif; max-width: 50rem; margin: 1.5rem a
        color: #1b1f24; background: #fff; }
 h1 { font: 600 1.7rem/1.2 Georgia, serif; margin: 0 0 .3rem; }
 h2 { font: 600 1.1rem/1.2 Georgia, serif; margin: 1.1rem 0 .3rem; }
-.lead { font-size: 1.1rem; margin: .4rem 0; } .soft { color: #565d68; font-size: .85rem; }
+.lead { font-size: 1.1em; margin: .4rem 0; } .soft { color: #565d68; font-size: .85em; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 td, th { text-align: left; padding: .15rem .6rem .15rem 0; border-bottom: 1px solid #ddd9cf;
          vertical-align: top; }
 td.n, th.n { text-align: right; } ul { margin: .2rem 0; padding-left: 1.1rem; }
-@media print { body { margin: 0; font-size: 11px; } h2, table, ul { break-inside: avoid; } }
+@media print { body { margin: 0; max-width: none; padding: 0; font: 10.5px/1.35 system-ui, sans-serif; }
+  h1 { font-size: 18px; } h2 { font-size: 12.5px; margin: .6rem 0 .15rem; break-after: avoid; }
+  p { margin: .3rem 0; } li, tr { break-inside: avoid; } }
 """
 
 
@@ -133,22 +136,31 @@ def _answers(answers: Answers) -> str:
     rows = ""
     for ask in ASKS:
         value = getattr(answers, ask.key)
-        said = ask.levels[value] if ask.levels else f"{value:,g} {ask.unit}"
+        said = ask.levels[value] if ask.levels else f"{figure(value)} {ask.unit}"
         rows += f"<tr><td>{plain_html(ask.question)}</td><td>{plain_html(said)}</td></tr>"
     return f"<table>{rows}</table>"
 
 
 def _findings(evidence: MeasuredFindings) -> str:
-    """Every number; the run's id says where it can be looked up."""
-    rows = "".join(
-        f"<tr><td>{plain_html(MEASURE_WORDS[f.key])}</td><td>{NAMES[f.backend]}</td>"
-        f'<td class="n">{plain_html(value_words(f.key, f.value, evidence.currency))}</td>'
-        f'<td class="n">{_interval(f, evidence.currency)}</td>'
-        f"<td>{plain_html(f.run)}</td></tr>"
-        for f in evidence.findings
-    )
-    head = '<tr><th>What</th><th>Of</th><th class="n">Value</th><th class="n">95 %</th><th>Run</th></tr>'
-    return f"<table>{head}{rows}</table>" if rows else "<p>Nothing has been measured yet.</p>"
+    """Every number with its interval, a row for each measure; the run's id says where it can be looked up."""
+    head = "".join(f"<th>{NAMES[name]}</th>" for name in APPROACHES)
+    rows = ""
+    for key in dict.fromkeys(finding.key for finding in evidence.findings):
+        found = {each.backend: each for each in evidence.findings if each.key == key}
+        cells = "".join(f"<td>{_figure(found.get(name), evidence.currency)}</td>" for name in APPROACHES)
+        runs = "<br>".join(plain_html(run) for run in dict.fromkeys(each.run for each in found.values()))
+        rows += f'<tr><td>{plain_html(MEASURE_WORDS[key])}</td>{cells}<td class="soft">{runs}</td></tr>'
+    table = f"<table><tr><th>What</th>{head}<th>Run</th></tr>{rows}</table>"
+    return table if rows else "<p>Nothing has been measured yet.</p>"
+
+
+def _figure(finding: Finding | None, currency: str) -> str:
+    """`58 % (46 % to 70 %)`."""
+    if finding is None:
+        return ""
+    interval = _interval(finding, currency)
+    said = plain_html(value_words(finding.key, finding.value, currency))
+    return f'{said} <span class="soft">({interval})</span>' if interval else said
 
 
 def _prices(books: Mapping[BackendName, Book]) -> str:

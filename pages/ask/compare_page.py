@@ -1,8 +1,8 @@
-"""Home: one question, the answers side by side, and what lies behind them."""
+"""Home: one question, what to make of the answers, the answers side by side, and what lies behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -18,6 +18,7 @@ from pages.ask.verdict import verdict
 from pages.ui import resources, scope, session, suggestions, uploading
 from pages.ui.answer_card import card
 from pages.ui.asking import KIND, Asked, Column, Round, arms_of, asking, model_of, round_of, rounds_of
+from pages.ui.conclusion import conclusion
 from pages.ui.look import CONTROL, LOOKS, backend_of, is_control, label
 from pages.ui.places import places
 from pages.ui.service import BackendReadiness, Service
@@ -26,6 +27,7 @@ from pages.ui.settings_words import differences
 from pages.ui.text import markdown
 
 POLL = 0.35  # seconds; drawing takes processor time from the model that is being timed
+EXAMPLES = "examples"  # key of the popover that holds them
 Statuses = Mapping[BackendName, BackendReadiness]
 
 
@@ -41,6 +43,7 @@ def ask(question: str) -> None:
         now.question_problem = str(error)
         return
     now.question_problem = None
+    session.put(EXAMPLES, False)
     service = resources.service(now.visitor)
     jobs = resources.jobs().owned_by(now.visitor, KIND)
     for running in [*jobs, *resources.jobs().owned_by(now.visitor, suggestions.SUGGEST)]:
@@ -87,8 +90,8 @@ def stop(job: Job) -> None:
 # --- the question ----------------------------------------------------------------------------------
 
 
-def question_box(asked: str, examples: Sequence[str]) -> None:
-    """The box, its button and the examples."""
+def question_box(asked: str) -> None:
+    """The box and its button."""
     session.restore("question", asked)
     with (
         st.container(key="ask-form"),
@@ -106,6 +109,11 @@ def question_box(asked: str, examples: Sequence[str]) -> None:
     problem = session.current().question_problem
     if problem:
         st.error(markdown(problem))
+
+
+def to_try(now: session.Session, service: Service, documents: Sequence[CatalogueEntry], asked: str) -> None:
+    """Examples and scenarios to ask at a click: the sample's, or of the visitor's own documents."""
+    examples = examples_of(now, service, documents)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if examples:
             st.caption("For example:", width="content")
@@ -117,6 +125,14 @@ def question_box(asked: str, examples: Sequence[str]) -> None:
                 args=(question,),
                 type="tertiary",
             )
+    if not asks_own(now, service, documents):
+        scenario_choices.choose(service, asked, ask_example)
+
+
+def asks_own(now: session.Session, service: Service, documents: Sequence[CatalogueEntry]) -> bool:
+    """Whether documents of the visitor's own are among those asked."""
+    wanted = set(scope.names(now, documents))
+    return service.may_change and any(scope.is_own(each) for each in documents if each.name in wanted)
 
 
 def examples_of(now: session.Session, service: Service, documents: Sequence[CatalogueEntry]) -> Sequence[str]:
@@ -138,8 +154,13 @@ def _watch(job: Job) -> None:
     st.caption("Questions are being made from your documents.")
 
 
-def which_documents(now: session.Session, documents: Sequence[CatalogueEntry], asked: str) -> None:
-    """The one choice of the first screen: the sample or one's own documents; how to vote, and the link."""
+def which_documents(
+    now: session.Session,
+    documents: Sequence[CatalogueEntry],
+    asked: str,
+    examples: Callable[[], None] | None,
+) -> None:
+    """The one choice of the first screen: the sample or one's own documents; vote, link, examples."""
     options = scope.choices(now, documents)
     chosen = scope.chosen(now, documents)
     session.put("scope-here", chosen)
@@ -159,6 +180,11 @@ def which_documents(now: session.Session, documents: Sequence[CatalogueEntry], a
         voting.switch()
         if asked:
             link.popover(asked, now, documents)
+        if examples is not None:
+            with st.popover(
+                "Examples", icon=":material/lightbulb:", type="tertiary", key=EXAMPLES, on_change="rerun"
+            ):
+                examples()
 
 
 # --- the answers -----------------------------------------------------------------------------------
@@ -170,14 +196,14 @@ def shown_round(job: Job, jobs: Sequence[Job]) -> Round | None:
     return next(iter(rounds_of([job, *again])), None)
 
 
-def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], service: Service) -> None:
-    """The columns and what is said of them; run again and again while the job works, then with the page.
+def answers(job: Job, statuses: Statuses, polled: bool, veiled: bool, service: Service) -> None:
+    """The columns and what lies behind them; run again and again while the job works, then with the page.
 
-    The verdict is drawn here, at every look: Streamlit may drop a rerun of the page or part of what it sent.
+    A click in here runs only this part: where it changes what stands elsewhere, the page is asked to follow.
     """
     # Read before the round: whatever came earlier is in it.
-    running = [each for each in jobs if job.id in (each.id, each.about) and not each.finished]
-    finished = not running
+    jobs = jobs_of(job)
+    finished = not at_work(job, jobs)
     made = shown_round(job, jobs)
     votes = service.votes()
     hidden = made is not None and voting.hidden(made, votes)
@@ -189,18 +215,43 @@ def answers(job: Job, statuses: Statuses, polled: bool, jobs: Sequence[Job], ser
         st.error(markdown(job.error or "The question was stopped before it began."))
     else:
         st.caption("Another question is being answered; yours is next, so that each is timed alone.")
-    # A place of its own: what is drawn while answers are made never stands where the verdict will.
+    # A place of its own: what is drawn while answers are made never stands where the details will.
     with st.container():
-        if not finished:
-            running_line(running[0])
-        elif made is not None:
+        if finished and made is not None:
             voting.vote_buttons(made, votes, hidden)
             if not hidden:
-                verdict_line(made)
+                st.caption("Underlined with dots: words that no other answer has.")
                 scenario_choices.checked(made.asked.question, made.answers)
                 details.draw(made, rounds_of(reversed(jobs)), service)
-    if polled and finished:
-        st.rerun()  # the rest of the page; asked again at every look until the page has taken it
+    if polled is finished or (veiled and not hidden):
+        st.rerun()  # asked again at every look until the page has taken it
+
+
+def outcome(job: Job, service: Service) -> None:
+    """How far the answers are, then what to make of them; run again and again like the answers.
+
+    It is drawn at every look: Streamlit may drop a rerun of the page or part of what it sent.
+    """
+    jobs = jobs_of(job)
+    running = at_work(job, jobs)
+    made = shown_round(job, jobs)
+    with st.container(key="outcome"):
+        if running:
+            running_line(running[0])
+        elif made is not None and voting.hidden(made, service.votes()):
+            st.caption("What to make of the answers is told after your vote.")
+        elif made is not None:
+            verdict_lines(made)
+
+
+def jobs_of(job: Job) -> Sequence[Job]:
+    """All of this visitor's, the newest first."""
+    return resources.jobs().owned_by(job.owner, KIND)
+
+
+def at_work(job: Job, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs that still make answers of this round."""
+    return [each for each in jobs if job.id in (each.id, each.about) and not each.finished]
 
 
 def columns(made: Round, statuses: Statuses, service: Service) -> None:
@@ -269,12 +320,11 @@ def running_line(job: Job) -> None:
         st.button("Stop", on_click=stop, args=(job,), icon=":material/stop:", key="stop")
 
 
-def verdict_line(made: Round) -> None:
-    """Who was fastest and cheapest, where all have answered."""
-    parts = verdict(made.answers).parts
-    if parts:
-        st.markdown(" · ".join(f"**{name}:** {markdown(text)}" for name, text in parts))
-        st.caption("Underlined with dots: words that no other answer has.")
+def verdict_lines(made: Round) -> None:
+    """What to make of the answers, and of those that stand who was fastest and cheapest."""
+    told = verdict(made.answers)
+    if told.conclusion:
+        conclusion(told.conclusion, " · ".join(f"{name}: {text}" for name, text in told.parts))
 
 
 # --- the page --------------------------------------------------------------------------------------
@@ -298,30 +348,38 @@ def page() -> None:
     st.title("Ask once, compare every approach", anchor=False)
     begun = round_of(job) if job is not None else None
     asked = begun.asked.question if begun else ""
-    which_documents(now, documents, asked)
+    earlier = rounds_of(reversed(jobs))
+    mine = asks_own(now, service, documents)
+    new = job is None or (mine and not own_documents.asked_about(scope.own(documents), earlier))
+    names = set(scope.names(now, documents))
+    examples = partial(to_try, now, service, documents, asked)
+    which_documents(now, documents, asked, examples if names and not new else None)
     link.notice(now, asked)
     if now.notice:
         st.warning(markdown(now.notice))
         now.notice = None
-    names = set(scope.names(now, documents))
     if not names:
         nothing_to_ask(now, service, documents)
         return
-    question_box(asked, examples_of(now, service, documents))
-    if service.may_change and any(scope.is_own(each) for each in documents if each.name in names):
-        earlier = rounds_of(reversed(jobs))
+    question_box(asked)
+    working = job is not None and bool(at_work(job, jobs))
+    if job is not None:
+        st.fragment(outcome, run_every=POLL if working else None)(job, service)
+    if new:
+        examples()
+    if mine:
         own_documents.steps(now, service, scope.own(documents), earlier, ask_example)
         uploading.news(now)
     else:
-        scenario_choices.choose(service, asked, ask_example)
+        scenario_choices.others(service, asked, ask_example)
     if job is None:
         st.caption("Nothing was asked yet: the answers of all backends will stand here side by side.")
         return
     if begun is not None and job.finished:
         stale_line(begun, now, service, documents)
     statuses = service.statuses()  # once here, not at every look at the job
-    working = any(not each.finished for each in jobs if job.id in (each.id, each.about))
-    st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, jobs, service)
+    veiled = begun is not None and voting.hidden(begun, service.votes())
+    st.fragment(answers, run_every=POLL if working else None)(job, statuses, working, veiled, service)
 
 
 def nothing_to_ask(now: session.Session, service: Service, documents: Sequence[CatalogueEntry]) -> None:

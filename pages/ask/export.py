@@ -113,10 +113,9 @@ def _section(round_: Round) -> str:
     answers = round_.answers
     parts = [f"<section><h2>{plain_html(round_.asked.question)}</h2>"]
     parts.append(f'<p class="soft">Asked on {round_.asked.at:%d %B %Y at %H:%M}.</p>')
-    parts += [
-        f"<p><strong>{plain_html(name)}:</strong> {plain_html(text)}</p>"
-        for name, text in verdict(answers).parts
-    ]
+    told = verdict(answers)
+    parts += [f"<p><strong>{plain_html(told.conclusion)}</strong></p>"] if told.conclusion else []
+    parts += [f"<p>{plain_html(name)}: {plain_html(text)}</p>" for name, text in told.parts]
     failed = [c for c in round_.columns.values() if c.answer is None]
     parts.append('<div class="cards">' + "".join(_card(answer) for answer in answers) + "</div>")
     parts += [f"<p>{label(c.backend)} gave no answer. {plain_html(c.failure or '')}</p>" for c in failed]

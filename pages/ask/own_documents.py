@@ -86,8 +86,9 @@ def steps(
         st.caption("The training goes on in the background; the sidebar of every page says how far it is.")
     elif training is not None and training.state == "failed":
         st.error(markdown(training.error or "The training failed."))
-    elif left and without_gain(now, service, left):
-        st.caption("Trained on these, but the held-out questions show no gain: you decide who answers.")
+    elif left and (tried := without_gain(now, service, left)):
+        which = "these" if len(tried) == len(left) else f"{len(tried):,} of these {len(left):,}"
+        st.caption(f"Trained on {which}, but the held-out questions show no gain: you decide who answers.")
         st.page_link(FINE_TUNE, label="Look at the new adapters", icon=":material/model_training:")
     elif left:
         st.caption(not_trained(left, expected_for(service, suggested)))
@@ -110,14 +111,18 @@ def _step(
     )
 
 
-def without_gain(now: session.Session, service: Service, names: Sequence[str]) -> bool:
-    """Whether a training of this visitor has learned these documents and yet does not answer."""
+def without_gain(now: session.Session, service: Service, names: Sequence[str]) -> list[str]:
+    """Which of these documents the newest training of this visitor has learned, though no active adapter has.
+
+    A document that gave no rows is in no training.
+    """
     try:
         runs = service.trainer().runs.all()
     except UserError:
-        return False
+        return []
     newest = next((run for run in runs if run.plan.owner == now.visitor and run.state == "done"), None)
-    return newest is not None and {each.name for each in newest.plan.documents}.issuperset(names)
+    learned = {each.name for each in newest.plan.documents} if newest is not None else set[str]()
+    return [name for name in names if name in learned]
 
 
 def first_question(suggested: Suggested | None) -> str:

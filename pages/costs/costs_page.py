@@ -31,16 +31,19 @@ from backends.costs.monthly import (
 from backends.costs.prices import FIELDS, YOURS, Book, Price, as_toml
 from backends.datatypes import UserError
 from backends.system.json_values import plain
-from backends.system.wording import money, untypical
+from backends.system.wording import figure, money, untypical
 from pages.costs import cost_charts
 from pages.ui import assumptions, charts, measured, resources, session
 from pages.ui.conclusion import conclusion
 from pages.ui.look import LOOKS, label
+from pages.ui.number_box import read_number
 from pages.ui.own_prices import keep_changes, own_book
 from pages.ui.service import Service
 from pages.ui.text import listing, markdown, plural
 
 CHALLENGERS = ("fine_tuned", "hybrid")
+DEAREST = 1e9  # a price above it is a slip of the key
+NOT_TAKEN = "price not taken"  # the key of what was wrong with the last one
 
 
 # --- what was measured -----------------------------------------------------------------------------
@@ -66,22 +69,35 @@ def measured_so_far(now: session.Session, service: Service) -> measured.Measured
 
 
 def price_table(now: session.Session, service: Service) -> Book:
-    """The price book as a table to edit; returns it as edited, and remembers what was changed."""
+    """The price book as a table to edit; returns it as edited, and remembers what was changed.
+
+    An amount that is none changes nothing: the table begins anew with the last good ones, and says so.
+    """
     book = own_book(now, service)
-    key = f"prices-{book.hosted}"
+    table = f"prices-{book.hosted}"
+    key = f"{table}-{now.kept.get(f'{table} anew', 0)}"
     if session.read(key) is None:  # this visit's first look: the table holds its edits from here on
         now.kept[key] = book
-    book = edited_prices(now.kept[key], key)
-    keep_changes(now, service, book)
-    return book
+    try:
+        edited = edited_prices(now.kept[key], key)
+    except UserError as error:
+        now.kept[f"{table} anew"] = now.kept.get(f"{table} anew", 0) + 1
+        session.put(NOT_TAKEN, f"{error} The price stays as it was.")
+        st.rerun()
+    if edited != book:
+        session.drop(NOT_TAKEN)
+    if problem := session.read(NOT_TAKEN):
+        st.error(markdown(problem))
+    keep_changes(now, service, edited)
+    return edited
 
 
 def edited_prices(book: Book, key: str) -> Book:
-    """The visitor's prices, in a table that can be edited."""
+    """The visitor's prices, in a table that can be edited; UserError where an amount is none."""
     frame = pd.DataFrame(
         {
             "Price of": [field.label for field in FIELDS.values()],
-            "Amount": [book[key] for key in FIELDS],
+            "Amount": [figure(book[key]) for key in FIELDS],
             "Unit": [
                 field.unit if field.unit == "times" else f"{book.currency} {field.unit}"
                 for field in FIELDS.values()
@@ -98,17 +114,18 @@ def edited_prices(book: Book, key: str) -> Book:
         height=38 + 35 * len(frame),
         disabled=["Price of", "Unit"],
         column_config={
-            "Amount": st.column_config.NumberColumn(width=80, min_value=0.0, format="%.4g", required=True),
+            "Amount": st.column_config.TextColumn(width=90, alignment="right", required=True),
             "Date": st.column_config.TextColumn(width=90, help="When you last looked at this price."),
             "Price of": st.column_config.TextColumn(width=170),
             "Unit": st.column_config.TextColumn(width=160),
             "Source": st.column_config.TextColumn(width=360, help="Where it is from, or: your input."),
         },
     )
-    for name, amount, date, source in zip(
+    for name, text, date, source in zip(
         FIELDS, edited["Amount"], edited["Date"], edited["Source"], strict=True
     ):
-        price = Price(float(amount), str(date or ""), str(source or YOURS))
+        amount = book[name] if text == figure(book[name]) else read_number(str(text or ""), 0.0, DEAREST)
+        price = Price(amount, str(date or ""), str(source or YOURS))
         if price != book.prices[name]:
             if price.value != book[name] and price.source == book.prices[name].source:
                 price = replace(price, source=YOURS)
@@ -199,7 +216,7 @@ def parts_table(case: CostCase) -> None:
     thousand = {label(n): said(1000 * float(per_answer(case, n).mean())) for n in names}
     rows.append({"Part of a month": "1,000 answers", **thousand})
     month = {label(n): said(monthly_total(case, n)) for n in names}
-    rows.append({"Part of a month": f"{case.plan.volume:,g} questions, all in all", **month})
+    rows.append({"Part of a month": f"{figure(case.plan.volume)} questions, all in all", **month})
     frame = pd.DataFrame(rows)
     columns = {label(n): st.column_config.TextColumn(alignment="right") for n in names}
     st.markdown("**What a month is made of**")

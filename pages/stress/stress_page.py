@@ -27,6 +27,7 @@ from pages.ui import assumptions, charts, resources, session
 from pages.ui.conclusion import conclusion
 from pages.ui.evaluator import Evaluator
 from pages.ui.look import LOOKS, label
+from pages.ui.number_box import number_box, number_of
 from pages.ui.own_prices import own_book
 from pages.ui.text import listing, markdown, seconds
 
@@ -101,7 +102,7 @@ def running(
 def start(test: StressTest) -> None:
     """Start this test with what was chosen."""
     now = session.current()
-    number, seed = int(session.read("stress-number", 6)), int(session.read("stress-seed", 0))
+    number, seed = int(session.read("stress-number", 6)), int(number_of("stress-seed", 0))
     again = RETRAININGS[session.read("stress-retrain", NO_TRAINING)] if test in RETRAINED else None
     resources.jobs().start(KIND, now.visitor, running(test, now, number, seed, again), about=test)
 
@@ -333,9 +334,9 @@ def page() -> None:
             help="More questions take longer and narrow the intervals.",
         )  # fmt: skip
     with right:
-        st.number_input(
-            "Seed", 0, 10_000, 0, key="stress-seed",
-            help="Draws the questions, the edits and the disturbances; another seed, another sample.",
+        number_box(
+            "Seed", "stress-seed", 0, 10_000, 0, whole=True,
+            help_="Draws the questions, the edits and the disturbances; another seed, another sample.",
         )  # fmt: skip
     with third:
         st.selectbox(

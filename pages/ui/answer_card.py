@@ -10,7 +10,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from backends.datatypes import Answer, Citation
-from backends.system.wording import FEW_WORDS_FOUND, money
+from backends.system.wording import CHANCE_OF_AN_ANSWER, FEW_WORDS_FOUND, money
 from pages.ui.answer_labels import labels
 from pages.ui.asking import Column
 from pages.ui.look import Look, arm_look
@@ -67,7 +67,7 @@ def card(
 
 def _problem(column: Column, status: BackendReadiness) -> None:
     st.error(f"No answer. {markdown(column.failure or status.reason)}", icon=":material/error:")
-    if status.state == "untrained" and status.reason:
+    if status.state == "untrained" and status.reason not in ("", column.failure):
         st.caption(markdown(status.reason))
 
 
@@ -161,9 +161,16 @@ def _basis(answer: Answer) -> str:
     return f"1,000 questions like this one; this answer alone {once}. Price: {markdown(answer.cost.basis)}"
 
 
+def notes_of(answer: Answer) -> list[str]:
+    """What else is to be said of an answer. Beside a warning no note that says it once more, nor one whose
+    chance that the documents answer speaks against it."""
+    if answer.checks.warning is None:
+        return list(answer.warnings)
+    return [note for note in answer.warnings if not note.startswith((FEW_WORDS_FOUND, CHANCE_OF_AN_ANSWER))]
+
+
 def _notes(answer: Answer, look: Look, status: BackendReadiness) -> None:
-    doubted = answer.checks.warning is not None  # that some words are nowhere then says the same once more
-    notes = [note for note in answer.warnings if not (doubted and note.startswith(FEW_WORDS_FOUND))]
+    notes = notes_of(answer)
     if status.state == "stale" and status.reason:
         notes.append(status.reason)
     if notes:

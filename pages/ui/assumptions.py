@@ -19,8 +19,9 @@ from backends.advice.advisor import ASK, Prefilled
 from backends.advice.findings import change_rate
 from backends.costs.monthly import RETRIEVING, OperatingPlan, Serving, training_run
 from backends.costs.prices import Book
-from backends.system.wording import duration, money
+from backends.system.wording import duration, figure, money
 from pages.ui import session
+from pages.ui.number_box import number_box, number_of
 from pages.ui.own_prices import hosted_models, own_book
 from pages.ui.service import Service
 from pages.ui.session import Session
@@ -107,7 +108,7 @@ def change_rate_of(service: Service) -> Prefilled | None:
 
 def own_plan(now: Session, service: Service) -> OperatingPlan:
     """The plan as it stands, on whatever page."""
-    given = {key: _value(now, key, number.default) for key, number in assumed(service).items()}
+    given = {key: number_of(key, number.default) for key, number in assumed(service).items()}
     passages = sum((service.passages(now.settings) or {}).values())
     tokens = passages * now.settings.chunk_size
     return OperatingPlan(
@@ -152,17 +153,9 @@ def ask(number: Assumed, question: str = "") -> float:
 
     One that was left at its default follows it: an adapter trained meanwhile says what training takes.
     """
-    now, shown = session.current(), f"{number.key} at first"
-    before = now.kept.get(shown, number.default)
-    if before != number.default and session.read(number.key) == before:
-        session.put(number.key, number.default)
-    now.kept[shown] = number.default
-    value = st.number_input(
-        question or number.label, number.low, number.high, float(session.recall(number.key, number.default)),
-        format="%g", key=number.key, help=number.help or None,
-    )  # fmt: skip
-    session.keep(number.key, value, number.default)
-    return float(value)
+    return number_box(
+        question or number.label, number.key, number.low, number.high, number.default, help_=number.help
+    )
 
 
 def _serving(now: Session, service: Service) -> None:
@@ -209,7 +202,7 @@ def in_words(plan: OperatingPlan, book: Book) -> str:
     if plan.training_hours:
         cost = money(training_run(book, plan), book.currency)
         training = f"a training run of {duration(plan.training_hours * 3600)} for {cost}"
-    return f"{plan.volume:,g} questions and {plan.changes:,g} changes a month, {training}"
+    return f"{figure(plan.volume)} questions and {figure(plan.changes)} changes a month, {training}"
 
 
 def change_basis(plan: OperatingPlan, backend: str, tokens: float) -> str:
@@ -217,6 +210,6 @@ def change_basis(plan: OperatingPlan, backend: str, tokens: float) -> str:
     parts = [f"{tokens:,.0f} tokens embedded again"] if backend in RETRIEVING else []
     if backend in ("fine_tuned", "hybrid"):
         every = plan.changes_per_retraining
-        share = "one training run" if every == 1 else f"1 / {every:,g} of a training run"
+        share = "one training run" if every == 1 else f"1 / {figure(every)} of a training run"
         parts.append(f"{share} of {duration(plan.training_hours * 3600)}")
     return " and ".join(parts) or "nothing to do: it follows no change"

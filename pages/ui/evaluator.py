@@ -69,14 +69,10 @@ class Evaluator:
         found = {r.run: r for archive in (self.shared, self.own) for r in archive.records()}
         return sorted(found.values(), key=lambda record: record.run, reverse=True)
 
-    def example(self, *, exactly: bool = False) -> RunRecord | None:
-        """The run that ships with the sample; with `exactly` only to who has its documents and no others."""
+    def example(self) -> RunRecord | None:
+        """The run that ships with the sample; None where one of its documents is not there."""
         record = next(iter(self.shipped.records()), None)
-        if record is None:
-            return None
-        about = set(record.setting.documents)
-        fits = about == self.names if exactly else about <= self.names
-        return record if fits else None
+        return record if record is not None and set(record.setting.documents) <= self.names else None
 
     def is_example(self, run: str) -> bool:
         """Whether a run came with the product."""

@@ -2,7 +2,8 @@
 
 Enters: the visitor's session and service. Leaves: the answers that stand for every approach, with words that
 say where they come from. The newest evaluation of every approach counts, whole and alone; before there is one
-the visitor's own answers of this session, or the example that ships while it has more to say.
+the visitor's own answers of this session. Of fewer than FEW questions neither counts against the example that
+ships.
 """
 
 from __future__ import annotations
@@ -45,21 +46,43 @@ class MeasuredAnswers:
 
 
 def basis(now: Session, service: Service) -> MeasuredAnswers:
-    """What stands for every approach at this moment."""
+    """What stands for every approach at this moment: the visitor's own where it is enough to go by, else the
+    example that ships, else whatever there is."""
+    evaluator = service.evaluator(now.visitor)
+    own = (_evaluated(now, service), _asked(now))
+    enough = next((found for found in own if questions_of(found) >= FEW), None)
+    if enough is not None:
+        return enough
+    example = evaluator.example()
+    if example is None:
+        return next((found for found in own if found.answers), MeasuredAnswers())
+    few = max(questions_of(found) for found in own)
+    too_few = f", as your own {plural(few, 'question')} would say little" if few else ""
+    board = evaluator.board(example.run)
+    where = f"the example that comes with Triptych, on its sample documents{too_few}"
+    return MeasuredAnswers(_answers(board), where, board, shipped=True)
+
+
+def questions_of(found: MeasuredAnswers) -> int:
+    """How many questions these are answers to."""
+    return len({answer.question for answer in found.answers})
+
+
+def _evaluated(now: Session, service: Service) -> MeasuredAnswers:
+    """The newest evaluation of every approach."""
     evaluator = service.evaluator(now.visitor)
     record = fitting(evaluator.runs())
-    if record is not None:
-        board = evaluator.board(record.run)
-        called = record.name or record.question_set
-        return MeasuredAnswers(
-            _answers(board), f"the evaluation “{called}”, {whose(evaluator, record.run)}", board
-        )
-    asked = asked_answers(now.visitor)
-    example = evaluator.example(exactly=True)
-    if example is not None and len({answer.question for answer in asked}) < FEW:
-        board = evaluator.board(example.run)
-        return MeasuredAnswers(_answers(board), "the example that comes with Triptych", board, shipped=True)
-    return MeasuredAnswers(tuple(asked), "your questions of this session" if asked else "")
+    if record is None:
+        return MeasuredAnswers()
+    board, called = evaluator.board(record.run), record.name or record.question_set
+    where = f"the evaluation “{called}”, {whose(evaluator, record.run)}"
+    return MeasuredAnswers(_answers(board), where, board)
+
+
+def _asked(now: Session) -> MeasuredAnswers:
+    """The visitor's own questions of this session."""
+    asked = tuple(asked_answers(now.visitor))
+    return MeasuredAnswers(asked, "your questions of this session" if asked else "")
 
 
 def whose(evaluator: Evaluator, run: str) -> str:

@@ -306,9 +306,18 @@ class TriptychService:
         known = {entry.name for entry in library.catalogue(self.role)}
         documents = [library.get(name, role=self.role) for name in names if name in known]
         passages = [SourcePassage(d.name, d.title or d.name, d.text) for d in documents]
+        data = {document.name for document in documents if document.type == "json"}
         writer = self._triptych.asked("base")
-        built = build_rows(passages, writer=writer, most=most, report=report, cancel=cancelled)
-        found = [each.row.question for each in built.rows]
+        found: list[str] = []
+        # What programs wrote reads like what programs ask for: only where people's documents give too little.
+        for some in (
+            [passage for passage in passages if passage.document not in data],
+            [passage for passage in passages if passage.document in data],
+        ):
+            if some and len(found) < most:
+                left = most - len(found)
+                built = build_rows(some, writer=writer, most=left, report=report, cancel=cancelled)
+                found += [each.row.question for each in built.rows]
         short = [question for question in found if len(question) <= LONGEST_SUGGESTED] or found
         return Suggested(tuple(short), worded_by_rules(passages))
 

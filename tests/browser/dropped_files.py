@@ -19,7 +19,7 @@ from playwright.sync_api import Locator, Page
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.serving import chromium, demo  # noqa: E402
+from tests.browser.serving import VERDICT, chromium, demo  # noqa: E402
 
 FORMATS = ROOT.parent / "shared" / "data" / "formats" / "unstructured"
 PATIENCE = 120_000  # milliseconds
@@ -68,13 +68,13 @@ def main() -> int:
 
 def drop(page: Page, address: str) -> None:
     page.goto(address)
-    page.get_by_text("Agreement:").wait_for()
+    page.locator(VERDICT).wait_for()
     page.get_by_role("link", name="Documents").click()
     page.locator("input[type=file]").set_input_files([FORMATS / case.file for case in CASES])
     for case in CASES:
         page.get_by_text(f"{case.file} is ready").first.wait_for()
     page.get_by_role("link", name="Compare").click()
-    page.get_by_text("Agreement:").wait_for()
+    page.locator(VERDICT).wait_for()
 
 
 def asked(page: Page, case: Case, out: Path | None) -> bool:
@@ -85,7 +85,7 @@ def asked(page: Page, case: Case, out: Path | None) -> bool:
     card = page.locator(".st-key-card-rag")
     page.get_by_role("button", name="Stop").wait_for()
     page.get_by_role("button", name="Stop").wait_for(state="detached")
-    page.get_by_text("Agreement:").wait_for()
+    page.locator(VERDICT).wait_for()
     chip = card.get_by_role("button", name=re.compile(rf"\[\d+\] {re.escape(case.cited)}")).first
     passage = opened(page, chip) if chip.count() else ""
     right = case.words in passage

@@ -10,16 +10,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.serving import chromium, served  # noqa: E402
+from tests.browser.serving import VERDICT, chromium, served  # noqa: E402
 
 SIZES = {"desktop": (1440, 900), "laptop": (1024, 800), "phone": (390, 844)}
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATIENCE = 300_000  # milliseconds: a first start reads and indexes the documents
 # Every other page: path to its first heading.
 OPENINGS = {
@@ -73,7 +74,7 @@ def address(url: str | None, out: Path) -> Iterator[str]:
 def compare(page: Page, url: str, out: Path, size: str, theme: str) -> None:
     """The home page with its answers, made at the first visit, and on the desktop each tab below them."""
     page.goto(url)
-    page.get_by_text("Agreement:").wait_for()
+    page.locator(VERDICT).wait_for()
     settle(page)
     page.screenshot(path=out / f"compare-{size}-{theme}.png")
     if size == "desktop":

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+VERDICT = ".st-key-outcome h2"  # what the home page makes of the answers, once all are there
 FLAGS = [
     "--no-sandbox",
     "--disable-background-networking",

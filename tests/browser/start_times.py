@@ -21,7 +21,7 @@ from playwright.sync_api import Browser
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.serving import chromium, demo  # noqa: E402
+from tests.browser.serving import VERDICT, chromium, demo  # noqa: E402
 
 PATIENCE = 120_000
 MARKS = ("port", "first page", "question box", "first answer", "verdict")
@@ -65,7 +65,7 @@ def start(browser: Browser, workspace: Path, out: Path | None) -> list[float]:
             page.get_by_role("heading").first,
             page.get_by_label("Ask a question about the documents"),
             page.locator(".st-key-card-rag").get_by_text("Cost"),
-            page.get_by_text("Agreement:"),
+            page.locator(VERDICT),
         ):
             look.wait_for()
             times.append(time.perf_counter() - began)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from reportlab.pdfgen import canvas
 
 from tests.browser.conftest import HERE
-from tests.browser.serving import served
+from tests.browser.serving import VERDICT, served
 from tests.pages.scripted import ANSWERS
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ def at_rest(page: Page) -> None:
 
 
 def answered(page: Page) -> Page:
-    see(page, "Agreement:")
+    expect(page.locator(VERDICT)).to_be_visible(timeout=WAIT)
     at_rest(page)
     return page
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.serving import VERDICT
 from tests.browser.test_app import WAIT, answered, ask, see
 from tests.pages.scripted import ANSWERS
 
@@ -24,7 +25,7 @@ def test_a_blind_vote_reveals_the_names_and_leaves_pairs(visit: Visit) -> None:
     second = ballot.get_by_role("button", name="Answer B")
     expect(second).to_be_visible(timeout=WAIT)
     main = page.get_by_test_id("stMain")
-    expect(main.get_by_text("Agreement:")).to_have_count(0)
+    expect(page.locator(VERDICT)).to_have_count(0)
     assert [name for name in ("RAG", "Fine-tuned", "Hybrid", "[1]") if name in main.inner_text()] == []
     html = page.locator(".st-key-card-B").inner_text()
     second.click()

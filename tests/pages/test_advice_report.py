@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backends.advice.advisor import APPROACHES, Answers, MeasuredFindings, advise
+from backends.advice.advisor import APPROACHES, Answers, MeasuredFindings, advise, value_words
 from backends.advice.findings import books_of, books_of_arms, change_rate, evidence_of, fitting
 from backends.costs.monthly import OperatingPlan
 from backends.costs.price_book import PriceBook
@@ -106,7 +106,10 @@ def test_the_report_stands_alone_and_shows_every_basis(evidence: MeasuredFinding
     for reason in (*advice.reasons, advice.gap):
         assert basis_words(reason)
     for run in {finding.run for finding in evidence.findings}:
-        assert f"<td>{run}</td>" in page
+        assert f'<td class="soft">{run}</td>' in page
+    for finding in evidence.findings:
+        said = value_words(finding.key, finding.value, evidence.currency)
+        assert f"<td>{said}" in page
     assert ("Nothing has been measured yet." in page) == (not evidence.findings)
     assert "Answers(" not in page and as_html(
         Answers(), advise(Answers(), evidence), evidence, datetime.now(), {}

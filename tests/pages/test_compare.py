@@ -56,10 +56,10 @@ def test_first_visit_answers_an_example_for_real(visit: Visit, services: Scripte
         (asked(app)[0], name) for name in ("rag", "fine_tuned", "hybrid")
     ]
     assert "45" in shown(app) and "if the sensor" in shown(app).replace("</mark>", "")
-    verdict = next(m.value for m in app.markdown if m.value.startswith("**Without a warning:**"))
-    assert "**Without a warning:** RAG and Hybrid\\; Fine\\-tuned carries one" in verdict
-    assert "**Fastest:** a tie" in verdict  # of those that answer: the quickest of all is wrong
-    assert "RAG and Hybrid agree\\; Fine\\-tuned differs" in verdict
+    (conclusion,) = [header.value.replace("\\", "") for header in app.header]
+    assert conclusion == "RAG and Hybrid agree: “30 days from delivery”. A source contradicts Fine-tuned."
+    measured = next(caption.value for caption in app.caption if "Fastest" in caption.value)
+    assert measured.startswith("Fastest\\: a tie")  # of those that answer: the quickest of all is wrong
     assert [warning.value for warning in app.warning] == [markdown(CONTRADICTED)]
 
 
@@ -304,8 +304,8 @@ def test_several_models_stand_side_by_side_and_one_of_them_is_a_setting(
     arms = ["rag, model embedded", "hybrid, model embedded", "rag, model company", "hybrid, model company"]
     assert list(newest.columns) == arms == [answer.backend for answer in newest.answers]
     assert [a.settings["model"] for a in newest.answers] == ["embedded", "embedded", "company", "company"]
-    said = " ".join(m.value for m in app.markdown).replace("\\", "")
-    assert "Hybrid, model company" in said and "all 4 agree" in said
+    assert "Hybrid, model company" in " ".join(m.value for m in app.markdown).replace("\\", "")
+    assert app.header[0].value.startswith("All 4 agree")
     assert {row["backend"] for row in json.loads(export.as_json([newest]))} == {"rag", "hybrid"}
     assert "Hybrid, model company" in export.as_report([newest])
     app.button(key="vote-rag, model company").click()

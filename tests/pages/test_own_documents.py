@@ -150,6 +150,20 @@ def test_one_click_makes_rows_of_these_documents_and_trains_both_kinds(
     assert trained == [trainer.plan.return_value] * 2
 
 
+def test_a_training_without_gain_is_told_from_none_also_where_a_document_gave_no_rows() -> None:
+    def run(owner: str, state: str, *names: str) -> SimpleNamespace:
+        documents = [SimpleNamespace(name=name) for name in names]
+        return SimpleNamespace(state=state, plan=SimpleNamespace(owner=owner, documents=documents))
+
+    def tried(*runs: SimpleNamespace) -> list[str]:
+        trainer = SimpleNamespace(runs=SimpleNamespace(all=lambda: list(runs)))
+        service = MagicMock(**{"trainer.return_value": trainer})
+        return own_documents.without_gain(MagicMock(visitor="v"), service, ["plan.txt", "photo.txt"])
+
+    assert tried() == tried(run("w", "done", "plan.txt")) == tried(run("v", "failed", "plan.txt")) == []
+    assert tried(run("v", "done", "plan.txt", "gone.txt"), run("v", "done", "photo.txt")) == ["plan.txt"]
+
+
 def test_the_name_of_a_document_is_only_words_in_the_note_about_training() -> None:
     name = "[fees](javascript:alert(1)) <img src=x> $x$.txt"
     assert f"has learned {markdown(name)}, so" in own_documents.not_trained([name], None)

@@ -21,8 +21,9 @@ from backends.settings import make_settings
 from backends.system.data_holder import REMOVED
 from backends.system.reporting import no_report
 from backends.system.viewers import viewer_id
+from backends.training import row_building
 from pages.ui.triptych_service import TriptychService
-from tests.fakes import HashingEmbedder, tiny_language_model
+from tests.fakes import AgreeableReader, HashingEmbedder, tiny_language_model
 
 SETTINGS = make_settings(max_tokens=8, context_tokens=200, top_k=2, chunk_size=32, chunk_overlap=4)
 
@@ -180,3 +181,21 @@ def test_who_waits_for_anothers_indexing_can_be_cancelled_too(base: Path, model:
     finally:
         done.set()
         other.join()
+
+
+def test_questions_are_suggested_from_peoples_documents_before_data(
+    base: Path, model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_building, "shipped", AgreeableReader)
+    service = service_of("ada", base, model)
+    (tmp_path / "desks.json").write_text(
+        json.dumps([{"device": "desk", "price_eur": 300}, {"device": "lamp", "price_eur": 40}])
+    )
+    (tmp_path / "boats.csv").write_text("Boat,Berth fee,Notes\nHeron,24 EUR,new\nSeagull,31 EUR,old\n")
+    names = ["desks.json", "boats.csv"]
+    list(service.ingest([tmp_path / n for n in names], SETTINGS, lambda step: None, threading.Event()))
+    boats = {f"How much is the berth fee for {name}?" for name in ("Heron", "Seagull")}
+    desks = {f"What is the price for the {name}?" for name in ("desk", "lamp")}
+    assert set(service.suggest(names, 2, no_report, threading.Event()).questions) == boats
+    assert set(service.suggest(names, 4, no_report, threading.Event()).questions) == boats | desks
+    assert set(service.suggest(names[:1], 4, no_report, threading.Event()).questions) == desks

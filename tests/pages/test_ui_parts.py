@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.answering.checks import CONTRADICTED, DOUBTFUL, INVENTED, WRONG_VERDICT
+from backends.answering.checks import CONTRADICTED, DECLINED, DOUBTFUL, INVENTED, WRONG_VERDICT
 from backends.datatypes import Answer, Checks, Cost
 from backends.documents.differences import compare
 from backends.feedback.retrieval_log import Health
@@ -26,6 +26,7 @@ from pages.library.boundaries import boundaries
 from pages.library.changed_lines import row_html
 from pages.library.health_charts import volume
 from pages.ui import charts, css_rules, session
+from pages.ui.answer_card import notes_of
 from pages.ui.answer_labels import _badges
 from pages.ui.asking import Asked, Column, Round
 from pages.ui.look import EMBEDDER, LOOKS, Theme, contrast, ink_on, soft_ink
@@ -174,9 +175,11 @@ def test_verdict_names_ties_and_leaves_the_control_out() -> None:
     quick = {"latency_ms": {"total": 100.0}, "groundedness": 0.9}
     same = verdict([record("rag", "Yes.", **quick), record("hybrid", "Yes.", **quick)])
     assert same.fastest == "a tie (0.10 s)"
-    assert same.agreement == "RAG and Hybrid agree"
+    assert same.conclusion == "RAG and Hybrid agree: “Yes”."
     base = record("base", "No.", latency_ms={"total": 1.0})
-    assert verdict([record("rag", "Yes."), base]).parts == []
+    alone = verdict([record("rag", "Yes."), base])
+    assert (alone.conclusion, alone.parts) == ("RAG answers without a warning: “Yes”.", [])
+    assert verdict([base]).conclusion == ""
 
 
 def test_prices_in_two_currencies_are_not_held_against_each_other() -> None:
@@ -199,13 +202,77 @@ def test_verdict_praises_no_answer_that_does_not_answer() -> None:
     declined = record("rag", "The documents do not say.", latency_ms={"total": 20.0}, abstained=True)
     right = record("hybrid", "10 m.", latency_ms={"total": 900.0})
     one = verdict([fast, declined, right])
-    assert one.unwarned == "Hybrid; RAG declines; Fine-tuned carries one"
+    assert one.conclusion == (
+        "Only Hybrid answers without a warning: “10 m”. Fine-tuned carries a warning; RAG declines."
+    )
     assert (one.fastest, one.cheapest) == ("", "")
     wrong = verdict([fast, replace(fast, backend="hybrid")])
-    assert wrong.unwarned == "none; Fine-tuned and Hybrid carry one"
-    assert wrong.agreement == "Fine-tuned and Hybrid say the same, with a warning"
+    assert wrong.conclusion == "No answer stands: Fine-tuned and Hybrid carry a warning."
     nobody = verdict([declined, replace(declined, backend="hybrid")])
-    assert nobody.agreement == "RAG and Hybrid decline"
+    assert nobody.conclusion == "RAG and Hybrid decline."
+    overlooks = replace(declined, checks=Checks(warning=DECLINED))
+    assert verdict([overlooks]).conclusion == "RAG declines, though a passage seems to answer."
+
+
+LABELLED = {
+    "backed": Checks(0.9, "backed"),
+    "unsaid": Checks(0.9, "not mentioned"),
+    "against": Checks(0.1, "contradicted", None, CONTRADICTED),
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "conclusion"),
+    [
+        ((("7 days.", "backed"), ("7 days.", "backed"), ("7 days.", "backed")), "All 3 agree: “7 days”."),
+        (
+            (("7 days.", "backed"), ("7 days.", "against"), ("7 days.", "backed")),
+            "RAG and Hybrid agree: “7 days”. Fine-tuned says the same, with a warning.",
+        ),
+        (
+            (("7 days.", "unsaid"), ("9 days.", "against"), ("7 days.", "unsaid")),
+            "RAG and Hybrid agree: “7 days”, though no passage found says it. "
+            "A source contradicts Fine-tuned.",
+        ),
+        (
+            (("7 days.", "backed"), ("9 days.", "backed"), ("7 days.", "backed")),
+            "RAG and Hybrid agree, Fine-tuned says something else; none of these carries a warning: compare "
+            "their sources.",
+        ),
+        (
+            (("7 days.", "backed"), ("9 days.", "backed"), ("11 days.", "backed")),
+            "RAG, Fine-tuned and Hybrid say different things and none carries a warning: "
+            "compare their sources.",
+        ),
+        (
+            (("7 days.", "backed"), ("", "backed")),
+            "Only RAG answers without a warning: “7 days”. Fine-tuned says nothing.",
+        ),
+        (
+            (("7 days.", "against"), ("", "backed")),
+            "No answer stands: a source contradicts RAG; Fine-tuned says nothing.",
+        ),
+    ],
+)
+def test_the_conclusion_says_what_the_labels_say(said: tuple[tuple[str, str], ...], conclusion: str) -> None:
+    names = ("rag", "fine_tuned", "hybrid")
+    made = [record(n, text, checks=LABELLED[kind]) for n, (text, kind) in zip(names, said, strict=False)]
+    assert verdict(made).conclusion == conclusion
+
+
+def test_the_conclusion_repeats_no_long_answer_and_no_json() -> None:
+    long = record("rag", "It is " + "very " * 30 + "long.")
+    assert verdict([long]).conclusion == "RAG answers without a warning."
+    assert verdict([record("rag", '{"a": 1}')]).conclusion == "RAG answers without a warning."
+    denied = record("rag", "No. They replace neither " + "smoke alarms nor carbon " * 4 + "alarms.")
+    assert verdict([denied]).conclusion == "RAG answers without a warning: “No”."
+
+
+def test_no_note_speaks_against_the_warning_beside_it() -> None:
+    notes = ("Declined: by what the passages hold the chance is 9%.", "Ungrounded: 3 words.", "Cut short.")
+    calm = record("rag", "The documents do not say.", warnings=notes, abstained=True, checks=Checks())
+    assert notes_of(calm) == list(notes)
+    assert notes_of(replace(calm, checks=Checks(warning=DECLINED))) == ["Cut short."]
 
 
 def test_boundaries_cover_each_passage_once_and_mark_hits() -> None:

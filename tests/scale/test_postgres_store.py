@@ -39,7 +39,8 @@ def put(library: Library, name: str, text: str, **more: Any) -> None:
 
 
 def found(library: Library, question: str, role: str | None = None, **more: Any) -> list[str]:
-    hits = library.retriever(SETTINGS, role=role).search(question, **{"top_k": 9, "mode": "dense"} | more)
+    asked: dict[str, Any] = {"top_k": 9, "mode": "dense"} | more
+    hits = library.retriever(SETTINGS, role=role).search(question, **asked)
     return [hit.chunk.document for hit in hits]
 
 

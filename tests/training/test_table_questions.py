@@ -87,6 +87,40 @@ def test_the_name_of_a_row_gets_the_kind_of_thing_beside_it_where_it_needs_that(
 
 
 @pytest.mark.parametrize(
+    ("header", "values", "question"),
+    [
+        ("keptBy", ("Ada Lund", "Bo Ek"), "Who is Bolt kept by?"),
+        ("assigned_to", ("Ada Lund", "Bo Ek"), "Who is Bolt assigned to?"),
+        ("Contact name", ("Ada Lund", "Bo Ek"), "Who is the contact of Bolt?"),
+        ("contact phone", ("0101", "0102"), "What is the contact phone number of Bolt?"),
+        ("warrantyUntil", ("2028-03-13", "2029-01-01"), "When does the warranty of Bolt end?"),
+        ("lease_from", ("2028-03-13", "2029-01-01"), None),
+        ("term_from", ("2028-03-13", "2029-01-01"), "When does the term of Bolt start?"),
+        ("location room", ("214", "017"), "In which room is Bolt?"),
+        ("billing_address_city", ("Kiel", "Hull"), "Which city is in the billing address of Bolt?"),
+        ("currency", ("EUR", "USD"), "What is the currency of Bolt?"),
+    ],
+)
+def test_names_that_programs_gave_are_asked_for_as_people_do(
+    header: str, values: tuple[str, str], question: str | None
+) -> None:
+    lines = [f"Item: {name}; {header}: {value}" for name, value in zip(("Bolt", "Nut"), values, strict=True)]
+    assert next((made for made, *_ in asked(*lines)), None) == question
+
+
+def test_a_thing_that_is_no_proper_name_has_its_article() -> None:
+    first, second = asked("device: standing desk; Price: 4 EUR", "device: the old lamp; Price: 6 EUR")
+    assert first == (
+        "What is the price for the standing desk?",
+        "4 EUR",
+        "The price for the standing desk is 4 EUR.",
+    )
+    assert second[0] == "What is the price for the old lamp?"
+    assert asked("device: eBook reader; Price: 4 EUR")[0][0] == "What is the price for eBook reader?"
+    assert asked("service: boat hire; Price: 4 EUR")[0][0] == "What is the price for the boat hire service?"
+
+
+@pytest.mark.parametrize(
     ("lines", "what", "why"),
     [
         (["Item: Bolt; Notes: red"], "Notes", "a column of remarks asks nothing"),
