@@ -75,7 +75,7 @@ class PostgresRuns(RunStore):
 
     def has(self, run: str) -> bool:
         """Whether a run of this id is here."""
-        return self._runs.get(run) is not None
+        return self._runs.has(run)
 
     def begin(self, record: RunRecord) -> RunRecord:
         """Store a new run."""

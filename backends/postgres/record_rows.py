@@ -76,6 +76,11 @@ class PostgresRecords:
         row = self.server.row(f"SELECT value FROM records WHERE {which}", (*self._here, storable(key)))
         return json.loads(row[0]) if row else None
 
+    def has(self, key: str) -> bool:
+        """Whether there is a record of this key."""
+        which = f"{_HERE} AND key = %s"
+        return bool(self.server.rows(f"SELECT 1 FROM records WHERE {which}", (*self._here, storable(key))))
+
     def all(self, since: str = "") -> list[JsonObject]:
         """Every record, or those whose keys come at or after this one; oldest first."""
         rows = self.server.rows(

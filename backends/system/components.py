@@ -59,11 +59,11 @@ class Component:
         return f"pkg:pypi/{self.name}@{self.version.partition('+')[0]}"
 
 
-def components(*extras: str) -> list[Component]:
+def components(*with_extras: str) -> list[Component]:
     """The packages that an install brings, and the product itself, by name; those that are not installed
     are left out."""
     found: dict[str, Component] = {}
-    waiting = [(ROOT, frozenset(extras)), *((name, frozenset[str]()) for name in WEIGHTS)]
+    waiting = [(ROOT, frozenset(with_extras)), *((name, frozenset[str]()) for name in WEIGHTS)]
     seen = set(waiting)
     while waiting:
         name, wanted = waiting.pop()

@@ -138,6 +138,7 @@ def test_old_rows_go(monitor):
     assert health(monitor, days=200).questions == 1
 
 
+@pytest.mark.own_file
 def test_forgetting_in_the_library_reaches_the_log(tmp_path):
     secret = "Zanzibar was chosen as the site of the second research station."
     (tmp_path / "gone.md").write_text(secret)
