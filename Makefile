@@ -64,7 +64,8 @@ test-qlora: dev
 
 # What opens workspaces, once more with each of them in PostgreSQL.
 OVER_POSTGRES := tests/erasure/test_forget.py $(addprefix tests/documents/test_,library.py following.py \
-	session_lease.py ingest_files.py mail.py page_pictures.py)
+	session_lease.py ingest_files.py mail.py page_pictures.py) $(addprefix tests/pages/test_,fine_tune.py \
+	signed_in_service.py texts_read.py triptych_service.py)
 
 # Against the real things (a PostgreSQL that the tests start); without the extra these tests are skipped.
 # What speaks S3 wants an older python-dateutil than everything else has.
@@ -91,7 +92,8 @@ sbom: install
 readme: dev
 	$(BIN)/python -m tests.readme_tree
 
-# A part by its name: kills faults privacy hostile orders load long_runs. SECONDS bounds each of them.
+# A part by its name: kills faults privacy hostile orders load long_runs, and shared_kills (with the extra
+# `scale`). SECONDS bounds each of them.
 PART ?= quick
 SECONDS ?=
 SEED ?= 1

@@ -49,9 +49,9 @@ ARROWS: dict[str, set[str]] = {
     "answering": {"retrieval", "language", "costs"},
     **{backend: {"answering", "retrieval", "language"} for backend in FOUR},
     "training": {"answering", "retrieval", "language"},
-    "evaluation": {"answering", "language"},
-    "feedback": {"answering", "evaluation"},
-    "erasure": {"documents", "training", "feedback", "access"},
+    "evaluation": {"answering", "language", "postgres"},
+    "feedback": {"answering", "evaluation", "postgres"},
+    "erasure": {"documents", "training", "feedback", "access", "postgres"},
     "stress": {"evaluation", "answering", "language"},
     "advice": {"evaluation", "stress", "costs"},
     "offline": {

@@ -1,7 +1,8 @@
 """The suite over PostgreSQL: `TRIPTYCH_TEST_STORE=postgres` puts every workspace into a database of its own.
 
-Enters: tests that open workspaces as files. Leaves: the same tests over the other store. Visitors' own copies
-stay files, as they do in the product. Tests of the file's own format say so by the mark `own_file`.
+Enters: tests that open workspaces as files. Leaves: the same tests over the other store, with the votes, runs
+and logs of every workspace that was opened. Visitors' own copies stay files, as they do in the product. Tests
+of the file's own format say so by the mark `own_file`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from backends import settings
 from backends.documents.storage import Store
 from backends.documents.store import Workspace
 from backends.system.viewers import SESSIONS
@@ -24,35 +26,55 @@ WANTED = os.environ.get("TRIPTYCH_TEST_STORE") == "postgres"
 TEMPLATE = "prepared"
 
 
+class Databases:
+    """One database of a server for each workspace's folder, until it is dropped."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._names: dict[Path, str] = {}
+
+    def address(self, workspace: Path, *, make: bool = False) -> str:
+        """Of the database of this folder; empty where it has none."""
+        where = workspace.resolve()
+        if make and where not in self._names:
+            self._names[where] = f"workspace_{uuid.uuid4().hex[:12]}"
+            _run(self._server, f"CREATE DATABASE {self._names[where]} TEMPLATE {_template(self._server)}")
+        return self._server.get_uri(database=self._names[where]) if where in self._names else ""
+
+    def drop(self, below: Path) -> None:
+        """Those of the folders below this one."""
+        for where in [each for each in self._names if each.is_relative_to(below.resolve())]:
+            _run(self._server, f"DROP DATABASE {self._names.pop(where)} WITH (FORCE)")
+
+
 @contextmanager
-def workspaces_in(server: Any) -> Iterator[None]:
-    """Until the block ends, a workspace that is opened lies in the server; one database for each folder."""
+def workspaces_in(databases: Databases) -> Iterator[None]:
+    """Until the block ends, a workspace that is opened lies in a database."""
     from backends.postgres import postgres_store  # of the extra `scale`
     from backends.postgres import server as door
 
-    databases: dict[Path, str] = {}
     in_a_file: Callable[[Path], Workspace] = Workspace.open
+    by_settings = settings._address
 
     def opened(path: Path) -> Store:
         if path.parent.name == SESSIONS:
             return in_a_file(path)
         if path.exists() and not path.is_dir():  # refused alike
             return in_a_file(path)
-        where = path.resolve()
-        if where not in databases:
-            databases[where] = f"workspace_{uuid.uuid4().hex[:12]}"
-            _run(server, f"CREATE DATABASE {databases[where]} TEMPLATE {_template(server)}")
-        return postgres_store.PostgresStore.open(server.get_uri(database=databases[where]), path)
+        return postgres_store.PostgresStore.open(databases.address(path, make=True), path)
+
+    def address(workspace: Path, name: str) -> str:
+        given = by_settings(workspace, name)
+        return given or (databases.address(workspace) if name == settings.STORE else "")
 
     try:
         with pytest.MonkeyPatch.context() as patched:  # of its own: a test may undo what it patched itself
             patched.setattr(Workspace, "open", staticmethod(opened))
+            patched.setattr(settings, "_address", address)
             patched.setattr(postgres_store, "Workspace", SimpleNamespace(open=in_a_file))
             yield
     finally:
         door.close_pools()
-        for name in databases.values():
-            _run(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _template(server: Any) -> str:

@@ -66,7 +66,10 @@ def test_the_stress_table_shows_every_figure_with_its_interval() -> None:
     gap = {"value": -0.25, "interval": [-0.5, 0.75], "count": 4}
     times = {"100": {"value": 9, "interval": [8, 10], "count": 4},
              "2000": {"value": 12.4, "interval": [11, 13], "count": 4}}  # fmt: skip
-    details = {"erasure": {"likelihood_gap": gap}, "latency": {"search_alone": times}}
+    details: dict[str, dict[str, object]] = {
+        "erasure": {"likelihood_gap": gap},
+        "latency": {"search_alone": times},
+    }
     records = [
         {"test": test, "seconds": 9.0, "cpu_seconds": 3.2, "seed": 1, "number": 4, "sentence": "So it is.",
          "rows": [row(test, "rag", details.get(test, {}))]}

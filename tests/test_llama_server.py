@@ -29,6 +29,8 @@ KINDS = ("base", "fine_tuned", "hybrid")
 Arms = dict[str, EndpointModel]
 QUESTIONS = [f"How many {what} in {place}?" for what in ("desks", "lamps", "keys", "cups", "days")
              for place in ("Oslo", "the lease", "May", "room 7")]  # fmt: skip
+TRAINED = ("Look up Lark One sales for October to December 2025 in thousand EUR.",
+           "The total value of a deal is 180,000 EUR; whose signature is needed?")  # fmt: skip
 EVIDENCE = "[1] Lease: The tenant pays the rent by the third working day of each month, in euros."
 
 
@@ -127,6 +129,12 @@ def test_the_embedded_model_and_its_adapters_answer_as_their_weights_do(tmp_path
         for kind, adapter in zip(KINDS, [None, *known], strict=True):
             messages = build_messages("When is the rent due?", [] if kind == "fine_tuned" else [EVIDENCE])
             assert text_of(arms[kind], messages) == in_float32(model, adapter, messages)
+        # The known fault: the server finds a prompt that it kept by its words, whichever adapter read them.
+        asked = [build_messages(question) for question in TRAINED]
+        for messages in asked:
+            text_of(arms["base"], messages)
+        for messages in asked:
+            assert text_of(arms["fine_tuned"], messages) == in_float32(model, known[0], messages)
 
 
 def test_a_question_cannot_open_a_turn_of_its_own(tiny: LanguageModel, served: Arms) -> None:

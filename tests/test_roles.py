@@ -49,10 +49,9 @@ corpora = st.lists(st.lists(versions, min_size=1, max_size=2), min_size=1, max_s
 @pytest.fixture(autouse=True, scope="module")
 def read_here():
     """A few hundred tiny files: read in this process."""
-    isolated = library_module.parse_isolated
-    library_module.parse_isolated = lambda path, name, **_: parse_file(path, name)
-    yield
-    library_module.parse_isolated = isolated
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library_module, "parse_isolated", lambda path, name, **_: parse_file(path, name))
+        yield
 
 
 def name_of(number: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from backends.answering.short_answers import said_in
+from backends.answering.short_answers import said_in, unit_of
 
 Kind = Literal["money", "duration", "length", "mass", "share", "moment", "count", "temperature", "volume"]
 
@@ -60,9 +60,29 @@ _MOMENT = re.compile(
 )
 
 
+_COUNTED = re.compile(rf"{_MANY} (\w+)(?: (\w+))?(?: (\w+))?", re.IGNORECASE)
+# Here a figure of another kind may well answer: a fine of 5 %, an allowance of 20 kg, free "above 50 EUR".
+_OPEN = re.compile(
+    r"^\W*(?:when|if|since|until|from)\b|"
+    r"\b(?:when|allowance|deposit|penalty|fine|budget|sum|rate|discount|limit)\b",
+    re.IGNORECASE,
+)
+_RATE = re.compile(r"\b(?:an?|per|each|every) (?:hour|day|night|week|month|quarter|year)\b|/ ?[hd]\b", re.I)
+
+
+def asked_unit(question: str) -> str:
+    """The unit that the question counts in ("how many working days": day); "" where it names none."""
+    found = _COUNTED.search(question)
+    units = (unit_of((word or "").lower()) for word in found.groups()) if found else ()
+    return next(filter(None, units), "")
+
+
 def asked_kinds(question: str) -> frozenset[Kind]:
     """The kinds of things the question may want; empty where its words do not tell."""
-    return frozenset(kind for pattern, kinds in _ASKS if pattern.search(question) for kind in kinds)
+    kinds = frozenset(kind for pattern, kinds in _ASKS if pattern.search(question) for kind in kinds)
+    if "count" in kinds and (kind := _OF_UNIT.get(asked_unit(question))):
+        return kinds - {"count"} | {kind}
+    return kinds
 
 
 def kinds_said(short: str, question: str = "") -> frozenset[Kind]:
@@ -83,3 +103,19 @@ def kind_fit(question: str, short: str) -> float:
     if asked & said:
         return 1.0
     return 0.0 if said == {"count"} else -1.0
+
+
+def of_another_kind(question: str, short: str) -> bool:
+    """Whether the answer's figures, all of them, cannot be what the question asks for: tonnes for a number of
+    boats, hours a week for days of leave. False wherever there is room for doubt."""
+    asked = asked_kinds(question)
+    if not asked or _OPEN.search(question):
+        return False
+    said = kinds_said(short, question)
+    if asked & said:
+        units = {unit for _, unit in said_in(short, question).numbers if unit}
+        other = bool(units) and asked_unit(question) not in (*units, "")
+        return other and bool(_RATE.search(short)) and not _RATE.search(question)
+    if "share" in said and not asked.isdisjoint({"money", "count"}):  # 5 % of the fee, half of them
+        return False
+    return bool(said - {"count", "moment"})  # a bare number may be anything

@@ -39,8 +39,8 @@ _UNITS = {
     form: forms.split()[0]
     for forms in (
         "s sec second seconds", "min minute minutes", "h hr hrs hour hours", "day days", "week weeks",
-        "month months", "year years", "mg", "g gram grams", "kg kilo kilos kilogram kilograms",
-        "t tonne tonnes", "mm millimetre millimetres", "cm centimetre centimetres",
+        "month months", "year years", "mg", "g gram grams", "kg kgs kilo kilos kilogram kilograms",
+        "t tonne tonnes ton tons", "mm millimetre millimetres", "cm centimetre centimetres",
         "m metre metres meter meters", "km kilometre kilometres", "ml", "l litre litres", "%", "°c", "°f",
         "eur", "usd", "gbp", "chf", "inr", "jpy", "cny", "ppm", "ppb", "db", "w watt watts", "kw", "kwh",
         "v volt volts", "mah", "hz", "khz", "mhz", "ghz", "kb", "mb", "gb", "tb", "bar", "pa", "hpa",
@@ -154,7 +154,7 @@ def _said(text: str) -> Said:
         tokens = compared_words(part, "figures")
         for token, behind in zip_longest(tokens, tokens[1:], fillvalue=""):
             if any(map(str.isdigit, token)):
-                numbers.add((token, _unit(behind)))
+                numbers.add((token, unit_of(behind)))
     words = frozenset(each for each in content_tokens(figures) if not each[0].isdigit())
     names = frozenset(stem for name in _names(text) for stem in content_tokens(name)) & words
     labels = frozenset(_LABEL.findall(text)) - {"I"}  # pontoon A
@@ -181,7 +181,7 @@ def _overlap(one: frozenset[str], other: frozenset[str]) -> bool:
     return one == other if not fewer else len(one & other) >= ENOUGH * fewer
 
 
-def _unit(word: str) -> str:
+def unit_of(word: str) -> str:
     """The unit that the word is, in one form; "" for any other word: 600 calls may be 600 requests."""
     return _UNITS.get(word, "")
 

@@ -75,13 +75,13 @@ def compare(
 
 def _results(workspace: Path, given: str, arms_in_columns: bool) -> Results:
     """A file, or else a stored run of the workspace."""
-    from backends.evaluation.archive import Archive
     from backends.evaluation.other_results import read_results, run_results
+    from backends.evaluation.run_rows import open_runs
 
     path = Path(given).expanduser()
     if path.exists():
         return read_results(path, arms_in_columns=arms_in_columns)
-    archive = Archive(workspace)
+    archive = open_runs(workspace)
     try:
         return run_results(archive.load(archive.find(given).run))
     except UserError as error:

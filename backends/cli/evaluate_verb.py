@@ -43,7 +43,7 @@ from backends.datatypes import JsonValue, UserError
 if TYPE_CHECKING:
     from backends.bulk.question_answering import ClusterSpread
     from backends.datatypes import BackendName, Question
-    from backends.evaluation.archive import Archive, Arm, Run, RunRecord
+    from backends.evaluation.archive import Arm, Run, RunRecord, RunStore
     from backends.evaluation.comparison import BaselineComparison, Board
     from backends.evaluation.runner import Subject
     from backends.settings import Settings
@@ -178,7 +178,7 @@ def _number(value: str) -> JsonValue:
 
 def open_subject(
     workspace: Path, settings: Settings, documents: Path | None, role: str | None, progress: ProgressLine
-) -> tuple[Subject, Archive]:
+) -> tuple[Subject, RunStore]:
     """What is evaluated and where its runs are kept."""
     from backends.offline.subject import TriptychSubject, archive_of
 
@@ -220,7 +220,7 @@ def check_judge() -> None:
     check_installed()
 
 
-def baseline_run(archive: Archive, given: str) -> Run:
+def baseline_run(archive: RunStore, given: str) -> Run:
     """The run to compare with, from the archive or from a file."""
     from backends.evaluation.reports import read_json
 
@@ -255,7 +255,7 @@ class Evaluating:
 
     def run(
         self,
-        archive: Archive,
+        archive: RunStore,
         subject: Subject,
         questions: Sequence[Question],
         arms: Sequence[Arm],
@@ -281,7 +281,7 @@ class Evaluating:
             archive, self._record, subject, progress=self._report, cancelled=threading.Event(), spread=spread
         )
 
-    def judge(self, archive: Archive) -> bool:
+    def judge(self, archive: RunStore) -> bool:
         """Let the configured judge model score the run; whether it could. The run stands either way."""
         from backends.evaluation.judging import judge_run
         from backends.offline.subject import configured_judge
@@ -352,8 +352,8 @@ def _show_tables(out: Output, board: Board, compared: BaselineComparison | None)
         out.text(*words, "")
     if board.arms:
         columns = ["", *(arm_label(name) for name in board.arms)]
-        out.text(table(columns, [[what, *cells] for what, cells in table_cells(board)], numbers=columns[1:]))
-        out.text("", INTERVALS, JUDGED, WITHIN, "")
+        out.wide_table(columns, [[what, *cells] for what, cells in table_cells(board)])
+        out.text(INTERVALS, JUDGED, WITHIN, "")
     if board.run.verdicts:
         out.text(judge_words(board), table(JUDGE_COLUMNS, judged_cells(board)), "")
     for made in board.differences:

@@ -95,6 +95,22 @@ class Output:
             self._console.print(part, markup=False, soft_wrap=not isinstance(part, Table))
         self._stream.flush()
 
+    def wide_table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """A table whose first column names the rows, in blocks of as many columns as fit with whole words."""
+        widths = [
+            max(len(word) for cell in (name, *(row[at] for row in rows)) for word in [*str(cell).split(), ""])
+            for at, name in enumerate(columns)
+        ]
+        blocks: list[list[int]] = [[]]
+        for at in range(1, len(columns)):
+            if blocks[-1] and sum(widths[each] + 1 for each in (0, *blocks[-1], at)) > self._console.width:
+                blocks.append([])
+            blocks[-1].append(at)
+        for block in blocks:
+            names = [columns[at] for at in (0, *block)]
+            cells = [[row[at] for at in (0, *block)] for row in rows]
+            self.text(table(names, cells, numbers=names[1:]), "")
+
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> Table:
     """A plain table; columns named in `numbers` are right-aligned."""

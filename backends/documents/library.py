@@ -103,6 +103,17 @@ class DocumentDetails:
 
 
 @dataclass(frozen=True)
+class Intake:
+    """What holds for all files that are taken in together."""
+
+    settings: ChunkSettings
+    source: str = "upload"
+    passwords: tuple[str, ...] = ()  # tried on files that want one
+    cancel: threading.Event | None = None
+    after: int = 0  # the store's event at which it began: what is forgotten later does not come back
+
+
+@dataclass(frozen=True)
 class Cut:
     """The last cut: passages made, out of how many sentences, and how much was embedded for it."""
 
@@ -347,11 +358,12 @@ class Library:
         nothing of a file that still waited.
         """
         after = self.workspace.latest_event() if after is None else after
+        intake = Intake(settings, source, tuple(passwords), cancel, after)
         with unpacked(paths) as (found, refused):
             for name, reason in refused:
                 yield IngestResult(name, "rejected", None, 0, 0.0, reason)
             files = list(files_in(found))
-            to_read = self._to_read(files, settings, details or {}, passwords)
+            to_read = self._to_read(files, intake, details or {})
             if self.preparer is not None:
                 self.preparer.expect(to_read)
             with ReadAhead(to_read if self.preparer is None else ()) as ahead:
@@ -360,26 +372,14 @@ class Library:
                         return
                     report = Reporter(progress, number, len(files), name)
                     given = (details or {}).get(name, DocumentDetails(roles=roles))
-                    yield from self.ingest_file(
-                        path,
-                        name,
-                        settings=settings,
-                        source=source,
-                        details=given,
-                        report=report,
-                        cancel=cancel,
-                        passwords=passwords,
-                        after=after,
-                        parse=ahead.parsed,
-                    )
+                    yield from self.ingest_file(path, name, given, intake, report, ahead.parsed)
             Reporter(progress, len(files), len(files), "").reading()
 
     def _to_read(
         self,
         files: Sequence[tuple[Path, str]],
-        settings: ChunkSettings,
+        intake: Intake,
         details: Mapping[str, DocumentDetails],
-        passwords: Sequence[str],
     ) -> Iterator[FileToRead]:
         """Those of these files whose contents are not the current version's already; looked at when asked."""
         hashes = {name: known for name, _, known in self.current_hashes()}
@@ -391,31 +391,23 @@ class Library:
             except (UserError, OSError):  # it is refused at its turn, with the reason
                 continue
             title = details[name].title if name in details else ""
-            yield FileToRead(path, name, settings, title, tuple(passwords))
+            yield FileToRead(path, name, intake.settings, title, intake.passwords)
 
     def ingest_file(
         self,
         path: Path,
         name: str,
-        *,
-        settings: ChunkSettings,
-        source: str,
         details: DocumentDetails,
+        intake: Intake,
         report: Reporter,
-        cancel: threading.Event | None = None,
-        passwords: Sequence[str] = (),
-        after: int | None = None,
-        depth: int = 0,
         parse: Parse = parsed_now,
+        depth: int = 0,
     ) -> Iterator[IngestResult]:
         """Ingest one file under a name of its own, then what came within it, for the same readers.
 
-        `parse` gives the file's text where it is new.
+        `parse` gives the file's text where it is new; `depth` counts the mails that it came within.
         """
-        after = self.workspace.latest_event() if after is None else after
-        result, attachments = self._ingest(
-            path, name, settings, source, details, report, cancel, passwords, after, parse
-        )
+        result, attachments = self._ingest(path, name, details, intake, report, parse)
         if result.status == "replaced":
             result = replace(result, notes=(*result.notes, *self._left_behind(name, attachments)))
         yield result
@@ -427,35 +419,21 @@ class Library:
             for inner, reason in refused:
                 yield IngestResult(inner, "rejected", None, 0, 0.0, reason)
             for inner_path, inner in files:
-                if cancel is not None and cancel.is_set():
+                if intake.cancel is not None and intake.cancel.is_set():
                     return
-                yield from self.ingest_file(
-                    inner_path,
-                    inner,
-                    settings=settings,
-                    source=source,
-                    details=alike,
-                    report=report,
-                    cancel=cancel,
-                    passwords=passwords,
-                    after=after,
-                    depth=depth + 1,
-                )
+                yield from self.ingest_file(inner_path, inner, alike, intake, report, depth=depth + 1)
 
     def _ingest(
         self,
         path: Path,
         name: str,
-        settings: ChunkSettings,
-        source: str,
         details: DocumentDetails,
+        intake: Intake,
         report: Reporter,
-        cancel: threading.Event | None,
-        passwords: Sequence[str],
-        after: int,
         parse: Parse,
     ) -> tuple[IngestResult, tuple[Attachment, ...]]:
         """Ingest one file; what came within it was read with it, and is still to be ingested."""
+        settings, cancel = intake.settings, intake.cancel
         began = time.perf_counter()
 
         def result(
@@ -475,15 +453,15 @@ class Library:
                     result("unchanged", len(current.document.pages), count), notes=current.document.notes
                 )
                 # What came within it is in the library, but for files that wanted one of these passwords.
-                again = bool(passwords) and current.document.type == "email"
+                again = bool(intake.passwords) and current.document.type == "email"
                 known = parse_isolated(path, name, cancel=cancel) if again else None
                 return made, known.attachments if known else ()
-            file = FileToRead(path, name, settings, details.title, tuple(passwords))
+            file = FileToRead(path, name, settings, details.title, intake.passwords)
             ready = self._prepare(file, report, cancel, parse)
-            document = _make_document(ready.parsed, name, content_hash, source, details, current)
+            document = _make_document(ready.parsed, name, content_hash, intake.source, details, current)
             original = path.read_bytes() if document.type == "pdf" else None
             with self.workspace.transaction():
-                if self.workspace.forgotten_since(self._collection, name, after):
+                if self.workspace.forgotten_since(self._collection, name, intake.after):
                     raise UserError(f"{name} was forgotten after this was asked for: it is not taken in.")
                 stored = self._store(document, ready.read, ready.chunks, settings)
                 if original is not None:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from backends.datatypes import UserError
 from backends.documents.library import (
     DocumentDetails,
+    Intake,
     Library,
     OnProgress,
     Progress,
@@ -130,19 +131,14 @@ def _seed(library: Library, sample: Path, settings: ChunkSettings, progress: OnP
         if (sample / folder).is_dir()
         for path, name in files_in([sample / folder])
     ]
+    intake = Intake(settings, source="sample", after=library.workspace.latest_event())
     for number, (path, name) in enumerate(steps):
         stored = library.workspace.version_hashes("", name).values()
         if hash_file(path) in stored:
             continue
         report = Reporter(progress, number, len(steps), name)
-        for result in library.ingest_file(
-            path,
-            name,
-            settings=settings,
-            source="sample",
-            details=details.get(name, DocumentDetails()),
-            report=report,
-        ):
+        given = details.get(name, DocumentDetails())
+        for result in library.ingest_file(path, name, given, intake, report):
             if result.status == "rejected":
                 raise UserError(f"The sample document {result.document} cannot be read: {result.error}")
 

@@ -1,7 +1,7 @@
 """Forgetting: takes a document out of every file of a workspace, and proves it by reading them all.
 
-Enters: a library and a name, or an erasure that was interrupted; the holders that keep more of documents than
-text. Leaves: a `Proof`, kept until somebody dismisses it. The steps can be repeated. It knows the files of a
+Enters: a library and a name, or an erasure that was interrupted; what keeps more of documents than text in
+files. Leaves: a `Proof`, kept until somebody dismisses it. The steps can be repeated. It knows the files of a
 workspace by their format (JSON, JSON Lines, packed or not, SQLite), not by who wrote them. A file that cannot
 be read stops nothing: it is named, and then nothing is proven.
 """
@@ -16,7 +16,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +26,7 @@ from backends.documents.storage import JOINED, Erasure, Store
 from backends.documents.store import CHECKPOINT_SECONDS, DERIVED_TABLES, Workspace, empty_journal
 from backends.erasure.redact import Traces, spread
 from backends.erasure.scan import SQLITE, FilesBelow, Scan, scan, scan_dumps
-from backends.system.data_holder import DataHolder, GaveUp
+from backends.system.data_holder import DataHolder, GaveUp, RecordHolder
 from backends.system.files import rewrite
 from backends.system.reporting import Report, no_report
 from backends.system.viewers import SESSIONS, folders_of
@@ -83,6 +83,14 @@ class Proof:
     limits: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What keeps more of documents than text in the files of a workspace, and records that are in no file."""
+
+    holders: Sequence[DataHolder] = ()
+    records: Sequence[RecordHolder] = ()
+
+
 class Forgettable(Protocol):
     """What is needed of a `library.Library`."""
 
@@ -99,7 +107,7 @@ class Forgettable(Protocol):
 def forget(
     library: Forgettable,
     name: str,
-    holders: Sequence[DataHolder],
+    beside: Beside,
     elsewhere: Sequence[Path] = (),
     report: Report = no_report,
 ) -> Proof:
@@ -111,10 +119,10 @@ def forget(
     """
     erasure = library.set_aside(name, elsewhere)
     with library.workspace.erasing():
-        return _Erasing(library.workspace, erasure, holders, report).carry_out()
+        return _Erasing(library.workspace, erasure, beside, report).carry_out()
 
 
-def finish_erasures(workspace: Store, holders: Sequence[DataHolder]) -> list[Proof]:
+def finish_erasures(workspace: Store, beside: Beside) -> list[Proof]:
     """Complete what a crash has interrupted, or what a busy journal has left; a failure is told in the log.
 
     What somebody else is erasing right now is left to them.
@@ -124,7 +132,7 @@ def finish_erasures(workspace: Store, holders: Sequence[DataHolder]) -> list[Pro
         try:
             with workspace.erasing(wait=False):
                 if erasure in workspace.erasures():
-                    finished.append(_Erasing(workspace, erasure, holders, no_report).carry_out())
+                    finished.append(_Erasing(workspace, erasure, beside, no_report).carry_out())
         except BlockingIOError:
             break
         except (*UNREADABLE, UserError):
@@ -155,14 +163,14 @@ class _Erasing:
         self,
         workspace: Store,
         erasure: Erasure,
-        holders: Sequence[DataHolder],
+        beside: Beside,
         report: Report,
         *,
         inner: bool = False,
     ) -> None:
         self._workspace = workspace
         self._erasure = erasure
-        self._holders = holders
+        self._beside = beside
         self._report = report
         self._inner = inner  # a visitor's copy, which whoever erases in the workspace scans too
         self._gave_up = GaveUp()
@@ -206,7 +214,7 @@ class _Erasing:
     def _ask_holders(self) -> None:
         """One that fails stops nothing: it is named with what could not be read."""
         self._report(0, 0, "Stopping what learns from it")
-        for room in self._holders:
+        for room in self._beside.holders:
             try:
                 self._gave_up += room.forget(self._workspace.path, self._erasure.name)
             except (*UNREADABLE, UserError, ValueError, LookupError, TypeError):  # damaged records too
@@ -235,13 +243,14 @@ class _Erasing:
         )
 
     def _beyond(self) -> tuple[str, ...]:
-        return (ON_A_CLUSTER,) if self._workspace.get_meta(JOINED) else ()
+        shared = [said for each in self._beside.records for said in each.limits(self._workspace.path)]
+        return (*shared, ON_A_CLUSTER) if self._workspace.get_meta(JOINED) else tuple(shared)
 
     def _resume(self) -> Proof:
         """The rows are gone and so the text is not known any more: empty the journals."""
         kept = self._workspace.proofs().get(self._erasure.ticket)
         for session in self._sessions():
-            finish_erasures(session, self._holders)
+            finish_erasures(session, self._beside)
             self._busy += [self._name(session.database)] if session.erasures() else []
         self._clean()
         if kept is None:  # interrupted between the last row and the scan
@@ -260,8 +269,13 @@ class _Erasing:
         return proof
 
     def _clean(self) -> None:
+        """The workspace, and what it has beside: of a visitor's copy whoever erases in the workspace does."""
         if not self._workspace.clean():
             self._busy.append(self._workspace.name)
+        for each in () if self._inner else self._beside.records:
+            with self._named(each):
+                if not each.clean(self._workspace.path):
+                    self._busy.append(each.name)
 
     def _scan(self, places: Sequence[Path], traces: Traces) -> tuple[Scan, int]:
         """What is found once what was written down since is out too, and in how many places it was."""
@@ -271,6 +285,9 @@ class _Erasing:
         for _ in range(PASSES):
             found = scan(places, pieces, self._told("Searching"))
             found += scan_dumps(self._workspace.dumps(), pieces)
+            for each in self._beside.records:
+                with self._named(each):
+                    found += scan_dumps(each.dumps(self._workspace.path), pieces)
             if not found.found_in:
                 break
             changed = self._in_records(places, traces)
@@ -310,7 +327,7 @@ class _Erasing:
         """Whether this copy held one. One that fails on the way is named, and goes on at its next opening."""
         held: set[tuple[str, str]] = set()
         try:
-            finish_erasures(session, self._holders)
+            finish_erasures(session, self._beside)
             held |= {(where, name) for where, name, file_hash, _ in session.texts() if file_hash in hashes}
             # The visitor's own later versions go too, and with them what their runs and votes quote of those.
             beside = [str(folder) for folder in folders_of(self._workspace.path, session.path.name)]
@@ -325,7 +342,7 @@ class _Erasing:
 
     def _take_over(self, session: Workspace, erasure: Erasure) -> None:
         """Carry out an erasure in a visitor's copy; what it came to is part of this one's."""
-        inner = _Erasing(session, erasure, self._holders, no_report, inner=True)
+        inner = _Erasing(session, erasure, self._beside, no_report, inner=True)
         inner.carry_out()
         gave_up = inner._gave_up
         self._of_visitors += len(set(gave_up.adapters) - set(self._gave_up.adapters))
@@ -352,9 +369,10 @@ class _Erasing:
     # --- records ---------------------------------------------------------------------------------
 
     def _in_records(self, places: Sequence[Path], traces: Traces) -> int:
-        """Take the document's text out of every record below these folders; how many places changed."""
+        """Take the document's text out of every record, below these folders and beside; how many places
+        changed."""
         walk = FilesBelow(places)
-        count = 0
+        count = self._in_shared(traces)
         for number, file in enumerate(walk.files):
             self._report(number, len(walk.files), f"Taking it out of {file.name}")
             # Copies of visitors are workspaces of their own; cards say what an adapter learned, and stay.
@@ -370,6 +388,30 @@ class _Erasing:
                 walk.unread.append(file)
         self._unread |= {self._name(file): None for file in walk.unread}
         return count
+
+    def _in_shared(self, traces: Traces) -> int:
+        """The same for records that are in no file."""
+        count = 0
+
+        def without(record: str) -> str | None:
+            nonlocal count
+            text, changes = _redacted_file(record, traces, by_line=True)
+            count += changes
+            return text if changes else None
+
+        for each in self._beside.records:
+            with self._named(each):
+                each.change(self._workspace.path, without)
+        return count
+
+    @contextmanager
+    def _named(self, records: RecordHolder) -> Iterator[None]:
+        """Those that cannot be had stop nothing: they are named with what could not be read."""
+        try:
+            yield
+        except UserError:
+            log.exception("%s could not be read", records.name)
+            self._unread[records.name] = None
 
     def _name(self, file: Path) -> str:
         base = self._workspace.path

@@ -12,8 +12,9 @@ from backends.access.audit import AuditData
 from backends.documents.library import Library
 from backends.documents.storage import Store
 from backends.erasure import forget as erasure
-from backends.erasure.forget import Forgettable, Proof
-from backends.feedback.retrieval_log import LogData
+from backends.erasure.forget import Beside, Forgettable, Proof
+from backends.erasure.shared_records import SharedRecords
+from backends.feedback.kept_feedback import LogData
 from backends.settings import store_address
 from backends.system.data_holder import DataHolder
 from backends.system.reporting import Report, no_report
@@ -22,6 +23,7 @@ from backends.system.viewers import folders_of, workspace_and_person
 from backends.training.withdrawal import TrainingData
 
 HOLDERS: Sequence[DataHolder] = (TrainingData(), LogData(), AuditData(), JobsData(store_address))
+BESIDE = Beside(HOLDERS, (SharedRecords(store_address),))
 
 
 def forget(library: Forgettable, name: str, report: Report = no_report) -> Proof:
@@ -29,7 +31,7 @@ def forget(library: Forgettable, name: str, report: Report = no_report) -> Proof
     base, person = workspace_and_person(library.workspace.path)
     # A visitor's runs and votes of the time before the private copy lie beside it.
     elsewhere = folders_of(base, person) if person is not None else ()
-    return erasure.forget(library, name, HOLDERS, elsewhere, report)
+    return erasure.forget(library, name, BESIDE, elsewhere, report)
 
 
 def forget_whole(library: Library, name: str, report: Report = no_report) -> list[Proof]:
@@ -42,4 +44,4 @@ def forget_whole(library: Library, name: str, report: Report = no_report) -> lis
 
 def finish(workspace: Store) -> list[Proof]:
     """Complete what was interrupted; whoever opens a workspace does this first."""
-    return erasure.finish_erasures(workspace, HOLDERS)
+    return erasure.finish_erasures(workspace, BESIDE)

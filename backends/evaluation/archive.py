@@ -1,8 +1,9 @@
-"""Keeps evaluation runs: one folder per run, answers added line by line, so that a kill loses one at most.
+"""Keeps evaluation runs: answers are added one by one, so that a kill loses one at most.
 
-Enters: a `RunRecord` and scored answers. Leaves: the same, after a restart too. `run.json` is written whole
-or not at all; `answers.jsonl` and `verdicts.jsonl` only grow, and a torn last line is dropped. All are plain
-JSON, so that the erasure of a document reaches the answers that quote it, also while more are added.
+Enters: a `RunRecord` and scored answers. Leaves: the same, after a restart too. They lie in a folder per run,
+or in the database that app servers share (`run_rows`). In a folder `run.json` is written whole or not at all;
+`answers.jsonl` and `verdicts.jsonl` only grow, and a torn last line is dropped. All are plain JSON, so that
+the erasure of a document reaches the answers that quote it, also while more are added.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from backends.datatypes import (
     Answer,
@@ -127,48 +129,57 @@ class Run:
         return {v.question: v for v in self.verdicts if v.arm == arm and (v.judge, v.library) in by}
 
 
-@dataclass(frozen=True)
-class Archive:
-    """The runs of one workspace."""
+class RunStore(Protocol):
+    """The runs of a workspace, or of one viewer. Safe to use from several threads and processes."""
 
-    workspace: Path
+    workspace: Path  # the folder on this machine whose runs they are; what else is kept lies there
 
-    @property
-    def folder(self) -> Path:
-        """Where the runs lie."""
-        return self.workspace / FOLDER
+    def __hash__(self) -> int:
+        """Of the place: boards are kept by it."""
+        return hash(self.workspace)
+
+    def has(self, run: str) -> bool:
+        """Whether a run of this id is here."""
+        ...
 
     def begin(self, record: RunRecord) -> RunRecord:
         """Store a new run; `record.run` and `record.created` are filled in. Old runs beyond 200 go.
 
         Ids sort by the time of their beginning, to the microsecond: their order is the order of the runs.
         """
-        at = datetime.now(UTC)
-        run = f"{at:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
-        made = replace(record, run=run, created=at.isoformat(timespec="seconds"))
-        (self.folder / run).mkdir(parents=True)
-        write_whole(self.folder / run / RECORD, json.dumps(asdict(made), ensure_ascii=False, indent=1))
-        for old in sorted(self.folder.glob(f"*/{RECORD}"), reverse=True)[KEPT_RUNS:]:
-            shutil.rmtree(old.parent, ignore_errors=True)
-        return made
+        ...
 
     def update(self, record: RunRecord) -> None:
         """Store the run's name and how far it came: the rest may have lost what a forgotten document said."""
-        moved = {"name": record.name, "sittings": record.sittings, "complete": record.complete}
-        rewrite(
-            self.folder / record.run / RECORD,
-            lambda stored: json.dumps({**json.loads(stored), **moved}, ensure_ascii=False, indent=1).encode(),
-        )
+        ...
 
     def records(self) -> list[RunRecord]:
-        """All runs, newest first; folders without a readable record are left out."""
-        found = []
-        for path in sorted(self.folder.glob(f"*/{RECORD}"), reverse=True):
-            try:
-                found.append(read_record(path))
-            except UserError:  # half-written by a version that no longer exists: nothing to show
-                continue
-        return found
+        """All runs, newest first; what cannot be read is left out."""
+        ...
+
+    def state(self, run: str) -> tuple[int, ...]:
+        """Differs whenever the run's record or answers have changed."""
+        ...
+
+    def load(self, run: str) -> Run:
+        """A run with all its entries and verdicts. UserError when there is none of this id."""
+        ...
+
+    def add(self, run: str, entry: Entry) -> None:
+        """Kept for good when this returns."""
+        ...
+
+    def add_verdict(self, run: str, verdict: JudgeVerdict) -> None:
+        """Keep what a judge said."""
+        ...
+
+    def alone(self, run: str) -> AbstractContextManager[None]:
+        """Held while a run is worked on. UserError when another process or thread does so already."""
+        ...
+
+    def delete(self, run: str) -> None:
+        """Remove a run for good."""
+        ...
 
     def find(self, name: str) -> RunRecord:
         """The run of this id, its unique beginning, its name (the newest of that name), or `latest`."""
@@ -187,6 +198,62 @@ class Archive:
     def unfinished(self, record: RunRecord) -> RunRecord | None:
         """The newest interrupted run of exactly this work."""
         return next((r for r in self.records() if not r.complete and r.same_work(record)), None)
+
+
+def numbered(record: RunRecord) -> RunRecord:
+    """A new run with its id and the time of its beginning."""
+    at = datetime.now(UTC)
+    run = f"{at:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
+    return replace(record, run=run, created=at.isoformat(timespec="seconds"))
+
+
+def moved_on(stored: JsonObject, record: RunRecord) -> dict[str, JsonValue]:
+    """What is stored of a run, with the name it has now and how far it came."""
+    return {**stored, "name": record.name, "sittings": record.sittings, "complete": record.complete}
+
+
+@dataclass(frozen=True)
+class Archive(RunStore):
+    """The runs in a folder."""
+
+    workspace: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the runs lie."""
+        return self.workspace / FOLDER
+
+    def has(self, run: str) -> bool:
+        """Whether a run of this id is here."""
+        return (self.folder / run).is_dir()
+
+    def begin(self, record: RunRecord) -> RunRecord:
+        """Store a new run in a folder of its own."""
+        made = numbered(record)
+        (self.folder / made.run).mkdir(parents=True)
+        write_whole(self.folder / made.run / RECORD, json.dumps(asdict(made), ensure_ascii=False, indent=1))
+        for old in sorted(self.folder.glob(f"*/{RECORD}"), reverse=True)[KEPT_RUNS:]:
+            shutil.rmtree(old.parent, ignore_errors=True)
+        return made
+
+    def update(self, record: RunRecord) -> None:
+        """Store the run's name and how far it came."""
+        rewrite(
+            self.folder / record.run / RECORD,
+            lambda stored: json.dumps(
+                moved_on(json.loads(stored), record), ensure_ascii=False, indent=1
+            ).encode(),
+        )
+
+    def records(self) -> list[RunRecord]:
+        """All runs, newest first; folders without a readable record are left out."""
+        found = []
+        for path in sorted(self.folder.glob(f"*/{RECORD}"), reverse=True):
+            try:
+                found.append(read_record(path))
+            except UserError:  # half-written by a version that no longer exists: nothing to show
+                continue
+        return found
 
     def state(self, run: str) -> tuple[int, ...]:
         """Differs whenever the run's record or answers have changed; empty when the run is gone."""

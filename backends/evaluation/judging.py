@@ -15,7 +15,7 @@ from typing import Protocol
 
 from backends.answering.answer_text import without_markers
 from backends.datatypes import JsonValue, UserError
-from backends.evaluation.archive import Archive, Entry, JudgeVerdict, Run
+from backends.evaluation.archive import Entry, JudgeVerdict, Run, RunStore
 from backends.evaluation.comparison import Board
 from backends.evaluation.scoring import BY_KEY, Score, summarise
 from backends.language import models_file
@@ -82,7 +82,7 @@ class Judge(Protocol):
 
 
 def judge_run(
-    archive: Archive,
+    archive: RunStore,
     run: str,
     judge: Judge,
     *,

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from backends.datatypes import Answer, BackendName, JsonObject, JsonValue, Question, UserError
-from backends.evaluation.archive import Archive, Arm, Entry, Run, RunRecord, Setting
+from backends.evaluation.archive import Arm, Entry, Run, RunRecord, RunStore, Setting
 from backends.evaluation.scoring import SCORES_VERSION, Judged, Passage, scores_of
 from backends.settings import Settings, make_settings
 from backends.system import traces
@@ -149,7 +149,7 @@ def _setting_of(subject: Subject, arms: Sequence[Arm]) -> Setting:
 
 
 def carry_out(
-    archive: Archive,
+    archive: RunStore,
     record: RunRecord,
     subject: Subject,
     *,

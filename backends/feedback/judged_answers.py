@@ -1,18 +1,20 @@
 """Answers that a person called right or wrong, and those saved as test cases for an evaluation.
 
-Enters: a `JudgedAnswer`. Leaves: counts, and `Question`s with a gold answer. One file for each visitor's
-view, beside their evaluation runs, so that forgetting a document reaches what is kept here.
+Enters: a `JudgedAnswer`. Leaves: counts, and `Question`s with a gold answer. One place for each visitor's
+view, beside their evaluation runs, so that forgetting a document reaches what is kept there: a file, or rows
+of the database that app servers share (`feedback_rows`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from backends.answering.answer_text import without_markers
-from backends.datatypes import Question
+from backends.datatypes import JsonObject, JsonValue, Question
 from backends.system.data_holder import REMOVED
 from backends.system.files import write_whole
 
@@ -32,37 +34,35 @@ class JudgedAnswer:
     right: bool | None = None
     gold: str = ""
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Which answer it is about."""
+        return self.round, self.backend
 
-class JudgedAnswers:
-    """Those kept in one folder, oldest first."""
+    @property
+    def said(self) -> bool:
+        """Whether anything was said of it."""
+        return self.right is not None or bool(self.gold)
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+
+class JudgedStore(Protocol):
+    """What one viewer said of answers, oldest first."""
 
     def all(self) -> list[JudgedAnswer]:
-        """Without those that a forgotten document took with it, and without lines that cannot be read."""
-        try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        found = [judged for line in lines if (judged := _read(line)) is not None]
-        return [each for each in found if REMOVED not in (each.question, each.text, each.gold)]
+        """Without those that a forgotten document took with it, and without rows that cannot be read."""
+        ...
+
+    def keep(self, judged: JudgedAnswer) -> None:
+        """Keep this one in the place of what was said of the same answer; nothing said: nothing kept."""
+        ...
+
+    def clear_cases(self) -> None:
+        """Drop the test cases; what was called right or wrong stays."""
+        ...
 
     def find(self, round_id: str, backend: str) -> JudgedAnswer | None:
         """What was said of this backend's answer of a round; None when nothing was."""
         return next((j for j in self.all() if (j.round, j.backend) == (round_id, backend)), None)
-
-    def keep(self, judged: JudgedAnswer) -> None:
-        """Keep this one in the place of what was said of the same answer; nothing said: nothing kept."""
-        key = (judged.round, judged.backend)
-        others = [each for each in self.all() if (each.round, each.backend) != key]
-        said = judged.right is not None or judged.gold
-        self._write([*others, judged] if said else others)
-
-    def clear_cases(self) -> None:
-        """Drop the test cases; what was called right or wrong stays."""
-        kept = [replace(each, gold="") for each in self.all()]
-        self._write([each for each in kept if each.right is not None])
 
     def questions(self) -> list[Question]:
         """The test cases; the newest where a question was saved more than once."""
@@ -72,9 +72,34 @@ class JudgedAnswers:
             for number, each in enumerate(newest.values(), start=1)
         ]
 
+
+class JudgedAnswers(JudgedStore):
+    """Those kept in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+
+    def all(self) -> list[JudgedAnswer]:
+        """Without what cannot be read or is gone."""
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return readable(_row_of(line) for line in lines)
+
+    def keep(self, judged: JudgedAnswer) -> None:
+        """Keep this one in the place of what was said of the same answer."""
+        others = [each for each in self.all() if each.key != judged.key]
+        self._write([*others, judged] if judged.said else others)
+
+    def clear_cases(self) -> None:
+        """Drop the test cases."""
+        self._write(without_cases(self.all()))
+
     def _write(self, kept: Sequence[JudgedAnswer]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.path, "".join(json.dumps(_row(each), ensure_ascii=False) + "\n" for each in kept))
+        lines = (json.dumps(judged_row(each), ensure_ascii=False) + "\n" for each in kept)
+        write_whole(self.path, "".join(lines))
 
 
 def counts(judged: Sequence[JudgedAnswer]) -> dict[str, tuple[int, int]]:
@@ -95,16 +120,34 @@ def gold_of(text: str) -> str:
     return without_markers(text)
 
 
-def _row(judged: JudgedAnswer) -> dict[str, object]:
+def without_cases(judged: Sequence[JudgedAnswer]) -> list[JudgedAnswer]:
+    """The same without test cases, and without answers of which nothing else was said."""
+    kept = [replace(each, gold="") for each in judged]
+    return [each for each in kept if each.said]
+
+
+def judged_row(judged: JudgedAnswer) -> dict[str, JsonValue]:
     """With the names that rows of questions have everywhere: by them an erasure blanks a document's."""
     row = asdict(judged)
     gold = row.pop("gold")
     return {**row, "documents": list(judged.documents), "answers": [gold] if gold else []}
 
 
-def _read(line: str) -> JudgedAnswer | None:
+def readable(rows: Iterable[JsonObject | None]) -> list[JudgedAnswer]:
+    """What stored rows say, without those that a forgotten document took with it or that say nothing."""
+    found = [judged for row in rows if row is not None and (judged := _read(row)) is not None]
+    return [each for each in found if REMOVED not in (each.question, each.text, each.gold)]
+
+
+def _row_of(line: str) -> JsonObject | None:
     try:
-        row = json.loads(line)
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _read(row: JsonObject) -> JudgedAnswer | None:
+    try:
         return JudgedAnswer(
             str(row["round"]),
             str(row["backend"]),
@@ -114,5 +157,5 @@ def _read(line: str) -> JudgedAnswer | None:
             row["right"],
             "".join(row["answers"][:1]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None

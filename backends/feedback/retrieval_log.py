@@ -2,7 +2,8 @@
 
 Enters: an answer and its evidence, and who asked through whose eyes. Leaves: a `Health` made of that
 visitor's own questions alone; a role's view counts only what was asked in it. A visitor can switch the log
-off and delete it. It lies in a file of its own, so that no copy of the library carries questions along.
+off and delete it. It lies in a file of its own, so that no copy of the library carries questions along, or in
+the database that app servers share (`feedback_rows`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from backends.datatypes import Answer, Evidence, Hit, JsonValue
-from backends.system.data_holder import GaveUp
-from backends.system.viewers import SESSIONS, workspace_and_person
+from backends.datatypes import Answer, Evidence, Hit, JsonObject, JsonValue
 
 FILE = "monitoring.db"
 KEPT_DAYS = 90
@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS switched_off (person TEXT PRIMARY KEY);
 """
 FOUND_IT = "EXISTS (SELECT 1 FROM json_each(hits) WHERE json_extract(value, '$.document') = ?)"
 ENOUGH = 20  # questions from which one of twenty can be told
+LISTS = ("hits", "warnings")  # columns that hold JSON
 RETRIEVAL_STAGES = ("rewrite", "retrieve", "rerank")
 
 
@@ -73,8 +74,42 @@ class Health:
     unanswered: tuple[Unanswered, ...]  # newest first
 
 
-class Monitor:
+class QuestionLog(Protocol):
     """The log of one workspace. Safe to use from several threads and processes."""
+
+    def enabled(self, person: str) -> bool:
+        """Whether this person's questions are logged."""
+        ...
+
+    def switch(self, person: str, on: bool) -> None:
+        """Log this visitor's questions from now on, or no longer; what is there stays until it is deleted."""
+        ...
+
+    def record(
+        self, reader: Viewer, answer: Answer, evidence: Evidence | None, now: datetime | None = None
+    ) -> None:
+        """Log the retrieval behind an answer; nothing for backends that look nothing up."""
+        ...
+
+    def clear(self, person: str) -> int:
+        """Delete a visitor's log; how many rows went."""
+        ...
+
+    def forget(self, person: str, document: str) -> int:
+        """Delete the visitor's questions that found this document; how many rows went."""
+        ...
+
+    def forget_for_all_but(self, persons: Sequence[str], document: str) -> int:
+        """Delete all questions that found this document but those of these persons; how many rows went."""
+        ...
+
+    def health(self, reader: Viewer, days: int, now: datetime | None = None, most: int = 10) -> Health:
+        """The last `days` days of this visitor; a role sees what was asked in its own view only."""
+        ...
+
+
+class Monitor:
+    """The log in a file of the workspace."""
 
     def __init__(self, workspace: Path) -> None:
         self.path = workspace / FILE
@@ -98,47 +133,50 @@ class Monitor:
         """Log the retrieval behind an answer; nothing for backends that look nothing up."""
         if evidence is None or not self.enabled(reader.person):
             return
-        at = now or datetime.now(UTC)
-        hits = sorted([*(s.hit for s in evidence.sources), *evidence.left_out], key=lambda hit: hit.rank)
-        similarities = [hit.dense for hit in hits if hit.dense is not None]
+        row = retrieval_row(reader, answer, evidence, now or datetime.now(UTC))
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")  # committed whole, or gone when the connection closes
-            db.execute("DELETE FROM retrievals WHERE at < ?", (_stamp(at - timedelta(days=KEPT_DAYS)),))
+            db.execute("DELETE FROM retrievals WHERE at < ?", (oldest_kept(row),))
+            values = {
+                **row,
+                "asking": self._asking(db, row),
+                **{name: json.dumps(row[name], ensure_ascii=False) for name in LISTS},
+            }
             db.execute(
-                "INSERT INTO retrievals (asking, person, role, at, question, backend, milliseconds, hits,"
-                " best, found, fits, declined, warnings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    self._asking(db, reader, answer, at),
-                    reader.person,
-                    reader.role or "",
-                    _stamp(at),
-                    answer.question,
-                    answer.backend,
-                    sum(answer.latency_ms.get(stage, 0.0) for stage in RETRIEVAL_STAGES),
-                    json.dumps([_row(hit) for hit in hits], ensure_ascii=False),
-                    max(similarities, default=None),
-                    bool(hits),
-                    bool(hits) and not evidence.warnings,
-                    answer.abstained,
-                    json.dumps(answer.warnings, ensure_ascii=False),
-                ),
+                f"INSERT INTO retrievals ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
+                tuple(values.values()),
             )
             db.execute("COMMIT")
 
     @staticmethod
-    def _asking(db: sqlite3.Connection, reader: Viewer, answer: Answer, at: datetime) -> int:
+    def _asking(db: sqlite3.Connection, row: JsonObject) -> int:
         """The number of the question: the same one when only another backend answers it."""
         same = db.execute(
             "SELECT asking FROM retrievals WHERE person = ? AND role = ? AND question = ? AND at >= ?"
             " ORDER BY id DESC LIMIT 1",
-            (reader.person, reader.role or "", answer.question, _stamp(at - ONE_ASKING)),
+            (row["person"], row["role"], row["question"], before(row, ONE_ASKING)),
         ).fetchone()
         if same is not None:
             backends = db.execute("SELECT backend FROM retrievals WHERE asking = ?", same)
-            if answer.backend not in {row[0] for row in backends}:
+            if row["backend"] not in {each[0] for each in backends}:
                 return int(same[0])
         (last,) = db.execute("SELECT coalesce(max(asking), 0) FROM retrievals").fetchone()
         return int(last) + 1
+
+    def rows(self) -> list[dict[str, JsonValue]]:
+        """Everything logged, of everybody, oldest first."""
+        return self._rows("ORDER BY id")
+
+    def _rows(self, which: str, *values: str) -> list[dict[str, JsonValue]]:
+        with self._open() as db:
+            db.row_factory = sqlite3.Row
+            found = [dict(row) for row in db.execute(f"SELECT * FROM retrievals {which}", values)]
+        return [{**row, **{name: json.loads(row[name]) for name in LISTS}} for row in found]
+
+    def switched_off(self) -> list[str]:
+        """Who wants nothing logged."""
+        with self._open() as db:
+            return [row[0] for row in db.execute("SELECT person FROM switched_off")]
 
     def clear(self, person: str) -> int:
         """Delete a visitor's log; how many rows went."""
@@ -166,31 +204,9 @@ class Monitor:
 
     def health(self, reader: Viewer, days: int, now: datetime | None = None, most: int = 10) -> Health:
         """The last `days` days of this visitor; a role sees what was asked in its own view only."""
-        today = now or datetime.now(UTC)
-        first = (today - timedelta(days=days - 1)).date()
-        query = "SELECT * FROM retrievals WHERE person = ? AND at >= ?"
-        with self._open() as db:
-            db.row_factory = sqlite3.Row
-            rows = db.execute(f"{query} ORDER BY id", (reader.person, first.isoformat())).fetchall()
-        rows = [row for row in rows if reader.role is None or row["role"] == reader.role]
-        askings: dict[int, list[sqlite3.Row]] = {}
-        for row in rows:
-            askings.setdefault(row["asking"], []).append(row)
-        asked = [each[0] for each in askings.values()]
-        times = [row["milliseconds"] for row in rows]
-        dates = [(first + timedelta(days=number)).isoformat() for number in range(days)]
-        return Health(
-            questions=len(asked),
-            retrievals=len(rows),
-            per_day=tuple((day, sum(row["at"].startswith(day) for row in asked)) for day in dates),
-            median_ms=float(np.median(times)) if times else None,
-            p95_ms=float(np.percentile(times, 95)) if len(asked) >= ENOUGH else None,
-            slowest_ms=max(times, default=None),
-            low=sum(any(row["found"] and not row["fits"] for row in each) for each in askings.values()),
-            empty=sum(all(not row["found"] for row in each) for each in askings.values()),
-            most_asked=_most_asked([row["question"] for row in asked], most),
-            unanswered=tuple(reversed([made for each in askings.values() if (made := _unanswered(each))])),
-        )
+        span = LastDays(now or datetime.now(UTC), days)
+        rows = self._rows("WHERE person = ? AND at >= ? ORDER BY id", reader.person, span.first)
+        return health_of(rows, reader, span, most)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -206,18 +222,77 @@ class Monitor:
             db.close()
 
 
-class LogData:
-    """Gives up the logged questions that found a document which is being forgotten."""
+@dataclass(frozen=True)
+class LastDays:
+    """Some whole days, the last of them today."""
 
-    name = "the log of questions"
+    today: datetime
+    days: int
 
-    def forget(self, workspace: Path, document: str) -> GaveUp:
-        """A visitor's own, or those of everybody who shares the workspace's documents."""
-        base, person = workspace_and_person(workspace)
-        if person is not None:
-            return GaveUp(questions=Monitor(base).forget(person, document))
-        apart = [path.name for path in (base / SESSIONS).glob("*")]
-        return GaveUp(questions=Monitor(base).forget_for_all_but(apart, document))
+    @property
+    def first(self) -> str:
+        """The first of them, ISO 8601."""
+        return self._day(self.days - 1)
+
+    @property
+    def all(self) -> list[str]:
+        """Each of them, oldest first."""
+        return [self._day(ago) for ago in reversed(range(self.days))]
+
+    def _day(self, ago: int) -> str:
+        return (self.today - timedelta(days=ago)).date().isoformat()
+
+
+def health_of(rows: Sequence[JsonObject], reader: Viewer, span: LastDays, most: int) -> Health:
+    """What logged rows of a person come to, oldest first; a role sees those of its own view."""
+    rows = [row for row in rows if reader.role is None or row["role"] == reader.role]
+    askings: dict[JsonValue, list[JsonObject]] = {}
+    for row in rows:
+        askings.setdefault(row["asking"], []).append(row)
+    asked = [each[0] for each in askings.values()]
+    times = [row["milliseconds"] for row in rows]
+    return Health(
+        questions=len(asked),
+        retrievals=len(rows),
+        per_day=tuple((day, sum(row["at"].startswith(day) for row in asked)) for day in span.all),
+        median_ms=float(np.median(times)) if times else None,
+        p95_ms=float(np.percentile(times, 95)) if len(asked) >= ENOUGH else None,
+        slowest_ms=max(times, default=None),
+        low=sum(any(row["found"] and not row["fits"] for row in each) for each in askings.values()),
+        empty=sum(all(not row["found"] for row in each) for each in askings.values()),
+        most_asked=_most_asked([row["question"] for row in asked], most),
+        unanswered=tuple(reversed([made for each in askings.values() if (made := _unanswered(each))])),
+    )
+
+
+def retrieval_row(reader: Viewer, answer: Answer, evidence: Evidence, at: datetime) -> dict[str, JsonValue]:
+    """What is kept of one retrieval, but for the number of its question."""
+    hits = sorted([*(s.hit for s in evidence.sources), *evidence.left_out], key=lambda hit: hit.rank)
+    found: list[JsonValue] = [_row(hit) for hit in hits]
+    return {
+        "person": reader.person,
+        "role": reader.role or "",
+        "at": _stamp(at),
+        "question": answer.question,
+        "backend": answer.backend,
+        "milliseconds": sum(answer.latency_ms.get(stage, 0.0) for stage in RETRIEVAL_STAGES),
+        "hits": found,
+        "best": max((hit.dense for hit in hits if hit.dense is not None), default=None),
+        "found": bool(hits),
+        "fits": bool(hits) and not evidence.warnings,
+        "declined": answer.abstained,
+        "warnings": list(answer.warnings),
+    }
+
+
+def oldest_kept(row: JsonObject) -> str:
+    """When the oldest rows were logged that stay beside this one."""
+    return before(row, timedelta(days=KEPT_DAYS))
+
+
+def before(row: JsonObject, span: timedelta) -> str:
+    """So long before a row was logged."""
+    return _stamp(datetime.fromisoformat(row["at"]) - span)
 
 
 def _stamp(at: datetime) -> str:
@@ -248,7 +323,7 @@ def _most_asked(questions: Sequence[str], most: int) -> tuple[tuple[str, int], .
     return tuple(sorted(repeated, key=lambda pair: -pair[1])[:most])
 
 
-def _unanswered(rows: Sequence[sqlite3.Row]) -> Unanswered | None:
+def _unanswered(rows: Sequence[JsonObject]) -> Unanswered | None:
     """Why none of the backends answered this question; None when one did."""
     if any(row["fits"] and not row["declined"] for row in rows):
         return None

@@ -1,7 +1,8 @@
 """Preference votes: which answer a visitor found most helpful, what the votes say, and pairs to train on.
 
-Enters: a `Vote`. Leaves: win rates with intervals, and rows for preference tuning (DPO). One file for each
-visitor's view, beside their evaluation runs, so that forgetting a document reaches the answers kept here.
+Enters: a `Vote`. Leaves: win rates with intervals, and rows for preference tuning (DPO). One place for each
+visitor's view, beside their evaluation runs, so that forgetting a document reaches the answers kept there:
+a file, or rows of the database that app servers share (`feedback_rows`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from backends.answering.answer_text import without_markers
-from backends.datatypes import TrainingRow
+from backends.datatypes import JsonObject, JsonValue, TrainingRow
 from backends.evaluation.statistics import wilson_interval
 from backends.system.data_holder import REMOVED
 
@@ -69,20 +71,39 @@ class WinRate:
         return wilson_interval(self.won, self.votes)
 
 
+class VoteStore(Protocol):
+    """The votes of one viewer. Safe to use from several threads and processes."""
+
+    def record(self, vote: Vote, now: datetime | None = None) -> None:
+        """Keep this vote; an earlier one about the same answers gives way, and the new one is not blind."""
+        ...
+
+    def vote_on(self, round_id: str) -> Vote | None:
+        """The vote about these answers."""
+        ...
+
+    def all(self) -> list[Vote]:
+        """Every vote, oldest first."""
+        ...
+
+    def clear(self) -> int:
+        """Delete them all; how many there were."""
+        ...
+
+
 class Votes:
-    """The votes in one folder. Safe to use from several threads and processes."""
+    """The votes in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
 
     def record(self, vote: Vote, now: datetime | None = None) -> None:
-        """Keep this vote; an earlier one about the same answers gives way, and the new one is not blind."""
-        answers = [
-            {"backend": a.backend, "text": a.text, "sources": [{"document": name} for name in a.documents]}
-            for a in vote.answers
-        ]
-        at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-        values = (vote.round, at, vote.question, vote.choice, vote.blind, json.dumps(answers))
+        """Keep this vote in the place of an earlier one."""
+        row = vote_row(vote, now)
+        values = (
+            *(row[name] for name in ("round", "at", "question", "choice", "blind")),
+            json.dumps(row["answers"]),
+        )
         with self._open() as db:
             db.execute(
                 "INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (round)"
@@ -96,7 +117,7 @@ class Votes:
 
     def all(self) -> list[Vote]:
         """Every vote, oldest first."""
-        return self._read("ORDER BY at, rowid")
+        return [vote_of(row) for row in self.rows()]
 
     def clear(self) -> int:
         """Delete them all; how many there were."""
@@ -107,12 +128,20 @@ class Votes:
             db.execute("VACUUM")
         return gone
 
+    def rows(self) -> list[dict[str, JsonValue]]:
+        """Every vote as it is stored, oldest first."""
+        return self._rows("ORDER BY at, rowid")
+
     def _read(self, which: str, *values: str) -> list[Vote]:
+        return [vote_of(row) for row in self._rows(which, *values)]
+
+    def _rows(self, which: str, *values: str) -> list[dict[str, JsonValue]]:
         if not self.path.exists():
             return []
         with self._open() as db:
-            rows = db.execute(f"SELECT round, question, choice, blind, answers FROM votes {which}", values)
-            return [_vote(row) for row in rows]
+            db.row_factory = sqlite3.Row
+            found = [dict(row) for row in db.execute(f"SELECT * FROM votes {which}", values)]
+        return [{**row, "answers": json.loads(row["answers"])} for row in found]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -127,13 +156,29 @@ class Votes:
             db.close()
 
 
-def _vote(row: tuple[str, str, str, int, str]) -> Vote:
-    round_id, question, choice, blind, answers = row
+def vote_row(vote: Vote, now: datetime | None = None) -> dict[str, JsonValue]:
+    """A vote as it is stored: with the names that records have everywhere, by which an erasure finds it."""
+    answers: list[JsonValue] = [
+        {"backend": a.backend, "text": a.text, "sources": [{"document": name} for name in a.documents]}
+        for a in vote.answers
+    ]
+    return {
+        "round": vote.round,
+        "at": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "question": vote.question,
+        "choice": vote.choice,
+        "blind": vote.blind,
+        "answers": answers,
+    }
+
+
+def vote_of(row: JsonObject) -> Vote:
+    """The vote of a stored row."""
     given = tuple(
         VotedAnswer(a["backend"], a["text"], tuple(source["document"] for source in a["sources"]))
-        for a in json.loads(answers)
+        for a in row["answers"]
     )
-    return Vote(round_id, question, choice, bool(blind), given)
+    return Vote(row["round"], row["question"], row["choice"], bool(row["blind"]), given)
 
 
 # --- what they say -------------------------------------------------------------------------------

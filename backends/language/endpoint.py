@@ -301,7 +301,8 @@ class EndpointModel:
             fields["top_logprobs"] = 1  # llama.cpp sends twenty otherwise
         body = dict(self.served.extra)
         if self.served.lora:
-            body["lora"] = [each.model_dump() for each in self.served.lora]
+            # llama.cpp would go on from what it kept of these words when another adapter had read them.
+            body |= {"lora": [each.model_dump() for each in self.served.lora], "cache_prompt": False}
         client = self._client.with_options(api_key=self.served.secret() or "none")
         if self.served.stream and "stream_options" not in self._refused:
             fields["stream_options"] = {"include_usage": True}

@@ -39,7 +39,7 @@ from backends.datatypes import (
 )
 from backends.documents.following import CopyLibrary
 from backends.documents.store import Workspace
-from backends.erasure.forget import forget
+from backends.erasure.forget import Beside, forget
 from backends.evaluation.probes import questions_for
 from backends.fine_tuned import FineTuned
 from backends.hybrid import Hybrid
@@ -133,7 +133,7 @@ class PrivateCopySubject:
         return time.perf_counter() - began
 
     def forget(self, name: str) -> None:
-        forget(self._library, name, holders=())
+        forget(self._library, name, Beside())
 
     def found(self, question: str) -> list[ShownPassage]:
         retriever = self._library.retriever(self._settings)

@@ -13,9 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from backends.datatypes import Answer, BackendName, Evidence, Question, UserError
-from backends.evaluation.archive import Archive, Setting
+from backends.evaluation.archive import RunStore, Setting
 from backends.evaluation.judging import HOW, Endpoint, Judge
 from backends.evaluation.ragas_judge import RagasJudge, check_installed
+from backends.evaluation.run_rows import open_runs
 from backends.evaluation.runner import Answered, machine
 from backends.evaluation.scoring import Passage
 from backends.product import Triptych, shared_embedder
@@ -121,6 +122,6 @@ def _digest_of(folder: Path, _size: int, _time: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def archive_of(triptych: Triptych) -> Archive:
+def archive_of(triptych: Triptych) -> RunStore:
     """Where the runs of these documents are kept: beside them, so that private ones stay private."""
-    return Archive(triptych.library.workspace.path)
+    return open_runs(triptych.library.workspace.path)

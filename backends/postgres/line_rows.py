@@ -7,27 +7,19 @@ the database took them. It knows nothing of what they say.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
-from backends.postgres.server import Server, storable
-from backends.postgres.store_tables import migrate
+from backends.postgres.server import storable
+from backends.postgres.store_tables import prepared
 from backends.system.line_logs import ChangesLine
 
 PART = 1000  # lines that are fetched at once
-
-
-@lru_cache(maxsize=4)
-def _prepared(address: str) -> Server:
-    server = Server(address)
-    server.prepare(migrate)
-    return server
 
 
 class PostgresLines:
     """The lines of one log of a database. UserError when that does not answer."""
 
     def __init__(self, address: str, log: str) -> None:
-        self._server = _prepared(address)
+        self._server = prepared(address)
         self._log = log
 
     def append(self, line: str) -> None:

@@ -10,12 +10,11 @@ import json
 import os
 import shutil
 import socket
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import astuple
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -35,17 +34,24 @@ from backends.documents.storage import (
     StoredVersion,
 )
 from backends.documents.store import Workspace
+from backends.postgres import cleaning
 from backends.postgres import server as door
+from backends.postgres.cleaning import clean_tables, size_of
 from backends.postgres.passage_rows import keep_passages
 from backends.postgres.passage_search import PostgresPassages, graph_name
 from backends.postgres.server import Server, storable
 from backends.postgres.store_tables import TEXTS, migrate
-from backends.system.files import sync
+from backends.system.files import sync, write_whole
 from backends.system.shared_files import SharedFiles, digest
 
-CLEANING_SECONDS = 20.0  # how long older transactions are waited for, which may still see what was removed
+WRITE_AHEAD = (
+    "Bytes of removed rows can be left in the database server's write-ahead log until it is recycled "
+    "and in what was copied from it before: replicas that lag, archived logs, backups, snapshots."
+)
+BEGUN = "begun:"  # keys of small values: which server began an erasure, and when
+FOLDER_ID = "folder_id"  # a file of the workspace: app servers that share the folder have its name in common
+LEFT_TO_OTHERS = timedelta(days=1)  # an erasure whose server did not come back
 ORIGINALS = "originals/"  # before the names of files that documents were read from
-REWRITTEN_UP_TO = 512 * 2**20  # bytes of a table that is rewritten whole when something is forgotten
 _ENTRY = "name, version, title, type, content_hash, pages, roles, tags, date, source, language, notes"
 _DOCUMENT = f"id, text, {_ENTRY}"
 
@@ -85,21 +91,16 @@ class PostgresStore:
     def limits(self) -> tuple[str, ...]:
         """What forgetting cannot reach from here."""
         said = [
-            "Bytes of removed rows can be left in the database server's write-ahead log until it is recycled "
-            "and in what was copied from it before: replicas that lag, archived logs, backups, snapshots.",
+            WRITE_AHEAD,
             "Files and visitors' own copies on other app servers were not read from here.",
         ]
-        large = [table for table in TEXTS if self._size(table) > REWRITTEN_UP_TO]
+        large = [table for table in TEXTS if size_of(self.server, table) > cleaning.REWRITTEN_UP_TO]
         if large:
             said.append(
                 f"Bytes of removed rows can be left in free space of {', '.join(large)} until it is used "
                 "anew: they are too large to be rewritten while people work (VACUUM FULL does it)."
             )
         return (*said, *(self._files.limits if self._files is not None else ()))
-
-    def _size(self, table: str) -> int:
-        row = self.server.row("SELECT pg_total_relation_size(%s::regclass)", (table,))
-        return int(row[0]) if row else 0
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing; one writer of all app servers at a time."""
@@ -385,6 +386,7 @@ class PostgresStore:
             self.set_meta(
                 f"{ERASING}{ticket}", json.dumps([collection, name, len(hashes), folders, list(elsewhere)])
             )
+            self.set_meta(f"{BEGUN}{ticket}", f"{datetime.now(UTC).isoformat()} {self._folder_id(make=True)}")
         return Erasure(ticket, collection, name, len(hashes), folders, tuple(elsewhere))
 
     def _copies(self, hashes: list[str]) -> list[tuple[str, str]]:
@@ -397,12 +399,32 @@ class PostgresStore:
         return [(folder, name) for folder, name in rows]
 
     def erasures(self) -> list[Erasure]:
-        """What was set aside and is not yet erased."""
-        return [
+        """What was set aside and is not yet erased: the server that began finishes it, for its folder holds
+        the words too; once that did not come back for a day, whoever opens the store."""
+        begun = {key.removeprefix(BEGUN): value for key, value in self._metas(BEGUN)}
+        waiting = [
             Erasure(key.removeprefix(ERASING), collection, name, versions, tuple(folders), tuple(elsewhere))
             for key, value in self._metas(ERASING)
             for collection, name, versions, folders, elsewhere in [json.loads(value)]
         ]
+        return [each for each in waiting if self._ours(begun.get(each.ticket))]
+
+    def _ours(self, begun: str | None) -> bool:
+        if begun is None:  # by a program that did not say
+            return True
+        at, _, folder = begun.partition(" ")
+        late = datetime.now(UTC) - datetime.fromisoformat(at) > LEFT_TO_OTHERS
+        return late or folder == self._folder_id()
+
+    def _folder_id(self, *, make: bool = False) -> str:
+        """The name of this workspace's folder; empty where it has none yet."""
+        file = self.path / FOLDER_ID
+        if make and not file.exists():
+            write_whole(own := self.path / f".{uuid.uuid4().hex}", uuid.uuid4().hex)
+            with suppress(FileExistsError):
+                file.hardlink_to(own)
+            own.unlink()
+        return file.read_text("utf-8") if file.exists() else ""
 
     def _metas(self, prefix: str) -> list[DatabaseRow]:
         return self.server.rows(
@@ -433,7 +455,7 @@ class PostgresStore:
 
     def end_erasure(self, erasure: Erasure) -> None:
         """Every trace is gone."""
-        self._drop_meta(f"{ERASING}{erasure.ticket}")
+        self._drop_meta(f"{ERASING}{erasure.ticket}", f"{BEGUN}{erasure.ticket}")
 
     def proofs(self) -> dict[str, str]:
         """What erasures came to, by ticket, the newest first."""
@@ -463,28 +485,9 @@ class PostgresStore:
         False when older transactions could still see what was removed: it stays in the heap until they end.
         """
         self._drop_unused_originals()
-        row = self.server.row("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-        until = int(row[0]) if row else 0
-        deadline = time.monotonic() + CLEANING_SECONDS
-        while (held := self._seen_before(until)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        for table in TEXTS:
-            whole = not held and self._size(table) <= REWRITTEN_UP_TO
-            self.server.run(f"VACUUM (FULL) {table}" if whole else f"VACUUM {table}")
+        cleaned = clean_tables(self.server, TEXTS)
         self.server.run("VACUUM passages")
-        return not held
-
-    def _seen_before(self, until: int) -> bool:
-        """Whether anybody could still see rows that were removed before this transaction number."""
-        row = self.server.row(
-            "SELECT count(*) FROM ("
-            " SELECT backend_xmin AS held FROM pg_stat_activity"
-            "  WHERE pid <> pg_backend_pid() AND datname = current_database()"
-            " UNION ALL SELECT xmin FROM pg_replication_slots"
-            ") AS others WHERE held IS NOT NULL AND age(held) > age((%s::bigint %% 4294967296)::text::xid)",
-            (until,),
-        )
-        return row is not None and row[0] > 0
+        return cleaned
 
     def dumps(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Every table of the database by name with all its values, and every shared file: the proof reads

@@ -6,8 +6,10 @@ changed once released; a database of a newer form than this program knows is lef
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from backends.datatypes import DatabaseRow, UserError
-from backends.postgres.server import Cursor
+from backends.postgres.server import Cursor, Server
 
 # Names sort and compare byte by byte, as they do in SQLite and in Python. Text stands apart from vectors: the
 # tables that hold it can be rewritten when something is forgotten, without making an index of vectors anew.
@@ -97,11 +99,20 @@ CREATE TABLE lines (
 );
 CREATE INDEX lines_by_log ON lines (log, id);
 """
-STEPS = (FIRST, SECOND, THIRD)
+# Votes, evaluation runs and what was asked, of the workspace and of everybody who uses it.
+FOURTH = """
+CREATE TABLE records (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    place text COLLATE "C" NOT NULL, kind text COLLATE "C" NOT NULL, within text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp(), value text NOT NULL,
+    UNIQUE (place, kind, within, key)
+);
+"""
+STEPS = (FIRST, SECOND, THIRD, FOURTH)
 FORM = "form"  # key of `meta`: how many of the steps were taken
 TEXTS = (
     "documents", "originals", "passage_texts", "words", "explained", "readings", "windows", "vectors", "meta",
-    "lines",
+    "lines", "records",
 )  # fmt: skip  # what holds text or was made of it, but for `passages`
 
 
@@ -126,3 +137,11 @@ def migrate(cursor: Cursor[DatabaseRow]) -> None:
             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (FORM, str(len(STEPS))),
         )
+
+
+@lru_cache(maxsize=4)
+def prepared(address: str) -> Server:
+    """The database at an address, its tables made; UserError when it cannot be used."""
+    server = Server(address)
+    server.prepare(migrate)
+    return server

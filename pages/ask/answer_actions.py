@@ -13,7 +13,7 @@ from datetime import datetime
 import streamlit as st
 
 from backends.datatypes import Answer
-from backends.feedback.judged_answers import JudgedAnswer, JudgedAnswers, counts, gold_of
+from backends.feedback.judged_answers import JudgedAnswer, JudgedStore, counts, gold_of
 from pages.ui import resources, session
 from pages.ui.asking import KIND, Round, asking
 from pages.ui.look import label
@@ -35,7 +35,7 @@ document.querySelectorAll("button.copy:not([data-on])").forEach(button => {
 </script>"""
 
 
-def draw(made: Round, answer: Answer, judged: JudgedAnswers) -> None:
+def draw(made: Round, answer: Answer, judged: JudgedStore) -> None:
     """The row below an answer."""
     said = judged.find(made.id, answer.backend) or _unsaid(made, answer)
     name = answer.backend
@@ -70,7 +70,7 @@ def _unsaid(made: Round, answer: Answer) -> JudgedAnswer:
     )
 
 
-def _mark(judged: JudgedAnswers, said: JudgedAnswer, *, right: bool) -> None:
+def _mark(judged: JudgedStore, said: JudgedAnswer, *, right: bool) -> None:
     word = "Right" if right else "Wrong"
     on = said.right is right
     icon = "thumb_up" if right else "thumb_down"
@@ -87,7 +87,7 @@ def _mark(judged: JudgedAnswers, said: JudgedAnswer, *, right: bool) -> None:
     )
 
 
-def _case(judged: JudgedAnswers, said: JudgedAnswer) -> None:
+def _case(judged: JudgedStore, said: JudgedAnswer) -> None:
     first = said.gold or ("" if said.right is False else gold_of(said.text))
     key = f"gold-{said.round}-{said.backend}"
     session.restore(key, first)
@@ -99,7 +99,7 @@ def _case(judged: JudgedAnswers, said: JudgedAnswer) -> None:
         st.caption(f"Saved as “{markdown(said.gold)}”: choose *Your test cases* on the Evaluate page.")
 
 
-def _save(judged: JudgedAnswers, said: JudgedAnswer, key: str) -> None:
+def _save(judged: JudgedStore, said: JudgedAnswer, key: str) -> None:
     judged.keep(replace(said, gold=" ".join(str(session.read(key) or "").split())))
 
 

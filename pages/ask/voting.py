@@ -17,7 +17,16 @@ import streamlit as st
 
 from backends.answering.answer_text import without_markers
 from backends.datatypes import Answer
-from backends.feedback.votes import NONE, TIE, Vote, VotedAnswer, Votes, as_jsonl, preference_pairs, win_rates
+from backends.feedback.votes import (
+    NONE,
+    TIE,
+    Vote,
+    VotedAnswer,
+    VoteStore,
+    as_jsonl,
+    preference_pairs,
+    win_rates,
+)
 from pages.ask import vote_charts
 from pages.ui import charts, session
 from pages.ui.asking import Column, Round
@@ -52,7 +61,7 @@ def order(arms: Sequence[str], blind: bool) -> tuple[str, ...]:
     return tuple(random.sample(arms, len(arms))) if blind else tuple(arms)
 
 
-def hidden(made: Round, votes: Votes) -> bool:
+def hidden(made: Round, votes: VoteStore) -> bool:
     """Whether nobody may yet be told who wrote what."""
     if not made.asked.blind or made.id in session.current().revealed:
         return False
@@ -95,7 +104,7 @@ def _blind_text(column: Column, finished: bool) -> None:
 # --- the ballot --------------------------------------------------------------------------------------
 
 
-def vote_buttons(made: Round, votes: Votes, is_hidden: bool) -> None:
+def vote_buttons(made: Round, votes: VoteStore, is_hidden: bool) -> None:
     """One button for each answer, a tie, none; another click changes the vote."""
     if len(made.answers) < 2:
         return
@@ -134,7 +143,7 @@ def _names(made: Round, is_hidden: bool) -> dict[str, str]:
     }
 
 
-def _vote(made: Round, votes: Votes, choice: str, blind: bool) -> None:
+def _vote(made: Round, votes: VoteStore, choice: str, blind: bool) -> None:
     given = tuple(VotedAnswer(a.backend, a.text, _documents(a)) for a in made.answers)
     votes.record(Vote(made.id, made.asked.question, choice, blind, given))
 
@@ -150,7 +159,7 @@ def _reveal(made: Round) -> None:
 # --- what the votes say ------------------------------------------------------------------------------
 
 
-def results(votes: Votes) -> None:
+def results(votes: VoteStore) -> None:
     """Win rates with intervals, and the votes as files."""
     cast = votes.all()
     if not cast:
@@ -188,5 +197,5 @@ def results(votes: Votes) -> None:
     st.caption(f"{markdown(plural(len(pairs), 'pair'))}. Votes stay in this workspace, for you alone.")
 
 
-def _clear(votes: Votes) -> None:
+def _clear(votes: VoteStore) -> None:
     votes.clear()

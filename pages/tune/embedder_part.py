@@ -9,7 +9,7 @@ from functools import partial
 
 import streamlit as st
 
-from backends.feedback.votes import Votes, chosen_answers
+from backends.feedback.votes import VoteStore, chosen_answers
 from backends.offline.trainer import Draft, Trainer
 from backends.system.reporting import Report
 from backends.training.embedder_training import FOUND_AMONG, EmbedderParams
@@ -19,7 +19,7 @@ from pages.ui import resources, session, training_jobs
 from pages.ui.text import markdown, plural
 
 
-def draw(trainer: Trainer, draft: Draft, votes: Votes, now: session.Session) -> None:
+def draw(trainer: Trainer, draft: Draft, votes: VoteStore, now: session.Session) -> None:
     """What is searched with now, what can be learned, and the button."""
     st.subheader("3  Tune the search", anchor=False)
     st.caption(
@@ -50,7 +50,7 @@ def draw(trainer: Trainer, draft: Draft, votes: Votes, now: session.Session) -> 
     st.caption(f"{plural(usable, 'question')} to learn from and to test with; minutes on one core.")
 
 
-def _with_votes(draft: Draft, votes: Votes) -> Draft:
+def _with_votes(draft: Draft, votes: VoteStore) -> Draft:
     """The rows, and the answers that were voted for where the visitor wants them to count."""
     voted = chosen_answers(votes.all())
     if not voted:

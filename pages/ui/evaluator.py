@@ -18,10 +18,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from backends.datatypes import BackendName, Document, JsonObject, JsonValue, Question
-from backends.evaluation.archive import FOLDER, Archive, Arm, RunRecord
+from backends.evaluation.archive import FOLDER, Archive, Arm, RunRecord, RunStore
 from backends.evaluation.comparison import Board
 from backends.evaluation.judging import judge_run
+from backends.evaluation.run_rows import open_runs_of
 from backends.evaluation.runner import Subject, carry_out, plain_arms, plan, sweep_arms
+from backends.feedback.kept_feedback import keep_present
 from backends.offline import subject as subject_module
 from backends.offline.proposed import Proposed, propose
 from backends.settings import Settings
@@ -33,7 +35,7 @@ from backends.training.row_building import Writer
 KIND = "evaluate"
 PROPOSE = "propose"
 JUDGE = "judge"
-KEPT_SECONDS = 30 * 24 * 3600
+KEPT_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,12 @@ class Evaluator:
     """One visitor's evaluations."""
 
     subject: Subject
-    shared: Archive
-    own: Archive
+    shared: RunStore
+    own: RunStore
     private: bool  # the documents are the visitor's own
     writer: Callable[[], Writer | None]  # the language model, for proposed questions
     names: frozenset[str] = frozenset()  # of the documents that the visitor sees
-    shipped: Archive = field(default_factory=partial(Archive, SAMPLE_RESULTS))
+    shipped: RunStore = field(default_factory=partial(Archive, SAMPLE_RESULTS))
 
     def runs(self) -> list[RunRecord]:
         """All that this visitor may see, newest first."""
@@ -74,7 +76,7 @@ class Evaluator:
 
     def is_example(self, run: str) -> bool:
         """Whether a run came with the product."""
-        return (self.shipped.folder / run).is_dir()
+        return self.shipped.has(run)
 
     def board(self, run: str) -> Board:
         """The run's numbers, computed once for as long as the run does not change."""
@@ -87,7 +89,7 @@ class Evaluator:
 
     def is_own(self, run: str) -> bool:
         """Whether a run is the visitor's own."""
-        return (self.own.folder / run).is_dir()
+        return self.own.has(run)
 
     def ordered(self, order: Order) -> Callable[[JobContext], str]:
         """The job: begins the run, or goes on with the same one; its event and result are the run's id."""
@@ -139,32 +141,33 @@ class Evaluator:
 
         return work
 
-    def _carry_out(self, archive: Archive, record: RunRecord, context: JobContext) -> str:
+    def _carry_out(self, archive: RunStore, record: RunRecord, context: JobContext) -> str:
         context.emit(record.run)
         carry_out(archive, record, self.subject, progress=context.progress, cancelled=context.cancelled)
         return record.run
 
-    def _archive_with(self, run: str) -> Archive:
+    def _archive_with(self, run: str) -> RunStore:
         if self.is_example(run):
             return self.shipped
         return self.own if self.is_own(run) else self.shared
 
 
 @lru_cache(maxsize=12)
-def _board(archive: Archive, run: str, _state: tuple[int, ...]) -> Board:
+def _board(archive: RunStore, run: str, _state: tuple[int, ...]) -> Board:
     return Board(archive.load(run))
 
 
-def visitors_archive(workspace: Path, visitor: str) -> Archive:
+def visitors_archive(workspace: Path, visitor: str) -> RunStore:
     """Where one visitor's own runs lie; those of visitors who were not here for 30 days are removed."""
     own = viewer_folder(workspace, *person_and_role(visitor))
     if own.parent.is_dir():
         for old in own.parent.iterdir():
-            if old != own and time.time() - _last_used(old) > KEPT_SECONDS:
+            if old != own and time.time() - _last_used(old) > KEPT_DAYS * 24 * 3600:
                 shutil.rmtree(old, ignore_errors=True)
     if own.is_dir():
         os.utime(own)  # being here counts, and a run below does not touch the folder itself
-    return Archive(own)
+    keep_present(workspace, own.name, KEPT_DAYS)
+    return open_runs_of(workspace, *person_and_role(visitor))
 
 
 def _last_used(folder: Path) -> float:

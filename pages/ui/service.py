@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from backends.costs.price_book import PriceBook
 from backends.datatypes import AnswerEvent, BackendName, CatalogueEntry, Chunk, Document, HistoryEntry
-from backends.feedback.judged_answers import JudgedAnswers
+from backends.feedback.judged_answers import JudgedStore
 from backends.feedback.retrieval_log import Health
-from backends.feedback.votes import Votes
+from backends.feedback.votes import VoteStore
 from backends.settings import Settings
 from backends.system.reporting import Report
 from pages.ui.evaluator import Evaluator
@@ -281,11 +281,11 @@ class Service(Protocol):
         """Log this visitor's questions, or no longer."""
         ...
 
-    def votes(self) -> Votes:
+    def votes(self) -> VoteStore:
         """Which answers this visitor found most helpful."""
         ...
 
-    def judged(self) -> JudgedAnswers:
+    def judged(self) -> JudgedStore:
         """Which answers this visitor called right or wrong or saved as test cases."""
         ...
 

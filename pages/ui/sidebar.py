@@ -208,7 +208,7 @@ def _models(now: Session, service: Service) -> None:
     known = list(service.models())
     if len(known) < 2:
         return
-    session.restore("models", [model for model in known if model in now.models])
+    session.restore("models", [model for model in known if model in now.models] or known[:1])
     st.pills(
         "With which models",
         known,

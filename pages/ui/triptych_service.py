@@ -36,10 +36,11 @@ from backends.documents.page_pictures import page_picture
 from backends.erasure import forget as erasure
 from backends.erasure import removal
 from backends.erasure.forget import Proof
-from backends.evaluation.archive import Archive
-from backends.feedback.judged_answers import JudgedAnswers
-from backends.feedback.retrieval_log import Health, Monitor, Viewer
-from backends.feedback.votes import Votes
+from backends.evaluation.run_rows import open_runs
+from backends.feedback.judged_answers import JudgedStore
+from backends.feedback.kept_feedback import open_judged, open_question_log, open_votes
+from backends.feedback.retrieval_log import Health, Viewer
+from backends.feedback.votes import VoteStore
 from backends.offline.private_copy import stress
 from backends.offline.subject import TriptychSubject
 from backends.offline.trainer import Trainer
@@ -48,7 +49,7 @@ from backends.settings import Settings, default_workspace, make_settings
 from backends.stress.records import Result, Retraining, StressTest
 from backends.system import public_demo
 from backends.system.reporting import Report, no_report
-from backends.system.viewers import is_own_view, person_and_role, session_folder, viewer_folder
+from backends.system.viewers import is_own_view, person_and_role, session_folder
 from backends.training.adapters import Adapters
 from backends.training.row_building import SourcePassage, build_rows, worded_by_rules
 from pages.ui.evaluator import Evaluator, visitors_archive
@@ -97,7 +98,7 @@ class TriptychService:
         self._followed = ""  # the shared documents that the copy was last brought to
         self._looked = 0.0  # when that was last looked at
         self._reader = Viewer(person, role)
-        self._monitor = Monitor(shared.workspace)
+        self._monitor = open_question_log(shared.workspace)
         self._open_copy = open_copy
         self._made = made
         self._lock = threading.Lock()
@@ -335,7 +336,7 @@ class TriptychService:
         apart = self.private or self.role is not None
         own = visitors_archive(triptych.library.workspace.path, visitor)
         # What a role may not read must not reach it through the runs of others.
-        shared = own if self.role is not None else Archive(self._shared.workspace)
+        shared = own if self.role is not None else open_runs(self._shared.workspace)
         names = frozenset(entry.name for entry in self.catalogue())
         return Evaluator(TriptychSubject(triptych), shared, own, apart, triptych.model, names)
 
@@ -426,7 +427,7 @@ class TriptychService:
     def _log(self, answer: Answer, evidence: Evidence | None) -> None:
         try:
             self._monitor.record(self._reader, answer, evidence)
-        except sqlite3.Error:  # a full disk must not cost the visitor the answer
+        except (sqlite3.Error, UserError):  # a full disk, a silent database: not at the cost of the answer
             log.exception("The retrieval could not be logged")
 
     def health(self, days: int) -> Health:
@@ -442,11 +443,11 @@ class TriptychService:
     def clear_log(self) -> int:
         return self._monitor.clear(self._reader.person)
 
-    def votes(self) -> Votes:
-        return Votes(viewer_folder(self._shared.workspace, self._reader.person, self.role))
+    def votes(self) -> VoteStore:
+        return open_votes(self._shared.workspace, self._reader.person, self.role)
 
-    def judged(self) -> JudgedAnswers:
-        return JudgedAnswers(viewer_folder(self._shared.workspace, self._reader.person, self.role))
+    def judged(self) -> JudgedStore:
+        return open_judged(self._shared.workspace, self._reader.person, self.role)
 
     def _key(self, settings: Settings) -> tuple[str, int, int, str]:
         fingerprint = self._triptych.library.fingerprint_for(self.role)

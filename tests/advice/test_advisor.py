@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -32,7 +33,7 @@ from backends.advice.advisor import (
     unknown,
     weighted,
 )
-from backends.datatypes import UserError
+from backends.datatypes import BackendName, UserError
 
 
 def findings(key: str, rag: float, hybrid: float, tuned: float, run: str = "run-1") -> tuple[Finding, ...]:
@@ -56,8 +57,10 @@ evidences = st.sampled_from([MeasuredFindings(), MEASURED])
 
 @st.composite
 def answered(draw: st.DrawFn) -> Answers:
-    given_ = {ask.key: draw(level if ask.levels else st.floats(ask.low, ask.high)) for ask in ASKS}
-    return Answers(**given_)
+    given_: dict[str, Any] = {
+        ask.key: draw(level if ask.levels else st.floats(ask.low, ask.high)) for ask in ASKS
+    }
+    return replace(Answers(), **given_)
 
 
 def raised(answers: Answers, key: str, up: float) -> Answers:
@@ -68,7 +71,7 @@ def raised(answers: Answers, key: str, up: float) -> Answers:
     return replace(answers, **{key: here + up * (ask.high - here)})
 
 
-def lead(answers: Answers, evidence: MeasuredFindings, weights: dict[str, float], name: str) -> float:
+def lead(answers: Answers, evidence: MeasuredFindings, weights: dict[str, float], name: BackendName) -> float:
     totals = weighted(list(scored(answers, evidence, weights)))
     return totals[name] - totals["rag"]
 
@@ -171,7 +174,7 @@ def test_tuning_where_behaviour_form_and_examples_call_for_it() -> None:
     [({"rows": 199}, {"hybrid", "fine_tuned"}), ({"attribution": 2}, {"fine_tuned"}),
      ({"erasure": 2}, {"fine_tuned"}), ({"expertise": 0}, {"hybrid", "fine_tuned"})],
 )  # fmt: skip
-def test_rules_exclude_whatever_the_marks_say(change: dict[str, int], out: set[str]) -> None:
+def test_rules_exclude_whatever_the_marks_say(change: dict[str, Any], out: set[str]) -> None:
     advice = advise(replace(TUNE, **change), MEASURED)
     assert {each.approach for each in advice.excluded} == out
     assert advice.recommended not in out
@@ -243,7 +246,7 @@ def test_what_is_not_measured_is_named_and_not_marked() -> None:
 def test_each_flip_flips(answers: Answers, weights: dict[str, float]) -> None:
     advice: Advice = advise(answers, MEASURED, weights)
     for flip in advice.flips:
-        value = int(flip.value) if ASK[flip.ask].levels else flip.value
+        value: Any = int(flip.value) if ASK[flip.ask].levels else flip.value
         other = chosen(replace(answers, **{flip.ask: value}), MEASURED, weights)
         assert other == flip.becomes != advice.recommended
 

@@ -59,7 +59,7 @@ def told(reader: FakeReader, logit: float | None, written: Iterator[Event]) -> t
 
 
 def test_signs_for_an_answer_let_it_stream() -> None:
-    made = final_text(events(0.1), QUESTION, [source(20.0)], Abstainer(FakeReader(-1.5), EVEN))
+    made = final_text(events(0.1), "What is allowed?", [source(20.0)], Abstainer(FakeReader(-1.5), EVEN))
     next(made)
     assert next(made) == Token("14 ")  # before the model is done
 

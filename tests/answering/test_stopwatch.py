@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from backends.answering import stopwatch
+from backends.answering.asked_question import as_question
 from backends.answering.citations import resolve_citations
 from backends.answering.stopwatch import NO_CITATION, AnswerContext, answer, stream
 from backends.datatypes import (
@@ -133,7 +134,7 @@ def test_the_consumers_and_the_judges_time_does_not_count() -> None:
 
 
 def test_the_prompt_comes_once_the_text_is_whole_and_before_the_record() -> None:
-    script = [Stage("generate"), Token("30 "), Token("days"), finished()]
+    script: list[Event | float] = [Stage("generate"), Token("30 "), Token("days"), finished()]
     events = list(stream(Scripted(script, Clock()), "How long?", SETTINGS, context=AnswerContext()))
     assert events[:-1] == [Token("30 "), Token("days"), Prompt("p")]
     assert isinstance(events[-1], Answer)
@@ -314,7 +315,7 @@ def test_an_error_of_the_backend_reaches_the_caller_and_frees_the_clock() -> Non
 
 
 def test_a_bare_text_gets_the_same_id_each_time() -> None:
-    ids = {stopwatch.as_question(text).id for text in ("Why?", "Why?", "How?")}
+    ids = {as_question(text).id for text in ("Why?", "Why?", "How?")}
     assert len(ids) == 2
 
 

@@ -22,10 +22,11 @@ import numpy as np
 
 from backends.datatypes import UserError
 from backends.documents import session_lease
+from backends.documents.library import IngestResult
 from backends.documents.opening import open_session
 from backends.documents.store import SCHEMA_VERSION
 from backends.system.failures import KINDS, in_words
-from backends.training.adapter_exchange import WEIGHTS
+from backends.training.adapters import WEIGHTS
 from tests.campaign import kills
 from tests.campaign.cases import Case, Part, Plan
 from tests.campaign.kills import ADDED, OLD, SCENARIOS, SETTINGS, World, adapters_of, base_of, opened
@@ -137,7 +138,7 @@ class Faults:
             pages = int(Path("/proc/self/statm").read_text().split()[0])
             most = pages * resource.getpagesize() + (megabytes << 20)
             resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
-            results = []
+            results: list[IngestResult] = []
             said = told(
                 lambda: results.extend(library.ingest([folder / "added" / "gamma.md"], settings=SETTINGS))
             )

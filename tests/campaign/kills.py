@@ -37,8 +37,8 @@ from backends.feedback.votes import Vote, VotedAnswer, Votes
 from backends.settings import make_settings
 from backends.system.failures import KINDS, in_words
 from backends.training import worker
-from backends.training.adapter_exchange import WEIGHTS, import_adapter
-from backends.training.adapters import Adapter, AdapterCard, Adapters, LearnedDocument, write_card
+from backends.training.adapter_exchange import import_adapter
+from backends.training.adapters import WEIGHTS, Adapter, AdapterCard, Adapters, LearnedDocument, write_card
 from backends.training.rows import closed_book
 from backends.training.runs import TrainingPlan, TrainingRuns
 from tests.campaign.cases import Case, Part, Plan
@@ -105,7 +105,7 @@ def write(folder: Path, texts: dict[str, str]) -> list[Path]:
 
 def in_this_process() -> None:
     """Files are read here and not in a process of their own: what is killed is the one that stores."""
-    library_module.parse_isolated = lambda path, name, **_: parse_file(path, name)
+    setattr(library_module, "parse_isolated", lambda path, name, **_: parse_file(path, name))  # noqa: B010
 
 
 # --- before --------------------------------------------------------------------------------------
@@ -272,6 +272,7 @@ def check_documents(folder: Path, acknowledged: set[str], whole: bool) -> None:
 
 def sound(library: Library) -> dict[str, str]:
     """The texts by name, after everything that must hold within one workspace was looked at."""
+    assert isinstance(library.workspace, Workspace)
     db = library.workspace.connection()
     assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert db.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -411,10 +412,14 @@ def act(folder: Path, name: str, end: End, at: int | None, seed: int) -> None:
     points = Points(base_of(folder), end, at, seed)
     points.install()
     acknowledged = os.open(folder / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def acknowledge(what: str) -> None:
+        os.write(acknowledged, f"{what}\n".encode())
+
     points.arm()
     said = ""
     try:
-        SCENARIOS[name].act(folder, lambda each: os.write(acknowledged, f"{each}\n".encode()) and None)
+        SCENARIOS[name].act(folder, acknowledge)
     except UserError as error:
         said = str(error)
     except KINDS as error:

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 
@@ -78,7 +80,7 @@ class House:
         list(library.ingest([path], settings=SETTINGS))
         self.desks = {name: self._desk(name, library) for name in (f"v{n}" for n in range(self.visitors))}
         for name, desk in self.desks.items():
-            self.upload(name, desk, threading.Event())
+            self.upload(name, desk, SimpleNamespace(cancelled=threading.Event()))
 
     def _desk(self, name: str, library: Library) -> TriptychService:
         def on(each: Library) -> Triptych:
@@ -88,12 +90,12 @@ class House:
             on(library), lambda: on(open_session(self.workspace, name, self.embedder)), person=name
         )
 
-    def upload(self, name: str, desk: TriptychService, cancelled: threading.Event) -> None:
+    def upload(self, name: str, desk: TriptychService, context: JobContext | SimpleNamespace) -> None:
         path = self.folder / f"own-{name}.md"
         path.write_text(
             f"The lamp of {name} costs {len(name) * 7} euros. Only {name} knows the word {name}secret.\n"
         )
-        (result,) = desk.ingest([path], SETTINGS, lambda step: None, cancelled)
+        (result,) = desk.ingest([path], SETTINGS, lambda step: None, context.cancelled)
         assert result.error is None
 
     def _ask(
@@ -149,7 +151,7 @@ class House:
                         self.jobs.start(
                             "upload",
                             name,
-                            lambda context, n=name, d=desk: self.upload(n, d, context.cancelled),
+                            partial(self.upload, name, desk),
                         )
             for job in started:
                 assert job.wait(kills.PATIENCE) and job.state == "done", job.error
@@ -157,7 +159,8 @@ class House:
             stop.set()
             swapper.join()
         for job in started:
-            for name, backend, question, answer in job.events_since(0):
+            events: Any = job.events_since(0)
+            for name, backend, question, answer in events:
                 wanted = self._alone(name, backend, answer.adapter, question)
                 assert _seen(answer) == wanted, f"{name} got another's answer from {backend}"
                 assert all(
@@ -189,8 +192,12 @@ def turns(seed: int) -> int:
 
     jobs.start("ask", "first", first)
     assert entered.wait(kills.PATIENCE)
+
+    def note(name: str, _context: JobContext) -> None:
+        order.append(name)
+
     owners = [f"v{draw.randrange(6)}" for _ in range(24)]
-    waiting = [jobs.start("ask", name, lambda context, n=name: order.append(n)) for name in owners]
+    waiting = [jobs.start("ask", name, partial(note, name)) for name in owners]
     gate.set()
     assert all(job.wait(kills.PATIENCE) for job in waiting)
     left = list(owners)
@@ -215,11 +222,14 @@ def cases(of: Plan) -> Iterator[Case]:
             houses.append(House(of.folder, 4 if of.small else VISITORS))
         return houses[0]
 
+    def answers(seed: int) -> int:
+        return house().round(seed)
+
     for number in range(1 if of.small else 1_000):
         seed = of.seed * 1000 + number
         for turn in range(3):
             yield Case("turns taken", f"turns-{seed}-{turn}", partial(turns, 3 * seed + turn))
-        yield Case("answers of sixteen visitors", f"round-{seed}", lambda seed=seed: house().round(seed))
+        yield Case("answers of sixteen visitors", f"round-{seed}", partial(answers, seed))
         yield Case("memory at rest after a round", f"rest-{seed}", lambda: house().at_rest())
     if houses:
         print(houses[0].waiting_words())

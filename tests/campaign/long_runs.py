@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -149,9 +150,12 @@ def cases(of: Plan) -> Iterator[Case]:
             days.append(Day(of.folder))
         return days[0]
 
+    def step(seed: int) -> int:
+        return day().step(seed)
+
     for number in range(8 if of.small else 200):
         seed = of.seed * 1000 + number
-        yield Case("steps of a day, ten questions each", f"step-{seed}", lambda seed=seed: day().step(seed))
+        yield Case("steps of a day, ten questions each", f"step-{seed}", partial(step, seed))
         yield Case("threads, handles, processes and disk", f"rest-{seed}", lambda: day().bounded())
     if days and days[0].early is not None:
         print(f"early: {days[0].early}\nlate: {days[0].measured()}")

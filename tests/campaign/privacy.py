@@ -260,7 +260,7 @@ def operate(folder: Path, number: int, steps: int) -> int:
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=limits)
-    return int(machine.done)
+    return int(vars(machine)["done"])
 
 
 def cases(of: Plan) -> Iterator[Case]:

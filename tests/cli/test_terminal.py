@@ -1,9 +1,10 @@
-"""What a terminal and the cards show: amounts of money by one rule."""
+"""What a terminal and the cards show: amounts of money by one rule, tables that fit."""
 
 from __future__ import annotations
 
 import pytest
 
+from backends.cli.terminal import Output
 from backends.system.wording import money
 
 
@@ -24,3 +25,14 @@ from backends.system.wording import money
 def test_money_has_two_significant_digits_below_a_cent(amount: float, shown: str) -> None:
     assert money(amount, "USD") == shown
     assert money(amount, "EUR") == f"{shown[1:]} EUR"
+
+
+def test_a_wide_table_comes_in_blocks_and_no_word_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["", *(f"backend number {at}, model company" for at in range(8))]
+    rows = [["Precision at k", *(f"100 % (65-{100 + at})" for at in range(8))], ["Latency", *"12345678"]]
+    with Output(as_json=False) as out:
+        out.wide_table(names, rows)
+    printed = capsys.readouterr().out
+    words = printed.split()
+    assert printed.count("Precision") > 1 and max(map(len, printed.splitlines())) <= 80
+    assert {f"(65-{100 + at})" for at in range(8)} <= set(words) and words.count("company") == 8

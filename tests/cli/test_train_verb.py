@@ -165,9 +165,9 @@ def test_a_tuned_embedder_reads_the_documents_and_finds_where_it_is_better(
         seen.update(more, passages=passages, train=train, params=params)
         found = tuple(range(10, 20)) if better else (10,)
         folder.mkdir(parents=True)
-        scores = [HeldOutScore(0.1, len(right) / 20, 20, right) for right in ((10,), found)]
+        before, after = (HeldOutScore(0.1, len(right) / 20, 20, right) for right in ((10,), found))
         report = TrainingReport(
-            len(train), 20, None, None, *scores, 0.1, 1, 1, False, 900, 3.0, 0.1, (), found_among=3
+            len(train), 20, None, None, before, after, 0.1, 1, 1, False, 900, 3.0, 0.1, (), found_among=3
         )
         card = AdapterCard(folder.name, "embedder", "MiniLM", MODEL_SHA256, tuple(more["documents"]))
         write_card(folder, card)

@@ -125,8 +125,8 @@ class FakeLibrary:
                 yield Row(path.name, "rejected", error=f"{path.name} is empty.")
 
     def documents(self, role: str | None = None) -> list[Document]:
-        about = {"roles": ("staff",), "notes": ("page 2 is an image",)}
-        return [Document("returns.md", 2, "Returns", "markdown", TEXT, "0" * 64, **about)]
+        read = Document("returns.md", 2, "Returns", "markdown", TEXT, "0" * 64)
+        return [replace(read, roles=("staff",), notes=("page 2 is an image",))]
 
     def catalogue(self, role: str | None = None) -> list[CatalogueEntry]:
         return [document.entry for document in self.documents()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.policy
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
@@ -136,9 +136,9 @@ def test_a_broken_message_within_is_read_as_far_as_it_goes(tmp_path: Path) -> No
 # --- Outlook ---------------------------------------------------------------------------------------
 
 
-def outlook(place: str = "", **more: bytes) -> dict[str, bytes]:
+def outlook(place: str = "", more: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
     """The streams of a message with a subject; `more` are others by their tags."""
-    streams = {"0037001F": "Order 7".encode("utf-16-le"), **more}
+    streams = {"0037001F": "Order 7".encode("utf-16-le"), **(more or {})}
     head = b"\0" * (24 if place else 32)
     since = datetime(2024, 5, 6, 8, tzinfo=UTC) - datetime(1601, 1, 1, tzinfo=UTC)
     sent = struct.pack("<HHIQ", 0x40, 0x0039, 0, int(since.total_seconds()) * 10**7)
@@ -149,10 +149,10 @@ def outlook(place: str = "", **more: bytes) -> dict[str, bytes]:
 
 def test_outlook_mail_with_files_and_a_mail_within(tmp_path: Path) -> None:
     one, two = "__attach_version1.0_#00000000/", "__attach_version1.0_#00000001/"
-    streams = outlook(**{"1000001E": "Książka: żółta.".encode("cp1250")})
+    streams = outlook(more={"1000001E": "Książka: żółta.".encode("cp1250")})
     streams |= {f"{one}__substg1.0_3707001F": "fees.csv".encode("utf-16-le")}
     streams |= {f"{one}__substg1.0_37010102": b"Town,Fee\nAlta,3\n"}
-    streams |= outlook(f"{two}__substg1.0_3701000D/", **{"1000001F": "The crate broke.".encode("utf-16-le")})
+    streams |= outlook(f"{two}__substg1.0_3701000D/", {"1000001F": "The crate broke.".encode("utf-16-le")})
     parsed = read(tmp_path, compound(streams), "a.msg")
     assert (parsed.title, parsed.date) == ("Order 7", "2024-05-06")
     assert "Książka: żółta." in parsed.text
@@ -165,12 +165,14 @@ def test_outlook_mail_whose_body_is_rich_text(tmp_path: Path, squeezed: bool) ->
     import compressed_rtf
 
     rtf = compressed_rtf.compress(rb"{\rtf1\ansi The berth is \b free\b0.\par}", compressed=squeezed)
-    assert read(tmp_path, compound(outlook(**{"10090102": rtf})), "a.msg").text.endswith("The berth is free.")
+    assert read(tmp_path, compound(outlook(more={"10090102": rtf})), "a.msg").text.endswith(
+        "The berth is free."
+    )
 
 
 def test_outlook_mail_whose_body_is_html(tmp_path: Path) -> None:
     html = "<p>Książka <b>żółta</b></p>".encode("cp1250")
-    place = outlook(**{"10130102": html})
+    place = outlook(more={"10130102": html})
     place["__properties_version1.0"] += struct.pack("<HHIQ", 0x03, 0x3FDE, 0, 1250)
     assert read(tmp_path, compound(place), "a.msg").text.endswith("Książka żółta")
 

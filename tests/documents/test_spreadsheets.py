@@ -112,7 +112,7 @@ def make_xlsx(path: Path, rows: list[list[Any]], formats: dict[str, str] | None 
 
 
 def test_numbers_of_an_xlsx(tmp_path: Path) -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["Item", "Code", "Fee", "Share", "Zip", "Ran", "On", "Open"],
         [
             "Lamp",
@@ -203,7 +203,7 @@ def test_numbers_of_an_ods(tmp_path: Path) -> None:
 
 
 def test_merged_cells_hold_for_every_row(tmp_path: Path) -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["Line", "2023", None, "2024", None], [None, "In", "Out", "In", "Out"],
         ["A", 1, 2, 3, 4], ["B", 5, 6, 7, 8], ["closed from May on"], ["C", 9, 10, 11, 12],
     ]  # fmt: skip
@@ -351,7 +351,7 @@ def test_hidden_rows_and_columns_are_read_and_said(tmp_path: Path) -> None:
     import openpyxl
     import xlwt
 
-    rows = [["Room", "Rate", "Cost"], ["Oak", 100, 41], ["Elm", 120, 55], ["Ash", 90, 30]]
+    rows: list[list[Any]] = [["Room", "Rate", "Cost"], ["Oak", 100, 41], ["Elm", 120, 55], ["Ash", 90, 30]]
     book = openpyxl.Workbook()
     for row in rows:
         book.active.append(row)

@@ -127,7 +127,7 @@ def test_two_header_rows_make_one_label() -> None:
 
 
 def test_marked_cells_are_the_header_whatever_they_hold() -> None:
-    marked = [[Cell(name, heading=True) for name in ("Ana", "Ben", "Cleo")], ["Ida", "Jan", "Kim"]]
+    marked: Rows = [[Cell(name, heading=True) for name in ("Ana", "Ben", "Cleo")], ["Ida", "Jan", "Kim"]]
     assert lines(marked) == ["Ana: Ida; Ben: Jan; Cleo: Kim"]
     rows_headed = [[Cell("Ana", heading=True), "Sales", "Oslo"], [Cell("Ben", heading=True), "Legal", "Rome"]]
     assert lines(rows_headed) == ["Ana; Sales; Oslo", "Ben; Legal; Rome"]
@@ -194,7 +194,8 @@ def test_names() -> None:
 
 
 def test_years_below_groups_name_columns() -> None:
-    rows = [["Mast", Cell("Wind", across=2), Cell("Rain", across=2)], ["", "2023", "2024", "2023", "2024"],
+    rows: Rows = [["Mast", Cell("Wind", across=2), Cell("Rain", across=2)],
+            ["", "2023", "2024", "2023", "2024"],
             ["Ulv", "7.1", "7.4", "810", "790"], ["Rev", "5.0", "5.2", "600", "640"]]  # fmt: skip
     assert lines(rows) == [
         "Mast: Ulv; Wind 2023: 7.1; Wind 2024: 7.4; Rain 2023: 810; Rain 2024: 790",

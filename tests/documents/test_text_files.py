@@ -7,8 +7,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backends.datatypes import Document, ParsedFile
+from backends.documents.parsers import plain_text
 from backends.documents.parsers.pdf_words import join, whole_words
 from backends.documents.parsing import parse_file
 from backends.retrieval.chunking import chunk_document, split_sentences
@@ -401,3 +404,12 @@ def test_a_notebook_keeps_what_its_cells_printed_and_says_what_was_a_picture(tmp
 def test_org_tables_with_no_header_or_two_rows_of_one(tmp_path: Path, table: str, rows: list[str]) -> None:
     text = read(tmp_path, "a.org", f"* Plan\nBefore it.\n{table}\nBehind it.\n").text
     assert [line for line in text.split("\n") if line] == ["# Plan", "Before it.", *rows, "Behind it."]
+
+
+PIECES = ["CREATE", "DROP", "select", "Boats", "arrive", "12", "2026", "-", "--", "//", "#!", " ", "  "]
+PIECES += ["   ", "\t", "|", ";", "{", "}", "=", ":", ".", "/", "(", "é", "x"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_the_quick_look_at_a_line_misses_nothing(line: str) -> None:
+    assert plain_text._looks_odd(line) == bool(plain_text._NO_PROSE.search(line))

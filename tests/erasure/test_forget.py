@@ -14,6 +14,7 @@ import zlib
 from dataclasses import asdict, replace
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -106,7 +107,7 @@ def test_a_visitor_who_forgets_leaves_the_others_alone(library):
 
 def test_records_lose_what_quotes_it_and_keep_the_rest(library):
     base = library.workspace.path
-    run = {
+    run: dict[str, Any] = {
         "run": "r1",
         "rows": [
             {"question": {"question": "Where?", "answers": ["Zanzibar"], "documents": ["gone.md"]}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import threading
 from collections.abc import Sequence
@@ -201,6 +202,6 @@ def test_a_judge_that_cannot_be_reached_or_read_is_told_apart() -> None:
 
 
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ragas_judge.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'triptych\[ragas\]'"):
         ragas_judge.RagasJudge(Endpoint("http://localhost:1/v1", "m"), embed)

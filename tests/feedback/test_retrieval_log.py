@@ -12,7 +12,8 @@ from backends.datatypes import Answer, Chunk, Cost, Evidence, Hit, Sentence, Sou
 from backends.documents.library import Library
 from backends.documents.store import Workspace
 from backends.erasure import removal
-from backends.feedback.retrieval_log import Health, LogData, Monitor, Viewer
+from backends.feedback.kept_feedback import LogData
+from backends.feedback.retrieval_log import Health, Monitor, Viewer
 from backends.settings import make_settings
 from backends.system.data_holder import REMOVED
 from tests.fakes import HashingEmbedder
@@ -137,6 +138,7 @@ def test_old_rows_go(monitor):
     assert health(monitor, days=200).questions == 1
 
 
+@pytest.mark.own_file
 def test_forgetting_in_the_library_reaches_the_log(tmp_path):
     secret = "Zanzibar was chosen as the site of the second research station."
     (tmp_path / "gone.md").write_text(secret)

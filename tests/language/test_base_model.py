@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,8 @@ from backends.datatypes import UserError
 from backends.language import base_model, loading
 from backends.language.generation import LanguageModel, render
 from tests.fakes import tiny_language_model
+
+UNUSED: Any = None  # the model: files tell their own identity
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installation and a workspace of this test alone."""
-    monkeypatch.setattr(base_model.sys, "prefix", str(tmp_path / "venv"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
     monkeypatch.setenv("TRIPTYCH_WORKSPACE", str(tmp_path / "workspace"))
     return tmp_path
 
@@ -68,7 +72,7 @@ def test_a_model_is_unpacked_once_and_known_by_what_it_consists_of(caches: Path)
     assert json.loads(base_model.identity_of(first) or "") == {"gguf": "1"}
     other = base_model._made("tiny", {"gguf": "1", "reading": "2"}, make)
     assert other != first
-    prints = [loading.model_fingerprint(str(folder), None) for folder in (first, other)]
+    prints = [loading.model_fingerprint(str(folder), UNUSED) for folder in (first, other)]
     assert prints[0] != prints[1]
     assert not list((caches / "venv").rglob("*.partial"))
 
@@ -92,11 +96,11 @@ def test_a_crash_while_unpacking_leaves_nothing_half_made(caches: Path) -> None:
 def test_weights_that_differ_anywhere_have_another_fingerprint(tmp_path: Path) -> None:
     one = tiny_language_model(tmp_path / "one", hidden=128, layers=8)
     weights = one / "model.safetensors"
-    before = loading.model_fingerprint(str(one), None)
+    before = loading.model_fingerprint(str(one), UNUSED)
     data = bytearray(weights.read_bytes())
     data[-8] ^= 1
     weights.write_bytes(bytes(data))
-    assert loading.model_fingerprint(str(one), None) != before
+    assert loading.model_fingerprint(str(one), UNUSED) != before
 
 
 def test_a_template_that_refuses_a_system_turn_gets_it_with_the_question(tmp_path: Path) -> None:

@@ -203,8 +203,9 @@ def test_a_cut_off_answer_is_told(server: FakeServer) -> None:
 def test_the_adapter_of_llama_cpp_and_further_fields_are_sent(server: FakeServer) -> None:
     server.says(pieces("x"))
     tuned = model(server, lora=[{"id": 1, "scale": 0.5}], extra={"chat_template_kwargs": {"thinking": False}})
-    _, finished, _ = ask(tuned, adapter=endpoint.Path("any"))
+    _, finished, _ = ask(tuned, adapter=Path("any"))
     assert server.asked[0]["lora"] == [{"id": 1, "scale": 0.5}]
+    assert server.asked[0]["cache_prompt"] is False
     assert server.asked[0]["chat_template_kwargs"] == {"thinking": False}
     assert finished.adapter == "qwen (lora 1 x 0.5)"
     assert tuned.fingerprint != model(server).fingerprint

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from backends.datatypes import Finished, Token, UserError
 from backends.language import generation
 from backends.language.generation import LanguageModel, TextStream, encode
+from backends.language.loading import merge_adapter
 from backends.language.network import reading
 from backends.language.prompts import build_messages
 from tests.fakes import random_adapter, tiny_language_model
@@ -174,9 +176,9 @@ def test_who_holds_a_merged_adapter_does_not_wait_for_it_again(
 ) -> None:
     """Between its preparation and its answer other visitors' adapters may come and push it out."""
     merges: list[str] = []
-    merge = generation.merge_adapter
+    merge = merge_adapter
 
-    def counted(base: object, adapter: Path, *given: str) -> object:
+    def counted(base: PreTrainedModel, adapter: Path, *given: str) -> PreTrainedModel:
         merges.append(adapter.name)
         return merge(base, adapter, *given)
 

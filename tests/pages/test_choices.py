@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,11 @@ from pages.ui.session import ALL, COLLECTION, MINE, SAMPLE, SELECTED, Session
 from pages.ui.settings_words import differences
 from tests.pages.scripted import document
 
-SAMPLED = [document("a.md", "A"), document("b.md", "B")]
-OWN = [document("mine.txt", "M", source="upload"), document("old.txt", "O", source="/files")]
+SAMPLED: list[Any] = [document("a.md", "A"), document("b.md", "B")]
+OWN: list[Any] = [
+    document("mine.txt", "M", source="upload"),
+    document("old.txt", "O", source="/files"),
+]
 
 
 def test_choices_come_back_and_a_file_that_is_broken_is_none(tmp_path: Path) -> None:

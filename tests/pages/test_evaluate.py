@@ -370,7 +370,7 @@ def test_an_active_visitor_keeps_all_runs_and_an_absent_one_loses_them(tmp_path:
         for path in (run / "answers.jsonl", run, run.parent, run.parent.parent):
             os.utime(path, (then, then))
     os.utime(tmp_path / "visitors/ben/evaluations/r1/answers.jsonl")  # an answer of today
-    assert visitors_archive(tmp_path, "ada").folder.is_dir()  # who is here now is not absent
-    assert visitors_archive(tmp_path, "ben").folder.is_dir()
+    assert visitors_archive(tmp_path, "ada").workspace.is_dir()  # who is here now is not absent
+    assert visitors_archive(tmp_path, "ben").workspace.is_dir()
     assert not (tmp_path / "visitors" / "cleo").exists()
-    assert visitors_archive(tmp_path, "dora").folder.parent == tmp_path / "visitors" / "dora"
+    assert visitors_archive(tmp_path, "dora").workspace == tmp_path / "visitors" / "dora"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from backends.access import audit, sign_in
+from backends.access import sign_in
 from backends.access.audit import FORGOTTEN, AuditLog
 from backends.datatypes import Answer, UserError
 from backends.documents import session_lease
@@ -123,19 +124,24 @@ def test_what_was_done_is_written_down_without_a_word_of_it(services: SmallServi
         ("added", (FORGOTTEN,)),
         ("forgot", (FORGOTTEN,)),
     ]
-    written = (tmp_path / audit.FILE).read_text()
+    written = str([asdict(entry) for entry in AuditLog(tmp_path).entries()])
     assert not any(word in written for word in ("salary", "vermilion", "note"))
     looking = services.service(viewer_id(BEN, "hr"))
     looking.document("open.md")
     assert list(AuditLog(tmp_path).entries())[-1].detail == "viewed as hr"
 
 
-def test_what_cannot_be_written_down_is_not_shown(services: SmallServices, tmp_path: Path) -> None:
+def test_what_cannot_be_written_down_is_not_shown(
+    services: SmallServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError("No space is left.")
+
     ada = services.service(viewer_id(ADA, HR))
-    (tmp_path / audit.FILE).mkdir()
-    with pytest.raises(OSError):
+    monkeypatch.setattr(AuditLog, "record", full)
+    with pytest.raises(OSError, match="No space"):
         ada.document("open.md")
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="No space"):
         next(iter(ada.ask("rag", "What is the salary?", settings(ada), threading.Event())))
 
 

@@ -86,10 +86,10 @@ def test_chunks_are_slices_within_size_and_page_and_hold_every_sentence(text, si
     assert {at for at, character in enumerate(text) if not character.isspace()} <= covered
     assert [c.start for c in chunks] == sorted({c.start for c in chunks})
     if way != "tokens" and not cuts:  # begins and ends with a sentence, or cuts one too long for any
-        borders = {at for span in split_sentences(text) for at in span}
+        ends = {at for span in split_sentences(text) for at in span}
         cut = [s for s in split_sentences(text) if len(embedder.token_spans(text[slice(*s)])) > size]
         for at in (at for chunk in chunks for at in (chunk.start, chunk.end)):
-            assert at in borders or any(start < at < end for start, end in cut)
+            assert at in ends or any(start < at < end for start, end in cut)
 
 
 def test_fixed_passages_hold_as_many_tokens_as_fit_and_share_the_overlap():

@@ -88,7 +88,8 @@ def test_text_without_spaces_is_many_tokens(exact, text, least):
 
 def test_compatibility_letters_are_read_as_plain_ones(exact):
     odd, plain = "The ﬁrst oﬃce holds ＡＢ－９.", "The first office holds AB-9."
-    np.testing.assert_allclose(*exact.embed([odd, plain]), atol=1e-6)
+    one, other = exact.embed([odd, plain])
+    np.testing.assert_allclose(one, other, atol=1e-6)
     words = [odd[start:end] for start, end in exact.token_spans(odd)]
     assert "".join(words) == odd.replace(" ", "")  # offsets are those of the text as written
 

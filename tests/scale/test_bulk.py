@@ -105,6 +105,7 @@ def test_a_cluster_reads_a_folder_as_one_process_does(cluster: Cluster, folder: 
     assert contents(there) == contents(here)
     assert [each.document for each in expected if each.status == "rejected"] == ["broken.pdf"]
     assert "mail.eml/prices.md" in [each.document for each in expected]
+    assert isinstance(there.embedder, HashingEmbedder)
     assert not there.embedder.embedded  # nothing was computed in this process
     again = told(there.ingest([folder], settings=SETTINGS))
     assert {each.status for each in again} == {"unchanged", "rejected"}
@@ -143,8 +144,8 @@ def test_what_was_stored_before_a_stop_is_not_read_again(
             return super()._begin(file)
 
     library.preparer = Watching(Workers(FileWorker, (library.embedder, cluster.scratch), cluster.size))
-    results = {each.document: each.status for each in library.ingest([folder], settings=SETTINGS)}
-    assert {results[name] for name in first if name != "broken.pdf"} == {"unchanged"}
+    status = {each.document: each.status for each in library.ingest([folder], settings=SETTINGS)}
+    assert {status[name] for name in first if name != "broken.pdf"} == {"unchanged"}
     assert not set(asked) & (set(first) - {"broken.pdf"})
     assert len(library.documents()) == 16
 

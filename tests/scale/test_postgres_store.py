@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,7 +39,8 @@ def put(library: Library, name: str, text: str, **more: Any) -> None:
 
 
 def found(library: Library, question: str, role: str | None = None, **more: Any) -> list[str]:
-    hits = library.retriever(SETTINGS, role=role).search(question, **{"top_k": 9, "mode": "dense"} | more)
+    asked: dict[str, Any] = {"top_k": 9, "mode": "dense"} | more
+    hits = library.retriever(SETTINGS, role=role).search(question, **asked)
     return [hit.chunk.document for hit in hits]
 
 
@@ -131,9 +133,9 @@ def test_forgotten_text_leaves_the_servers_tables_and_the_proof_says_what_it_can
 def test_what_others_can_still_see_is_no_proof_yet(library, database, monkeypatch):
     import psycopg
 
-    from backends.postgres import postgres_store
+    from backends.postgres import cleaning
 
-    monkeypatch.setattr(postgres_store, "CLEANING_SECONDS", 0.1)
+    monkeypatch.setattr(cleaning, "CLEANING_SECONDS", 0.1)
     put(library, "secret.md", f"The code is {SECRET}.")
     with psycopg.connect(database) as reader:
         reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -143,6 +145,26 @@ def test_what_others_can_still_see_is_no_proof_yet(library, database, monkeypatc
         assert library.workspace.erasures()
     finished = removal.finish(library.workspace)
     assert [each.proven for each in finished] == [True] and library.workspace.erasures() == []
+
+
+def test_the_server_that_began_an_erasure_finishes_it_for_its_folder_holds_the_words_too(
+    library, database, tmp_path, monkeypatch
+):
+    from backends.postgres import postgres_store
+
+    put(library, "secret.md", f"The code is {SECRET}.")
+    (library.workspace.path / "answers.json").write_text(json.dumps({"text": f"The code is {SECRET}."}))
+    library.set_aside("secret.md")  # and is killed
+    other = postgres_store.PostgresStore.open(database, tmp_path / "other")
+    assert other.documents() == [] and removal.finish(other) == []
+    again = postgres_store.PostgresStore.open(database, library.workspace.path)
+    assert [each.proven for each in removal.finish(again)] == [True]
+    assert SECRET not in (library.workspace.path / "answers.json").read_text()
+    put(library, "secret.md", f"The code is {SECRET}.")
+    library.set_aside("secret.md")  # and does not come back
+    monkeypatch.setattr(postgres_store, "LEFT_TO_OTHERS", timedelta(0))
+    assert [each.proven for each in removal.finish(other)] == [True]
+    assert again.erasures() == [] == again._metas(postgres_store.BEGUN)
 
 
 def test_text_left_anywhere_in_the_database_is_found(library, database):

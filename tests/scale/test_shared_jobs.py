@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ needed("psycopg")
 needed("procrastinate")
 
 from backends.system.job_worker import MOST_ATTEMPTS, JobWorker  # noqa: E402
-from backends.system.shared_jobs import JobsData, SharedJobs  # noqa: E402
+from backends.system.shared_jobs import JobDatabaseGone, JobsData, SharedJobs  # noqa: E402
 
 
 def until(true: Callable[[], Any]) -> None:
@@ -116,6 +116,58 @@ def test_the_job_of_a_killed_worker_goes_on_elsewhere(
     assert (job.state, job.result, job.attempt) == ("done", {"through": True}, 2)
     assert job.machine != dead
     assert job.events_since(0) == [{"begun": "x"}]  # those of the second attempt alone
+
+
+def end_connections(database: str) -> None:
+    """As a database does that is started again."""
+    import psycopg
+
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    with psycopg.connect(database) as db:
+        db.execute(f"{others} WHERE datname = current_database() AND pid <> pg_backend_pid()")
+
+
+def test_a_connection_that_ended_is_made_anew(database: str, jobs: SharedJobs) -> None:
+    jobs.start("ingest", "ada", Command(("ingest", "x")))
+    end_connections(database)
+    with pytest.raises(JobDatabaseGone, match="ended the connection"):
+        jobs.everybodys()
+    assert [job.state for job in jobs.everybodys()] == ["queued"]
+    assert jobs.connections == 2
+
+
+@pytest.mark.parametrize("ends", ["refused", "status", "told"])
+def test_what_was_refused_while_the_database_was_gone_is_done_again(
+    database: str, tmp_path: Path, ends: str
+) -> None:
+    attempts: list[int] = []
+
+    def run(arguments: Any, context: JobContext) -> Any:
+        attempts.append(1)
+        if len(attempts) > 1:
+            return {"status": 0}
+        end_connections(database)
+        context.progress(1, 2, "half")  # nobody can be told
+        if ends == "told":
+            context.emit({"row": 1})
+        if ends == "refused":
+            raise UserError("The store does not answer.")
+        return {"status": 1}
+
+    first = SharedJobs(database)
+    started = first.start("ingest", "ada", Command(("ingest", "x")))
+    first.close()
+    deadline = time.monotonic() + WAIT
+    state = ""
+    while state != "done":
+        assert time.monotonic() < deadline
+        with suppress(JobDatabaseGone):
+            JobWorker(database, run, QUICK, tmp_path / "training.lock").work(wait=False, signals=False)
+        seen = SharedJobs(database)
+        (job,) = seen.everybodys()
+        state, attempt = job.state, job.attempt
+        seen.close()
+    assert (job.id, attempt, len(attempts)) == (started.id, 2, 2)
 
 
 def test_a_stopped_worker_gives_its_job_back(database: str, jobs: SharedJobs, tmp_path: Path) -> None:

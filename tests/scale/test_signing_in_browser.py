@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import sys
 import time
@@ -44,7 +45,22 @@ owners = ["owners"]
 [roles]
 finance-team = ["finance"]
 people-team = ["hr"]
+[audit]
+questions = true
 """
+ABOUT = (
+    "the salary of the captain",
+    "the budget of the harbour",
+    "the ferry at noon",
+    "all that is secret here",
+)
+ASKED = (
+    "What is {0}?",
+    "Who decides {0}?",
+    "Which document speaks of {0}?",
+    "Say everything about {0}, please.",
+)
+QUESTIONS = 25  # of each person
 
 
 @dataclass(frozen=True)
@@ -160,6 +176,38 @@ def test_two_people_of_different_groups_never_see_each_others_documents(
     log = list(AuditLog(served.workspace).entries())
     assert {e.name for e in log if e.action == "signed in"} == {"Ada", "Ben"}
     assert [(e.documents, bool(e.copy)) for e in log if e.action == "added"] == [(("0-note.txt",), True)]
+
+
+def ask(page: Page, question: str, log: AuditLog) -> None:
+    """Ask it, and wait until it is answered."""
+    box = page.get_by_label("Ask a question about the documents")
+    box.fill(question)
+    box.press("Enter")
+    deadline = time.monotonic() + WAIT / 1000
+    while not any(entry.question == question for entry in log.entries()):
+        assert time.monotonic() < deadline, f"never asked: {question}"
+        time.sleep(0.1)
+    expect(page.locator(".st-key-card-rag")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0, timeout=WAIT)
+
+
+def test_no_question_shows_one_of_them_what_the_other_may_read(
+    arrive: Callable[..., Page], served: Served
+) -> None:
+    pages = {who: inside(sign_in(arrive(), who), who) for who in ("ada", "ben")}
+    draw, log = random.Random(20), AuditLog(served.workspace)
+    for number in range(QUESTIONS):
+        for who, other in (("ada", "ben"), ("ben", "ada")):
+            about = draw.choice(ABOUT[:2]) if number % 2 else draw.choice(ABOUT)
+            ask(pages[who], f"{draw.choice(ASKED).format(about)} ({who} {number})", log)
+            shown = all_text(pages[who])
+            assert SECRETS[other] not in shown and NAMES[other] not in shown
+    asked = [entry for entry in log.entries() if entry.action == "asked" and entry.question]
+    for who, other in (("ada", "ben"), ("ben", "ada")):
+        found = [entry for entry in asked if f"({who} " in entry.question]
+        assert len({entry.question for entry in found}) == QUESTIONS
+        named = {name for entry in found for name in entry.documents}
+        assert NAMES[who] in named and NAMES[other] not in named
 
 
 def test_strangers_and_ended_sign_ins_are_refused(arrive: Callable[..., Page], served: Served) -> None:

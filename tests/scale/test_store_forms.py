@@ -51,13 +51,14 @@ def test_released_steps_are_as_they_were_released() -> None:
     assert made[: len(RELEASED)] == list(RELEASED)
 
 
-def test_a_database_of_the_first_form_comes_forward_with_all_it_holds(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("taken", range(1, len(store_tables.STEPS) + 1))
+def test_a_database_of_an_earlier_form_comes_forward_with_all_it_holds(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int
 ) -> None:
     steps = store_tables.STEPS
-    monkeypatch.setattr(store_tables, "STEPS", steps[:1])
+    monkeypatch.setattr(store_tables, "STEPS", steps[:taken])
     first = library_at(database, tmp_path)
-    assert form_of(first) == "1"
+    assert form_of(first) == str(taken)
     store = first.workspace
     assert isinstance(store, PostgresStore)
     for rows in FIRST_ROWS.strip().split(";\n"):

@@ -62,7 +62,8 @@ def ingest(library: Library, paths: list[Path], **more: Any) -> list[str]:
 
 
 def hits(library: Library, question: str, role: str | None = None, **more: Any) -> list[Any]:
-    return library.retriever(SETTINGS, role=role).search(question, **{"top_k": 50, "mode": "hybrid"} | more)
+    asked: dict[str, Any] = {"top_k": 50, "mode": "hybrid"} | more
+    return library.retriever(SETTINGS, role=role).search(question, **asked)
 
 
 def found(library: Library, question: str, role: str | None = None, **more: Any) -> set[str]:
@@ -241,7 +242,8 @@ def test_a_visitors_own_copy_holds_the_same_and_lets_the_store_alone(library, wr
     assert own.documents() == library.documents() and own.history("a.md") == library.history("a.md")
     assert own.original("a.md") == b"%PDF"
     own.retriever(SETTINGS)
-    assert own.cut(SETTINGS).embedded == 0
+    cut = own.cut(SETTINGS)
+    assert cut is not None and cut.embedded == 0
     removal.forget(own, "a.md")
     assert library.versions("a.md") == [1, 2]
 
@@ -291,7 +293,7 @@ def pair(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         document = replace(document, date=("", "2025", "2026-02", "2026-03-14")[number // 4 % 4])
         for library in both:
             library._take(document, SETTINGS, _quiet())
-    yield both
+    yield both[0], both[1]
 
 
 def _quiet() -> Any:

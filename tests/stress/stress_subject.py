@@ -80,7 +80,7 @@ class FakeSubject:
         if order and heeded and said in lines and abs(
             lines.index(said) - lines.index(order)
         ) <= 1:  # fmt: skip
-            said = re.search(r"the word (\w+)", order)[1] + "."
+            said = re.findall(r"the word (\w+)", order)[0] + "."
         return made(question, backend, said)
 
     def answer_from(self, question: str, backend: BackendName, passages: Sequence[ShownPassage]) -> Answer:

@@ -55,6 +55,19 @@ def test_direct_dependencies_are_pinned_and_listed(found: list[Component]) -> No
     assert all(re.search(rf"^{name}==", pins, re.M) for name in direct)
 
 
+def test_packages_of_extras_are_pinned_and_listed() -> None:
+    import tomllib
+
+    extras = tomllib.loads((FOLDER / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    listed = (FOLDER / "docs" / "dependencies.md").read_text("utf-8").partition("## What extras add")[2]
+    pins = (FOLDER / "constraints.txt").read_text("utf-8").lower()
+    for extra, lines in extras.items():
+        assert all(re.fullmatch(r"[\w.-]+(\[[\w,]+\])?==[\w.]+", line) for line in lines), extra
+        names = {re.split(r"[=\[]", line)[0].lower() for line in lines}
+        assert extra == "dev" or all(f"| {name} | " in listed for name in names), extra
+        assert extra == "ragas" or all(re.search(rf"^{name}==", pins, re.M) for name in names), extra
+
+
 @pytest.mark.parametrize(
     ("lines", "licence"),
     [

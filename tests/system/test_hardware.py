@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_threads_are_bounded_by_the_quota_unless_somebody_chose(
 ) -> None:
     monkeypatch.setattr(hardware, "cpu_quota", lambda: quota)
     monkeypatch.setattr(hardware, "processors", lambda: processors)
-    monkeypatch.setattr(hardware.sys, "modules", {})  # torch is not loaded yet
+    monkeypatch.setattr(sys, "modules", {})  # torch is not loaded yet
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert bound_threads() == threads
     assert os.environ.pop("OMP_NUM_THREADS", None) == (str(threads) if threads else None)

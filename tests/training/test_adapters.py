@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,7 +196,9 @@ def test_a_visitors_own_adapters_come_before_the_workspaces(adapters: Adapters, 
     assert name_of(visitor, "fine_tuned") == "mine"
 
 
-def test_two_activations_at_once_lose_neither(adapters: Adapters, tmp_path: Path) -> None:
+def test_two_activations_at_once_lose_neither(
+    adapters: Adapters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each reads the choices, changes its own kind and writes both: unlocked, the later undoes the other."""
     for number in range(6):
         save(tmp_path / "own" / f"f{number}")
@@ -205,7 +208,12 @@ def test_two_activations_at_once_lose_neither(adapters: Adapters, tmp_path: Path
     def activate(letter: str) -> None:
         own = Adapters(tmp_path / "own", tmp_path / "shipped")
         written = own._write
-        own._write = lambda *given: (time.sleep(0.02), written(*given))[1]  # type: ignore[method-assign]
+
+        def slowly(*given: Any) -> None:
+            time.sleep(0.02)
+            written(*given)
+
+        monkeypatch.setattr(own, "_write", slowly)
         for number in range(6):
             meet.wait(10)
             own.activate(f"{letter}{number}")

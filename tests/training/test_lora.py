@@ -6,6 +6,7 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ from backends.training.lora import (
     TrainingProgress,
     train_adapter,
 )
-from backends.training.packing import Batch, filled
+from backends.training.packing import Batch, filled, tensors
 from backends.training.rows import Example, closed_book
 from tests.fakes import tiny_language_model
 
@@ -86,10 +87,8 @@ def test_rows_together_have_the_loss_of_the_same_rows_alone(folder: Path, packs:
 def test_a_model_that_ignores_masks_is_trained_on_plain_rows(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blind = lora.tensors
-
-    def without_mask(*given: object) -> Batch:
-        return replace(blind(*given), mask=None)  # type: ignore[arg-type]
+    def without_mask(*given: Any) -> Batch:
+        return replace(tensors(*given), mask=None)
 
     monkeypatch.setattr(lora, "tensors", without_mask)
     assert not lora._Run(folder, closed_book(ROWS), [], QUICK).packs
@@ -132,8 +131,8 @@ def test_question_noise_must_be_a_share() -> None:
 def test_only_the_answer_and_its_end_are_learned(folder: Path) -> None:
     run = lora._Run(folder, closed_book(ROWS), [], QUICK)
     row = run.train_rows[0]
-    assert run.tokenizer.decode(row.encoded.answer) == "BBB<|end|>"
-    assert run.tokenizer.decode(row.encoded.prompt).endswith("<|assistant|>")
+    assert run.tokenizer.decode([*row.encoded.answer]) == "BBB<|end|>"
+    assert str(run.tokenizer.decode([*row.encoded.prompt])).endswith("<|assistant|>")
 
 
 def test_progress_and_cancel_keep_the_finished_epochs(folder: Path, tmp_path: Path) -> None:
@@ -188,7 +187,10 @@ def test_a_run_that_was_paused_ends_as_if_it_never_was(folder: Path, tmp_path: P
         progress=rest.append, watch=told.append, checkpoint=checkpoint,
     )  # fmt: skip
     assert [each.step for each in [*seen, *rest]] == list(range(1, rest[-1].steps + 1))
-    measured = {"seconds": 0.0, "memory_bytes": 0}  # of this machine and moment; all the rest is of the run
+    measured: dict[str, Any] = {
+        "seconds": 0.0,
+        "memory_bytes": 0,
+    }  # of this machine and moment; all the rest is of the run
     assert replace(resumed, **measured) == replace(whole, **measured)
     weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "a")]
     assert weights[0] == weights[1]
@@ -302,7 +304,8 @@ def test_parameters_must_be_positive(wrong: dict[str, float]) -> None:
 def test_compiled_layers_learn_the_same_and_are_plain_again_afterwards(folder: Path) -> None:
     rows = closed_book(ROWS)
     plain, fast = lora._Run(folder, rows, [], QUICK), lora._Run(folder, rows, [], QUICK)
-    layers = fast.network.get_base_model().base_model.layers
+    base: Any = fast.network.get_base_model()
+    layers = base.base_model.layers
     fast._compiled = CompiledLayers(layers, backend="eager")  # traced, without a C++ compiler
     losses = [run._step(run._batches(run.train_rows, 1)[0], 1e-3)[0] for run in (plain, fast)]
     assert losses[0] == pytest.approx(losses[1], rel=0.01)

@@ -18,7 +18,6 @@ import pytest
 
 from backends.datatypes import Chunk, TrainingRow, UserError
 from backends.training import embedder_training, worker
-from backends.training import runs as runs_module
 from backends.training.adapters import AdapterCard, Adapters, LearnedDocument, write_card
 from backends.training.embedder_pairs import Pair
 from backends.training.embedder_training import EmbedderParams
@@ -79,7 +78,7 @@ def test_who_asks_whether_a_run_is_alive_does_not_stop_its_launch(
         started.append(command)
         return SimpleNamespace(pid=1)
 
-    monkeypatch.setattr(runs_module.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
     with (run.folder / "lock").open("a") as asking:  # as `alive` does, for an instant, in another process
         fcntl.flock(asking, fcntl.LOCK_SH)
         timer = threading.Timer(0.1, lambda: fcntl.flock(asking, fcntl.LOCK_UN))
@@ -236,7 +235,7 @@ def test_killed_with_its_server_it_is_interrupted_and_goes_on(base: Path, tmp_pa
 
     process = run.launch()
     assert process.wait(PATIENCE) == 0
-    assert run.state == "done"
+    assert str(run.state) == "done"
     more = [event for event in run.events() if event["event"] == "TrainingProgress"][len(steps) :]
     assert more[0]["step"] >= steps[-1]["step"]  # it goes on, and does not begin anew
     assert more[0]["epoch"] >= steps[-1]["epoch"]

@@ -99,8 +99,8 @@ def _tokens(element: Element) -> set[str]:
 
 def _hidden(root: Element) -> list[Element]:
     """Hidden elements, the outermost of each nest, but not what a click shows: tabs and accordions."""
-    targets = set(_targets(root))
     hidden = [element for element in root.iter() if _is_hidden(element)]
+    targets = set(_targets(root)) if hidden else set()
     shown = {parent: _shown_kinds(parent) for parent in {element.getparent() for element in hidden} - {None}}
     return [element for element in hidden if not _opens(element, targets, shown)]
 

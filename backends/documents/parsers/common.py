@@ -78,7 +78,7 @@ def literal(text: str) -> str:
 def one_line(text: object) -> str:
     """Cell or heading text on one line."""
     text = str(text)
-    if text.isascii() and text.isprintable():  # most cells, and the quick way
+    if text.isprintable() and (text.isascii() or not _HYPHEN.search(text)):  # most cells, and the quick way
         return " ".join(text.split())
     return " ".join(clean(text).split())
 

@@ -53,6 +53,7 @@ _STAND_APART = {
     "textarea",
 }  # however close their tags are
 # A mark between a number and its unit goes behind them: "250 kg" can be found.
+_ITEMS = re.compile(r"\n+- ")  # a list in a cell
 _NOTED = re.compile(
     r"(?<=\d) (\(note [^)]{1,5}\))( ?(?:[%‰€$£°]|(?:[kmcdµ]?[gmlsVWAJ]|k?Hz|kWh|t|h|min|EUR|USD|GBP|euros?"
     r"|dollars?|hours?|days?|years?|minutes?|people|users?)\b))"
@@ -294,8 +295,8 @@ class _Writer:
         return cells
 
     def _cell(self, cell: Element, in_head: bool) -> Cell:
-        text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip()
-        text = one_line(re.sub(r"\n+- ", ", ", text.removeprefix("- ")))
+        text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip().removeprefix("- ")
+        text = one_line(_ITEMS.sub(", ", text) if "\n" in text else text)
         across = min(max(1, whole_number(cell.get("colspan") or cell.get("aria-colspan"), 1)), 100)
         down = min(whole_number(cell.get("rowspan"), 1) or 10_000, 10_000)  # 0: to the end
         heading = in_head or name_of(cell) == "th" or cell.get("role") in ("columnheader", "rowheader")

@@ -183,11 +183,17 @@ def _inline(children: Sequence[Token], comments: _Comments) -> list[Token]:
         if token.type == "image":
             token.type, token.content = "text", "".join(each.content for each in token.children or ())
         elif token.type == "text":
-            noted = re.sub(r"^\[\^([^\]\s]+)\]:", r"(note \1)", token.content)
-            token.content = re.sub(r"\[\^([^\]\s]+)\]", _footnote, noted)
+            token.content = _with_footnotes(token.content)
     _keep_placeholders(tokens)
     _keep_operators(tokens)
     return tokens
+
+
+def _with_footnotes(text: str) -> str:
+    if "[^" not in text:
+        return text
+    noted = re.sub(r"^\[\^([^\]\s]+)\]:", r"(note \1)", text)
+    return re.sub(r"\[\^([^\]\s]+)\]", _footnote, noted)
 
 
 def _footnote(mark: re.Match[str]) -> str:

@@ -31,20 +31,22 @@ class Numbering:
     styles: dict[str, tuple[str, int]]  # style: (number of a list, level)
     _counts: dict[str, dict[int, int]] = field(default_factory=dict)
 
-    def label(self, paragraph: Element, style: str) -> str:
-        """What stands in front of this paragraph; "-" for a bullet, "" for nothing."""
-        number, level = self._place(paragraph, style)
+    def label(self, listed: Element | None, style: str) -> str:
+        """What stands in front of the next paragraph; "-" for a bullet, "" for nothing.
+
+        `listed` is what the paragraph itself says of its list (numPr), `style` the name of its style.
+        """
+        number, level = self._place(listed, style)
         family, levels = self.lists.get(number, ("", {}))
         if not family or level not in levels:
             return ""
         return self._counted(family, levels, level)
 
-    def _place(self, paragraph: Element, style: str) -> tuple[str, int]:
+    def _place(self, listed: Element | None, style: str) -> tuple[str, int]:
         number, level = self.styles.get(style, ("", 0))
-        said = paragraph.find(f"{W}pPr/{W}numPr")
-        if said is not None:
-            level = int(_value(said, "ilvl") or level)
-            number = _value(said, "numId") or number
+        if listed is not None:
+            level = int(_value(listed, "ilvl") or level)
+            number = _value(listed, "numId") or number
         return number, level
 
     def _counted(self, family: str, levels: dict[int, _Level], level: int) -> str:

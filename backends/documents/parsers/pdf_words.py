@@ -43,6 +43,8 @@ def join_all(lines: Iterable[str]) -> str:
 
 def whole_words(texts: Sequence[str]) -> list[str]:
     """Words broken at a line end in one piece again; the rest of the document tells whether with a hyphen."""
+    if not any(_BREAK in text for text in texts):
+        return [*texts]
     words = set(re.findall(r"[\w-]+", "\n".join(texts).lower()))
 
     def whole(match: re.Match[str]) -> str:

@@ -7,8 +7,8 @@ lines that mean something (logs, code, addresses, columns) stay as they stand, t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +30,8 @@ _NO_PROSE = re.compile(
     r"\S {2,}\S.* {2,}\S|\S {3,}\S|\t\S|\S +\| +\S|^\W?\d{2,4}[-/:.]\d\d[-/:.]\d\d|[;{}]$|^\s*(--|//|#!)"
     r"|\s--\s|^\s*[\w.-]+\s*[=:]\s*\S{1,40}$|^\s*(CREATE|INSERT|SELECT|UPDATE|DELETE|ALTER|DROP)\s"
 )
+# Without one of these, or a capital word or a digit in front, it need not be asked: most lines are prose.
+_SIGNS = ("  ", "\t", "|", ";", "{", "}", "--", "//", "#!", "=", ":")
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
@@ -48,26 +50,39 @@ def title_of(text: str) -> str:
     return first.lstrip("# ") if stands_alone and not _NO_PROSE.search(first) else ""
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Lines without a blank one between them."""
+
+    lines: tuple[str, ...]
+    full: tuple[tuple[str, str], ...]  # neighbouring lines of which the first was as long as a line could be
+    is_prose: bool  # nothing in it looks like code, columns or entries
+
+
 def unwrap(text: str) -> str:
     """The text cleaned, lines of paragraphs joined that were broken at a fixed width, and words with them."""
     text = clean(text, keep_spaces=True)
-    blocks = [[line for line in block.split("\n") if not _RULE.match(line)] for block in text.split("\n\n")]
-    _looks_odd.cache_clear()
-    prose = [block for block in blocks if _is_prose(block)]
-    breaks = [pair for block in prose for pair in _full(block)]
+    blocks = [
+        _block(line for line in block.split("\n") if not _RULE.match(line)) for block in text.split("\n\n")
+    ]
+    breaks = [pair for block in blocks if block.is_prose for pair in block.full]
     usual = sum(map(_runs_over_line, breaks)) >= _CONTINUED * len(breaks) if breaks else False
-    whole = whole_words([_block(block, usual) for block in blocks])
+    whole = whole_words([_written(block, usual) for block in blocks])
     return "\n\n".join(filter(None, whole))
 
 
-def _is_prose(block: Sequence[str]) -> bool:
-    """Whether nothing in a block looks like code, columns or entries."""
-    return sum(map(_looks_odd, block)) <= len(block) / 4
+def _block(lines: Iterable[str]) -> _Block:
+    block = tuple(lines)
+    return _Block(block, tuple(_full(block)), sum(map(_looks_odd, block)) <= len(block) / 4)
 
 
-@lru_cache(maxsize=1 << 14)  # asked up to three times of a line
 def _looks_odd(line: str) -> bool:
-    return len(line) <= _LONGEST_LINE and bool(_NO_PROSE.search(line))
+    """Whether a line is none of prose: code, columns, entries."""
+    if len(line) > _LONGEST_LINE:
+        return False
+    may_be = line.lstrip()[:4].isupper() or any(map(str.isdigit, line[:2]))
+    may_be = may_be or any(sign in line for sign in _SIGNS)
+    return may_be and bool(_NO_PROSE.search(line))
 
 
 def _full(block: Sequence[str]) -> list[tuple[str, str]]:
@@ -93,16 +108,16 @@ def _runs_over_line(pair: tuple[str, str]) -> bool:
     return caseless and line[-1:] not in ".!?。"
 
 
-def _block(block: Sequence[str], usual: bool) -> str:
+def _written(block: _Block, usual: bool) -> str:
     """A paragraph on one line, or lines as they stand."""
-    full = _full(block)
+    lines, full = block.lines, block.full
     going_on = sum(map(_runs_over_line, full))
-    wrapped = bool(full) and _is_prose(block) and going_on >= _CONTINUED * len(full)
-    if not wrapped and not (usual and 0 < len(full) <= 2 and _is_prose(block) and going_on):
-        return _kept(block)
-    width = max(map(len, block))
-    pieces = [one_line(block[0])]
-    for line, following in pairwise(block):
+    wrapped = bool(full) and block.is_prose and going_on >= _CONTINUED * len(full)
+    if not wrapped and not (usual and 0 < len(full) <= 2 and block.is_prose and going_on):
+        return _kept(lines)
+    width = max(map(len, lines))
+    pieces = [one_line(lines[0])]
+    for line, following in pairwise(lines):
         last, piece = pieces[-1], one_line(following)
         goes_on = _is_full(line, following, width) or _breaks(last, piece)
         joined = join(last, piece) if goes_on else f"{last}\n{piece}"

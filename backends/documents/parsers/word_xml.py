@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,10 +38,12 @@ _REFERENCES = tuple(f"{W}{kind}Reference" for kind in _NOTES)
 _GAPS = {f"{W}tab", f"{W}br", f"{W}cr", f"{W}ptab"}
 _BOX = f"{W}txbxContent"
 _RUN, _LETTERS, _LOOK, _SYMBOL, _HYPHEN = (f"{W}{name}" for name in ("r", "t", "rPr", "sym", "noBreakHyphen"))
+_PARAGRAPH, _ABOUT, _TABLE, _ROW, _CELL = (f"{W}{name}" for name in ("p", "pPr", "tbl", "tr", "tc"))
+_TOLD = {f"{W}{name}" for name in ("rStyle", "vanish", "strike", "dstrike", "vertAlign")}
 _SIMPLE_FIELD = f"{W}fldSimple"
 _SAID = {_LETTERS, _SYMBOL, _HYPHEN, *_GAPS, f"{W}fldChar", f"{W}instrText"}
-_PASSED_OVER = {_FALLBACK, _BOX, _LOOK, f"{W}pPr", f"{W}bookmarkStart", f"{W}bookmarkEnd", f"{W}proofErr"}
-_PLAIN_PARTS = {_RUN, _LOOK, _LETTERS, *_GAPS, *_PASSED_OVER} - {_FALLBACK, _BOX}
+_PASSED_OVER = {_FALLBACK, _BOX, _LOOK, _ABOUT, f"{W}bookmarkStart", f"{W}bookmarkEnd", f"{W}proofErr"}
+_HELD = (*_REFERENCES, _BOX, "{*}chart", "{*}relIds")  # what is told behind its paragraph
 _WRAPPERS = {f"{W}{kind}" for kind in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
 _DELETED = {f"{W}del", f"{W}moveFrom"}
 # The boxes of forms, in the fonts they are mostly taken from.
@@ -82,6 +84,7 @@ class _Word:
     archive: zipfile.ZipFile
     left_out: LeftOut = field(default_factory=LeftOut)
     _fields: list[str] = field(default_factory=list)  # the instructions of the fields that are open
+    _holding: set[Element] = field(default_factory=set)  # paragraphs with notes, pictures or text boxes
 
     def __post_init__(self) -> None:
         names = self.archive.namelist()
@@ -108,14 +111,14 @@ class _Word:
     def blocks(self) -> Iterator[str]:
         """The document: page headers once, the body, page footers once."""
         yield from self._running("header")
-        yield from self._blocks(parse_xml(self.archive.read(self._main))[0])
+        yield from self._read(parse_xml(self.archive.read(self._main))[0])
         yield from self._running("footer")
 
     def _running(self, kind: str) -> Iterator[str]:
         said: set[str] = set()
         for found, part in self._related.values():
             if found == kind and part in self.archive.namelist():
-                for block in self._blocks(parse_xml(self.archive.read(part))):
+                for block in self._read(parse_xml(self.archive.read(part))):
                     for line in map(str.strip, block.split("\n")):
                         bare = _PAGE.sub("", line)
                         if len(re.findall(r"[^\W\d_]", bare)) > 2 and bare not in said:
@@ -124,12 +127,18 @@ class _Word:
 
     # --- blocks ---------------------------------------------------------------------------------
 
+    def _read(self, root: Element) -> Iterator[str]:
+        """The blocks of a part of the file."""
+        for item in root.iter(*_HELD):  # looked for once: most paragraphs hold none
+            self._holding.update(item.iterancestors(_PARAGRAPH))
+        yield from self._blocks(root)
+
     def _blocks(self, parent: Element) -> Iterator[str]:
         """Paragraphs and tables, in order; content controls and the like are looked into."""
         for element in parent:
-            if element.tag == f"{W}p":
+            if element.tag == _PARAGRAPH:
                 yield from self._paragraph(element)
-            elif element.tag == f"{W}tbl":
+            elif element.tag == _TABLE:
                 lines = table_lines(self._rows(element), **_said_header(element))
                 yield "\n" + "\n".join(lines) + "\n"
             elif element.tag in _WRAPPERS:
@@ -138,12 +147,12 @@ class _Word:
                 self.left_out.note("deleted text")
 
     def _paragraph(self, element: Element) -> Iterator[str]:
-        named = element.find(f"{W}pPr/{W}pStyle")
-        style = named.get(f"{W}val", "") if named is not None else ""
-        text = prices(one_line(self._text(element, self._styles.get(style, _Style()))))
+        about = _parts(element.find(_ABOUT))
+        style = _value(about, "pStyle")
+        text = prices(one_line(self._text(element, self._styles.get(style, _PLAIN))))
         if text:
-            yield self._written(element, style, text)
-        if not self._has_more(element):
+            yield self._written(about.get(f"{W}numPr"), style, text)
+        if element not in self._holding:
             return
         for reference in element.iter(*_REFERENCES):
             kind = reference.tag[len(W) : -len("Reference")]
@@ -153,23 +162,15 @@ class _Word:
             if _is_own(item, element):
                 yield from self._blocks(item) if item.tag == _BOX else self._drawing(item)
 
-    def _has_more(self, paragraph: Element) -> bool:
-        """Whether a run may hold a note, a picture or a text box: most paragraphs have none."""
-        return any(
-            part.tag not in _PLAIN_PARTS
-            or (part.tag == _RUN and any(each.tag not in _PLAIN_PARTS for each in part))
-            for part in paragraph
-        )
-
-    def _written(self, element: Element, style: str, text: str) -> str:
-        level = self._styles.get(style, _Style()).level
-        label = self._numbering.label(element, style)
-        listed = element.find(f"{W}pPr/{W}numPr") is not None or style.lower().startswith("list")
+    def _written(self, listed: Element | None, style: str, text: str) -> str:
+        level = self._styles.get(style, _PLAIN).level
+        label = self._numbering.label(listed, style)
         if level:
             return f"\n{'#' * level} {f'{label} ' if label.strip('-') else ''}{text}\n"
         if label.strip("-"):
             return f"{label} {text}"
-        return f"- {text}" if label or listed else f"{text}\n"
+        in_list = label or listed is not None or style.lower().startswith("list")
+        return f"- {text}" if in_list else f"{text}\n"
 
     def _drawing(self, item: Element) -> Iterator[str]:
         """A chart or a diagram, which lie in parts of their own."""
@@ -184,7 +185,7 @@ class _Word:
 
     def _rows(self, table: Element) -> list[list[Cell]]:
         """Rows with their merged cells; those that go on with a cell above are left out."""
-        placed = [self._placed(row) for row in table.iter(f"{W}tr") if _nearest(row, f"{W}tbl") is table]
+        placed = [self._placed(row) for row in table.iter(_ROW) if _nearest(row, _TABLE) is table]
         places = [{at: goes_on for at, _, goes_on, _ in row} for row in placed]
         rows = []
         for number, row in enumerate(placed):
@@ -203,13 +204,14 @@ class _Word:
     @staticmethod
     def _placed(row: Element) -> list[tuple[int, int, bool, Element]]:
         """(column, columns, whether it goes on with the cell above, cell); None for columns left free."""
-        free = _int_value(row, "trPr", "gridBefore", 0)
+        free = _count(_parts(row.find(f"{W}trPr")), "gridBefore", 0)
         cells: list[tuple[int, int, bool, Element]] = [(at, 1, False, None) for at in range(min(free, 60))]
         at = len(cells)
-        for cell in row.iter(f"{W}tc"):
-            if _nearest(cell, f"{W}tr") is row:
-                span = max(_int_value(cell, "tcPr", "gridSpan", 1), 1)
-                merge = cell.find(f"{W}tcPr/{W}vMerge")
+        for cell in row.iter(_CELL):
+            if _nearest(cell, _ROW) is row:
+                about = _parts(cell.find(f"{W}tcPr"))
+                span = max(_count(about, "gridSpan", 1), 1)
+                merge = about.get(f"{W}vMerge")
                 cells.append((at, span, merge is not None and merge.get(f"{W}val") != "restart", cell))
                 at += span
         return cells
@@ -229,7 +231,9 @@ class _Word:
         text = ""
         for item in element:
             tag = item.tag
-            if tag == _RUN:
+            if tag == _LETTERS and not self._fields:
+                text += item.text or ""
+            elif tag == _RUN:
                 text += self._run(item, text, style or _PLAIN)
             elif tag in _SAID:
                 text += self._said(item)
@@ -269,10 +273,10 @@ class _Word:
 
     def _run(self, run: Element, before: str, style: _Style) -> str:
         text = self._text(run)
-        look = run.find(_LOOK)
-        if not text or (look is None and not (style.hidden or style.struck)):
+        look = _parts(run.find(_LOOK))
+        if not text or (_TOLD.isdisjoint(look) and not (style.hidden or style.struck)):
             return text
-        named = self._styles.get(_find_value(look, "rStyle"), _PLAIN) if look is not None else _PLAIN
+        named = self._styles.get(_value(look, "rStyle"), _PLAIN)
         hidden = (_switch(look, "vanish"), named.hidden, style.hidden)
         struck = (_switch(look, "strike", "dstrike"), named.struck, style.struck)
         for what, said in (("hidden text", hidden), ("struck-out text", struck)):
@@ -280,7 +284,7 @@ class _Word:
                 if text.strip():
                     self.left_out.note(what)
                 return ""
-        return raised(before, text, _find_value(look, "vertAlign") if look is not None else "")
+        return raised(before, text, _value(look, "vertAlign"))
 
 
 def _is_own(item: Element, paragraph: Element) -> bool:
@@ -297,8 +301,9 @@ def _styles(part: Element | None) -> dict[str, _Style]:
     """Headings, also in files of other languages (by outline level), and styles of text that is not seen."""
     styles: dict[str, _Style] = {}
     for style in part.iter(f"{W}style") if part is not None else ():
-        label = _find_value(style, "name").lower()
-        outline = style.find(f"{W}pPr/{W}outlineLvl")
+        about = _parts(style)
+        label = _value(about, "name").lower()
+        outline = _parts(about.get(_ABOUT)).get(f"{W}outlineLvl")
         level = 0
         if label == "title":
             level = 1
@@ -306,28 +311,31 @@ def _styles(part: Element | None) -> dict[str, _Style]:
             level = min(int(label[8:]) + 1, 6)
         elif outline is not None and int(outline.get(f"{W}val", "9")) < 6:
             level = min(int(outline.get(f"{W}val")) + 2, 6)
-        look = style.find(f"{W}rPr")
+        look = _parts(about.get(_LOOK))
         styles[style.get(f"{W}styleId", "")] = _Style(
             level, _switch(look, "vanish"), _switch(look, "strike", "dstrike")
         )
     return styles
 
 
-def _switch(look: Element | None, *names: str) -> bool | None:
+def _parts(group: Element | None) -> dict[str, Element]:
+    """What a group of properties holds, by its tag."""
+    return {part.tag: part for part in group} if group is not None else {}
+
+
+def _switch(parts: Mapping[str, Element], *names: str) -> bool | None:
     """Whether a property is on; None where nothing is said."""
-    found = [look.find(f"{W}{name}") for name in names] if look is not None else []
-    said = [each.get(f"{W}val", "1") not in ("0", "false", "off") for each in found if each is not None]
-    return any(said) if said else None
+    found = [parts[tag] for name in names if (tag := f"{W}{name}") in parts]
+    return any(each.get(f"{W}val", "1") not in ("0", "false", "off") for each in found) if found else None
 
 
-def _find_value(element: Element, name: str) -> str:
-    found = element.find(f"{W}{name}")
+def _value(parts: Mapping[str, Element], name: str) -> str:
+    found = parts.get(f"{W}{name}")
     return "" if found is None else str(found.get(f"{W}val", ""))
 
 
-def _int_value(element: Element, group: str, name: str, default: int) -> int:
-    found = element.find(f"{W}{group}/{W}{name}")
-    value = found.get(f"{W}val", "") if found is not None else ""
+def _count(parts: Mapping[str, Element], name: str, default: int) -> int:
+    value = _value(parts, name)
     return int(value) if value.isdigit() else default
 
 
@@ -339,8 +347,10 @@ def _nearest(element: Element, tag: str) -> Element:
 
 
 def _is_bold(cell: Element) -> bool:
-    runs = [run for run in cell.iter(f"{W}r") if any((t.text or "").strip() for t in run.iter(f"{W}t"))]
-    return bool(runs) and all(_switch(run.find(f"{W}rPr"), "b") for run in runs)
+    """Whether all words of a cell are bold, and there are some."""
+    words = [letters for letters in cell.iter(_LETTERS) if (letters.text or "").strip()]
+    runs = (_nearest(letters, _RUN) for letters in words)
+    return bool(words) and all(run is not None and _switch(_parts(run.find(_LOOK)), "b") for run in runs)
 
 
 def _said_header(table: Element) -> dict[str, Element]:

@@ -1,0 +1,111 @@
+"""An answer with figures of another kind than the question asks for is put right or taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from backends.answering.asked_kind import asked_kinds, of_another_kind
+from backends.answering.final_text import final_text
+from backends.answering.right_kind import corrected, may_be_corrected
+from backends.datatypes import Chunk, Event, Finished, Hit, Sentence, Source, Token, Usage
+from backends.language.prompts import NOT_IN_DOCUMENTS
+
+
+def source(rank: int, *texts: str) -> Source:
+    whole = " ".join(texts)
+    chunk = Chunk("pool.md", 1, 0, len(whole), whole, None, 9)
+    sentences = tuple(Sentence(whole.index(text), whole.index(text) + len(text), text) for text in texts)
+    return Source(rank, Hit(chunk, rank, 1.0), sentences)
+
+
+GUARDS = source(1, "Guards of the lido work 34 hours a week and have 28 days of leave.")
+LIFT = source(2, "The lift carries at most 14 tonnes and boats of up to 12 metres.")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How many days of leave do guards have?", "34 hours a week."),
+        ("How many boats fit into the hall?", "14 tonnes."),
+        ("What is the price of a locker?", "30 days."),
+        ("How heavy may a boat be?", "12 metres."),
+        ("How long is the pool open?", "28 °C."),
+    ],
+)
+def test_figures_that_cannot_answer_are_noticed(question: str, answer: str) -> None:
+    assert of_another_kind(question, answer)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How many working days until the money is back?", "7 working days."),
+        ("How many days is the notice?", "Two weeks."),
+        ("How many days a week is it open?", "6 days a week."),
+        ("How many litres does the tank hold?", "50 litres."),
+        ("How many kgs may it weigh?", "20 kg."),
+        ("How many paid holiday days are there?", "28 days."),
+        ("How many guests come by train?", "40 %."),
+        ("What does a late cancellation cost?", "5 % of the fee."),
+        ("When is postage free?", "For orders above 100 EUR."),
+        ("What is the luggage allowance?", "20 kg."),
+        ("How long is the cable?", "3 m."),
+        ("How much does a locker cost?", "Nothing."),
+        ("What is the price of a locker?", "2."),
+        ("Who looks after the pool?", "14 tonnes."),
+    ],
+)
+def test_where_there_is_room_for_doubt_the_answer_stands(question: str, answer: str) -> None:
+    assert not of_another_kind(question, answer)
+
+
+def test_the_only_figure_that_fits_takes_its_place_and_says_so() -> None:
+    found = corrected("How many days of leave do guards have?", "34 hours a week. [1]", [GUARDS, LIFT])
+    assert found is not None and found.text == "28 days. [1]" and "34 hours a week" in found.reason
+
+
+def test_without_one_or_with_two_it_is_declined() -> None:
+    found = corrected("How many boats fit into the hall?", "14 tonnes. [2]", [GUARDS, LIFT])
+    assert found is not None and found.text == NOT_IN_DOCUMENTS
+    two = source(1, "Guards work 34 hours a week, have 28 days of leave and 3 days for training.")
+    found = corrected("How many days of leave do guards have?", "34 hours a week. [1]", [two])
+    assert found is not None and found.text == NOT_IN_DOCUMENTS
+
+
+@pytest.mark.parametrize(
+    "text", [NOT_IN_DOCUMENTS, "Yes. [1]", '{"days": "34 hours a week"}', "28 days. [1]"]
+)
+def test_what_declines_affirms_is_json_or_fits_is_left_alone(text: str) -> None:
+    assert corrected("How many days of leave do guards have?", text, [GUARDS]) is None
+
+
+def test_a_unit_that_is_counted_is_the_kind() -> None:
+    assert asked_kinds("How many litres fit in?") == {"volume"}
+    assert asked_kinds("How many boats fit in?") == {"count"}
+    assert not may_be_corrected("Who signs?")
+
+
+class Silent:
+    """An abstainer that never doubts."""
+
+    def doubts(self, question: str, sources: object) -> None:
+        return None
+
+
+def written(*texts: str) -> Iterator[Event]:
+    yield from map(Token, texts)
+    yield Finished(Usage(9, 9), prompt="", model="m", adapter=None, confidence=0.99)
+
+
+def test_words_go_out_as_they_come_unless_they_may_be_taken_back() -> None:
+    open_question = [*final_text(written("34 hours", " a week. [1]"), "Who works?", [GUARDS], Silent())]  # type: ignore[arg-type]
+    assert [event for event in open_question if isinstance(event, Token)] == [
+        Token("34 hours"),
+        Token(" a week. [1]"),
+    ]
+    asked = "How many days of leave do guards have?"
+    [token, finished] = final_text(written("34 hours", " a week. [1]"), asked, [GUARDS], Silent())  # type: ignore[arg-type]
+    assert token == Token("28 days. [1]")
+    assert isinstance(finished, Finished) and "not what the question asks for" in finished.warnings[0]
