@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import streamlit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -330,7 +331,7 @@ def test_what_is_written_in_a_chart_can_be_read(theme: Theme, page: str) -> None
 
 def test_a_plain_table_holds_only_text_and_draws_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
-    monkeypatch.setattr(plain_table.st, "html", drawn.append)
+    monkeypatch.setattr(streamlit, "html", drawn.append)
     plain_table.plain_table(["<b>", "RAG"], [["a & b", 0.25], ["c", "<i>1</i>"]], 'say "x"')
     (made,) = drawn
     assert 'aria-label="say &quot;x&quot;"' in made and "<b>" not in made and "&lt;i&gt;1" in made
