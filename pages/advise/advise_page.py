@@ -37,6 +37,7 @@ from pages.ui import assumptions, measured, resources, session
 from pages.ui.conclusion import conclusion
 from pages.ui.measured import MeasuredAnswers
 from pages.ui.own_prices import own_book
+from pages.ui.plain_table import Cell, plain_table
 from pages.ui.service import Service
 from pages.ui.text import listing, markdown
 
@@ -169,25 +170,18 @@ def _list(found: Sequence[Reason]) -> None:
 def marks_table(advice: Advice) -> None:
     """Every approach's marks, criterion by criterion."""
     st.markdown("**Marks, 0 to 1, and their weights**")
-    rows: list[dict[str, JsonValue]] = [
-        {
-            "Point": s.criterion.label + ("" if s.measured else " (assumed)"),
-            "Weight": f"{s.weight:g}",
-            **{NAMES[name]: s.marks[name] for name in APPROACHES},
-        }
+    rows: list[list[Cell]] = [
+        [
+            s.criterion.label + ("" if s.measured else " (assumed)"),
+            *(s.marks[name] for name in APPROACHES),
+            f"{s.weight:g}",
+        ]
         for s in advice.scores
     ]
-    rows.append({"Point": "Weighted mean", "Weight": "", **{NAMES[n]: advice.totals[n] for n in APPROACHES}})
-    columns: dict[str, JsonValue] = {
-        NAMES[n]: st.column_config.ProgressColumn(width=96, min_value=0.0, max_value=1.0, format="%.2f")
-        for n in APPROACHES
-    }
-    columns["Point"] = st.column_config.TextColumn(width=205)
-    columns["Weight"] = st.column_config.TextColumn(width=56, alignment="right")
-    frame = pd.DataFrame(rows)
-    st.dataframe(
-        frame, hide_index=True, column_config=columns, height=38 + 35 * len(frame),
-        alt="Marks of RAG, hybrid and fine-tuning on every point, and the weighted mean.",
+    rows.append(["Weighted mean", *(advice.totals[name] for name in APPROACHES), ""])
+    plain_table(
+        ["Point", *(NAMES[name] for name in APPROACHES), "Weight"], rows,
+        "Marks of RAG, hybrid and fine-tuning on every point, and the weighted mean",
     )  # fmt: skip
 
 

@@ -21,11 +21,13 @@ from pages.ui.service import Service
 from pages.ui.text import markdown, plural
 
 SEVERAL_CURRENCIES = "No chart of costs: prices are in several currencies, and each answer tells its own."
+BEHIND = "behind"  # key of the tabs
 TABS = ("Sources", "Same question before", "Where the time went", "Tokens and cost", "This session", "Prompt")
 
 
 def draw(made: Round, rounds: Sequence[Round], service: Service) -> None:
-    """The tabs below the answers; only the open one is drawn."""
+    """The tabs below the answers; only the open one is drawn, and it stays open with the next answers."""
+    session.recall(BEHIND, TABS[0])
     drawings: tuple[Callable[[], None], ...] = (
         partial(sources.draw, made, service),
         partial(earlier_answers.draw, made, rounds),
@@ -34,7 +36,9 @@ def draw(made: Round, rounds: Sequence[Round], service: Service) -> None:
         partial(_session, rounds, service),
         partial(_prompts, made),
     )
-    for tab, drawing in zip(st.tabs(TABS, key="behind", on_change="rerun"), drawings, strict=True):
+    tabs = st.tabs(TABS, key=BEHIND, on_change="rerun")
+    session.keep(BEHIND, session.read(BEHIND))
+    for tab, drawing in zip(tabs, drawings, strict=True):
         if tab.open:
             with tab:
                 drawing()

@@ -49,9 +49,13 @@ def pairs(then: Round, now: Round) -> list[AnswerPair]:
 
 
 def what_differs(then: Round, now: Round) -> str:
-    """`top-k 8 (now 3)`; adapters that came between are named."""
+    """`top-k 8 (now 3)`; adapters that came between are named, and who answered only once."""
     found = differences(then.asked.settings, now.asked.settings, "now")
     for pair in pairs(then, now):
+        if pair.then is None and pair.now is not None and pair.now.adapter:
+            found.append(f"{label(pair.backend)} without an answer (now by the adapter {pair.now.adapter})")
+        elif pair.then is None or pair.now is None:
+            found.append(f"{label(pair.backend)} {'answers only now' if pair.now else 'answered only then'}")
         if pair.then and pair.now and pair.then.adapter != pair.now.adapter:
             found.append(
                 f"{label(pair.backend)} by the adapter {pair.then.adapter or 'none'} "

@@ -22,6 +22,7 @@ from backends.training.expected_time import Expected, expected, together
 from backends.training.row_building import WAYS
 from backends.training.rows import HybridOptions
 from backends.training.runs import TrainingRun
+from pages.ask.details import BEHIND
 from pages.ui import resources, session, suggestions, training_jobs, uploading
 from pages.ui.asking import Round
 from pages.ui.service import Service, Suggested
@@ -209,4 +210,5 @@ def _plan(
 def compare(question: str, ask: Callable[[str], None]) -> None:
     """Ask the last question once more; both answers then stand side by side."""
     ask(question)
-    session.put("behind", "Same question before")
+    session.keep(BEHIND, "Same question before")
+    session.put(BEHIND, "Same question before")

@@ -142,7 +142,16 @@ def tornado(swings: Sequence[Swing], found: Crossover, theme: Theme) -> Chart:
             x=[math.log10(min(value, edge)) - math.log10(here) for value in ends],
             orientation="h",
             name=words,
-            marker={"color": colours[words], "pattern": {"shape": "" if end == "at_low" else "/"}},
+            marker={
+                "color": colours[words],
+                "pattern": {
+                    "shape": "" if end == "at_low" else "/",
+                    "fillmode": "overlay",
+                    "fgcolor": "#FFFFFF",
+                    "fgopacity": 0.5,
+                    "solidity": 0.2,
+                },
+            },
             customdata=[rounded(value) for value in ends],
             text=["never" if math.isinf(value) else "" for value in ends],
             textposition="inside",

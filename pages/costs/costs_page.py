@@ -38,6 +38,7 @@ from pages.ui.conclusion import conclusion
 from pages.ui.look import LOOKS, label
 from pages.ui.number_box import read_number
 from pages.ui.own_prices import keep_changes, own_book
+from pages.ui.plain_table import plain_table
 from pages.ui.service import Service
 from pages.ui.text import listing, markdown, plural
 
@@ -116,7 +117,7 @@ def edited_prices(book: Book, key: str) -> Book:
         column_config={
             "Amount": st.column_config.TextColumn(width=90, alignment="right", required=True),
             "Date": st.column_config.TextColumn(width=90, help="When you last looked at this price."),
-            "Price of": st.column_config.TextColumn(width=170),
+            "Price of": st.column_config.TextColumn(width=190),
             "Unit": st.column_config.TextColumn(width=160),
             "Source": st.column_config.TextColumn(width=360, help="Where it is from, or: your input."),
         },
@@ -209,21 +210,13 @@ def parts_table(case: CostCase) -> None:
     def said(amount: float) -> str:
         return money(amount, case.book.currency)
 
-    rows = [
-        {"Part of a month": part, **{label(n): said(fixed_parts(case, n).get(part, 0.0)) for n in names}}
-        for part in parts
-    ]
-    thousand = {label(n): said(1000 * float(per_answer(case, n).mean())) for n in names}
-    rows.append({"Part of a month": "1,000 answers", **thousand})
-    month = {label(n): said(monthly_total(case, n)) for n in names}
-    rows.append({"Part of a month": f"{figure(case.plan.volume)} questions, all in all", **month})
-    frame = pd.DataFrame(rows)
-    columns = {label(n): st.column_config.TextColumn(alignment="right") for n in names}
+    rows = [[part, *(said(fixed_parts(case, n).get(part, 0.0)) for n in names)] for part in parts]
+    rows.append(["1,000 answers", *(said(1000 * float(per_answer(case, n).mean())) for n in names)])
+    rows.append(
+        [f"{figure(case.plan.volume)} questions, all in all", *(said(monthly_total(case, n)) for n in names)]
+    )
     st.markdown("**What a month is made of**")
-    st.dataframe(
-        frame, hide_index=True, column_config=columns, alt="Monthly cost by part and backend.",
-        height=38 + 35 * len(frame),
-    )  # fmt: skip
+    plain_table(["Part of a month", *map(label, names)], rows, "Monthly cost by part and backend")
     if case.book["labour_hour"] == 0:
         st.caption("People's time is left out: give it a price below to count set-up and retraining.")
 

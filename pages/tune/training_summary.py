@@ -12,6 +12,7 @@ from backends.training.adapters import ANSWERING, AdapterKind
 from backends.training.gain import gain_of
 from pages.tune.tuning_charts import RightAnswers
 from pages.ui.look import look_of
+from pages.ui.text import listing
 
 NOTHING = "Nothing is trained on these documents yet: make rows, then train."
 
@@ -36,4 +37,9 @@ def in_words(trainer: Trainer, stale: Collection[AdapterKind]) -> str:
             )
         old = "; some of its documents have changed since" if kind in stale else ""
         said.append(f"{look_of(kind).label} {gained}{old}.")
-    return f"By training, {' '.join(said)}" if said else NOTHING
+    if said:
+        return f"By training, {' '.join(said)}"
+    fitting = [each for each in trainer.adapters.all() if each.card.base_fingerprint == fingerprint]
+    idle = [each.name for each in fitting if each.card.kind != "embedder"]
+    verb = "is trained and does" if len(idle) == 1 else "are trained and do"
+    return f"{listing(idle)} {verb} not answer: you decide whether to let them, below." if idle else NOTHING

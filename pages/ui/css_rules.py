@@ -35,6 +35,18 @@ button.cite:hover, button.cite:focus-visible {{ outline: 2px solid currentColor;
 button.copy {{ font: 1.25rem "Material Symbols Rounded"; color: inherit; background: none; cursor: pointer;
   border: 0; border-radius: .5rem; padding: 4px; min-width: 2rem; min-height: 2rem; display: block; line-height: 1; }}
 button.copy:hover, button.copy:focus-visible {{ color: light-dark(#1F4E79, #9CC9F0); }}
+table.plain {{ width: 100%; border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; margin-bottom: 1rem; }}
+table.plain :is(th, td) {{ padding: .5rem .4rem; border-bottom: 1px solid light-dark(#DDD9CF, #363C44); text-align: right;
+  font-weight: 400; white-space: nowrap; }}
+table.plain :is(th:first-child, thead th) {{ white-space: normal; }}
+table.plain th:first-child {{ text-align: left; padding-left: 0; }}
+table.plain thead th {{ color: light-dark(#565D68, #B4BBC6); vertical-align: bottom; }}
+table.plain tbody tr:last-child > * {{ font-weight: 600; }}
+table.plain .bar {{ display: inline-block; width: 4rem; height: .4rem; margin-right: .6rem; border-radius: .2rem; vertical-align: middle;
+  background: light-dark(#EEEBE4, #2A2F36); overflow: hidden; }}
+table.plain .bar i {{ display: block; height: 100%; background: light-dark(#1F4E79, #9CC9F0); }}
+@media (max-width: 1200px) {{ table.plain .bar {{ display: none; }} }}
+@media (max-width: 640px) {{ table.plain {{ font-size: .8rem; }} table.plain :is(th, td) {{ padding: .45rem .25rem; }} }}
 [popover].cited {{ max-width: min(40rem, 92vw); max-height: 80vh; overflow: auto; padding: 1rem 1.25rem;
   border: 1px solid light-dark(#DDD9CF, #363C44); border-radius: .5rem; color: light-dark(#1B1F24, #E8E6E1);
   background: light-dark(#FFFFFF, #14171B); font-size: 1rem; box-shadow: 0 8px 30px rgb(0 0 0 / .25); }}

@@ -1,29 +1,40 @@
-"""Screenshots of the running app: `python tests/browser/screenshots.py OUTDIR [--url URL]`.
+"""Pictures of every page, for docs/: `python tests/browser/screenshots.py [--only PAGE ...]`.
 
-Without --url it serves the real app, with the workspace of TRIPTYCH_WORKSPACE, for the time it takes.
+Serves the product with a new workspace, asks it some questions as a visitor would, and takes the first screen
+of every page in three sizes and both themes; on the desktop the whole page too, and what lies behind the
+answers. Leaves WebP files `PAGE-SIZE-THEME.webp` and `PAGE-whole.webp`, and prints what they weigh.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.serving import VERDICT, chromium, served  # noqa: E402
+from backends.evaluation import first_minutes  # noqa: E402
+from tests.browser.serving import VERDICT, chromium, demo  # noqa: E402
 
+Theme = Literal["light", "dark"]
 SIZES = {"desktop": (1440, 900), "laptop": (1024, 800), "phone": (390, 844)}
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+THEMES: tuple[Theme, ...] = ("light", "dark")
 PATIENCE = 300_000  # milliseconds: a first start reads and indexes the documents
-# Every other page: path to its first heading.
-OPENINGS = {
+QUALITY = 72  # of WebP; text stays sharp
+TALLEST = 4_000  # pixels of a whole page
+HOME = "compare"
+# Path to the first heading; the home page is the first.
+PAGES = {
+    HOME: "Ask once, compare every approach",
     "documents": "Documents",
     "versions": "Versions",
     "health": "Library health",
@@ -41,60 +52,105 @@ TABS = {
     "session": "This session",
     "prompt": "Prompt",
 }
+UNANSWERABLE = "Which colour are the chairs in the canteen of the Oslo branch?"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
+    parser.add_argument("--only", nargs="+", choices=list(PAGES), default=list(PAGES))
     parser.add_argument("--url", help="an app that runs already")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    with address(given.url, given.out) as url, chromium() as browser:
-        page = browser.new_context(device_scale_factor=1).new_page()
-        page.set_default_timeout(PATIENCE)
+    with address(given.url) as url, chromium() as browser:
+        page = visitor(browser, url)
         for theme in THEMES:
             page.emulate_media(color_scheme=theme)
-            for size, (width, height) in SIZES.items():
-                page.set_viewport_size({"width": width, "height": height})
-                compare(page, url, given.out, size, theme)
-                openings(page, url, given.out, size, theme)
+            for name in given.only:
+                screens(page, url, name, theme, given.out)
+    pictures = list(given.out.glob("*.webp"))
+    print(f"{len(pictures)} pictures, {sum(each.stat().st_size for each in pictures) / 1e6:.1f} MB")
 
 
 @contextmanager
-def address(url: str | None, out: Path) -> Iterator[str]:
+def address(url: str | None) -> Iterator[str]:
     if url is not None:
         yield url
         return
-    log = out / "server.log"
-    with served(ROOT / "app.py", {"HF_HUB_OFFLINE": "1"}, log) as served_url:
-        yield served_url
-    log.unlink()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        demo(Path(folder) / "ws", Path(folder) / "log") as (served, _),
+    ):
+        yield served
 
 
-def compare(page: Page, url: str, out: Path, size: str, theme: str) -> None:
-    """The home page with its answers, made at the first visit, and on the desktop each tab below them."""
+def visitor(browser: Browser, url: str) -> Page:
+    """A visitor who has asked what the product suggests, and something that no document says."""
+    width, height = SIZES["desktop"]
+    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(url)
     page.locator(VERDICT).wait_for()
-    settle(page)
-    page.screenshot(path=out / f"compare-{size}-{theme}.png")
-    if size == "desktop":
-        for name, label in TABS.items():
-            page.get_by_role("tab", name=label).click()
-            settle(page)
-            page.get_by_role("tab", name=label).scroll_into_view_if_needed()
-            page.mouse.move(900, 600)
-            page.mouse.wheel(0, 3000)
-            settle(page)
-            page.screenshot(path=out / f"compare-{name}-{theme}.png")
+    first, *others = first_minutes.suggested()
+    for question in (*others, UNANSWERABLE, first):
+        ask(page, question)
+    return page
 
 
-def openings(page: Page, url: str, out: Path, size: str, theme: str) -> None:
-    """The first screen of every other page, with whatever the workspace holds or the example that ships."""
-    for path, heading in OPENINGS.items():
-        page.goto(f"{url}/{path}")
-        page.get_by_role("heading", level=1, name=heading).wait_for()
+def ask(page: Page, question: str) -> None:
+    box = page.get_by_label("Ask a question about the documents")
+    box.fill(question)
+    box.press("Enter")
+    stop = page.get_by_role("button", name="Stop")
+    expect(stop).to_be_visible(timeout=PATIENCE)
+    expect(stop).to_have_count(0, timeout=PATIENCE)
+    page.locator(VERDICT).wait_for()
+
+
+def screens(page: Page, url: str, name: str, theme: Theme, out: Path) -> None:
+    """One page in every size; on the desktop as a whole too, and the tabs of the home page."""
+    path = "" if name == HOME else name
+    page.goto(f"{url}/{path}")
+    page.get_by_role("heading", level=1, name=PAGES[name]).wait_for()
+    if name == HOME:
+        page.locator(VERDICT).wait_for()
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
         settle(page)
-        page.screenshot(path=out / f"{path}-{size}-{theme}.png")
+        take(page, out / f"{name}-{size}-{theme}.webp")
+    width, height = SIZES["desktop"]
+    page.set_viewport_size({"width": width, "height": height})
+    if theme == "light":
+        whole(page, out / f"{name}-whole.webp")
+        page.set_viewport_size({"width": width, "height": height})
+        if name == HOME:
+            tabs(page, out)
+
+
+def whole(page: Page, file: Path) -> None:
+    """The page from its top to its end: what scrolls is a part of the window, so the window grows."""
+    width, _ = SIZES["desktop"]
+    tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(tall, TALLEST)})
+    settle(page)
+    take(page, file)
+
+
+def tabs(page: Page, out: Path) -> None:
+    """What lies behind the answers."""
+    for name, label in TABS.items():
+        tab = page.get_by_role("tab", name=label)
+        tab.click()
+        settle(page)
+        tab.evaluate("tab => tab.scrollIntoView({block: 'start'})")
+        settle(page)
+        take(page, out / f"{HOME}-{name}.webp")
+
+
+def take(page: Page, file: Path) -> None:
+    """What stands on the screen, as WebP."""
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    picture.save(file, "WEBP", quality=QUALITY, method=6)
 
 
 def settle(page: Page) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from tests.browser.test_app import WAIT, answered, at_rest
+from tests.browser.test_app import WAIT, answered, at_rest, see
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
@@ -63,6 +63,22 @@ def test_no_page_has_a_serious_finding(visit: Visit, theme: str) -> None:
         assert page.title() == f"{link} - Triptych"
         wrong[link] = findings(page)
     assert {name: found for name, found in wrong.items() if found} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_two_versions_beside_each_other_have_no_serious_finding(
+    visit: Visit, theme: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "returns-policy.md"
+    file.write_text("# Returns\n\nA customer may return a Lark Pro within 45 days of delivery.\n")
+    page = visit("documents", color_scheme=theme)
+    page.locator("input[type=file]").set_input_files(file)
+    see(page, "returns-policy.md is ready")
+    page.goto(page.url.replace("documents", "versions"))
+    expect(page.get_by_role("heading", level=2).first).to_contain_text("between version 1 and version 2")
+    at_rest(page)
+    page.evaluate(AXE)
+    assert findings(page) == []
 
 
 def test_the_question_box_is_near_for_the_keyboard(visit: Visit) -> None:

@@ -13,7 +13,7 @@ from backends.product import Triptych
 from backends.settings import make_settings
 from backends.system.reporting import no_report
 from backends.system.viewers import person_and_role, session_folder
-from backends.training.adapters import Adapters
+from backends.training.adapters import Adapters, adapters_of
 from pages.ui.triptych_service import TriptychService, TriptychServices
 from tests.fakes import HashingEmbedder, tiny_language_model
 
@@ -32,7 +32,7 @@ class SmallServices(TriptychServices):
         person, role = person_and_role(visitor)
 
         def open_copy() -> Triptych:
-            return self._on(open_session(self._workspace, person, HashingEmbedder()))
+            return self._on(open_session(self._workspace, person, HashingEmbedder()), person)
 
         made = (session_folder(self._workspace, person) / "triptych.db").exists
         service = TriptychService(
@@ -41,11 +41,11 @@ class SmallServices(TriptychServices):
         service.prepare(self._shared.settings, no_report)
         return service
 
-    def _on(self, library: Library) -> Triptych:
+    def _on(self, library: Library, person: str) -> Triptych:
+        own = adapters_of(session_folder(self._workspace, person), self._shared.adapters)
         return Triptych(
-            self._workspace, self._shared.settings, library,
-            adapters=self._shared.adapters, model=self._shared.model(),
-        )  # fmt: skip
+            self._workspace, self._shared.settings, library, adapters=own, model=self._shared.model()
+        )
 
 
 def small_services(workspace: Path, model: Path) -> SmallServices:

@@ -99,6 +99,7 @@ def test_rows_are_made_trained_judged_and_undone(open_page: Visit, trainer: Trai
     settle_training(app)
     assert "**mine** is trained and does not answer" in said(app)  # so few rows show no gain
     assert list(shelf(app)["Answers"]) == [""]
+    assert app.header[0].value.replace("\\", "").startswith("mine is trained and does not answer: you decide")
     app.button(key="tune-activate").click().run()
     assert "**mine** is trained and answers now" in said(app)
     adapter = trainer.adapters.get("mine")

@@ -80,6 +80,14 @@ def test_answers_made_with_other_settings_say_so_and_both_stand_side_by_side(vis
     assert others_of(now, [then, now]) == [then]
     assert what_differs(then, now) == "top-k 8 (now 3)"
     assert [pair.backend for pair in pairs(then, now)] == ["rag", "fine_tuned", "hybrid"]
+    (answer,) = [each for each in now.answers if each.backend == "hybrid"]
+    trained = replace(answer, adapter="mine")
+    after = replace(now, columns={**now.columns, "hybrid": replace(now.columns["hybrid"], answer=trained)})
+    before = replace(then, asked=now.asked, columns={"rag": then.columns["rag"]})
+    assert what_differs(before, after) == (
+        "Fine-tuned answers only now and Hybrid without an answer (now by the adapter mine)"
+    )
+    assert what_differs(after, before).startswith("Fine-tuned answered only then")
 
 
 def test_a_citation_opens_its_passage_from_the_text(visit: Visit) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import streamlit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from pages.evaluate.score_charts import SCALES
 from pages.library.boundaries import boundaries
 from pages.library.changed_lines import row_html
 from pages.library.health_charts import volume
-from pages.ui import charts, css_rules, session
+from pages.ui import charts, css_rules, plain_table, session
 from pages.ui.answer_card import notes_of
 from pages.ui.answer_labels import _badges
 from pages.ui.asking import Asked, Column, Round
@@ -326,3 +327,15 @@ def test_what_is_written_in_a_chart_can_be_read(theme: Theme, page: str) -> None
     assert contrast(soft_ink(theme), page) >= 4.5
     assert min(contrast(ink_on(bar), bar) for bar in bars) >= 4.5
     assert min(contrast(ink_on(cells[-1]), cell) for cell in cells) >= 4.5
+
+
+def test_a_plain_table_holds_only_text_and_draws_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(streamlit, "html", drawn.append)
+    plain_table.plain_table(["<b>", "RAG"], [["a & b", 0.25], ["c", "<i>1</i>"]], 'say "x"')
+    (made,) = drawn
+    assert 'aria-label="say &quot;x&quot;"' in made and "<b>" not in made and "&lt;i&gt;1" in made
+    assert (
+        '<th scope="row">a &amp; b</th><td><span class="bar"><i style="width:25%"></i></span>0.25</td>'
+        in made
+    )
