@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -47,6 +48,7 @@ RESULTS = ROOT / "docs" / "results.md"
 STARTS, ENDS = "<!-- labels:start -->", "<!-- labels:end -->"
 FOLDS = 5
 STRENGTH = 0.1  # inverse of the penalty on standardised weights
+WRONG = 1.1  # what a wrong answer without a warning weighs against a right one with it
 BACKED = (-4.0, -3.0, -2.0)
 BEHIND = (1.5, 2.0, 2.5, 3.0)
 STRANGE = (0.45, 0.55, 0.65, 1.0)
@@ -165,10 +167,8 @@ def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
         support,
         right=right,
         overlooked=overlooked,
-        answers_from=_parting([right.probability(row.features) for row in said], [row.right for row in said]),
-        declined_from=_parting(
-            [overlooked.probability(_declined(row)) for row in declined], [not row.right for row in declined]
-        ),
+        answers_from=_cut([row.right for row in said], WRONG),
+        declined_from=_cut([not row.right for row in declined], 1 / WRONG),
     )
 
 
@@ -177,7 +177,11 @@ def _declined(row: Labelled) -> Mapping[str, float]:
 
 
 def _logistic(table: Sequence[Mapping[str, float]], yes: Sequence[bool]) -> LogisticRule:
-    """Fitted on standardised features, given for features as they are; without weights where all are one."""
+    """Fitted on standardised features, given for features as they are; without weights where all are one.
+
+    Yes and no weigh alike in the fit, whichever is the rarer; the intercept then brings the probabilities
+    back to how often yes is true.
+    """
     from sklearn.linear_model import LogisticRegression
 
     if len(set(yes)) < 2:
@@ -185,22 +189,24 @@ def _logistic(table: Sequence[Mapping[str, float]], yes: Sequence[bool]) -> Logi
     names = list(table[0])
     values = np.array([[each[name] for name in names] for each in table])
     middle, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
-    model = LogisticRegression(C=STRENGTH, max_iter=2000).fit((values - middle) / spread, yes)
+    model = LogisticRegression(C=STRENGTH, max_iter=2000, class_weight="balanced")
+    model.fit((values - middle) / spread, yes)
     weights = model.coef_[0] / spread
     return LogisticRule(
         {name: round(float(weight), 5) for name, weight in zip(names, weights, strict=True)},
-        round(float(model.intercept_[0] - weights @ middle), 5),
+        round(float(model.intercept_[0] - weights @ middle) + math.log(sum(yes) / (len(yes) - sum(yes))), 5),
     )
 
 
-def _parting(chances: Sequence[float], yes: Sequence[bool]) -> float:
-    """The probability that parts yes from no with the smallest shares of errors of both."""
+def _cut(yes: Sequence[bool], weight: float) -> float:
+    """The probability from which yes is said: how often it is true, in odds times `weight`.
+
+    A cut searched for among so few answers would follow their chances.
+    """
     if len(set(yes)) < 2:
         return 0.5
-    found, truth = np.array(chances), np.array(yes)
-    cuts = np.arange(0.2, 0.81, 0.02)
-    errors = [np.mean(found[truth] < cut) + np.mean(found[~truth] >= cut) for cut in cuts]
-    return round(float(cuts[int(np.argmin(errors))]), 2)
+    odds = weight * sum(yes) / (len(yes) - sum(yes))
+    return round(odds / (1 + odds), 3)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backends.answering.answer_text import is_abstention
+from backends.answering.asked_column import columns_ahead
 from backends.answering.asked_kind import kind_fit
 from backends.answering.part_by_part import answered_parts
 from backends.answering.short_answers import (
@@ -41,6 +42,7 @@ RULE = MODELS / "checks" / "rule.json"
 SEARCHED = 8  # passages of each of the two searches
 FURTHER = 8  # sentences that state the answer, or hold figures of its units, judged beside the best
 MOST_SEARCHED = 500  # characters of question and answer that are searched with
+STEM = 5  # letters that two forms of a name share
 PHRASE = 3  # content words from which an answer is hardly found by chance
 READ = 3  # of the sentences that answer the question best, those that the reader reads
 LEAST, MOST = -6.0, 6.0  # log-odds beyond these tell nothing more
@@ -107,7 +109,6 @@ class AnswerFindings:
     """What the library holds for a question and for the answer that was given to it."""
 
     ranked: Sequence[Found]  # sentences that may answer the question, best first
-    first_states_it: bool  # the best of them states the answer
     holder: Found | None  # of those that state the answer, the one that answers the question best
     rival: Found | None  # of those that could state such an answer and do not, the same
     cited: Citation | None  # the first cited sentence that states the answer
@@ -232,7 +233,7 @@ def findings(
     ranked, _ = library.best_sentences(draft.question, hits)
     spans = _spans(draft.question, ranked, read)
     if is_abstention(draft.text):
-        return AnswerFindings(ranked, False, None, None, None, spans=spans)
+        return AnswerFindings(ranked, None, None, None, spans=spans)
     short = short_answer(draft.text)
     known = {_key(hit) for hit in hits}
     own = library.search(f"{draft.question} {short}"[:MOST_SEARCHED], top_k=SEARCHED, mode=mode)
@@ -248,7 +249,6 @@ def findings(
     unknown, strange = _unknown(draft.question, hits)
     return AnswerFindings(
         ranked,
-        bool(ranked) and _states(ranked[0], draft),
         holder,
         rival=max((each for each in others if _comparable(draft, each)), key=odds, default=None),
         cited=next((c for c in draft.citations if stated_in(short, c.text, draft.question)), None),
@@ -272,13 +272,22 @@ def _unread(ranked: Sequence[Found], hits: Sequence[Hit]) -> list[Found]:
 
 def _unknown(question: str, hits: Sequence[Hit]) -> tuple[list[str], float]:
     """What the question asks about that stands in none of these passages or above them: its names, and the
-    share of its words. Abbreviations do not count: the documents may write them out."""
+    share of its words. Abbreviations do not count: the documents may write them out. Neither do names that
+    stand there in a longer or shorter form: German, Germany."""
     known = set[str]().union(*(said_in(passage_text(hit.chunk)).words for hit in hits))
     asked = said_in(question)
     names = {
-        name for name in asked.names - known if not re.search(rf"\b{re.escape(name.upper())}\b", question)
+        name
+        for name in asked.names - known
+        if not re.search(rf"\b{re.escape(name.upper())}\b", question)
+        and not any(_same_beginning(name, word) for word in known)
     }
     return sorted(names), len(asked.words - known) / max(1, len(asked.words))
+
+
+def _same_beginning(name: str, word: str) -> bool:
+    """Whether the shorter one is the beginning of the longer, and long enough to be no chance."""
+    return min(len(name), len(word)) >= STEM and (name.startswith(word) or word.startswith(name))
 
 
 def _spans(question: str, ranked: Sequence[Found], read: Read | None) -> Sequence[SpanFound]:
@@ -319,47 +328,38 @@ def odds(found: Found | None) -> float:
 
 def features(draft: WrittenAnswer, found: AnswerFindings) -> dict[str, float]:
     """What the rule weighs: log-odds, shares and yes or no as 1 or 0."""
-    holder, best, rival = odds(found.holder), _best_odds(found), odds(found.rival)
+    holder, rival = odds(found.holder), odds(found.rival)
     short = short_answer(draft.text)
     sure = draft.confidence
     spans = _surest(found.spans)
     agreeing = [s for s in spans if s.text and same_answer(short, s.text, draft.question)]
-    structured = is_json(draft.text)
     return {
         "held": float(found.holder is not None),
         "holder": holder,
         "behind": max(0.0, rival - holder) if found.holder is not None else 0.0,
-        "rival": rival,
-        "best": best,
         "unknown": float(bool(found.unknown)),
-        "strange": found.strange,
-        "first_states_it": float(found.first_states_it),
-        "cited_states_it": float(found.cited is not None),
-        "sourced": float(draft.sourced),
         "unlearned": float(not draft.sourced and not draft.learned),
         "confidence": _logit(sure) if sure is not None else 0.0,
-        "confidence_unsourced": _logit(sure) if sure is not None and not draft.sourced else 0.0,
         "confidence_unknown": float(sure is None),
         "kind_fits": float(_kind_fits(draft.question, short)),
         "other_kind": float(kind_fit(draft.question, short) < 0),
-        "replaced": float(found.replaced is not None),
+        "other_column": float(_columns_ahead(draft, found)),
         "wrong_verdict": float(disagrees_with_its_sentence(draft.text) is not None),
-        "structured": float(structured),
-        "structured_sourced": float(structured and draft.sourced),
-        "words": math.log1p(len(short.split())),
+        "structured": float(is_json(draft.text)),
         "reader_first_agrees": float(bool(spans) and spans[0] in agreeing),
         "reader_agrees": max(LEAST, min(MOST, agreeing[0].score)) if agreeing else (LEAST if spans else 0.0),
-        "reader_best": max(LEAST, min(MOST, spans[0].score)) if spans else 0.0,
     }
 
 
 def declined_features(question: str, found: AnswerFindings) -> dict[str, float]:
     """What is weighed where an answer declines: the best sentence and the reader's surest words."""
-    surest = next(iter(_surest(found.spans)), None)
+    spans = _surest(found.spans)
+    scores = [max(LEAST, min(MOST, span.score)) for span in spans]
     return {
         "best": _best_odds(found),
-        "reader_best": max(LEAST, min(MOST, surest.score)) if surest is not None else 0.0,
-        "reader_kind": kind_fit(question, surest.text) if surest is not None and surest.text else 0.0,
+        "reader_best": scores[0] if scores else 0.0,
+        "reader_second": scores[1] if len(scores) > 1 else 0.0,
+        "reader_kind": kind_fit(question, spans[0].text) if spans and spans[0].text else 0.0,
     }
 
 
@@ -384,6 +384,13 @@ def _kind_fits(question: str, short: str) -> bool:
     if _ASKS_PERSON.search(question):
         return bool(said.names) or short[:1].isupper()
     return True
+
+
+def _columns_ahead(draft: WrittenAnswer, found: AnswerFindings) -> int:
+    """Of an answer that stands in a table row; beyond two columns the difference says no more."""
+    if found.holder is None:
+        return 0
+    return min(2, columns_ahead(draft.question, short_answer(draft.text), found.holder[1].text))
 
 
 def supported(

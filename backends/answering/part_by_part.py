@@ -15,6 +15,7 @@ from backends.answering.backend import Backend
 from backends.datatypes import BackendName, Event, Evidence, Finished, Source, Token, Usage
 from backends.retrieval.comparisons import compared
 from backends.retrieval.decompose import decompose
+from backends.retrieval.follow_ups import standalone
 from backends.settings import Settings
 
 MISSING = "One part got no answer"
@@ -32,7 +33,8 @@ def parts_of(question: str) -> list[QuestionPart]:
     """The parts of a question, in order; empty when it is one question."""
     if things := compared(question):
         return [QuestionPart(f"{thing[:1].upper()}{thing[1:]}", asked) for thing, asked in things]
-    return [QuestionPart(asked, asked) for asked in decompose(question)]
+    parts = decompose(question)  # "... and how heavy is it?" is asked about what the part before names
+    return [QuestionPart(asked, standalone(asked, parts[:at])) for at, asked in enumerate(parts)]
 
 
 def answered_parts(question: str, text: str) -> list[tuple[QuestionPart, str]]:

@@ -40,10 +40,18 @@ _BORDER = (
 _THING = re.compile(
     rf"\b{_DETERMINER}\s+(?!{_BORDER}\b)[\w-]+(?:\s+(?!{_BORDER}\b)[\w-]+){{0,3}}", re.IGNORECASE
 )
-_WITH_PLACE = re.compile(r"\s+(?:in|at|of|on)\s+(?:the\s+)?[A-Z][\w-]*")
+_WITH_PLACE = re.compile(r"\s+(?:in|at|of|on)\s+(?:the\s+)?[A-Z][\w-]*|\s+of\s+[a-z][\w-]*$")
+_ITS_NOUN = re.compile(  # the Team plan, and no verb: does the Lark One weigh
+    rf"\s+(?!(?:{_BORDER}|weigh|come|go|run|start|begin|end|open|close|arrive|leave|use|hold|fit|apply|allow)s?\b)"
+    r"[a-z][\w-]*(?=\s)"
+)
+_WHO_DOES = re.compile(r"who\s+(?!(?:is|are|was|were)\b)", re.IGNORECASE)
+_OF_THE = re.compile(r"\s+(?:of|for)\s+")
+_TO_A_PLACE = re.compile(r"\s+(?:to|in|at|on|from)\s+")
 _PRONOUN = re.compile(
-    r"\b(?:(?P<owner>its|their|his)|(?P<person>he|she|him|they|them)|(?P<one>it|that one|this one|that|this)"
-    r"(?=\s*(?:[?,;.]|$|\s(?:be|is|was|has|have|do|does|cost|last|take|work|weigh|need|mean|run|get|come|go|on|in"
+    r"\b(?:(?P<owner>its|their|his)\b|(?P<person>he|she|him|they|them)\b|"
+    r"(?P<one>it|that one|this one|that|this)(?=\s*(?:[?,;.]|$|\s(?:be|is|was|has|have|do|does|cost|last|take"
+    r"|work|weigh|need|mean|run|get|come|go|on|in"
     r"|at|for|with|by|from|begin|start|end|happen|serve|back|out|up|down|now|still|again)\b|\s\w+\?)))",
     re.IGNORECASE,
 )
@@ -123,10 +131,19 @@ def _resolved(before: str, question: str) -> str:
 
 def _subject(before: str, *, person: bool) -> str:
     """What a question is about: its last name, or the first thing in it; for persons the thing first."""
+    before = before.rstrip(" ?")
+    if person and (who := _WHO_DOES.match(before)):
+        return f"the one who {before[who.end() :]}"
     names = _names(before)
     name = before[slice(*names[-1])] if names else ""
     found = _THING.search(before)
+    if found and name and _TO_A_PLACE.fullmatch(before[found.end() : names[-1][0]]):
+        return before[found.start() : names[-1][1]]  # the ferry to Oslo
     if found is None or (name and not person):
-        return name
+        noun = _ITS_NOUN.match(before, names[-1][1]) if re.match(rf"{_DETERMINER}\s", name, re.I) else None
+        return name + (noun[0] if noun else "")
+    behind = _OF_THE.match(before, found.end())
+    if not person and behind and (thing := _THING.match(before, behind.end())):
+        return thing[0]  # the weight of the saw: what has it
     place = _WITH_PLACE.match(before, found.end())
     return found[0] + (place[0] if place else "")

@@ -57,7 +57,7 @@ class Library:
         words = next((w for topic, w in topics.items() if topic in question.lower()), ())
         fits = [any(word in s.text for word in words) for _, s in found]
         made = [
-            (h, replace(s, logit=ODDS[s.text] if fit else -5.0))
+            (h, replace(s, logit=ODDS.get(s.text, -5.0) if fit else -5.0))
             for (h, s), fit in zip(found, fits, strict=True)
         ]
         return sorted(made, key=lambda each: -each[1].logit)
@@ -88,6 +88,22 @@ CRANE = "How heavy may a yacht be for the crane?"
 )
 def test_what_the_documents_say_of_an_answer(question: str, answer: str, said: str, passage: str) -> None:
     assert support(question, answer) == (said, passage)
+
+
+@pytest.mark.parametrize(
+    ("asked", "unknown"),
+    [
+        ("Which fee do Danish boats pay?", ["danish"]),  # Denmark begins otherwise
+        ("Which fee do Finnish boats pay?", ["finnish"]),  # the letters shared are too few
+        ("Which fee do Icelandic boats pay?", []),
+        ("Which fee do boats from Iceland pay?", []),
+        ("Which fee do Estonian boats pay?", []),
+        ("Which fee do boats from Tromso pay?", ["tromso"]),
+    ],
+)
+def test_a_name_in_another_form_is_no_unknown_one(asked: str, unknown: list[str]) -> None:
+    library = Library(("Boats from Finland, Denmark, Iceland and Estonia pay a fee.",))
+    assert list(findings(WrittenAnswer(asked, "40 euros."), library, "hybrid").unknown) == unknown
 
 
 def checked(question: str, answer: str) -> Checks:

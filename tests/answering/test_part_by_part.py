@@ -63,6 +63,18 @@ def run(question: str, answers: dict[str, list[str]], **settings: Any) -> tuple[
             ["What is the draught of the ferry?", "What is the draught of the tug?"],
         ),
         ("Compare the crew of ferry and tug.", ["What is the crew of ferry?", "What is the crew of tug?"]),
+        (
+            "What is the price of BX-7 and how heavy is it?",
+            ["What is the price of BX-7?", "How heavy is BX-7?"],
+        ),
+        (
+            "What is the deposit for the barge and where is it moored?",
+            ["What is the deposit for the barge?", "Where is the barge moored?"],
+        ),
+        (
+            "Who teaches the course in Leeds and when does he arrive?",
+            ["Who teaches the course in Leeds?", "When does the one who teaches the course in Leeds arrive?"],
+        ),
         ("Who steers the ferry, Ada or Ben?", []),
         ("What does it weigh?", []),
         ("The lamp is amber and it hums; what is that?", []),
