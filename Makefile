@@ -65,7 +65,8 @@ test-qlora: dev
 # What opens workspaces, once more with each of them in PostgreSQL.
 OVER_POSTGRES := tests/erasure/test_forget.py $(addprefix tests/documents/test_,library.py following.py \
 	session_lease.py ingest_files.py mail.py page_pictures.py) $(addprefix tests/pages/test_,fine_tune.py \
-	signed_in_service.py texts_read.py triptych_service.py)
+	signed_in_service.py texts_read.py triptych_service.py voting.py evaluate.py) \
+	$(addprefix tests/evaluation/test_,runner.py sweeps.py)
 
 # Against the real things (a PostgreSQL that the tests start); without the extra these tests are skipped.
 # What speaks S3 wants an older python-dateutil than everything else has.

@@ -1,13 +1,14 @@
 """The suite over PostgreSQL: `TRIPTYCH_TEST_STORE=postgres` puts every workspace into a database of its own.
 
 Enters: tests that open workspaces as files. Leaves: the same tests over the other store, with the votes, runs
-and logs of every workspace that was opened. Visitors' own copies stay files, as they do in the product. Tests
+and logs of each workspace. Visitors' own copies stay files, as they do in the product. Tests
 of the file's own format say so by the mark `own_file`.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,14 +33,17 @@ class Databases:
     def __init__(self, server: Any) -> None:
         self._server = server
         self._names: dict[Path, str] = {}
+        self._making = threading.Lock()
 
-    def address(self, workspace: Path, *, make: bool = False) -> str:
-        """Of the database of this folder; empty where it has none."""
+    def address(self, workspace: Path) -> str:
+        """Of the database of this folder, which is made at first."""
         where = workspace.resolve()
-        if make and where not in self._names:
-            self._names[where] = f"workspace_{uuid.uuid4().hex[:12]}"
-            _run(self._server, f"CREATE DATABASE {self._names[where]} TEMPLATE {_template(self._server)}")
-        return self._server.get_uri(database=self._names[where]) if where in self._names else ""
+        with self._making:
+            if where not in self._names:
+                name = f"workspace_{uuid.uuid4().hex[:12]}"
+                _run(self._server, f"CREATE DATABASE {name} TEMPLATE {_template(self._server)}")
+                self._names[where] = name
+        return str(self._server.get_uri(database=self._names[where]))
 
     def drop(self, below: Path) -> None:
         """Those of the folders below this one."""
@@ -61,11 +65,12 @@ def workspaces_in(databases: Databases) -> Iterator[None]:
             return in_a_file(path)
         if path.exists() and not path.is_dir():  # refused alike
             return in_a_file(path)
-        return postgres_store.PostgresStore.open(databases.address(path, make=True), path)
+        return postgres_store.PostgresStore.open(databases.address(path), path)
 
     def address(workspace: Path, name: str) -> str:
         given = by_settings(workspace, name)
-        return given or (databases.address(workspace) if name == settings.STORE else "")
+        wanted = name == settings.STORE and workspace.parent.name != SESSIONS
+        return given or (databases.address(workspace) if wanted else "")
 
     try:
         with pytest.MonkeyPatch.context() as patched:  # of its own: a test may undo what it patched itself

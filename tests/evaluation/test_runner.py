@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from backends.datatypes import BACKEND_NAMES, Question, UserError
-from backends.evaluation.archive import Archive, Run, RunRecord
+from backends.evaluation.archive import Run, RunRecord, RunStore
 from backends.evaluation.comparison import Board
 from backends.evaluation.reports import as_html, as_json, as_markdown, read_json, rows
+from backends.evaluation.run_rows import open_runs
 from backends.evaluation.runner import carry_out, groups, plain_arms, plan, sweep_arms
 from backends.settings import Settings
 from tests.evaluation.subjects import ScriptedSubject, make_questions, without_times
@@ -20,15 +21,15 @@ SETTINGS = Settings(top_k=4)
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return Archive(tmp_path)
+def archive(tmp_path: Path) -> RunStore:
+    return open_runs(tmp_path)
 
 
 def planned(subject: ScriptedSubject, questions: list[Question], settings: Settings = SETTINGS) -> RunRecord:
     return plan(subject, questions, plain_arms(BACKEND_NAMES, settings), question_set="test")
 
 
-def evaluated(archive: Archive, subject: ScriptedSubject, count: int = 10) -> Run:
+def evaluated(archive: RunStore, subject: ScriptedSubject, count: int = 10) -> Run:
     return carry_out(archive, archive.begin(planned(subject, make_questions(count))), subject)
 
 
@@ -36,7 +37,7 @@ class Killed(BaseException):
     """The process dies here: nothing catches it."""
 
 
-def test_the_backend_that_begins_rotates_and_all_are_warmed_first(archive: Archive) -> None:
+def test_the_backend_that_begins_rotates_and_all_are_warmed_first(archive: RunStore) -> None:
     subject = ScriptedSubject()
     run = evaluated(archive, subject, 4)
     assert subject.warmed == list(BACKEND_NAMES)
@@ -47,10 +48,10 @@ def test_the_backend_that_begins_rotates_and_all_are_warmed_first(archive: Archi
     assert run.record.sittings == 1
 
 
-def test_a_stored_run_is_the_same_after_a_restart(archive: Archive, tmp_path: Path) -> None:
+def test_a_stored_run_is_the_same_after_a_restart(archive: RunStore, tmp_path: Path) -> None:
     run = evaluated(archive, ScriptedSubject())
-    assert Archive(tmp_path).load(run.record.run) == run
-    assert Archive(tmp_path).records() == [run.record]
+    assert open_runs(tmp_path).load(run.record.run) == run
+    assert open_runs(tmp_path).records() == [run.record]
     setting = run.record.setting
     assert setting.documents["d3.md"] == 1
     assert setting.adapters["fine_tuned"]["fingerprint"] == "a1"
@@ -59,7 +60,7 @@ def test_a_stored_run_is_the_same_after_a_restart(archive: Archive, tmp_path: Pa
 
 @pytest.mark.parametrize("killed_at", [0, 1, 7, 21, 39])
 def test_killed_anywhere_and_resumed_gives_the_same_table(
-    archive: Archive, tmp_path: Path, killed_at: int
+    archive: RunStore, tmp_path: Path, killed_at: int
 ) -> None:
     whole = evaluated(archive, ScriptedSubject())
     calls = iter(range(1000))
@@ -68,7 +69,7 @@ def test_killed_anywhere_and_resumed_gives_the_same_table(
         if next(calls) == killed_at:
             raise Killed
 
-    killed = Archive(tmp_path / "other")
+    killed = open_runs(tmp_path / "other")
     record = killed.begin(planned(ScriptedSubject(), make_questions(10)))
     with pytest.raises(Killed):
         carry_out(killed, record, ScriptedSubject(before=die))
@@ -88,7 +89,7 @@ def test_killed_anywhere_and_resumed_gives_the_same_table(
     assert list(rows(Board(resumed)))[:-1] == list(rows(Board(whole)))[:-1]
 
 
-def test_cancelling_stops_after_the_answer_at_hand(archive: Archive) -> None:
+def test_cancelling_stops_after_the_answer_at_hand(archive: RunStore) -> None:
     stop = threading.Event()
     subject = ScriptedSubject(before=lambda question, backend: stop.set() if question == "q002" else None)
     record = archive.begin(planned(subject, make_questions(10)))
@@ -97,7 +98,7 @@ def test_cancelling_stops_after_the_answer_at_hand(archive: Archive) -> None:
     assert carry_out(archive, record, ScriptedSubject()).record.complete
 
 
-def test_stop_while_documents_are_indexed_leaves_the_run_to_go_on_with(archive: Archive) -> None:
+def test_stop_while_documents_are_indexed_leaves_the_run_to_go_on_with(archive: RunStore) -> None:
     stop = threading.Event()
     record = archive.begin(planned(ScriptedSubject(), make_questions(10)))
     with pytest.raises(UserError, match="Cancelled"):
@@ -110,13 +111,13 @@ def test_stop_while_documents_are_indexed_leaves_the_run_to_go_on_with(archive: 
     assert carry_out(archive, record, subject).record.complete
 
 
-def test_a_finished_run_is_not_continued(archive: Archive) -> None:
+def test_a_finished_run_is_not_continued(archive: RunStore) -> None:
     subject = ScriptedSubject()
     evaluated(archive, subject)
     assert archive.unfinished(planned(subject, make_questions(10))) is None
 
 
-def test_other_settings_questions_or_adapters_are_other_work(archive: Archive) -> None:
+def test_other_settings_questions_or_adapters_are_other_work(archive: RunStore) -> None:
     subject = ScriptedSubject()
     archive.begin(planned(subject, make_questions(10)))
     assert archive.unfinished(planned(subject, make_questions(10))) is not None
@@ -125,13 +126,13 @@ def test_other_settings_questions_or_adapters_are_other_work(archive: Archive) -
     assert archive.unfinished(planned(ScriptedSubject(adapter="a2"), make_questions(10))) is None
 
 
-def test_a_run_does_not_go_on_with_another_adapter(archive: Archive) -> None:
+def test_a_run_does_not_go_on_with_another_adapter(archive: RunStore) -> None:
     record = archive.begin(planned(ScriptedSubject(), make_questions(10)))
     with pytest.raises(UserError, match="have changed since"):
         carry_out(archive, record, ScriptedSubject(adapter="a2"))
 
 
-def test_a_training_that_ends_during_an_evaluation_changes_no_answer(archive: Archive) -> None:
+def test_a_training_that_ends_during_an_evaluation_changes_no_answer(archive: RunStore) -> None:
     subject = ScriptedSubject()
 
     def train(question: str, backend: str) -> None:
@@ -148,7 +149,7 @@ def test_a_training_that_ends_during_an_evaluation_changes_no_answer(archive: Ar
     assert ("q001", "hybrid") in {(entry.question, entry.arm) for entry in stored.entries}
 
 
-def test_a_gold_document_that_is_not_in_the_library_is_said(archive: Archive) -> None:
+def test_a_gold_document_that_is_not_in_the_library_is_said(archive: RunStore) -> None:
     questions = [
         *make_questions(4),
         Question("odd", "Where is it?", ("Oslo",), ("d1.md", "lost.md")),
@@ -165,13 +166,13 @@ def test_a_gold_document_that_is_not_in_the_library_is_said(archive: Archive) ->
     assert Board(evaluated(archive, ScriptedSubject())).notes == []
 
 
-def test_two_workers_cannot_share_a_run(archive: Archive) -> None:
+def test_two_workers_cannot_share_a_run(archive: RunStore) -> None:
     record = archive.begin(planned(ScriptedSubject(), make_questions(10)))
     with archive.alone(record.run), pytest.raises(UserError, match="being worked on already"):
         carry_out(archive, record, ScriptedSubject())
 
 
-def test_a_backend_that_fails_leaves_the_others(archive: Archive) -> None:
+def test_a_backend_that_fails_leaves_the_others(archive: RunStore) -> None:
     run = evaluated(archive, ScriptedSubject(broken="hybrid"))
     assert {e.failure for e in run.entries_of("hybrid").values()} == {"The adapter is not trained yet."}
     board = Board(run)
@@ -186,7 +187,7 @@ def test_questions_without_gold_answers_are_refused() -> None:
         planned(ScriptedSubject(), [])
 
 
-def test_a_sweep_works_through_one_index_after_another(archive: Archive) -> None:
+def test_a_sweep_works_through_one_index_after_another(archive: RunStore) -> None:
     grid = [{"chunk_size": size, "top_k": k} for size in (64, 128) for k in (2, 8)]
     arms = sweep_arms(["rag"], Settings(), grid)
     assert [arm.name for arm in arms][:2] == ["rag, chunk size 64, top k 2", "rag, chunk size 64, top k 8"]
@@ -204,7 +205,7 @@ def test_an_overlap_that_does_not_fit_shrinks() -> None:
     assert [arm.settings["chunk_overlap"] for arm in arms] == [6, 24]
 
 
-def test_runs_are_found_by_id_beginning_name_and_latest(archive: Archive) -> None:
+def test_runs_are_found_by_id_beginning_name_and_latest(archive: RunStore) -> None:
     subject = ScriptedSubject()
     first = evaluated(archive, subject).record
     named = archive.begin(
@@ -222,7 +223,7 @@ def test_runs_are_found_by_id_beginning_name_and_latest(archive: Archive) -> Non
     assert archive.records() == [first]
 
 
-def test_a_json_report_holds_the_whole_run(archive: Archive, tmp_path: Path) -> None:
+def test_a_json_report_holds_the_whole_run(archive: RunStore, tmp_path: Path) -> None:
     run = evaluated(archive, ScriptedSubject())
     path = tmp_path / "report.json"
     path.write_text(as_json(Board(run)))

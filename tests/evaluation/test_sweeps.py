@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.evaluation.archive import Archive
 from backends.evaluation.comparison import Board
+from backends.evaluation.run_rows import open_runs
 from backends.evaluation.runner import carry_out, plan, sweep_arms
 from backends.evaluation.scoring import Score
 from backends.evaluation.sweeps import Point, axes_of, pareto_front, points_of
@@ -50,7 +50,7 @@ def test_every_point_is_on_the_front_or_beaten_by_one_that_is(seed: int) -> None
 
 
 def test_axes_are_what_was_varied_without_the_overlap_that_follows(tmp_path: Path) -> None:
-    subject, archive = ScriptedSubject(), Archive(tmp_path)
+    subject, archive = ScriptedSubject(), open_runs(tmp_path)
     grid = [{"chunk_size": size, "top_k": k} for size in (32, 128) for k in (8, 1)]
     planned = plan(subject, make_questions(10), sweep_arms(["rag"], Settings(), grid), question_set="t")
     board = Board(carry_out(archive, archive.begin(planned), subject))

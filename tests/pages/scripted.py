@@ -42,13 +42,14 @@ from backends.datatypes import (
 )
 from backends.documents.library import may_read
 from backends.documents.parsing import parse_file
-from backends.evaluation.archive import Archive
-from backends.feedback.judged_answers import JudgedAnswers
-from backends.feedback.retrieval_log import Health, Monitor, Viewer
-from backends.feedback.votes import Votes
+from backends.evaluation.run_rows import open_runs
+from backends.feedback.judged_answers import JudgedStore
+from backends.feedback.kept_feedback import open_judged, open_question_log, open_votes
+from backends.feedback.retrieval_log import Health, QuestionLog, Viewer
+from backends.feedback.votes import VoteStore
 from backends.settings import Settings, default_workspace
 from backends.system.reporting import Report
-from backends.system.viewers import is_own_view, person_and_role, viewer_folder
+from backends.system.viewers import is_own_view, person_and_role
 from pages.ui.service import (
     BackendReadiness,
     FileResult,
@@ -387,7 +388,7 @@ class ScriptedService:
 
     def evaluator(self, visitor: str) -> Evaluator:
         own = visitors_archive(default_workspace(), visitor)
-        return Evaluator(self.subject, Archive(default_workspace()), own, self.private, lambda: None)
+        return Evaluator(self.subject, open_runs(default_workspace()), own, self.private, lambda: None)
 
     def forget(self, name: str, report: Report) -> None:
         self.private = True
@@ -425,15 +426,15 @@ class ScriptedService:
     def clear_log(self) -> int:
         return self.monitor.clear(self.visitor)
 
-    def votes(self) -> Votes:
-        return Votes(viewer_folder(default_workspace(), self.visitor))
+    def votes(self) -> VoteStore:
+        return open_votes(default_workspace(), self.visitor)
 
-    def judged(self) -> JudgedAnswers:
-        return JudgedAnswers(viewer_folder(default_workspace(), self.visitor))
+    def judged(self) -> JudgedStore:
+        return open_judged(default_workspace(), self.visitor)
 
     @property
-    def monitor(self) -> Monitor:
-        return Monitor(default_workspace())
+    def monitor(self) -> QuestionLog:
+        return open_question_log(default_workspace())
 
 
 @dataclass

@@ -15,10 +15,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from backends.datatypes import BACKEND_NAMES
-from backends.evaluation.archive import Archive, RunRecord
+from backends.evaluation.archive import Archive, RunRecord, RunStore
 from backends.evaluation.comparison import Board
 from backends.evaluation.probes import sample_questions
 from backends.evaluation.reports import rows
+from backends.evaluation.run_rows import open_runs
 from backends.evaluation.runner import carry_out, plain_arms, plan
 from backends.offline import subject as subject_module
 from backends.settings import Settings
@@ -45,11 +46,11 @@ def open_page(visit: Visit) -> Visit:
 
 
 @pytest.fixture
-def archive(services: ScriptedServices, tmp_path: Path) -> Archive:
-    return Archive(tmp_path)
+def archive(services: ScriptedServices, tmp_path: Path) -> RunStore:
+    return open_runs(tmp_path)
 
 
-def stored(archive: Archive, subject: ScriptedSubject | None = None, **settings: object) -> RunRecord:
+def stored(archive: RunStore, subject: ScriptedSubject | None = None, **settings: object) -> RunRecord:
     subject = subject or ScriptedSubject()
     chosen = Settings(**{"top_k": 4, **settings})  # type: ignore[arg-type]
     arms = plain_arms(BACKEND_NAMES, chosen)
@@ -68,7 +69,7 @@ def test_an_empty_page_says_what_to_do(open_page: Visit) -> None:
     assert [b.label for b in app.button if b.key == "run"] == ["Run"]
 
 
-def test_a_run_from_the_browser(open_page: Visit, archive: Archive) -> None:
+def test_a_run_from_the_browser(open_page: Visit, archive: RunStore) -> None:
     app = open_page()
     app.slider(key="many-test").set_value(20)
     settle(app)
@@ -81,7 +82,7 @@ def test_a_run_from_the_browser(open_page: Visit, archive: Archive) -> None:
     assert "questions" in words(app)
 
 
-def test_the_page_shows_the_figures_of_the_command_line(open_page: Visit, archive: Archive) -> None:
+def test_the_page_shows_the_figures_of_the_command_line(open_page: Visit, archive: RunStore) -> None:
     record = stored(archive)
     app = open_page()
     board = Board(archive.load(record.run))
@@ -95,7 +96,7 @@ def test_the_page_shows_the_figures_of_the_command_line(open_page: Visit, archiv
     assert app.header[0].value.replace("\\", "") == board.conclusion()
 
 
-def test_questions_that_differ_side_by_side(open_page: Visit, archive: Archive) -> None:
+def test_questions_that_differ_side_by_side(open_page: Visit, archive: RunStore) -> None:
     record = stored(archive)
     app = open_page()
     table = next(d.value for d in app.dataframe if "Question" in d.value)
@@ -106,7 +107,7 @@ def test_questions_that_differ_side_by_side(open_page: Visit, archive: Archive) 
     assert "Gold answer:" in words(app)
 
 
-def test_a_part_of_the_questions_is_drawn_from_every_kind(open_page: Visit, archive: Archive) -> None:
+def test_a_part_of_the_questions_is_drawn_from_every_kind(open_page: Visit, archive: RunStore) -> None:
     app = open_page()
     app.slider(key="many-test").set_value(12)
     settle(app)
@@ -117,7 +118,7 @@ def test_a_part_of_the_questions_is_drawn_from_every_kind(open_page: Visit, arch
     assert record.question_set == "Sample questions, test, 12 drawn from every kind"
 
 
-def test_the_example_that_ships_gives_way_and_quotes_no_forgotten_document(archive: Archive) -> None:
+def test_the_example_that_ships_gives_way_and_quotes_no_forgotten_document(archive: RunStore) -> None:
     example = stored(Archive(archive.workspace / "shipped"))
     names = frozenset(example.setting.documents)
     seen = Evaluator(
@@ -136,7 +137,7 @@ def test_the_example_that_ships_gives_way_and_quotes_no_forgotten_document(archi
     assert replace(seen, names=names - {next(iter(names))}).example() is None
 
 
-def test_a_regression_is_said_in_words_first(open_page: Visit, archive: Archive) -> None:
+def test_a_regression_is_said_in_words_first(open_page: Visit, archive: RunStore) -> None:
     good = stored(archive)
     stored(archive, top_k=1)
     app = open_page()
@@ -146,7 +147,7 @@ def test_a_regression_is_said_in_words_first(open_page: Visit, archive: Archive)
     assert "Settings changed: top k 4 -> 1." in words(app)
 
 
-def test_an_identical_run_shows_no_regression(open_page: Visit, archive: Archive) -> None:
+def test_an_identical_run_shows_no_regression(open_page: Visit, archive: RunStore) -> None:
     first = stored(archive)
     stored(archive)
     app = open_page()
@@ -156,7 +157,7 @@ def test_an_identical_run_shows_no_regression(open_page: Visit, archive: Archive
     assert "No significant change" in words(app)
 
 
-def test_a_chosen_baseline_stays_an_option(open_page: Visit, archive: Archive) -> None:
+def test_a_chosen_baseline_stays_an_option(open_page: Visit, archive: RunStore) -> None:
     runs = [stored(archive).run for _ in range(3)]
     app = open_page()
     assert len(set(app.selectbox(key="baseline").options)) == 3
@@ -169,25 +170,26 @@ def test_a_chosen_baseline_stays_an_option(open_page: Visit, archive: Archive) -
     assert "This run is the baseline itself" in words(app)
 
 
-def test_the_newest_run_is_shown_even_within_one_second(open_page: Visit, archive: Archive) -> None:
+def test_the_newest_run_is_shown_even_within_one_second(open_page: Visit, archive: RunStore) -> None:
     runs = [stored(archive).run for _ in range(6)]
     assert [record.run for record in archive.records()] == runs[::-1]
     assert open_page().selectbox(key=f"shown-{runs[-1]}").value == runs[-1]
 
 
+@pytest.mark.own_file
 def test_files_that_come_and_go_do_not_disturb_the_page(
-    services: ScriptedServices, archive: Archive, tmp_path: Path
+    services: ScriptedServices, archive: RunStore, tmp_path: Path
 ) -> None:
     record = stored(archive)
     evaluator = services.service("ada").evaluator("ada")
-    (archive.folder / record.run / ".run.json.1").symlink_to(tmp_path / "gone")
+    (tmp_path / "evaluations" / record.run / ".run.json.1").symlink_to(tmp_path / "gone")
     board = evaluator.board(record.run)
     assert evaluator.board(record.run) is board
     archive.update(replace(record, name="renamed"))
     assert evaluator.board(record.run).run.record.name == "renamed"
 
 
-def test_own_questions_stay_with_their_visitor(open_page: Visit, archive: Archive) -> None:
+def test_own_questions_stay_with_their_visitor(open_page: Visit, archive: RunStore) -> None:
     ada = open_page()
     ada.segmented_control(key="question_set").set_value("own")
     settle(ada)
@@ -225,7 +227,7 @@ def test_proposed_questions_are_reviewed_before_they_are_asked(
     assert table.loc[table["question"] == "What is the price for Lark Pro?", "answers"].item() == "$189"
 
 
-def test_a_sweep_draws_what_pays(open_page: Visit, archive: Archive) -> None:
+def test_a_sweep_draws_what_pays(open_page: Visit, archive: RunStore) -> None:
     app = open_page()
     app.slider(key="many-test").set_value(10)
     app.toggle(key="sweep").set_value(True)
@@ -240,7 +242,7 @@ def test_a_sweep_draws_what_pays(open_page: Visit, archive: Archive) -> None:
 
 
 def test_two_models_are_compared_as_backends_are(
-    open_page: Visit, archive: Archive, services: ScriptedServices
+    open_page: Visit, archive: RunStore, services: ScriptedServices
 ) -> None:
     app = open_page()
     services.by_visitor[app.session_state["triptych"].visitor].served = ("company",)
@@ -258,7 +260,7 @@ def test_two_models_are_compared_as_backends_are(
     assert "RAG, model company" in words(app)
 
 
-def test_an_interrupted_run_goes_on(open_page: Visit, archive: Archive) -> None:
+def test_an_interrupted_run_goes_on(open_page: Visit, archive: RunStore) -> None:
     subject = ScriptedSubject()
     planned = plan(subject, QUESTIONS, plain_arms(BACKEND_NAMES, Settings()), question_set="test")
     record = archive.begin(planned)
@@ -271,7 +273,7 @@ def test_an_interrupted_run_goes_on(open_page: Visit, archive: Archive) -> None:
     assert [job.state for job in jobs] == ["done"]
 
 
-def test_a_run_in_the_making_is_shown_when_it_is_done(open_page: Visit, archive: Archive) -> None:
+def test_a_run_in_the_making_is_shown_when_it_is_done(open_page: Visit, archive: RunStore) -> None:
     earlier = stored(archive)
     planned = plan(ScriptedSubject(), QUESTIONS, plain_arms(BACKEND_NAMES, Settings()), question_set="test")
     record, release = archive.begin(planned), threading.Event()
@@ -295,7 +297,7 @@ def test_a_run_in_the_making_is_shown_when_it_is_done(open_page: Visit, archive:
 
 
 def test_a_run_that_ends_while_the_page_is_drawn_is_shown(
-    open_page: Visit, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    open_page: Visit, archive: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = ScriptedSubject()
     planned = plan(subject, QUESTIONS, plain_arms(BACKEND_NAMES, Settings()), question_set="test")
@@ -324,7 +326,7 @@ def test_a_run_that_ends_while_the_page_is_drawn_is_shown(
 
 
 def test_the_judge_tab_says_how_to_configure_one(
-    open_page: Visit, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    open_page: Visit, archive: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TRIPTYCH_JUDGE_URL", raising=False)
     monkeypatch.delenv("TRIPTYCH_JUDGE_MODEL", raising=False)
@@ -336,7 +338,7 @@ def test_the_judge_tab_says_how_to_configure_one(
 
 
 def test_a_judge_model_is_asked_from_the_page(
-    open_page: Visit, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    open_page: Visit, archive: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIPTYCH_JUDGE_URL", "http://localhost:1/v1")
     monkeypatch.setenv("TRIPTYCH_JUDGE_MODEL", "judge-7b")
@@ -359,6 +361,7 @@ def test_a_judge_model_is_asked_from_the_page(
     assert len(archive.load(record.run).verdicts) == len(judge.asked)
 
 
+@pytest.mark.own_file
 def test_an_active_visitor_keeps_all_runs_and_an_absent_one_loses_them(tmp_path: Path) -> None:
     """The folder of a visitor is as old as the first visit: what lies below it says who is active."""
     month = 31 * 24 * 3600

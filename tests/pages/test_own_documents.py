@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from backends.datatypes import Citation
-from backends.feedback.judged_answers import JudgedAnswers
+from backends.feedback.judged_answers import JudgedStore
 from pages.ask import own_documents
 from pages.ask.earlier_answers import others_of, pairs, what_differs
 from pages.library.rendered import rendered
@@ -58,7 +58,7 @@ def test_an_answer_is_judged_saved_and_asked_again(visit: Visit, services: Scrip
     gold = next(each for each in app.text_input if each.label.startswith("The right answer"))
     gold.set_value("30 days")
     next(button for button in app.button if button.label == "Save").click().run()
-    kept: JudgedAnswers = service.judged()
+    kept: JudgedStore = service.judged()
     assert [(j.backend, j.right) for j in kept.all()] == [("hybrid", False), ("rag", True)]
     assert [case.answers for case in kept.questions()] == [("30 days",)]
     before = len(service.asked)
