@@ -52,6 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="the id of one case, to repeat it")
     given = parser.parse_args(arguments)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a forked child would wait for its parent's other threads
     small = given.part == ["quick"]
     names = QUICK if small else everything() if given.part == ["all"] else given.part
     seconds = given.seconds or (QUICK_SECONDS / len(names) if small else SECONDS)
