@@ -36,7 +36,7 @@ _ASKING: tuple[tuple[str, tuple[Kind, ...]], ...] = (
      ("duration", "moment")),
     (r"\bnotice period\b", ("duration",)),
     (r"\bhow much (?:money|cash)\b|\b(?:price|cost|costs|fee|fees|postage|salary|wage|rent|deposit|fine|"
-     r"penalty|budget|revenue|turnover|allowance|fare|sum|euros?|pounds?|dollars?)\b|"
+     r"penalty|budget|revenue|turnover|allowance|fare|sum|euros?|pounds?|dollars?|(?<!per )cents|pence)\b|"
      r"\b(?:what|how much) (?:\w+ ){0,6}(?:pay|pays|paid|charged|refunded|reimbursed)\b",
      ("money",)),
     (r"\bhow (?:high|tall|deep|wide|thick|far)\b(?! ahead| in advance)|"
@@ -60,11 +60,17 @@ _MOMENT = re.compile(
 )
 
 
-_COUNTED = re.compile(rf"{_MANY} (\w+)(?: (\w+))?(?: (\w+))?", re.IGNORECASE)
+_COUNTED = re.compile(rf"{_MANY} ([\w-]+)(?: ([\w-]+))?(?: ([\w-]+))?", re.IGNORECASE)
 # Here a figure of another kind may well answer: a fine of 5 %, an allowance of 20 kg, free "above 50 EUR".
 _OPEN = re.compile(
     r"^\W*(?:when|if|since|until|from)\b|"
     r"\b(?:when|allowance|deposit|penalty|fine|budget|sum|rate|discount|limit)\b",
+    re.IGNORECASE,
+)
+# Only here the words leave no doubt: "how high is the margin" and "weeks on full salary" may want any kind.
+_PLAIN = re.compile(
+    r"^\W*(?:how (?:many|long|heavy)\b|"
+    r"(?:how much|what (?:is|are|was|were|does|do|did|will|would))\b[^.?!;,]*\b(?:price|cost|costs|fee|postage|salary|rent|fare)\b)",
     re.IGNORECASE,
 )
 _RATE = re.compile(r"\b(?:an?|per|each|every) (?:hour|day|night|week|month|quarter|year)\b|/ ?[hd]\b", re.I)
@@ -109,7 +115,7 @@ def of_another_kind(question: str, short: str) -> bool:
     """Whether the answer's figures, all of them, cannot be what the question asks for: tonnes for a number of
     boats, hours a week for days of leave. False wherever there is room for doubt."""
     asked = asked_kinds(question)
-    if not asked or _OPEN.search(question):
+    if not asked or not _PLAIN.search(question) or _OPEN.search(question):
         return False
     said = kinds_said(short, question)
     if asked & said:
@@ -117,5 +123,7 @@ def of_another_kind(question: str, short: str) -> bool:
         other = bool(units) and asked_unit(question) not in (*units, "")
         return other and bool(_RATE.search(short)) and not _RATE.search(question)
     if "share" in said and not asked.isdisjoint({"money", "count"}):  # 5 % of the fee, half of them
+        return False
+    if "count" in asked and _RATE.search(question):  # how many an hour: one every 20 minutes
         return False
     return bool(said - {"count", "moment"})  # a bare number may be anything

@@ -10,7 +10,9 @@ from backends.answering.asked_kind import asked_kinds, of_another_kind
 from backends.answering.final_text import final_text
 from backends.answering.right_kind import corrected, may_be_corrected
 from backends.datatypes import Chunk, Event, Finished, Hit, Sentence, Source, Token, Usage
+from backends.evaluation.questions import load_questions
 from backends.language.prompts import NOT_IN_DOCUMENTS
+from backends.system.files import SAMPLE_CORPUS
 
 
 def source(rank: int, *texts: str) -> Source:
@@ -55,10 +57,23 @@ def test_figures_that_cannot_answer_are_noticed(question: str, answer: str) -> N
         ("How much does a locker cost?", "Nothing."),
         ("What is the price of a locker?", "2."),
         ("Who looks after the pool?", "14 tonnes."),
+        ("How high was the margin of the lido?", "46.5 %."),
+        ("How much paid leave is there for moving house?", "1 day."),
+        ("We have a fixed price. How much time does it take?", "6 minutes."),
+        ("How many reports an hour are sent?", "Every 20 minutes."),
+        ("How many keep-in-touch days are allowed?", "10 days."),
+        ("How many cents per km does a driver get?", "0.42 EUR."),
     ],
 )
 def test_where_there_is_room_for_doubt_the_answer_stands(question: str, answer: str) -> None:
     assert not of_another_kind(question, answer)
+
+
+def test_no_gold_answer_of_the_sample_is_taken_back() -> None:
+    for file in sorted((SAMPLE_CORPUS / "questions").glob("*.jsonl")):
+        for question in load_questions(file):
+            wrong = [gold for gold in question.answers if of_another_kind(question.question, gold)]
+            assert not wrong, question.question
 
 
 def test_the_only_figure_that_fits_takes_its_place_and_says_so() -> None:
