@@ -70,7 +70,8 @@ _OPEN = re.compile(
 # Only here the words leave no doubt: "how high is the margin" and "weeks on full salary" may want any kind.
 _PLAIN = re.compile(
     r"^\W*(?:how (?:many|long|heavy)\b|"
-    r"(?:how much|what (?:is|are|was|were|does|do|did|will|would))\b[^.?!;,]*\b(?:price|cost|costs|fee|postage|salary|rent|fare)\b)",
+    r"(?:how much|what (?:is|are|was|were|does|do|did|will|would))\b[^.?!;,]*"
+    r"\b(?:price|cost|costs|fee|postage|salary|rent|fare)\b)",
     re.IGNORECASE,
 )
 _RATE = re.compile(r"\b(?:an?|per|each|every) (?:hour|day|night|week|month|quarter|year)\b|/ ?[hd]\b", re.I)
