@@ -109,8 +109,8 @@ def _phrase_at(text: str, start: int) -> str:
 
 
 def _names(text: str) -> list[tuple[int, int]]:
-    """Where names stand; the word that begins the text is none."""
-    return [found.span() for found in _NAME.finditer(text) if found.start() > 0]
+    """Where names stand; the word that begins the text is none, nor is "I"."""
+    return [found.span() for found in _NAME.finditer(text) if found.start() > 0 and found[0] != "I"]
 
 
 def _resolved(before: str, question: str) -> str:

@@ -75,6 +75,10 @@ def run(question: str, answers: dict[str, list[str]], **settings: Any) -> tuple[
             "Who teaches the course in Leeds and when does he arrive?",
             ["Who teaches the course in Leeds?", "When does the one who teaches the course in Leeds arrive?"],
         ),
+        (
+            "Whom do I ask about the sailing course and when is it?",
+            ["Whom do I ask about the sailing course?", "When is the sailing course?"],
+        ),
         ("Who steers the ferry, Ada or Ben?", []),
         ("What does it weigh?", []),
         ("The lamp is amber and it hums; what is that?", []),

@@ -43,7 +43,8 @@ _TOLD = {f"{W}{name}" for name in ("rStyle", "vanish", "strike", "dstrike", "ver
 _SIMPLE_FIELD = f"{W}fldSimple"
 _SAID = {_LETTERS, _SYMBOL, _HYPHEN, *_GAPS, f"{W}fldChar", f"{W}instrText"}
 _PASSED_OVER = {_FALLBACK, _BOX, _LOOK, _ABOUT, f"{W}bookmarkStart", f"{W}bookmarkEnd", f"{W}proofErr"}
-_HELD = (*_REFERENCES, _BOX, "{*}chart", "{*}relIds")  # what is told behind its paragraph
+_DRAWN = (_BOX, "{*}chart", "{*}relIds")
+_HELD = (*_REFERENCES, *_DRAWN)  # what is told behind its paragraph
 _WRAPPERS = {f"{W}{kind}" for kind in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
 _DELETED = {f"{W}del", f"{W}moveFrom"}
 # The boxes of forms, in the fonts they are mostly taken from.
@@ -158,7 +159,7 @@ class _Word:
             kind = reference.tag[len(W) : -len("Reference")]
             if note := self._notes.get((kind, reference.get(f"{W}id", ""))):
                 yield f"{'Comment' if kind == 'comment' else 'Note'}: {note}\n"
-        for item in element.iter(_BOX, "{*}chart", "{*}relIds"):
+        for item in element.iter(*_DRAWN):
             if _is_own(item, element):
                 yield from self._blocks(item) if item.tag == _BOX else self._drawing(item)
 
