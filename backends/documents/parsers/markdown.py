@@ -25,6 +25,7 @@ from backends.system.encodings import decoded
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
 
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
@@ -93,6 +94,7 @@ class _Comments:
 @cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     rules = {rule.name: rule.fn for rule in parser.block.ruler.__rules__}
@@ -102,10 +104,23 @@ def _parser() -> MarkdownIt:
         line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
         return not line.startswith("[^") and bool(rules["reference"](state, start, end, silent))
 
+    def inline(state: StateCore) -> None:
+        """What holds no mark is text and need not be looked at letter by letter: so are most cells."""
+        for token in state.tokens:
+            if token.type == "inline" and _MARKS.search(token.content):
+                token.children = state.md.inline.parse(token.content, state.md, state.env, [])
+            elif token.type == "inline" and token.content:
+                text = _LINE_BREAK.sub("\n", token.content) if "\n" in token.content else token.content
+                token.children = [Token("text", "", 0, content=text)]
+
     parser.block.ruler.at("reference", reference)
+    parser.core.ruler.at("inline", inline)
     return parser
 
 
+# What the parser's rules for running text begin at, and the white space that it drops around a line break.
+_MARKS = re.compile(r"[\\`~*_\[<&]|  \n")
+_LINE_BREAK = re.compile(r" ?\n[ \t]*")
 _DELIMITER = re.compile(r"\s{0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?\s*")
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 _BAR = re.compile(r"(?<!\\)\|")
@@ -149,8 +164,8 @@ def _rendered(text: str, comments: _Comments) -> str:
     environment: dict[str, JsonValue] = {}
     tokens = parser.parse(_with_all_cells(text), environment)
     for at, token in enumerate(tokens):
-        if token.type == "inline":
-            token.children = _inline(token.children or [], comments)
+        if token.type == "inline" and token.children and _MARKS.search(token.content):
+            token.children = _inline(token.children, comments)
         elif token.type == "html_block":
             token.content = _escaped(comments.without(token.content))
         elif token.type == "heading_open" and token.markup in "-=" and _is_prose(tokens[at + 1].content):
