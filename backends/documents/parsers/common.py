@@ -159,7 +159,7 @@ class Cell:
     comment: str = ""  # what somebody noted on it
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: a table has many, and each would take twice as long to make
 class _Row:
     """A row on the grid: one text a column."""
 
@@ -330,10 +330,10 @@ def _grid(rows: Iterable[Sequence[object]]) -> Iterator[_Row]:
     """Rows with the texts of merged cells under each column and in each row that they lie over."""
     hanging: dict[int, tuple[int, str]] = {}  # column: rows still to fill, text
     for row in rows:
-        if hanging or any(isinstance(cell, Cell) for cell in row):
+        if hanging or Cell in map(type, row):
             yield _placed([*map(_as_cell, row)], hanging)
         else:
-            yield _Row([_cell_text(cell) for cell in row])
+            yield _Row(["" if cell is None else one_line(cell) for cell in row])
 
 
 def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:

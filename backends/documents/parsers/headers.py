@@ -475,7 +475,7 @@ def kinds_fit(names: Row, body: Sequence[Row], rows: Sequence[Row]) -> bool:
 
 def may_name(row: Row, above: Row) -> bool:
     """Whether a row within a table looks like the header of another: words, many of them names."""
-    if not 2 < len(row) == len(set(row)) or not all(row) or any(map(str.isdigit, "".join(row))):
+    if any(map(str.isdigit, "".join(row))) or not 2 < len(row) == len(set(row)) or not all(row):
         return False
     if any(kind_of(cell) != "words" for cell in row) or sum(map(is_name, row)) < 0.5 * len(row):
         return False
