@@ -370,11 +370,14 @@ _IDENTIFIER = re.compile(
 _QUARTER = re.compile(
     r"(?:[QH][1-4]|FY|[KC]?W|week|kw|year) ?(?:\d{4}|\d\d)|\d{4} [QH][1-4]|(?:19|20)\d\d/\d\d", re.I
 )
+_MAY_NAME = re.compile(r"[^\W\d_]|[#№(\[/]")  # one of these is in whatever names a column: figures do not
 _AFTER_A_NAME = re.compile(r"(?: ?[(\[][^()\[\]]*[)\]]|\.?(?: ?#?\d{1,2})?)$")  # "Team 2", "Age (1999)"
 
 
 def is_name(cell: str) -> bool:
     """Whether columns are called so: a known word, alone or with others ("Unit price"), or an identifier."""
+    if _MAY_NAME.search(cell) is None:
+        return False
     name = _AFTER_A_NAME.sub("", cell)
     if name.casefold() in _PERIODS or _IDENTIFIER.fullmatch(cell) or _QUARTER.fullmatch(cell):
         return True

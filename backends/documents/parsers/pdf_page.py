@@ -256,17 +256,18 @@ class _Letters:
 
     def runs(self, text: str, first: int) -> Iterator[tuple[str, TextLine]]:
         """A baseline's text as (white space before, run): a run is what the file draws at once."""
-        last = first + len(text) - 1
-        alike = self._shows(first) == self._shows(last)
+        last, shows = first + len(text) - 1, self._shows(first)
+        alike = self._object(first) == self._object(last) or shows == self._shows(last)
         if alike and raw.FPDFText_CountRects(self._page, first, len(text)) == 1:  # the usual case
-            yield "\n", self._line(text, first, self._whole_box())
+            yield "\n", self._line(text, first, self._whole_box(), shows)
             return
         gap = "\n"  # a new line of the file
         for begin, end in pairwise([*self._cuts(text, first), len(text)]):
             words = text[begin:end].rstrip()
             box = self._box(first + begin)
             end_box = self._box(first + begin + len(words) - 1)
-            yield gap, self._line(words, first + begin, _around(box, end_box))
+            box = _around(box, end_box)
+            yield gap, self._line(words, first + begin, box, self._shows(first + begin))
             gap = " " if len(words) < end - begin else ""
 
     def _cuts(self, text: str, first: int) -> list[int]:
@@ -311,14 +312,14 @@ class _Letters:
             size, baseline = self._raised(size, baseline, self._box(at))
         return round(10 * size), round(10 * baseline)
 
-    def _line(self, text: str, first: int, box: Box) -> TextLine:
+    def _line(self, text: str, first: int, box: Box, shows: bool) -> TextLine:
         size, upright = self._size(first)
         baseline = self._baseline(first)
         if text[0].isdigit() and upright and len(text) < 4:
             size, baseline = self._raised(size, baseline, box)
         text = text if text.isascii() else _whole(text).translate(_LIGATURES)
         bottom, top = (baseline, baseline + 0.7 * size) if upright else (box[1], box[3])
-        seen = self._shows(first) or self._has_behind(first, box)
+        seen = shows or self._has_behind(first, box)
         return TextLine(text, box[0], box[2], bottom, top, size, upright, self._font(first), seen)
 
     def _shows(self, at: int) -> bool:
