@@ -44,6 +44,7 @@ _TESTS = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_EPOCH, _EPOCH_1904 = datetime.datetime(1899, 12, 30), datetime.datetime(1904, 1, 1)
 LONGEST = 20  # digits that are written out; larger and smaller numbers have an exponent
 
 
@@ -103,7 +104,10 @@ def exact(value: str | float) -> Decimal:
     """The number in its 15 significant digits: 0.1 + 0.2 is 0.3 to whoever reads a sheet."""
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return Decimal(value)
-    return Decimal(f"{float(value):.15g}")
+    number = float(value)
+    if number.is_integer() and abs(number) < 1e15:  # the quick way to the same
+        return Decimal(int(number))
+    return Decimal(f"{number:.15g}")
 
 
 # --- the code --------------------------------------------------------------------------------------
@@ -273,10 +277,9 @@ def moment_of(number: float, epoch_1904: bool = False) -> datetime.datetime | No
     """
     if not 0 <= number < 2958466:
         return None
-    epoch = datetime.datetime(1904, 1, 1) if epoch_1904 else datetime.datetime(1899, 12, 30)
     if not epoch_1904 and 1 <= number < 60:
         number += 1
-    return epoch + datetime.timedelta(seconds=round(number * 86400))
+    return (_EPOCH_1904 if epoch_1904 else _EPOCH) + datetime.timedelta(seconds=round(number * 86400))
 
 
 def _written(section: _Section, moment: datetime.datetime, number: float) -> str:

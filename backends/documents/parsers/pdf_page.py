@@ -264,9 +264,7 @@ class _Letters:
         gap = "\n"  # a new line of the file
         for begin, end in pairwise([*self._cuts(text, first), len(text)]):
             words = text[begin:end].rstrip()
-            box = self._box(first + begin)
-            end_box = self._box(first + begin + len(words) - 1)
-            box = _around(box, end_box)
+            box = self._box(first + begin, first + begin + len(words) - 1)
             yield gap, self._line(words, first + begin, box, self._shows(first + begin))
             gap = " " if len(words) < end - begin else ""
 
@@ -309,7 +307,7 @@ class _Letters:
         """(size, baseline) in tenths of a point."""
         size, baseline = self._size(at)[0], self._baseline(at)
         if digit:
-            size, baseline = self._raised(size, baseline, self._box(at))
+            size, baseline = self._raised(size, baseline, self._box(at, at))
         return round(10 * size), round(10 * baseline)
 
     def _line(self, text: str, first: int, box: Box, shows: bool) -> TextLine:
@@ -367,10 +365,18 @@ class _Letters:
         left, top, right, bottom = (number.value for number in self._numbers)
         return turned_box(self._turn, left, bottom, right, top)
 
-    def _box(self, at: int) -> Box:
-        """Where the ink of one letter is."""
-        raw.FPDFText_GetCharBox(self._page, at, *self._places)
-        left, right, bottom, top = (number.value for number in self._numbers)
+    def _box(self, first: int, last: int) -> Box:
+        """Where the ink of two letters is, and what lies between them."""
+        raw.FPDFText_GetCharBox(self._page, first, *self._places)
+        x0, x1, y0, y1 = (number.value for number in self._numbers)
+        raw.FPDFText_GetCharBox(self._page, last, *self._places)
+        x2, x3, y2, y3 = (number.value for number in self._numbers)
+        left, right, bottom, top = (
+            min(x0, x1, x2, x3),
+            max(x0, x1, x2, x3),
+            min(y0, y1, y2, y3),
+            max(y0, y1, y2, y3),
+        )
         return turned_box(self._turn, left, bottom, right, top)
 
 
@@ -402,10 +408,6 @@ def _joined(before: TextLine, run: TextLine, gap: str, drawing: Drawing, begins:
 
 def _overlaps(one: Box, two: Box) -> bool:
     return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
-
-
-def _around(one: Box, two: Box) -> Box:
-    return min(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2]), max(one[3], two[3])
 
 
 def _whole(text: str) -> str:
