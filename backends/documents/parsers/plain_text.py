@@ -87,9 +87,12 @@ def _looks_odd(line: str) -> bool:
         return False
     # Without such signs, or a capital word or a digit in front, it need not be asked: most lines are prose.
     may_be = "  " in line or "--" in line or _SIGNS.search(line) is not None
-    if not may_be and not line[:1].isalpha():
-        may_be = "//" in line or "#!" in line or line[:1].isdigit() or line[1:2].isdigit()
-    return (may_be or line.lstrip()[:4].isupper()) and _NO_PROSE.search(line) is not None
+    if not may_be and line[:1].isalpha():
+        may_be = line[:4].isupper()
+    elif not may_be:
+        digit = line[:1].isdigit() or line[1:2].isdigit()
+        may_be = digit or "//" in line or "#!" in line or line.lstrip()[:4].isupper()
+    return may_be and _NO_PROSE.search(line) is not None
 
 
 def _full(block: Sequence[str]) -> tuple[bool, ...]:
