@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from backends.advice.advisor import (
@@ -37,7 +36,7 @@ from pages.ui import assumptions, measured, resources, session
 from pages.ui.conclusion import conclusion
 from pages.ui.measured import MeasuredAnswers
 from pages.ui.own_prices import own_book
-from pages.ui.plain_table import Cell, plain_table
+from pages.ui.plain_table import Cell, plain_table, word_table
 from pages.ui.service import Service
 from pages.ui.text import listing, markdown
 
@@ -200,25 +199,20 @@ def findings_table(evidence: MeasuredFindings, by: Mapping[str, str]) -> None:
             st.page_link(EVALUATE, label="Open the evaluation", icon=":material/analytics:")
         if stressed:
             st.page_link(STRESS, label="Open the stress tests", icon=":material/bolt:")
-    frame = pd.DataFrame(
+    rows = [
         [
-            {
-                "What": MEASURE_WORDS[f.key],
-                "Of": NAMES[f.backend],
-                "Value": said(f.key, f.value),
-                "95 %": (
-                    ""
-                    if f.low is None or f.high is None
-                    else f"{said(f.key, f.low)} to {said(f.key, f.high)}"
-                ),
-                "By": by[f.run],
-                "Run": f.run,
-            }
-            for f in evidence.findings
+            MEASURE_WORDS[f.key],
+            NAMES[f.backend],
+            said(f.key, f.value),
+            "" if f.low is None or f.high is None else f"{said(f.key, f.low)} to {said(f.key, f.high)}",
+            by[f.run],
+            f.run,
         ]
-    )
-    st.dataframe(
-        frame, hide_index=True, alt="Every measured number with its interval and who measured it.",
+        for f in evidence.findings
+    ]
+    word_table(
+        ["What", "Of", "Value", "95 %", "By", "Run"], rows,
+        "Every measured number with its interval and who measured it",
     )  # fmt: skip
 
 

@@ -43,15 +43,14 @@ def monthly(case: CostCase, found: Crossover | None, theme: Theme) -> Chart:
     ink = soft_ink(theme)
     figure.add_vline(x=CLAIMED_VOLUME, line={"color": ink, "width": 1, "dash": "dot"})
     figure.add_annotation(
-        x=math.log10(CLAIMED_VOLUME), y=1.0, yref="paper", yanchor="bottom", showarrow=False,
-        text="often claimed: 100,000", font={"size": 12, "color": ink},
+        x=math.log10(CLAIMED_VOLUME), y=1.0, yref="paper", yanchor="top", xanchor="left", showarrow=False,
+        text=" often claimed: 100,000", font={"size": 12, "color": ink},
     )  # fmt: skip
     if found is not None and found.volume is not None and VOLUMES[0] <= found.volume <= VOLUMES[-1]:
         _crossing(figure, case, found, ink)
     figure.update_layout(
         height=430,
         margin={"l": 8, "r": 28, "t": 28, "b": 8},
-        legend={"orientation": "h", "y": -0.22, "x": 0},
         dragmode=False,
         hovermode="x unified",
     )
@@ -163,7 +162,6 @@ def tornado(swings: Sequence[Swing], found: Crossover, theme: Theme) -> Chart:
         height=120 + 36 * len(shown),
         barmode="overlay",
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         bargap=0.35,
         dragmode=False,
     )

@@ -253,10 +253,11 @@ def exports(case: CostCase, found: Sequence[Crossover]) -> None:
 
 def assumed(now: session.Session, service: Service, *, beside: bool) -> tuple[DeltaGenerator, OperatingPlan]:
     """The assumptions beside the place of the picture, or over the whole width where there is none yet."""
-    left, right = st.columns([2.2, 1], gap="large") if beside else (st.container(), st.container())
+    with st.container(key="beside"):
+        left, right = st.columns([2.2, 1], gap="large") if beside else (st.container(), st.container())
     with right, st.container(border=True):
         st.markdown("**Assumptions**")
-        plan = assumptions.draw(now, service, columns=1 if beside else 3)
+        plan = assumptions.draw(now, service)
         st.caption("The same on Advise, Stress tests and Fine-tune.")
     return left.container(), plan
 

@@ -53,6 +53,7 @@ from pages.ui.dropped_questions import dropped_questions
 from pages.ui.evaluator import JUDGE, KIND, PROPOSE, Evaluator, Order, grid_of
 from pages.ui.look import LOOKS, is_control
 from pages.ui.own_prices import own_book
+from pages.ui.plain_table import word_table
 from pages.ui.service import BackendReadiness, Service
 from pages.ui.text import markdown, plural, seconds
 
@@ -482,51 +483,50 @@ def grid(drawn: Sequence[charts.Chart], columns: int = 2) -> None:
 def all_measures(board: Board) -> None:
     """All measures in one table."""
     rows = [
-        {
-            "measure": measure.label,
-            **{
-                arm_label(name): reports.shown(arm.scores.get(measure.key), measure)
-                for name, arm in board.arms.items()
-            },
-            "what it says": measure.help,
-        }
+        [
+            measure.label,
+            *(reports.shown(arm.scores.get(measure.key), measure) for arm in board.arms.values()),
+            measure.help,
+        ]
         for measure in MEASURES
         if any(measure.key in arm.scores for arm in board.arms.values())
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Every measure of every backend with its interval.")
+    word_table(
+        ["Measure", *map(arm_label, board.arms), "What it says"], rows,
+        "Every measure of every backend with its interval",
+    )  # fmt: skip
     st.caption(markdown(f"{reports.INTERVALS} {reports.JUDGED} {AGREEMENT}"))
 
 
 def tests_table(differences: Sequence[Difference]) -> None:
     """The paired tests."""
     rows = [
-        {
-            "in words": made.sentence,
-            "difference": made.difference,
-            "95 % interval": "{:+.3f} to {:+.3f}".format(*made.interval),
-            "only first / only second": (
-                f"{made.only_first} / {made.only_second}" if made.only_first is not None else ""
-            ),
-            "p": made.p,
-            "p corrected": made.corrected,
-            "detectable": None if made.detectable == float("inf") else made.detectable,
-        }
+        [
+            made.sentence,
+            f"{made.difference:+.3f}",
+            "{:+.3f} to {:+.3f}".format(*made.interval),
+            f"{made.only_first} / {made.only_second}" if made.only_first is not None else "",
+            f"{made.p:.4f}",
+            f"{made.corrected:.4f}",
+            "" if made.detectable == float("inf") else f"{made.detectable:.3f}",
+        ]
         for made in differences
     ]
-    st.dataframe(
-        pd.DataFrame(rows), hide_index=True, alt="Paired tests with their numbers.",
-        column_config={
-            "in words": st.column_config.TextColumn(width="large"),
-            "difference": st.column_config.NumberColumn(format="%+.3f"),
-            "p": st.column_config.NumberColumn(format="%.4f"),
-            "p corrected": st.column_config.NumberColumn(
-                format="%.4f", help="After Holm's correction for so many tests."
-            ),
-            "detectable": st.column_config.NumberColumn(
-                format="%.3f", help="The smallest difference that so many questions find in 80 of 100 cases."
-            ),
-        },
-    )  # fmt: skip
+    heads = [
+        "In words",
+        "Difference",
+        "95 % interval",
+        "Only first / second",
+        "p",
+        "p corrected",
+        "Detectable",
+    ]
+    word_table(heads, rows, "Paired tests with their numbers")
+    st.caption(
+        "Only first / second: questions that one of the two alone answers right. p corrected: after Holm's "
+        "correction for so many tests. Detectable: the smallest difference that so many questions find in 80 "
+        "of 100 cases."
+    )
 
 
 # --- where they differ ---------------------------------------------------------------------------
@@ -676,9 +676,9 @@ def judge_tab(evaluator: Evaluator, run: str, now: session.Session) -> None:
     board = evaluator.board(run)
     if board.run.verdicts:
         st.caption(markdown(judge_words(board)))
-        st.dataframe(
-            pd.DataFrame(reports.judged_cells(board), columns=list(reports.JUDGE_COLUMNS)), hide_index=True,
-            alt="Figures of the judge model and offline figures over the same answers.",
+        word_table(
+            reports.JUDGE_COLUMNS, [[str(cell) for cell in row] for row in reports.judged_cells(board)],
+            "Figures of the judge model and offline figures over the same answers",
         )  # fmt: skip
     else:
         st.caption(
@@ -806,12 +806,15 @@ def by_category(board: Board) -> None:
 def by_stage(board: Board) -> None:
     """Times by stage."""
     charts.show(score_charts.stage_chart(board, session.theme()))
+    stages = [(arm_label(name), stage, shares) for name, arm in board.arms.items()
+              for stage, shares in arm.latency_ms.items()]  # fmt: skip
+    points = list(dict.fromkeys(point for _, _, shares in stages for point in shares))
     rows = [
-        {"backend": arm_label(name), "stage": stage.replace("_", " "),
-         **{f"{p} of 100 faster": seconds(v) for p, v in shares.items()}}
-        for name, arm in board.arms.items() for stage, shares in arm.latency_ms.items()
-    ]  # fmt: skip
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Percentiles of every stage.")
+        [name, stage.replace("_", " "), *(seconds(shares[p]) if p in shares else "" for p in points)]
+        for name, stage, shares in stages
+    ]
+    heads = ["Backend", "Stage", *(f"{point} of 100 faster" for point in points)]
+    word_table(heads, rows, "Percentiles of every stage")
 
 
 def page() -> None:

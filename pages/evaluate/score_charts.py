@@ -172,7 +172,6 @@ def category_chart(board: Board, theme: Theme) -> Chart | None:
     figure.update_layout(
         height=90 + 72 * len(categories),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         dragmode=False,
     )
     figure.update_xaxes(title="of 100 questions answered right", range=[-2, 102])
@@ -221,7 +220,6 @@ def stage_chart(board: Board, theme: Theme) -> Chart:
     _layout(figure, len(arms), "seconds, medians of the stages", None)
     figure.update_layout(
         barmode="stack", height=130 + 46 * len(arms),
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )  # fmt: skip
     alt = "Median time by stage. " + " ".join(
         f"{arm_label(r['arm'])} {r['stage']}: {seconds(r['p50_ms'])}." for r in rows
@@ -328,7 +326,6 @@ def pareto_chart(points: Sequence[Point], theme: Theme) -> Chart:
         )  # fmt: skip
     figure.update_layout(
         height=340, margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )  # fmt: skip
     figure.update_xaxes(title="typical time, milliseconds", rangemode="tozero")
     figure.update_yaxes(title="answered right, of 100", rangemode="tozero")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
+
 import streamlit as st
 
-from backends.feedback.retrieval_log import Health
+from backends.feedback.retrieval_log import Health, Unanswered
 from pages.library.health_charts import volume
 from pages.ui import resources, session
 from pages.ui.charts import show
 from pages.ui.conclusion import conclusion
+from pages.ui.plain_table import plain_table, word_table
 from pages.ui.service import Service
 from pages.ui.text import markdown, plural, seconds
 
+SHOWN = 50  # questions in the list
 PERIODS = {7: "7 days", 30: "30 days", 90: "90 days"}
 
 
@@ -101,37 +104,39 @@ def tables(health: Health) -> None:
     with left:
         st.markdown("**Questions the documents did not answer**")
         if health.unanswered:
-            st.dataframe(
-                pd.DataFrame(
-                    {
-                        "Question": [each.question for each in health.unanswered],
-                        "Why": [each.reason for each in health.unanswered],
-                        "Closest": [each.best for each in health.unanswered],
-                        "When (UTC)": [f"{each.at:%Y-%m-%d %H:%M}" for each in health.unanswered],
-                    }
-                ),
-                hide_index=True,
-                key="unanswered",
-                column_config={
-                    "Closest": st.column_config.NumberColumn(
-                        format="%.2f", help="Similarity of the best passage to the question, 1 at most."
-                    )
-                },
-                alt=f"{plural(len(health.unanswered), 'question')} without an answer, newest first.",
-            )
+            unanswered(health.unanswered)
         else:
             st.caption("None: every question found something that fitted.")
     with right:
         st.markdown("**Asked more than once**")
         if health.most_asked:
-            st.dataframe(
-                pd.DataFrame(health.most_asked, columns=["Question", "Times"]),
-                hide_index=True,
-                key="most-asked",
-                alt=f"{plural(len(health.most_asked), 'question')} by how often they were asked.",
-            )
+            plain_table(
+                ["Question", "Times"], [[question, f"{times:,}"] for question, times in health.most_asked],
+                f"{plural(len(health.most_asked), 'question')} by how often they were asked",
+            )  # fmt: skip
         else:
             st.caption("None so far.")
+
+
+def unanswered(found: Sequence[Unanswered]) -> None:
+    """Each question with its reason, the newest first."""
+    rows = [
+        [
+            each.question,
+            each.reason,
+            "" if each.best is None else f"{each.best:.2f}",
+            f"{each.at:%Y-%m-%d %H:%M}",
+        ]
+        for each in found[:SHOWN]
+    ]
+    word_table(
+        ["Question", "Why", "Closest", "When (UTC)"], rows,
+        f"{plural(len(rows), 'question')} without an answer, newest first",
+    )  # fmt: skip
+    st.caption(
+        (f"The newest {SHOWN} of {len(found):,}. " if len(found) > SHOWN else "")
+        + "Closest: similarity of the best passage to the question, 1 at most."
+    )
 
 
 def page() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import pandas as pd
 import streamlit as st
 
 from backends.datatypes import Document
@@ -13,6 +12,7 @@ from backends.documents.differences import DiffRow, compare
 from pages.library.changed_lines import folded, row_html, summary
 from pages.ui import resources, session
 from pages.ui.conclusion import conclusion
+from pages.ui.plain_table import word_table
 from pages.ui.service import Service
 from pages.ui.text import block, listing, markdown, plural
 
@@ -70,16 +70,16 @@ def difference(rows: Sequence[DiffRow]) -> None:
 
 def history(name: str, service: Service) -> None:
     """What happened to the document, in a table."""
-    entries = service.history(name)
-    rows = pd.DataFrame(
-        {
-            "Version": [entry.version for entry in entries],
-            "What happened": [EVENTS.get(entry.event, entry.event) for entry in entries],
-            "When (UTC)": [f"{datetime.fromisoformat(entry.at):%Y-%m-%d %H:%M}" for entry in entries],
-        }
-    )
+    rows = [
+        [
+            str(entry.version),
+            EVENTS.get(entry.event, entry.event),
+            f"{datetime.fromisoformat(entry.at):%Y-%m-%d %H:%M}",
+        ]
+        for entry in service.history(name)
+    ]
     st.markdown("**History**")
-    st.dataframe(rows, hide_index=True, key="history", alt=f"{plural(len(rows), 'event')} of {name}.")
+    word_table(["Version", "What happened", "When (UTC)"], rows, f"{plural(len(rows), 'event')} of {name}")
 
 
 def page() -> None:

@@ -213,7 +213,6 @@ def _layout(figure: go.Figure, height: int) -> None:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         bargap=0.3,
         dragmode=False,
     )

@@ -29,6 +29,7 @@ from pages.ui.evaluator import Evaluator
 from pages.ui.look import LOOKS, label
 from pages.ui.number_box import number_box, number_of
 from pages.ui.own_prices import own_book
+from pages.ui.plain_table import word_table
 from pages.ui.text import listing, markdown, seconds
 
 KIND = "stress"
@@ -258,31 +259,32 @@ def _priced(rows: Sequence[StressRow], now: session.Session) -> list[StressRow]:
 
 def forms(result: Result) -> None:
     """Every way of asking for JSON side by side, then who keeps the house style."""
-    frame = pd.DataFrame(
-        {
-            "Backend": LOOKS[each.backend].label,
-            "Asked with": each.how,
-            "Valid by the schema": _cell(each.valid),
-            "Fields right": _cell(each.fields),
-        }
+    rows = [
+        [LOOKS[each.backend].label, each.how, _cell(each.valid), _cell(each.fields)]
         for each in side_by_side(result.rows)
-    )
-    st.dataframe(frame, hide_index=True, alt="JSON valid and fields right, by backend and way of asking.")
+    ]
+    word_table(
+        ["Backend", "Asked with", "Valid by the schema", "Fields right"], rows,
+        "JSON valid and fields right, by backend and way of asking",
+    )  # fmt: skip
     details([replace(row, details={"style_kept": row.details["style_kept"]}) for row in result.rows])
 
 
 def details(found: Sequence[StressRow]) -> None:
     """All that was measured, the main measure first, a column for each backend."""
-    rows = [
+    columns = [
         {
-            "Backend": LOOKS[row.backend].label,
             HEADLINES[row.test]: _cell(Measurement(row.value, row.interval, row.count)),
             **{_title(name): _detail(name, value) for name, value in row.details.items()},
         }
         for row in found
     ]
-    frame = pd.DataFrame(rows).set_index("Backend").T
-    st.dataframe(frame.fillna("-"), alt="All that was measured, by backend.")
+    measured = dict.fromkeys(name for column in columns for name in column)
+    word_table(
+        ["Measured", *(LOOKS[row.backend].label for row in found)],
+        [[name, *(column.get(name, "-") for column in columns)] for name in measured],
+        "All that was measured, by backend",
+    )
 
 
 def _detail(name: str, value: Any) -> str:

@@ -29,6 +29,7 @@ from pages.tune import tuning_charts
 from pages.ui import charts, resources, session, training_jobs
 from pages.ui.look import look_of
 from pages.ui.own_prices import own_book
+from pages.ui.plain_table import word_table
 from pages.ui.service import Service
 from pages.ui.text import listing, markdown, plural
 
@@ -308,10 +309,10 @@ def _comparison(adapter: Adapter, adapters: Sequence[Adapter]) -> None:
     if other is None:
         return
     found = compare(adapter, other)
-    frame = pd.DataFrame(
-        [(each.what, each.first, each.second) for each in found], columns=["", adapter.name, other.name]
-    )
-    st.dataframe(frame, hide_index=True, alt=f"{plural(len(found), 'difference')} between two adapters.")
+    word_table(
+        ["What", adapter.name, other.name], [[each.what, each.first, each.second] for each in found],
+        f"{plural(len(found), 'difference')} between two adapters",
+    )  # fmt: skip
     if not same_rows(adapter, other):
         st.caption(
             "They were measured on different held-out rows, so their scores say little about each other."

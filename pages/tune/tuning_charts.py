@@ -47,7 +47,6 @@ def losses(shown: Picture, kind: AdapterKind, name: str, theme: Theme) -> Chart 
     figure.update_layout(
         height=260,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         dragmode=False,
     )
     figure.update_xaxes(title="epoch (each row seen so often)", range=[0, shown.steps[-1]["epochs"]])
@@ -140,7 +139,6 @@ def gains(adapters: Sequence[Adapter], theme: Theme) -> Chart | None:
     figure.update_layout(
         height=120 + 46 * len(scored),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         dragmode=False,
         scattermode="group",
     )

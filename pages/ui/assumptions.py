@@ -137,14 +137,14 @@ def _value(now: Session, key: str, default: T) -> T:
 # --- the inputs ------------------------------------------------------------------------------------
 
 
-def draw(now: Session, service: Service, columns: int = 1, without: Sequence[str] = ()) -> OperatingPlan:
-    """Every input, in so many columns; those asked elsewhere on the page are left out."""
-    _serving(now, service)
-    numbers = [number for number in assumed(service).values() if number.key not in without]
-    cells = st.columns(columns)
-    for place, number in enumerate(numbers):
-        with cells[place % columns]:
-            ask(number)
+def draw(now: Session, service: Service, without: Sequence[str] = ()) -> OperatingPlan:
+    """Every input, as many beside each other as there is room for; those asked elsewhere on the page are left
+    out."""
+    with st.container(key="assumed"):
+        _serving(now, service)
+        for number in assumed(service).values():
+            if number.key not in without:
+                ask(number)
     return own_plan(now, service)
 
 
@@ -191,7 +191,7 @@ def expander(now: Session, service: Service, without: Sequence[str] = ()) -> Non
     """The inputs folded away on the pages whose subject they are not."""
     book, plan = own_book(now, service), own_plan(now, service)
     with st.expander(f"Assumptions: {markdown(in_words(plan, book))}", icon=":material/tune:"):
-        draw(now, service, columns=3, without=without)
+        draw(now, service, without=without)
         st.caption("The same on Costs, Advise, Stress tests and Fine-tune: a change here counts there too.")
         st.page_link(COSTS, label="Edit the prices on the Costs page", icon=":material/payments:")
 

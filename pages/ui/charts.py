@@ -39,6 +39,12 @@ SYMBOLS = {"rag": "circle", "fine_tuned": "triangle-up", "hybrid": "square", "ba
 }
 
 
+# Above the picture, which makes room for as many lines as the window needs.
+LEGEND: dict[str, JsonValue] = {
+    "orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0, "traceorder": "normal",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Chart:
     """A figure with its title, a text that says the same, and its data."""
@@ -55,6 +61,8 @@ def show(chart: Chart) -> None:
     ink = soft_ink(session.theme())
     for axis in (chart.figure.update_xaxes, chart.figure.update_yaxes):
         axis(tickfont_color=ink, title_font_color=ink)
+    chart.figure.for_each_xaxis(lambda axis: axis.update(title_text=wrapped(axis.title.text or "", 30)))
+    chart.figure.update_layout(legend=LEGEND)
     st.markdown(f"**{chart.title}**")
     st.plotly_chart(chart.figure, key=f"chart-{chart.name}", alt=chart.alt, config={"displayModeBar": False})
     st.download_button(
@@ -400,7 +408,6 @@ def _layout(height: int) -> dict[str, JsonValue]:
     return {
         "height": height,
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         "bargap": 0.35,
         "hoverlabel": {"align": "left"},
         "dragmode": False,

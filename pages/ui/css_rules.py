@@ -20,7 +20,14 @@ RULES = f"""
   white-space: normal; overflow: visible; text-overflow: clip; }}
 .st-key-library [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]), .st-key-figures [data-testid="stHorizontalBlock"] {{ flex-wrap: wrap; }}
 .st-key-library [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {{ flex: 1 1 27rem; min-width: min(27rem, 100%); }}
+.st-key-beside > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] {{ flex-wrap: wrap; }}
+.st-key-beside > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {{ flex: 2.2 1 24rem; min-width: min(24rem, 100%); }}
+.st-key-beside > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:last-child {{ flex: 1 1 17rem; min-width: min(17rem, 100%); }}
+.st-key-assumed {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); align-items: end; }}
+.st-key-assumed > :first-child {{ grid-column: 1 / -1; }}
 .st-key-figures [data-testid="stColumn"] {{ flex: 1 1 9rem; min-width: 9rem; }}
+[data-testid="stButtonGroup"] > div, [data-testid="stButtonGroup"] [role="group"], [data-testid="stButtonGroup"] [role="radiogroup"] {{
+  flex-wrap: wrap; }}
 .st-key-ask-form [data-testid="InputInstructions"] {{ display: none; }}
 [class*="st-key-act-"] button p {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
 [class*="st-key-card-"] h2 {{ font-size: 1rem; padding: 0 0 .25rem; }}
@@ -41,12 +48,25 @@ table.plain :is(th, td) {{ padding: .5rem .4rem; border-bottom: 1px solid light-
 table.plain :is(th:first-child, thead th) {{ white-space: normal; }}
 table.plain th:first-child {{ text-align: left; padding-left: 0; }}
 table.plain thead th {{ color: light-dark(#565D68, #B4BBC6); vertical-align: bottom; }}
-table.plain tbody tr:last-child > * {{ font-weight: 600; }}
+table.plain:not(.words) tbody tr:last-child > * {{ font-weight: 600; }}
+.around {{ container-type: inline-size; }}
+table.words :is(th, td) {{ text-align: left; white-space: normal; vertical-align: top; overflow-wrap: break-word; }}
+@container (max-width: 46rem) {{
+  table.words :is(tbody, tr, th, td) {{ display: block; border: 0; padding: .1rem 0; }}
+  table.words tr {{ border-bottom: 1px solid light-dark(#DDD9CF, #363C44); padding: .5rem 0; }}
+  table.words th {{ font-weight: 600; }}
+  table.words td {{ display: grid; grid-template-columns: 9rem 1fr; gap: .5rem; }}
+  table.words td:empty {{ display: none; }}
+  table.words td::before {{ content: attr(data-head); color: light-dark(#565D68, #B4BBC6); }}
+  table.words thead {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
+}}
 table.plain .bar {{ display: inline-block; width: 4rem; height: .4rem; margin-right: .6rem; border-radius: .2rem; vertical-align: middle;
   background: light-dark(#EEEBE4, #2A2F36); overflow: hidden; }}
 table.plain .bar i {{ display: block; height: 100%; background: light-dark(#1F4E79, #9CC9F0); }}
 @media (max-width: 1200px) {{ table.plain .bar {{ display: none; }} }}
 @media (max-width: 640px) {{ table.plain {{ font-size: .8rem; }} table.plain :is(th, td) {{ padding: .45rem .25rem; }} }}
+@media (max-width: 640px) {{ [data-testid="stMarkdownContainer"] table {{ table-layout: fixed; width: 100%; font-size: .75rem; overflow-wrap: anywhere; }}
+  [data-testid="stMarkdownContainer"] table :is(th, td) {{ padding: .25rem; }} }}
 [popover].cited {{ max-width: min(40rem, 92vw); max-height: 80vh; overflow: auto; padding: 1rem 1.25rem;
   border: 1px solid light-dark(#DDD9CF, #363C44); border-radius: .5rem; color: light-dark(#1B1F24, #E8E6E1);
   background: light-dark(#FFFFFF, #14171B); font-size: 1rem; box-shadow: 0 8px 30px rgb(0 0 0 / .25); }}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.serving import chromium_path, served
+from tests.browser.serving import chromium_path, demo, served
 
 HERE = Path(__file__).resolve().parent
 PATIENCE = 90_000  # milliseconds; a busy machine is slow, not wrong
@@ -34,6 +34,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     with served(HERE / "scripted_app.py", environment, home / "log.txt") as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the product with its own model and the sample."""
+    home = tmp_path_factory.mktemp("product")
+    with demo(home / "workspace", home / "log.txt") as (address, _):
+        yield address
 
 
 @pytest.fixture

@@ -13,20 +13,12 @@ from playwright.sync_api import Browser, Page, expect
 from backends.documents.parsing import parse_file
 from tests.browser import own_files
 from tests.browser.conftest import HERE, PATIENCE
-from tests.browser.serving import VERDICT, demo, served
+from tests.browser.serving import VERDICT, served
 from tests.browser.test_app import answered, ask, at_rest, see
 
 pytestmark = pytest.mark.browser
 LONG = 2 * PATIENCE
 Visit = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the product with its own model and the sample."""
-    home = tmp_path_factory.mktemp("product")
-    with demo(home / "workspace", home / "log.txt") as (address, _):
-        yield address
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pages.ui import resources
 from pages.ui.measured import who_answered
 from pages.ui.own_prices import keep_changes, own_book
 from tests.pages.conftest import settle
+from tests.pages.drawn_tables import table_with
 from tests.pages.scripted import ScriptedServices
 
 PAGE = "pages/costs/costs_page.py"
@@ -30,9 +30,7 @@ def words(app: AppTest) -> str:
 
 
 def parts(app: AppTest) -> pd.DataFrame:
-    drawn = next(e.proto.body for e in app.get("html") if "Part of a month" in e.proto.body)
-    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", drawn)]
-    return pd.DataFrame(rows[1:], columns=rows[0]).set_index("Part of a month")
+    return table_with(app, "Part of a month").set_index("Part of a month")
 
 
 def test_the_example_of_the_home_page_is_already_counted(visit: Visit) -> None:
@@ -49,7 +47,7 @@ def test_measuring_stores_an_evaluation_that_counts_everywhere(visit: Visit) -> 
     assert "At 100,000 questions a month" in words(app)
     cell = parts(app).loc["1,000 answers", "RAG"]
     app.switch_page("pages/advise/advise_page.py").run()
-    table = next(f.value for f in app.dataframe if "Run" in f.value)
+    table = table_with(app, "Run")
     each = table[(table["What"] == "cost of an answer") & (table["Of"] == "RAG")]["Value"].item()
     assert each == f"{cell!s} for 1,000"
 

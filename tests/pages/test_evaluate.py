@@ -31,6 +31,7 @@ from tests.evaluation.judges import ScriptedJudge
 from tests.evaluation.subjects import ScriptedSubject, make_questions
 from tests.fakes import AgreeableReader
 from tests.pages.conftest import APP, settle
+from tests.pages.drawn_tables import table_with
 from tests.pages.scripted import ScriptedServices
 
 Visit = Callable[[], AppTest]
@@ -88,8 +89,8 @@ def test_the_page_shows_the_figures_of_the_command_line(open_page: Visit, archiv
     board = Board(archive.load(record.run))
     right = next(r for r in rows(board) if r.get("metric") == "right" and r["backend"] == "hybrid")
     low, high = right["interval"]
-    table = next(d.value for d in app.dataframe if "measure" in d.value)
-    cell = table.loc[table["measure"] == "Answered right", "Hybrid"].item()
+    table = table_with(app, "Measure")
+    cell = table.loc[table["Measure"] == "Answered right", "Hybrid"].item()
     assert cell == f"{100 * right['value']:.0f} % ({100 * low:.0f}-{100 * high:.0f})"
     assert all(line in words(app) for line in board.verdicts()[:3])
     assert {"RAG", "Fine-tuned"} <= set(board.verdicts()[0].replace(";", " ").split())
@@ -354,7 +355,7 @@ def test_a_judge_model_is_asked_from_the_page(
     judge.gone = ""
     app.button(key="judge").click()
     settle(app)
-    table = next(d.value for d in app.dataframe if "judge model" in d.value)
+    table = table_with(app, "judge model")
     assert set(table["judge model"]) == {"0.25 (0.25-0.25)"}
     assert "RAGAS 0 with the judge model judge-7b" in words(app)
     assert not [b for b in app.button if b.key == "judge"]

@@ -329,13 +329,19 @@ def test_what_is_written_in_a_chart_can_be_read(theme: Theme, page: str) -> None
     assert min(contrast(ink_on(cells[-1]), cell) for cell in cells) >= 4.5
 
 
+def test_a_table_of_words_says_the_head_beside_every_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(streamlit, "html", drawn.append)
+    plain_table.word_table(["What", '"Of"'], [["cost", "RAG <1>"]], "costs")
+    assert 'class="plain words"' in drawn[0]
+    assert '<td role="cell" data-head="&quot;Of&quot;">RAG &lt;1&gt;</td>' in drawn[0]
+
+
 def test_a_plain_table_holds_only_text_and_draws_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     monkeypatch.setattr(streamlit, "html", drawn.append)
     plain_table.plain_table(["<b>", "RAG"], [["a & b", 0.25], ["c", "<i>1</i>"]], 'say "x"')
     (made,) = drawn
     assert 'aria-label="say &quot;x&quot;"' in made and "<b>" not in made and "&lt;i&gt;1" in made
-    assert (
-        '<th scope="row">a &amp; b</th><td><span class="bar"><i style="width:25%"></i></span>0.25</td>'
-        in made
-    )
+    assert '<th scope="row" role="rowheader">a &amp; b</th><td role="cell"><span class="bar">' in made
+    assert '<i style="width:25%"></i></span>0.25</td>' in made
