@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import textwrap
 from pathlib import Path
@@ -145,6 +146,19 @@ def test_comments_are_left_out_and_said(tmp_path: Path) -> None:
     assert parsed.notes == ("comments left out (2)",)
 
 
+def test_markdown_without_marks_reads_as_with_some(tmp_path: Path) -> None:
+    """Text without marks takes a shorter way to the same page."""
+    plain = 'Berth 4 > berth 3, \n   a "pier" - 5 % more.\n\n| Berth | Depth |\n|:--|--:|\n| A | 3 > 2 |\n'
+    marked = plain.replace("Berth 4", "*Berth* 4").replace("| A |", "| `A` |")
+    text = 'Berth 4 > berth 3, a "pier" - 5 % more.\n\nBerth: A; Depth: 3 > 2'
+    assert read(tmp_path, "a.md", plain).text == read(tmp_path, "b.md", marked).text == text
+
+
+def test_the_collector_works_again_after_markdown(tmp_path: Path) -> None:
+    read(tmp_path, "a.md", "Berth *4* is free.")
+    assert gc.isenabled()
+
+
 def test_what_nothing_closes_is_no_comment(tmp_path: Path) -> None:
     assert read(tmp_path, "a.md", "One.\n\n<!-- two\n\nThree.").text == "One.\n\n<!-- two Three."
 
@@ -200,6 +214,12 @@ SQL = ["CREATE TABLE boats (", "  id INTEGER PRIMARY KEY, -- never used twice", 
 SETTINGS = ["[pump]", "name = P7", "  unit = bar", "limit = 5.5"]
 PYTHON = ["def wait(n):", "    while n:", "        n -= 1", "    return n"]
 ADDRESS = ["Harbour Office", "12 Quay Street", "AB1 2CD Alta"]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\u2028", "\x0b"])
+def test_every_kind_of_line_end_is_one(tmp_path: Path, end: str) -> None:
+    lines = ["The pier is closed", "  # on weekdays", "", "Depth | Berth", "3 | A\u00a0west"]
+    assert read(tmp_path, "a.txt", end.join(lines)).text == read(tmp_path, "b.txt", "\n".join(lines)).text
 
 
 def test_white_space_that_means_nothing_goes(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ _C1 = re.compile("[\x80-\x9f]")
 _HYPHEN = re.compile("[\x1e\u2010\u2011]")
 _ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 _LINE_END = re.compile("[\x0b\u2028\u2029\x85]")
-# All of these and "\r": most texts hold none, and one look tells.
-_UNCLEAN = re.compile("\r|" + "|".join(each.pattern for each in (_JUNK, _C1, _HYPHEN, _ODD_SPACE, _LINE_END)))
+# Most texts hold none of these, and one look tells.
+_UNCLEAN = re.compile("|".join(each.pattern for each in (_JUNK, _C1, _HYPHEN, _ODD_SPACE, _LINE_END)))
 HEADING = re.compile(r"#{1,6} \S")
 _LEADERS = re.compile(r"[ .…·_]*(?:\.{4}|…{2}|·{4}|(?:\. ){3}|_{4})[ .…·_]*$")  # dots that lead to the value
 _TERMINAL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours of a terminal
@@ -58,6 +58,7 @@ def clean(text: str, *, keep_spaces: bool = False) -> str:
     With `keep_spaces`, white space in front of and within lines stays, for code, logs and text set in
     columns; tabs go to the next fourth column. Prose in such a text has to be cleaned already.
     """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _UNCLEAN.search(text):
         text = _without_odd_letters(text)
     if keep_spaces:

@@ -112,6 +112,7 @@ def _parser() -> MarkdownIt:
             if token.type == "inline" and _MARKS.search(token.content):
                 token.children = state.md.inline.parse(token.content, state.md, state.env, [])
 
+    parser.normalizeLink = lambda address: address  # type: ignore[assignment]  # nobody reads them
     parser.block.ruler.at("reference", reference)
     parser.core.ruler.at("inline", inline)
     return parser

@@ -94,9 +94,7 @@ class _Reader:
     def _cells(self, row: Element, place: str) -> list[str | Cell]:
         heading = row.getparent().tag == _HEADER_ROWS
         cells: list[str | Cell] = []
-        for cell in row:
-            if cell.tag != _CELL:  # covered by a merged one
-                continue
+        for cell in row.iterchildren(_CELL):  # without those covered by a merged one
             about: dict[str, str] = dict(cell.items())  # to ask for each by name takes three times as long
             made = self._cell(cell, about, heading, place)
             again = about.get(_AGAIN)

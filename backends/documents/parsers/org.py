@@ -21,15 +21,15 @@ _KEYWORD = re.compile(r"\s*#\+(\w+):\s*(.*)$")
 _SHOWN = {"title", "author", "date", "subtitle", "caption", "email"}
 _CODE = {"src", "example", "export", "verse"}
 _TABLE_RULE = re.compile(r"\s*\|[-+|]+\s*$")
-_INLINE: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\[\[[^\[\]]+\]\[([^\[\]]+)\]\]"), r"\1"),
-    (re.compile(r"\[\[(?:file:)?([^\[\]]+)\]\]"), r"\1"),
-    (re.compile(r"\[fn:(\w+)\]"), r"[^\1]"),
-    (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])"), r"**\1**"),
-    (re.compile(r"(?<![\w/:])/(?=\S)([^/\n]+?)(?<=\S)/(?![\w/])"), r"*\1*"),
-    (re.compile(r"(?<![\w=])=(?=\S)([^=\n]+?)(?<=\S)=(?![\w=])"), r"`\1`"),
-    (re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), r"`\1`"),
-    (re.compile(r"(?<![\w+])\+(?=[^\s+])([^+\n]+?)(?<=\S)\+(?![\w+])"), r"~~\1~~"),
+_INLINE: tuple[tuple[str, re.Pattern[str], str], ...] = (  # what each begins with, what it is in Markdown
+    ("[[", re.compile(r"\[\[[^\[\]]+\]\[([^\[\]]+)\]\]"), r"\1"),
+    ("[[", re.compile(r"\[\[(?:file:)?([^\[\]]+)\]\]"), r"\1"),
+    ("[fn:", re.compile(r"\[fn:(\w+)\]"), r"[^\1]"),
+    ("*", re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])"), r"**\1**"),
+    ("/", re.compile(r"(?<![\w/:])/(?=\S)([^/\n]+?)(?<=\S)/(?![\w/])"), r"*\1*"),
+    ("=", re.compile(r"(?<![\w=])=(?=\S)([^=\n]+?)(?<=\S)=(?![\w=])"), r"`\1`"),
+    ("~", re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), r"`\1`"),
+    ("+", re.compile(r"(?<![\w+])\+(?=[^\s+])([^+\n]+?)(?<=\S)\+(?![\w+])"), r"~~\1~~"),
 )
 
 
@@ -95,7 +95,7 @@ def _table(lines: list[str]) -> Iterator[str]:
 
 
 def _html_row(line: str, tag: str) -> str:
-    for pattern, _ in _INLINE:
+    for _, pattern, _ in _INLINE:
         line = pattern.sub(r"\1", line)
     cells = (html.escape(cell.strip()) for cell in line.strip().strip("|").split("|"))
     return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
@@ -109,6 +109,7 @@ def _line(line: str) -> str:
 
 
 def _inline(text: str) -> str:
-    for pattern, replacement in _INLINE:
-        text = pattern.sub(replacement, text)
+    for mark, pattern, replacement in _INLINE:
+        if mark in text:
+            text = pattern.sub(replacement, text)
     return text

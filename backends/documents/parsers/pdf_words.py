@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010\x02]$")
+_HYPHENS = ("-", "\u00ad", "\u2010", "\x02")
+_BROKEN_WORD = re.compile(rf"(?<=[^\W\d_])[{''.join(_HYPHENS)}]$")
 # Behind these a hyphen stands for the rest of the word: "Ein- und Ausgänge", "two- or three-year".
 _HANGING = re.compile(r"(?:und|oder|bzw|sowie|bis|and|or|to|et|ou|y|o|e|en|of|och|eller|og|i|lub|a)\b")
 _FIRST_HALVES = {"well", "self", "e", "x"}  # of words that have a hyphen wherever they stand
@@ -21,16 +22,17 @@ def join(text: str, following: str) -> str:
     """Two lines of a paragraph as one; where a word was broken is settled by `whole_words`."""
     if is_broken(text, following):
         return f"{text[:-1]}{_BREAK}{following}"
-    own = re.search(r"\w-$", text) and following[:1].isalnum() and not _HANGING.match(following)
-    if own:  # "Lucene-", "BM25": the hyphen is the word's own
+    own = text.endswith("-") and re.search(r"\w-$", text) and following[:1].isalnum()
+    if own and not _HANGING.match(following):  # "Lucene-", "BM25": the hyphen is the word's own
         return f"{text}{following}"
     return f"{text} {following}"
 
 
 def is_broken(text: str, following: str) -> bool:
     """Whether a line ends within a word that the next line goes on with."""
-    goes_on = following[:1].islower() and not _HANGING.match(following)
-    return goes_on and text[-2:-1].islower() and bool(_BROKEN_WORD.search(text))
+    if not (text[-2:-1].islower() and following[:1].islower() and text.endswith(_HYPHENS)):
+        return False
+    return bool(_BROKEN_WORD.search(text)) and not _HANGING.match(following)
 
 
 def join_all(lines: Iterable[str]) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 
 from backends.datatypes import ParsedFile
-from backends.documents.parsers.common import clean, one_line, stem
+from backends.documents.parsers.common import clean, stem
 from backends.documents.parsers.languages import FUNCTION_WORDS
 from backends.documents.parsers.pdf_words import is_broken, join, whole_words
 from backends.system.encodings import decoded
@@ -55,8 +55,8 @@ class _Block:
 
     lines: tuple[str, ...]
     odd: int  # lines that look like code, columns or entries
-    full: int  # lines that are as long as they could be
-    going_on: int  # those of the full ones within a sentence
+    full: tuple[bool, ...]  # whether each but the last is as long as it could be: the next word did not fit
+    going_on: int  # those of the full ones that end within a sentence
 
     @property
     def is_prose(self) -> bool:
@@ -68,7 +68,7 @@ def unwrap(text: str) -> str:
     text = clean(text, keep_spaces=True)
     blocks = [_block(block.split("\n")) for block in text.split("\n\n")]
     prose = [block for block in blocks if block.is_prose]
-    full, going_on = sum(block.full for block in prose), sum(block.going_on for block in prose)
+    full, going_on = sum(sum(block.full) for block in prose), sum(block.going_on for block in prose)
     usual = full > 0 and going_on >= _CONTINUED * full
     whole = whole_words([_written(block, usual) for block in blocks])
     return "\n\n".join(filter(None, whole))
@@ -77,7 +77,8 @@ def unwrap(text: str) -> str:
 def _block(lines: Sequence[str]) -> _Block:
     block = tuple(line for line in lines if line[:1].isalnum() or not _RULE.match(line))
     full = _full(block)
-    return _Block(block, sum(map(_looks_odd, block)), len(full), sum(map(_runs_over_line, full)))
+    going_on = sum(map(_runs_over_line, compress(pairwise(block), full)))
+    return _Block(block, sum(map(_looks_odd, block)), full, going_on)
 
 
 def _looks_odd(line: str) -> bool:
@@ -86,17 +87,19 @@ def _looks_odd(line: str) -> bool:
         return False
     # Without such signs, or a capital word or a digit in front, it need not be asked: most lines are prose.
     may_be = "  " in line or "--" in line or _SIGNS.search(line) is not None
-    if not may_be and not line[:1].isalpha():
-        may_be = "//" in line or "#!" in line or line[:1].isdigit() or line[1:2].isdigit()
-    return (may_be or line.lstrip()[:4].isupper()) and _NO_PROSE.search(line) is not None
+    if not may_be and line[:1].isalpha():
+        may_be = line[:4].isupper()
+    elif not may_be:
+        digit = line[:1].isdigit() or line[1:2].isdigit()
+        may_be = digit or "//" in line or "#!" in line or line.lstrip()[:4].isupper()
+    return may_be and _NO_PROSE.search(line) is not None
 
 
-def _full(block: Sequence[str]) -> list[tuple[str, str]]:
-    """Neighbouring lines of which the first was as long as a line could be: the next word did not fit."""
+def _full(block: Sequence[str]) -> tuple[bool, ...]:
     width = max(map(len, block), default=0)
     if not _NARROWEST <= width <= _WIDEST:
-        return []
-    return [(line, following) for line, following in pairwise(block) if _is_full(line, following, width)]
+        return ()
+    return tuple(_is_full(line, following, width) for line, following in pairwise(block))
 
 
 def _is_full(line: str, following: str, width: int) -> bool:
@@ -117,17 +120,16 @@ def _runs_over_line(pair: tuple[str, str]) -> bool:
 
 def _written(block: _Block, usual: bool) -> str:
     """A paragraph on one line, or lines as they stand."""
-    lines, full, going_on = block.lines, block.full, block.going_on
+    lines, full, going_on = block.lines, sum(block.full), block.going_on
     wrapped = full > 0 and block.is_prose and going_on >= _CONTINUED * full
     if not wrapped and not (usual and 0 < full <= 2 and block.is_prose and going_on):
         return _kept(block)
-    width = max(map(len, lines))
-    pieces = [one_line(lines[0])]
-    for line, following in pairwise(lines):
-        last, piece = pieces[-1], one_line(following)
-        goes_on = _is_full(line, following, width) or _breaks(last, piece)
-        joined = join(last, piece) if goes_on else f"{last}\n{piece}"
-        pieces[-1:] = [joined[: len(joined) - len(piece)], piece]
+    first, *rest = (" ".join(line.split()) for line in lines)
+    pieces = [first]
+    for piece, is_full in zip(rest, block.full, strict=True):
+        last = pieces.pop()
+        joined = join(last, piece) if is_full or _breaks(last, piece) else f"{last}\n{piece}"
+        pieces += [joined[: len(joined) - len(piece)], piece]
     return "".join(pieces)
 
 
