@@ -357,7 +357,7 @@ def _layout(figure: go.Figure, rows: int, unit: str, bounds: list[float] | None)
 def _named(arm: str) -> str:
     backend, comma, rest = arm.partition(", ")
     look = LOOKS.get(backend)  # type: ignore[call-overload]
-    return f"{look.mark} {look.label}{comma}{rest}" if look else arm
+    return plain_html(f"{look.mark} {look.label}{comma}{rest}" if look else arm)
 
 
 def _symbol(backend: str, filled: bool) -> str:
