@@ -247,10 +247,13 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=20_000)
     parser.add_argument("--prose", type=Path, help="folder of running text instead of the sample")
     parser.add_argument("--sentences", type=int, default=30_000, help="of the prose")
-    parser.add_argument("--json", type=Path, help="rows of other numbers of passages in it are kept")
+    parser.add_argument("--side", choices=("postgres", "sqlite"), help="one of the two alone")
+    parser.add_argument("--json", type=Path, help="rows of other sides and numbers in it are kept")
     args = parser.parse_args()
     kept = json.loads(args.json.read_text("utf-8")) if args.json and args.json.exists() else []
-    rows: list[Row] = [row for row in kept if row["passages"] != args.passages]
+    rows: list[Row] = [
+        row for row in kept if row["passages"] != args.passages or args.side not in (None, row["store"])
+    ]
     with TemporaryDirectory() as folder:
         if args.prose:
             known = Sentences(*prose_sentences(args.prose, MiniLM(), args.sentences), run=4)
@@ -263,6 +266,8 @@ def main() -> None:
             "sqlite": (Workspace.open(Path(folder) / "one"), Clock(None)),
         }
         for name, (store, clock) in sides.items():
+            if args.side not in (None, name):
+                continue
             for row in measure(store, args.passages, known, clock):
                 rows.append({"store": name, "passages": args.passages, **row})
                 print(json.dumps(rows[-1]), flush=True)

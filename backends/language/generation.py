@@ -32,7 +32,7 @@ from backends.language.loading import (
     model_name,
 )
 from backends.language.network import Network, Read
-from backends.system.hardware import device, serving_dtype
+from backends.system.hardware import device, give_back_memory, serving_dtype
 
 MAX_MERGED = 4  # adapters kept merged per model; each costs the weights once more
 CHAT_ENDS = (
@@ -194,6 +194,7 @@ class LanguageModel:
                 if held is None:
                     merged = merge_adapter(self._base.model, adapter, self.fingerprint, self.name)
                     held = Network(merged, beside=self._base)
+                    give_back_memory()  # merging took twice what is kept
                 self._merged[key] = self._held[key] = held
                 while len(self._merged) > MAX_MERGED:
                     self._merged.popitem(last=False)

@@ -5,6 +5,7 @@ Enters: nothing. Leaves: facts about processor and container. It knows no model.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import sys
@@ -46,6 +47,13 @@ def free_memory() -> int:
     if device().type == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     return int(psutil.virtual_memory().available)
+
+
+def give_back_memory() -> None:
+    """Hand freed memory back to the system: glibc keeps the holes that arrays of some MB leave."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def serving_dtype() -> torch.dtype:

@@ -22,7 +22,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from backends.datatypes import TrainingRow, UserError
+from backends.datatypes import Chunk, Document, TrainingRow, UserError
 from backends.documents import library as library_module
 from backends.documents.library import Library
 from backends.documents.opening import open_folder, open_library, open_session
@@ -280,17 +280,23 @@ def sound(library: Library) -> dict[str, str]:
     assert library.workspace.erasures() == []
     documents = library.documents()
     for document in documents:
-        assert library.versions(document.name) == list(range(1, document.version + 1))
-        entry = library.history(document.name)[-1]
-        assert (entry.version, entry.content_hash) == (document.version, document.content_hash)
+        whole_passages(library, document)
         stored = library.workspace.document("", document.name)
         assert stored is not None
         assert library.workspace.chunked([stored.id], library._scheme(SETTINGS)) == {stored.id}
-        chunks = library.chunks(document.name, SETTINGS)
-        assert chunks and all(c.text == document.text[c.start : c.end] for c in chunks)
     found = library.retriever(SETTINGS).chunks  # fails if a vector is missing
     assert {chunk.document for chunk in found} == {document.name for document in documents}
     return {document.name: document.text for document in documents}
+
+
+def whole_passages(library: Library, document: Document) -> list[Chunk]:
+    """The passages of a document whose versions are all there, each the words of its own place."""
+    assert library.versions(document.name) == list(range(1, document.version + 1))
+    entry = library.history(document.name)[-1]
+    assert (entry.version, entry.content_hash) == (document.version, document.content_hash)
+    chunks = library.chunks(document.name, SETTINGS)
+    assert chunks and all(c.text == document.text[c.start : c.end] for c in chunks)
+    return chunks
 
 
 def check_settings(folder: Path, acknowledged: set[str], whole: bool) -> None:

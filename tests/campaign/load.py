@@ -1,4 +1,4 @@
-"""Load: sixteen visitors ask, upload, forget and swap adapters at once, through the job runner the pages use.
+"""Load: sixteen visitors ask, upload, train and swap adapters at once, through the job runner the pages use.
 
 The model is tiny and random, so that thousands of answers fit into minutes. What must hold: every answer is
 word for word the one that the same question gets alone, from that visitor's documents and that adapter; no
@@ -31,7 +31,9 @@ from backends.language.generation import LanguageModel
 from backends.product import Triptych
 from backends.settings import make_settings
 from backends.system.jobs import JobContext, Jobs
-from backends.training.adapters import AdapterCard, Adapters, write_card
+from backends.training.adapters import AdapterCard, Adapters, LearnedDocument, write_card
+from backends.training.rows import closed_book
+from backends.training.runs import TrainingPlan, TrainingRuns
 from pages.ui.triptych_service import TriptychService
 from tests.campaign import kills
 from tests.campaign.cases import Case, Part, Plan
@@ -46,6 +48,8 @@ ADAPTERS: tuple[tuple[BackendName, str], ...] = (
     ("fine_tuned", "one"), ("fine_tuned", "two"), ("hybrid", "three"), ("hybrid", "four"),
 )  # fmt: skip
 ROUND = 8  # questions of a visitor in one case
+LONG = 900.0  # seconds until a training is given up: it has the lowest priority of all
+LEARNED = "learned"  # the adapter that a training of each round makes anew; nobody has chosen it
 MOST_GROWTH = 60 << 20  # bytes that one more round may leave behind
 WANTED = {"answers of sixteen visitors": 5_000, "memory at rest after a round": 30, "turns taken": 200}
 
@@ -56,7 +60,7 @@ class House:
 
     folder: Path
     visitors: int = VISITORS
-    jobs: Jobs = field(default_factory=lambda: Jobs({"ask": 2, "upload": 1}))
+    jobs: Jobs = field(default_factory=lambda: Jobs({"ask": 2, "upload": 1, "train": 1}))
     alone: dict[tuple[str, BackendName, str | None, str], str] = field(default_factory=dict)
     first_alone: list[float] = field(default_factory=list)
     first_loaded: list[float] = field(default_factory=list)
@@ -64,7 +68,7 @@ class House:
 
     def __post_init__(self) -> None:
         kills.in_this_process()
-        base = tiny_language_model(self.folder / "base", context=1024)
+        self.base = base = tiny_language_model(self.folder / "base", context=1024)
         self.workspace = self.folder / "workspace"
         self.model = LanguageModel.load(base)
         for seed, (kind, name) in enumerate(ADAPTERS):
@@ -98,6 +102,16 @@ class House:
         (result,) = desk.ingest([path], SETTINGS, lambda step: None, context.cancelled)
         assert result.error is None
 
+    def train(self, context: JobContext) -> None:
+        """In a process of its own, as the page does; it replaces an adapter while others answer."""
+        plan = TrainingPlan(
+            LEARNED, "fine_tuned", str(self.base), kills.TRAINING, (LearnedDocument("returns.md", 1, "x"),)
+        )
+        examples = closed_book(enumerate(kills.ROWS, start=1))
+        run = TrainingRuns(self.workspace).create(plan, kills.ROWS, examples[:20], examples[20:])
+        run.launch().wait(LONG)
+        assert run.state == "done", f"the training is {run.state}: {run.error}"
+
     def _ask(
         self, name: str, backend: BackendName, question: str, stop: threading.Event
     ) -> tuple[Answer, float]:
@@ -123,7 +137,8 @@ class House:
         return self.alone[key]
 
     def round(self, seed: int) -> int:
-        """Every visitor asks a few questions at once, some upload the same again, adapters are swapped."""
+        """Every visitor asks a few questions at once, some upload the same again, one trains, adapters are
+        swapped."""
         draw, stop = random.Random(seed), threading.Event()
 
         def swap() -> None:
@@ -141,6 +156,7 @@ class House:
         swapper.start()
         try:
             started = []
+            training = self.jobs.start("train", draw.choice(list(self.desks)), self.train)
             for _ in range(ROUND):
                 for name, desk in self.desks.items():
                     chosen = draw.choice(BACKEND_NAMES), draw.choice(QUESTIONS)
@@ -155,6 +171,7 @@ class House:
                         )
             for job in started:
                 assert job.wait(kills.PATIENCE) and job.state == "done", job.error
+            assert training.wait(LONG) and training.state == "done", training.error
         finally:
             stop.set()
             swapper.join()
@@ -166,6 +183,8 @@ class House:
                 assert all(
                     f"{other}secret" not in str(answer.sources) for other in self.desks if other != name
                 )
+        assert {each.name for each in self.adapters.all()} == {LEARNED, *(name for _, name in ADAPTERS)}
+        assert self.adapters.get(LEARNED).card.documents, "what was trained is not there"
         gc.collect()
         self.resident.append(psutil.Process().memory_info().rss)
         return len(started)

@@ -1,8 +1,9 @@
-"""How many threads a container's quota has time for."""
+"""How many threads a container has time for, and memory that goes back to the system."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,3 +65,28 @@ def test_threads_are_bounded_by_the_quota_unless_somebody_chose(
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     bound_threads()
     assert os.environ["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap")
+def test_holes_of_freed_memory_go_back() -> None:
+    """Arrays below glibc's largest threshold (32 MB) lie in the heap; what is kept above holds them."""
+    script = """
+import ctypes, psutil
+from backends.system.hardware import give_back_memory
+heap = ctypes.CDLL(None)
+heap.malloc.restype, heap.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+heap.free.argtypes = [ctypes.c_void_p]
+heap.mallopt(-3, 33_554_432)  # M_MMAP_THRESHOLD: all of these come from the heap
+freed = []
+for _ in range(100):
+    freed.append(heap.malloc(2_000_000))
+    ctypes.memset(freed[-1], 1, 2_000_000)
+    heap.malloc(100_000)
+for each in freed:
+    heap.free(each)
+before = psutil.Process().memory_info().rss
+give_back_memory()
+print(before - psutil.Process().memory_info().rss)
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(told.stdout) > 150_000_000

@@ -62,11 +62,12 @@ def remove_boilerplate(root: Element) -> tuple[str, ...]:
 
 def remove_invisible(root: Element) -> tuple[str, ...]:
     """Take out scripts, styles, hidden parts, and what is struck out: it no longer holds."""
-    _drop([element for element in root.iter() if element.tag in _NEVER])
+    _drop([*root.iter(*_NEVER)])
     hidden = _hidden(root)
-    words = sum(len("".join(element.itertext()).split()) for element in hidden)
+    words = sum(len(_letters(element).split()) for element in hidden)
     _drop(hidden)
-    struck = [element for element in root.iter() if _is_struck(element) and element.text_content().strip()]
+    marked = root.xpath("//del | //s | //strike | //*[@style]")
+    struck = [element for element in marked if _is_struck(element) and _letters(element).strip()]
     _drop(struck)
     notes = [f"hidden text left out ({words} words)"] if words else []
     places = f" ({len(struck)} places)" if len(struck) > 1 else ""
@@ -88,6 +89,10 @@ def _drop(elements: list[Element]) -> None:
         element.tag = "span"
 
 
+def _letters(element: Element) -> str:
+    return "".join(element.itertext())
+
+
 def _tokens(element: Element) -> set[str]:
     """The words of an element's class and id."""
     named = f"{element.get('class', '')} {element.get('id', '')}"
@@ -99,7 +104,8 @@ def _tokens(element: Element) -> set[str]:
 
 def _hidden(root: Element) -> list[Element]:
     """Hidden elements, the outermost of each nest, but not what a click shows: tabs and accordions."""
-    hidden = [element for element in root.iter() if _is_hidden(element)]
+    marked = root.xpath("//*[@hidden or @aria-hidden or @style]")
+    hidden = [element for element in marked if _is_hidden(element)]
     targets = set(_targets(root)) if hidden else set()
     shown = {parent: _shown_kinds(parent) for parent in {element.getparent() for element in hidden} - {None}}
     return [element for element in hidden if not _opens(element, targets, shown)]
@@ -129,7 +135,7 @@ def _opens(element: Element, targets: set[str], shown: dict[Element, set[_Kind]]
     `targets` are ids that controls show and hide, `shown` the kinds of elements that are open, by parent.
     """
     tokens = _tokens(element)
-    if element.get("role") in _MENU_ROLES or tokens & _POPUP_WORDS or not element.text_content().strip():
+    if element.get("role") in _MENU_ROLES or tokens & _POPUP_WORDS or not _letters(element).strip():
         return False
     if element.get("role") == "tabpanel" or element.get("id") in targets or tokens & _PANEL_WORDS:
         return True
@@ -193,7 +199,7 @@ def _is_marked(element: Element, sizes: dict[Element, _Size]) -> bool:
 
 def _is_question(button: Element) -> bool:
     """Whether a button is the heading of what it opens."""
-    words = button.text_content().split()
+    words = _letters(button).split()
     controls = _is_switch_by_mark(button) or button.getparent().tag in ("h2", "h3", "h4", "h5", "h6", "dt")
     following = button.getnext()
     opens = following is not None and (_is_hidden(following) or bool(_tokens(following) & _PANEL_WORDS))
@@ -214,7 +220,7 @@ def _is_menu(size: _Size) -> bool:
 
 def _lists_codes(element: Element) -> bool:
     """Links such as "E01 water tank empty" are entries of a list, not ways through a site."""
-    texts = [link.text_content() for link in element.iter("a")]
+    texts = [_letters(link) for link in element.iter("a")]
     coded = sum(bool(re.search(r"[^\W\d]-?\d|\d[^\W\d]", text)) for text in texts)
     return 2 * coded >= len(texts)
 

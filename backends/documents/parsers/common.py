@@ -39,7 +39,9 @@ _C1 = re.compile("[\x80-\x9f]")
 # Hyphens that do not break, Word's own (0x1E) and Unicode's: readers, searches and models know "-".
 _HYPHEN = re.compile("[\x1e\u2010\u2011]")
 _ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
-_LINE_END = re.compile("\r\n?|[\x0b\u2028\u2029\x85]")
+_LINE_END = re.compile("[\x0b\u2028\u2029\x85]")
+# All of these and "\r": most texts hold none, and one look tells.
+_UNCLEAN = re.compile("\r|" + "|".join(each.pattern for each in (_JUNK, _C1, _HYPHEN, _ODD_SPACE, _LINE_END)))
 HEADING = re.compile(r"#{1,6} \S")
 _LEADERS = re.compile(r"[ .…·_]*(?:\.{4}|…{2}|·{4}|(?:\. ){3}|_{4})[ .…·_]*$")  # dots that lead to the value
 _TERMINAL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours of a terminal
@@ -47,7 +49,7 @@ _TERMINAL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours of a terminal
 
 def line_ends(text: str) -> str:
     """The text with one kind of line end."""
-    return _LINE_END.sub("\n", text)
+    return _LINE_END.sub("\n", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def clean(text: str, *, keep_spaces: bool = False) -> str:
@@ -56,14 +58,19 @@ def clean(text: str, *, keep_spaces: bool = False) -> str:
     With `keep_spaces`, white space in front of and within lines stays, for code, logs and text set in
     columns; tabs go to the next fourth column. Prose in such a text has to be cleaned already.
     """
-    text = line_ends(_TERMINAL.sub("", text)).replace("\x0c", "\n\n")
-    text = _C1.sub(lambda found: bytes([ord(found[0])]).decode("cp1252", errors="ignore"), text)
-    text = _ODD_SPACE.sub(" ", _HYPHEN.sub("-", _JUNK.sub("", text)))
+    if _UNCLEAN.search(text):
+        text = _without_odd_letters(text)
     if keep_spaces:
         text = "\n".join(line.expandtabs(4).rstrip() for line in text.split("\n")).strip("\n")
     else:
         text = "\n".join(" ".join(line.split()) for line in text.split("\n")).strip()
-    return re.sub(r"\n{3,}", "\n\n", text)
+    return re.sub(r"\n{3,}", "\n\n", text) if "\n\n\n" in text else text
+
+
+def _without_odd_letters(text: str) -> str:
+    text = line_ends(_TERMINAL.sub("", text)).replace("\x0c", "\n\n")
+    text = _C1.sub(lambda found: bytes([ord(found[0])]).decode("cp1252", errors="ignore"), text)
+    return _ODD_SPACE.sub(" ", _HYPHEN.sub("-", _JUNK.sub("", text)))
 
 
 def literal(text: str) -> str:
@@ -152,7 +159,7 @@ class Cell:
     comment: str = ""  # what somebody noted on it
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: a table has many, and each would take twice as long to make
 class _Row:
     """A row on the grid: one text a column."""
 
@@ -323,10 +330,10 @@ def _grid(rows: Iterable[Sequence[object]]) -> Iterator[_Row]:
     """Rows with the texts of merged cells under each column and in each row that they lie over."""
     hanging: dict[int, tuple[int, str]] = {}  # column: rows still to fill, text
     for row in rows:
-        if hanging or any(isinstance(cell, Cell) for cell in row):
+        if hanging or Cell in map(type, row):
             yield _placed([*map(_as_cell, row)], hanging)
         else:
-            yield _Row([_cell_text(cell) for cell in row])
+            yield _Row(["" if cell is None else one_line(cell) for cell in row])
 
 
 def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:

@@ -98,7 +98,7 @@ def _look(book: Book, style: XF) -> tuple[str, bool]:
 
 def _text(kind: int, value: str | float, code: str, epoch_1904: bool) -> str:
     if kind in (2, 3):  # a number, a day
-        return shown(value, code, epoch_1904=epoch_1904)
+        return shown(value, code, epoch_1904)
     if kind == 4:
         return "yes" if value else "no"
     return ERRORS.get(int(value), "") if kind == 5 else ""

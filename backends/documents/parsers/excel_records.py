@@ -188,9 +188,9 @@ class _Book:
         if kind in (ERROR, FORMULA_ERROR):
             return ERRORS.get(item[8], "")
         if kind == NUMBER:
-            return shown(_packed(_long(item, 8)), code, epoch_1904=self._epoch_1904)
+            return shown(_packed(_long(item, 8)), code, self._epoch_1904)
         if kind in (REAL, FORMULA_REAL):
-            return shown(struct.unpack_from("<d", item, 8)[0], code, epoch_1904=self._epoch_1904)
+            return shown(struct.unpack_from("<d", item, 8)[0], code, self._epoch_1904)
         return ""
 
 

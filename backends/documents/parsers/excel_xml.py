@@ -222,7 +222,7 @@ class _Book:
         if kind != "n":
             return value
         try:
-            return shown(value, style.code, epoch_1904=self._epoch_1904)
+            return shown(value, style.code, self._epoch_1904)
         except ValueError:  # no number, whatever the file says
             return value
 

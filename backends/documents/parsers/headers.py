@@ -130,7 +130,8 @@ def kind_of(cell: str) -> str:
 def _evidence(first: Row, body: Sequence[Row]) -> float:
     """How certain it is that `first` names the columns of `body`: a log-likelihood ratio."""
     width = extent(first)
-    columns = [[row[at] for row in body if at < len(row) and kind_of(row[at])] for at in range(width)]
+    told = [[(row[at], kind_of(row[at])) for row in body if at < len(row)] for at in range(width)]
+    columns = [[cell for cell, kind in column if kind] for column in told]
     if not body or not any(columns) or max(map(len, first)) > 200:
         return -10.0
     ordered = _sequence(first)
@@ -138,16 +139,16 @@ def _evidence(first: Row, body: Sequence[Row]) -> float:
     pairs = [*zip(first[:width], columns, strict=True)]
     for at, (cell, below) in enumerate(pairs):
         if cell and below and not (ordered and at in ordered.columns):
-            score += _column_evidence(cell, below)
+            score += _column_evidence(cell, below, Counter(kind for _, kind in told[at]))
     again = max(Counter(filter(None, first)).values()) - 2
     score -= 1.5 * max(again, 0)  # a name hardly comes three times
     score -= sum(not cell and len(below) > 0.5 * len(body) for cell, below in pairs[1:])  # nor is it missing
     return score + _names_evidence(first, body) + _corner_evidence(first, body) + _case_evidence(first)
 
 
-def _column_evidence(cell: str, below: Sequence[str]) -> float:
+def _column_evidence(cell: str, below: Sequence[str], kinds: Counter[str]) -> float:
+    """`below` are the cells that say something, `kinds` how many are of each kind."""
     kind = kind_of(cell)
-    kinds = Counter(map(kind_of, below))
     count = len(below)
     if not kind:
         return 0.0
@@ -369,11 +370,14 @@ _IDENTIFIER = re.compile(
 _QUARTER = re.compile(
     r"(?:[QH][1-4]|FY|[KC]?W|week|kw|year) ?(?:\d{4}|\d\d)|\d{4} [QH][1-4]|(?:19|20)\d\d/\d\d", re.I
 )
+_MAY_NAME = re.compile(r"[^\W\d_]|[#№(\[/]")  # one of these is in whatever names a column: figures do not
 _AFTER_A_NAME = re.compile(r"(?: ?[(\[][^()\[\]]*[)\]]|\.?(?: ?#?\d{1,2})?)$")  # "Team 2", "Age (1999)"
 
 
 def is_name(cell: str) -> bool:
     """Whether columns are called so: a known word, alone or with others ("Unit price"), or an identifier."""
+    if _MAY_NAME.search(cell) is None:
+        return False
     name = _AFTER_A_NAME.sub("", cell)
     if name.casefold() in _PERIODS or _IDENTIFIER.fullmatch(cell) or _QUARTER.fullmatch(cell):
         return True
@@ -475,7 +479,7 @@ def kinds_fit(names: Row, body: Sequence[Row], rows: Sequence[Row]) -> bool:
 
 def may_name(row: Row, above: Row) -> bool:
     """Whether a row within a table looks like the header of another: words, many of them names."""
-    if not 2 < len(row) == len(set(row)) or not all(row) or any(map(str.isdigit, "".join(row))):
+    if any(map(str.isdigit, "".join(row))) or not 2 < len(row) == len(set(row)) or not all(row):
         return False
     if any(kind_of(cell) != "words" for cell in row) or sum(map(is_name, row)) < 0.5 * len(row):
         return False

@@ -62,13 +62,11 @@ _NOTED = re.compile(
 
 def parse_html(source: str) -> Element:
     """The root element of a page or a fragment."""
-    from lxml import etree, html
+    from lxml import etree
 
-    parser = html.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
-    try:
-        return html.document_fromstring(source.encode("utf-8", errors="replace"), parser=parser)
-    except etree.ParserError:  # nothing is in it
-        return html.document_fromstring("<body></body>")
+    parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
+    root: Element | None = etree.fromstring(source.encode("utf-8", errors="replace"), parser)
+    return etree.fromstring(b"<body></body>", parser) if root is None else root  # nothing is in it
 
 
 def html_text(elements: Iterable[Element]) -> str:
@@ -86,6 +84,16 @@ def inline_text(element: Element) -> str:
     return one_line(run.text)
 
 
+def _without_breaks(text: str) -> str:
+    return text.replace("\n", " ").replace("\r", " ").replace("\x85", "…")
+
+
+def _line(text: str) -> str:
+    """Running text without line breaks as it is read."""
+    line = one_line(text)
+    return prices(_NOTED.sub(r"\2 \1", line) if "(note " in line else line)
+
+
 class _Run:
     """Running text: white space is one space, line breaks are the author's."""
 
@@ -94,7 +102,7 @@ class _Run:
 
     def add(self, text: str | None) -> None:
         if text:
-            self._parts.append(text.replace("\n", " ").replace("\r", " ").replace("\x85", "…"))
+            self._parts.append(_without_breaks(text))
 
     def line_break(self) -> None:
         self._parts.append("\n")
@@ -116,8 +124,7 @@ class _Run:
         return bool(re.search(r"\d[.,]$", "".join(self._parts[-3:])))
 
     def flush(self) -> Iterator[str]:
-        found = [prices(_NOTED.sub(r"\2 \1", line)) for line in map(one_line, self.text.split("\n"))]
-        lines = [*filter(None, found)]
+        lines = [*filter(None, map(_line, self.text.split("\n")))]
         self._parts.clear()
         if lines:
             yield literal("\n".join(lines)) + "\n"
@@ -287,17 +294,23 @@ class _Writer:
         else:
             yield "\n" + "\n".join(lines) + "\n"
 
-    def _row(self, row: Element) -> list[Cell]:
+    def _row(self, row: Element) -> list[str | Cell]:
         in_head = name_of(row.getparent()) == "thead"
         cells = [self._cell(cell, in_head) for cell in own_cells(row)]
-        if in_head and not all(cell.text for cell in cells[1:]):  # half a header: the words have to decide
-            return [replace(cell, heading=False) for cell in cells]
+        names = [cell for cell in cells if isinstance(cell, Cell)]
+        if in_head and not all(cell.text for cell in names[1:]):  # half a header: the words have to decide
+            return [replace(cell, heading=False) for cell in names]
         return cells
 
-    def _cell(self, cell: Element, in_head: bool) -> Cell:
-        text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip().removeprefix("- ")
-        text = one_line(_ITEMS.sub(", ", text) if "\n" in text else text)
+    def _cell(self, cell: Element, in_head: bool) -> str | Cell:
+        if len(cell):
+            text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip().removeprefix("- ")
+            text = one_line(_ITEMS.sub(", ", text) if "\n" in text else text)
+        else:
+            text = _line(_without_breaks(cell.text or "")).removeprefix("- ")
         across = min(max(1, whole_number(cell.get("colspan") or cell.get("aria-colspan"), 1)), 100)
         down = min(whole_number(cell.get("rowspan"), 1) or 10_000, 10_000)  # 0: to the end
         heading = in_head or name_of(cell) == "th" or cell.get("role") in ("columnheader", "rowheader")
-        return Cell(text, across, max(1, down), heading or not text)
+        if across == down == 1 and not heading:
+            return text  # most cells
+        return Cell(text, across, max(1, down), heading)

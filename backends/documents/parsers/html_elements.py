@@ -30,7 +30,7 @@ def words(element: Element) -> str:
 
 def whole_number(text: str | None, otherwise: int) -> int:
     """The number that an attribute begins with, or another one."""
-    found = re.match(r"\s*(-?\d{1,9})", text or "")
+    found = re.match(r"\s*(-?\d{1,9})", text) if text else None
     return int(found[1]) if found else otherwise
 
 

@@ -7,13 +7,15 @@ tables), `html` writes the lines. What looks like mark-up and is none (<placehol
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from backends.datatypes import JsonValue, ParsedFile
 from backends.documents.parsers.boilerplate import remove_invisible
@@ -24,7 +26,9 @@ from backends.system.encodings import decoded
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.renderer import RendererHTML
     from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
 
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
@@ -102,12 +106,23 @@ def _parser() -> MarkdownIt:
         line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
         return not line.startswith("[^") and bool(rules["reference"](state, start, end, silent))
 
+    def inline(state: StateCore) -> None:
+        """What holds no mark is text and needs no tokens of its own: so are most cells of tables."""
+        for token in state.tokens:
+            if token.type == "inline" and _MARKS.search(token.content):
+                token.children = state.md.inline.parse(token.content, state.md, state.env, [])
+
     parser.block.ruler.at("reference", reference)
+    parser.core.ruler.at("inline", inline)
     return parser
 
 
+# What the parser's rules for running text begin at, and the white space that it drops around a line break.
+_MARKS = re.compile(r"[\\`~*_\[<&]|  \n")
+_LINE_BREAK = re.compile(r" ?\n[ \t]*")
 _DELIMITER = re.compile(r"\s{0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?\s*")
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
+_PARTS_OF_TABLES = ("td", "th", "tr", "thead", "tbody")  # how they are aligned says nothing
 _BAR = re.compile(r"(?<!\\)\|")
 
 
@@ -119,8 +134,9 @@ def _with_all_cells(text: str) -> str:
     lines = text.split("\n")
     fenced = False
     for at, line in enumerate(lines):
-        fenced ^= bool(_FENCE.match(line))
-        if at and not fenced and _DELIMITER.fullmatch(line) and "|" in lines[at - 1]:
+        if "```" in line or "~~~" in line:
+            fenced ^= bool(_FENCE.match(line))
+        if at and "|" in lines[at - 1] and not fenced and _DELIMITER.fullmatch(line):
             _widen(lines, at)
     return "\n".join(lines)
 
@@ -144,18 +160,41 @@ def _bars(line: str) -> int:
     return len(_BAR.findall(line.strip().removeprefix("|").removesuffix("|")))
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Tokens lie in no circles: to look for some among all of them, again and again, is in vain, and slow."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+@_no_collection()
 def _rendered(text: str, comments: _Comments) -> str:
     parser = _parser()
     environment: dict[str, JsonValue] = {}
     tokens = parser.parse(_with_all_cells(text), environment)
+    renderer, options = cast("RendererHTML", parser.renderer), parser.options
+    parts: list[str] = []
     for at, token in enumerate(tokens):
-        if token.type == "inline":
-            token.children = _inline(token.children or [], comments)
+        if token.type == "inline" and token.children:
+            parts.append(renderer.renderInline(_inline(token.children, comments), options, environment))
+        elif token.type == "inline":
+            parts.append(escape(_LINE_BREAK.sub("\n", token.content), quote=False))
+        elif token.tag in _PARTS_OF_TABLES:
+            parts.append(f"<{token.tag}>" if token.nesting == 1 else f"</{token.tag}>")
         elif token.type == "html_block":
-            token.content = _escaped(comments.without(token.content))
-        elif token.type == "heading_open" and token.markup in "-=" and _is_prose(tokens[at + 1].content):
-            token.tag = tokens[at + 2].tag = "p"
-    return str(parser.renderer.render(tokens, parser.options, environment))
+            parts.append(_escaped(comments.without(token.content)))
+        elif token.type in renderer.rules:
+            parts.append(renderer.rules[token.type](tokens, at, options, environment))
+        else:
+            if token.type == "heading_open" and token.markup in "-=" and _is_prose(tokens[at + 1].content):
+                token.tag = tokens[at + 2].tag = "p"
+            parts.append(renderer.renderToken(tokens, at, options, environment))
+    return "".join(parts)
 
 
 def _is_prose(heading: str) -> bool:

@@ -44,6 +44,7 @@ _TESTS = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_EPOCH, _EPOCH_1904 = datetime.datetime(1899, 12, 30), datetime.datetime(1904, 1, 1)
 LONGEST = 20  # digits that are written out; larger and smaller numbers have an exponent
 
 
@@ -55,7 +56,7 @@ KEPT = 4096  # texts of numbers that are remembered: columns hold the same ones 
 class _Section:
     """One of the up to four formats of a code; what stands around the digits, and how these are written."""
 
-    kind: str  # general, date, number, words in the number's place, or nothing
+    kind: str  # general, date, period, number, fraction, exponent, words in the number's place, or nothing
     tokens: Tokens
     test: tuple[str, float] | None
     before: str = ""
@@ -64,13 +65,16 @@ class _Section:
     part: Tokens = ()  # and those behind it
     scale: Decimal = Decimal(1)
     step: Decimal = Decimal(1)  # the last place that is shown
-    least: int = 0  # places behind the point that are always shown
+    zeros: int = 0  # places in front of the point that are always shown
+    least: int = 0  # and behind it
+    tail: str = ""  # what stands among those behind it
     groups: bool = False
     plain: bool = False  # nothing but digits in front of the point
+    iso: int = 0  # letters of a day and time in ISO's form that are shown
 
 
 @lru_cache(maxsize=KEPT)
-def shown(value: str | float, code: str, *, epoch_1904: bool = False) -> str:
+def shown(value: str | float, code: str, epoch_1904: bool = False) -> str:
     """The number as a cell of this format shows it. ValueError when it is no number."""
     number = float(value)
     section = _section(code, number)
@@ -80,7 +84,7 @@ def shown(value: str | float, code: str, *, epoch_1904: bool = False) -> str:
         return section.before
     if section.kind == "general":
         return f"{section.before}{plain(value)}{section.after}"
-    if section.kind == "date":
+    if section.kind in ("date", "period"):
         return _date(section, number, epoch_1904) or plain(value)
     return _number(section, exact(value))
 
@@ -100,16 +104,21 @@ def exact(value: str | float) -> Decimal:
     """The number in its 15 significant digits: 0.1 + 0.2 is 0.3 to whoever reads a sheet."""
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return Decimal(value)
-    return Decimal(f"{float(value):.15g}")
+    number = float(value)
+    if number.is_integer() and abs(number) < 1e15:  # the quick way to the same
+        return Decimal(int(number))
+    return Decimal(f"{number:.15g}")
 
 
 # --- the code --------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
-def _sections(code: str) -> tuple[_Section, ...]:
-    parts = _SEMICOLON.split(code)[:4]
-    return tuple(_section_of(part) for part in parts)
+def _sections(code: str) -> tuple[tuple[_Section, ...], bool]:
+    """The sections for numbers, and whether tests tell which of them a number falls in."""
+    parts = _SEMICOLON.split(code)[:3]
+    sections = tuple(_section_of(part) for part in parts)
+    return sections, any(section.test for section in sections)
 
 
 def _section_of(code: str) -> _Section:
@@ -130,13 +139,25 @@ def _section_of(code: str) -> _Section:
         at = next(at for at, (kind, text) in enumerate(tokens) if kind == "general" or text == "@")
         return _Section("general", tuple(tokens), test, _text(tokens[:at]), _text(tokens[at + 1 :]))
     if kinds & {"date", "elapsed", "half"}:
-        return _Section("date", tuple(tokens), test)
+        return _Section("period" if "elapsed" in kinds else "date", tuple(tokens), test, iso=_iso(tokens))
     words = "".join(text for kind, text in tokens if kind == "literal").strip()
     if kinds <= {"literal", "other"} and any(map(str.isalpha, words)):
         return _Section("words", tuple(tokens), test, words)
     if not any(kind == "digit" and text != "?" for kind, text in tokens):
         return _Section("nothing", tuple(tokens), test)
     return _number_section(tokens, test)
+
+
+def _iso(tokens: Sequence[tuple[str, str]]) -> int:
+    """How much of YYYY-MM-DD hh:mm:ss shows what the format does; 0 where the day is not whole."""
+    lower = [(kind, text.lower()) for kind, text in tokens]
+    units = {
+        "minutes" if _is_minutes(lower, at) else text[0]
+        for at, (kind, text) in enumerate(lower)
+        if kind == "date"
+    }
+    clock = 0 if "h" not in units else 9 if "s" in units else 6
+    return 10 + clock if {"y", "m", "d"} <= units else 0
 
 
 def _number_section(tokens: list[tuple[str, str]], test: tuple[str, float] | None) -> _Section:
@@ -147,8 +168,9 @@ def _number_section(tokens: list[tuple[str, str]], test: tuple[str, float] | Non
         scale, after = scale / 1000, after[1:]
     point = inner.index(("other", ".")) if ("other", ".") in inner else len(inner)
     whole, part = tuple(inner[:point]), tuple(inner[point + 1 :])
+    kind = "fraction" if ("other", "/") in inner else "number"
     return _Section(
-        "number",
+        "exponent" if any(kind == "exponent" for kind, _ in inner) else kind,
         tuple(inner),
         test,
         _text(before),
@@ -157,7 +179,9 @@ def _number_section(tokens: list[tuple[str, str]], test: tuple[str, float] | Non
         part,
         scale,
         step=Decimal(1).scaleb(-sum(kind == "digit" for kind, _ in part)),
+        zeros=whole.count(("digit", "0")),
         least=part.count(("digit", "0")),
+        tail="".join(text for kind, text in part if kind == "literal"),
         groups=("other", ",") in whole,
         plain=all(kind == "digit" for kind, _ in whole),
     )
@@ -170,8 +194,8 @@ def _text(tokens: Sequence[tuple[str, str]]) -> str:
 
 def _section(code: str, number: float) -> _Section | None:
     """The section that a number falls in: by their tests, else positive, negative, zero."""
-    sections = _sections(code or "General")[:3]
-    if any(section.test for section in sections):
+    sections, tested = _sections(code or "General")
+    if tested:
         fits = (s for s in sections if s.test is None or _TESTS.get(s.test[0], eq)(number, s.test[1]))
         return next(fits, None)
     at = 1 if number < 0 and len(sections) > 1 else 2 if number == 0 and len(sections) > 2 else 0
@@ -183,11 +207,9 @@ def _section(code: str, number: float) -> _Section | None:
 
 def _number(section: _Section, number: Decimal) -> str:
     size = abs(number) * section.scale
-    if size.adjusted() - section.step.adjusted() > LONGEST or any(
-        kind == "exponent" for kind, _ in section.tokens
-    ):
+    if section.kind == "exponent" or size.adjusted() - section.step.adjusted() > LONGEST:
         body = plain(float(size))
-    elif ("other", "/") in section.tokens:
+    elif section.kind == "fraction":
         body = _fraction(section.tokens, size)
     else:
         body = _digits(section, size)
@@ -203,20 +225,17 @@ def _digits(section: _Section, number: Decimal) -> str:
     left, _, right = f"{number.quantize(section.step, ROUND_HALF_UP):f}".partition(".")
     right = right[: section.least] + right[section.least :].rstrip("0")
     text = _whole(section, left)
-    if right:
-        text = f"{text}.{right}"
-    return text + "".join(text for kind, text in section.part if kind == "literal")
+    return f"{text}.{right}{section.tail}" if right else f"{text}{section.tail}"
 
 
 def _whole(section: _Section, digits: str) -> str:
-    tokens = section.whole
-    digits = ("" if digits == "0" else digits).rjust(tokens.count(("digit", "0")), "0")
+    digits = ("" if digits == "0" else digits).rjust(section.zeros, "0")
     if section.groups:
         return _GROUPS.sub(",", digits or "0")
     if section.plain:
         return digits or "0"
     filled: list[str] = []  # from the right, as phone and account numbers are
-    for kind, text in reversed(tokens):
+    for kind, text in reversed(section.whole):
         if kind == "digit":
             filled.append(digits[-1:])
             digits = digits[:-1]
@@ -243,21 +262,12 @@ def _fraction(tokens: Tokens, number: Decimal) -> str:
 
 def _date(section: _Section, number: float, epoch_1904: bool) -> str:
     """ "" where the number is no day that a sheet can show."""
-    if any(kind == "elapsed" for kind, _ in section.tokens):
+    if section.kind == "period":
         return _written(section, datetime.datetime.min, number)
     moment = moment_of(number, epoch_1904)
     if moment is None:
         return ""
-    tokens = [(kind, text.lower()) for kind, text in section.tokens]
-    units = {
-        "minutes" if _is_minutes(tokens, at) else text[0]
-        for at, (kind, text) in enumerate(tokens)
-        if kind == "date"
-    }
-    if {"y", "m", "d"} <= units:
-        clock = "%H:%M:%S" if "s" in units else "%H:%M"
-        return moment.strftime(f"%Y-%m-%d {clock}" if "h" in units else "%Y-%m-%d")
-    return _written(section, moment, number)
+    return moment.isoformat(" ")[: section.iso] if section.iso else _written(section, moment, number)
 
 
 def moment_of(number: float, epoch_1904: bool = False) -> datetime.datetime | None:
@@ -267,10 +277,9 @@ def moment_of(number: float, epoch_1904: bool = False) -> datetime.datetime | No
     """
     if not 0 <= number < 2958466:
         return None
-    epoch = datetime.datetime(1904, 1, 1) if epoch_1904 else datetime.datetime(1899, 12, 30)
     if not epoch_1904 and 1 <= number < 60:
         number += 1
-    return epoch + datetime.timedelta(seconds=round(number * 86400))
+    return (_EPOCH_1904 if epoch_1904 else _EPOCH) + datetime.timedelta(seconds=round(number * 86400))
 
 
 def _written(section: _Section, moment: datetime.datetime, number: float) -> str:

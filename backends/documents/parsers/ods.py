@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lxml.etree import _Element as Element
@@ -97,55 +97,58 @@ class _Reader:
         for cell in row:
             if cell.tag != _CELL:  # covered by a merged one
                 continue
-            about = cell.attrib
+            about: dict[str, str] = dict(cell.items())  # to ask for each by name takes three times as long
             made = self._cell(cell, about, heading, place)
             again = about.get(_AGAIN)
             cells += [made] * min(int(again), MOST_REPEATED) if again else [made]
         return cells
 
-    def _cell(self, cell: Element, about: Element, heading: bool, place: str) -> str | Cell:
-        text = self._text(cell, about, place)
+    def _cell(self, cell: Element, about: Mapping[str, str], heading: bool, place: str) -> str | Cell:
+        only = cell[0] if len(cell) == 1 else None
+        tag = "" if only is None else only.tag
+        if only is not None and tag == _P and not len(only):
+            seen = only.text or ""
+        elif tag or len(cell):
+            parts = cell.iterchildren(_P, f"{TEXT}list")
+            seen = one_line("\n".join(text_of(each, self._styles) for each in parts))
+        else:
+            seen = ""
+        kind = about.get(_KIND, "")
+        if not kind and not seen and about.get(f"{TABLE}formula"):
+            self._findings.uncalculated.append(place)
+        written = kind == "string" or (kind == "float" and seen.isdecimal())
+        text = seen if written else as_shown(kind, seen, about)
         heading = bool(text) and (heading or about.get(_STYLE_NAME) in self._styles.bold)
-        alone = not len(cell) or (len(cell) == 1 and cell[0].tag != _ANNOTATION)
-        if alone and not heading and _ACROSS not in about and _DOWN not in about:
+        noted = len(cell) > 1 or tag == _ANNOTATION
+        if not noted and not heading and _ACROSS not in about and _DOWN not in about:
             return text  # nearly all cells
         note = cell.find(_ANNOTATION)
         comment = "" if note is None else " ".join(text_of(each, self._styles) for each in note.iter(_P))
         across, down = int(about.get(_ACROSS, 1)), int(about.get(_DOWN, 1))
         return Cell(text, across, down, heading, one_line(comment))
 
-    def _text(self, cell: Element, about: Element, place: str) -> str:
-        kind = about.get(_KIND, "")
-        if len(cell) == 1 and cell[0].tag == _P and not len(cell[0]):
-            seen = cell[0].text or ""
-        else:
-            parts = cell.iterchildren(_P, f"{TEXT}list")
-            seen = one_line("\n".join(text_of(each, self._styles) for each in parts))
-        if not kind and not seen and about.get(f"{TABLE}formula"):
-            self._findings.uncalculated.append(place)
-        return (
-            seen if kind == "string" or (kind == "float" and seen.isdecimal()) else as_shown(kind, seen, cell)
-        )
 
+def as_shown(kind: str, seen: str, about: Mapping[str, str]) -> str:
+    """A cell's text: what it shows, but whole days in one form and numbers in all their digits.
 
-def as_shown(kind: str, seen: str, cell: Element) -> str:
-    """A cell's text: what it shows, but whole days in one form and numbers in all their digits."""
+    `about` are the attributes of its element.
+    """
     if kind == "date" and (not seen or _is_whole_day(seen)):
-        day, _, clock = cell.get(f"{OFFICE}date-value", "").partition("T")
+        day, _, clock = about.get(f"{OFFICE}date-value", "").partition("T")
         clock = clock[:5] if ":" in seen or not seen else ""
         return f"{day} {clock}".removesuffix(" 00:00").strip() or seen
     if kind == "time" and not seen:
-        return _clock(cell.get(f"{OFFICE}time-value", ""))
+        return _clock(about.get(f"{OFFICE}time-value", ""))
     if kind == "boolean":
-        return "yes" if cell.get(f"{OFFICE}boolean-value") == "true" else "no"
+        return "yes" if about.get(f"{OFFICE}boolean-value") == "true" else "no"
     if kind not in ("float", "percentage", "currency") or (seen and not _CUT_SHORT.search(seen)):
         return seen
-    value = cell.get(f"{OFFICE}value", "")
+    value = about.get(f"{OFFICE}value", "")
     try:
         number = plain(value)
         return {
             "percentage": f"{plain(float(value) * 100)} %",
-            "currency": f"{number} {cell.get(f'{OFFICE}currency', '')}".strip(),
+            "currency": f"{number} {about.get(f'{OFFICE}currency', '')}".strip(),
         }.get(kind, number)
     except ValueError:
         return seen or value

@@ -256,17 +256,16 @@ class _Letters:
 
     def runs(self, text: str, first: int) -> Iterator[tuple[str, TextLine]]:
         """A baseline's text as (white space before, run): a run is what the file draws at once."""
-        last = first + len(text) - 1
-        alike = self._shows(first) == self._shows(last)
+        last, shows = first + len(text) - 1, self._shows(first)
+        alike = self._object(first) == self._object(last) or shows == self._shows(last)
         if alike and raw.FPDFText_CountRects(self._page, first, len(text)) == 1:  # the usual case
-            yield "\n", self._line(text, first, self._whole_box())
+            yield "\n", self._line(text, first, self._whole_box(), shows)
             return
         gap = "\n"  # a new line of the file
         for begin, end in pairwise([*self._cuts(text, first), len(text)]):
             words = text[begin:end].rstrip()
-            box = self._box(first + begin)
-            end_box = self._box(first + begin + len(words) - 1)
-            yield gap, self._line(words, first + begin, _around(box, end_box))
+            box = self._box(first + begin, first + begin + len(words) - 1)
+            yield gap, self._line(words, first + begin, box, self._shows(first + begin))
             gap = " " if len(words) < end - begin else ""
 
     def _cuts(self, text: str, first: int) -> list[int]:
@@ -308,17 +307,17 @@ class _Letters:
         """(size, baseline) in tenths of a point."""
         size, baseline = self._size(at)[0], self._baseline(at)
         if digit:
-            size, baseline = self._raised(size, baseline, self._box(at))
+            size, baseline = self._raised(size, baseline, self._box(at, at))
         return round(10 * size), round(10 * baseline)
 
-    def _line(self, text: str, first: int, box: Box) -> TextLine:
+    def _line(self, text: str, first: int, box: Box, shows: bool) -> TextLine:
         size, upright = self._size(first)
         baseline = self._baseline(first)
         if text[0].isdigit() and upright and len(text) < 4:
             size, baseline = self._raised(size, baseline, box)
         text = text if text.isascii() else _whole(text).translate(_LIGATURES)
         bottom, top = (baseline, baseline + 0.7 * size) if upright else (box[1], box[3])
-        seen = self._shows(first) or self._has_behind(first, box)
+        seen = shows or self._has_behind(first, box)
         return TextLine(text, box[0], box[2], bottom, top, size, upright, self._font(first), seen)
 
     def _shows(self, at: int) -> bool:
@@ -366,10 +365,18 @@ class _Letters:
         left, top, right, bottom = (number.value for number in self._numbers)
         return turned_box(self._turn, left, bottom, right, top)
 
-    def _box(self, at: int) -> Box:
-        """Where the ink of one letter is."""
-        raw.FPDFText_GetCharBox(self._page, at, *self._places)
-        left, right, bottom, top = (number.value for number in self._numbers)
+    def _box(self, first: int, last: int) -> Box:
+        """Where the ink of two letters is, and what lies between them."""
+        raw.FPDFText_GetCharBox(self._page, first, *self._places)
+        x0, x1, y0, y1 = (number.value for number in self._numbers)
+        raw.FPDFText_GetCharBox(self._page, last, *self._places)
+        x2, x3, y2, y3 = (number.value for number in self._numbers)
+        left, right, bottom, top = (
+            min(x0, x1, x2, x3),
+            max(x0, x1, x2, x3),
+            min(y0, y1, y2, y3),
+            max(y0, y1, y2, y3),
+        )
         return turned_box(self._turn, left, bottom, right, top)
 
 
@@ -401,10 +408,6 @@ def _joined(before: TextLine, run: TextLine, gap: str, drawing: Drawing, begins:
 
 def _overlaps(one: Box, two: Box) -> bool:
     return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
-
-
-def _around(one: Box, two: Box) -> Box:
-    return min(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2]), max(one[3], two[3])
 
 
 def _whole(text: str) -> str:

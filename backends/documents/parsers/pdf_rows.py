@@ -117,18 +117,21 @@ def _row(items: Sequence[Item], at: int) -> CellRow:
     if len(first) > 1 and follows and _level(first[-1], follows[0]) and not _fills(first, follows[0]):
         return [cell_of(first[:1])]  # a caption above a row
     row = [cell_of(first)]
+    bottom, top = row[0].bottom, row[0].top
     at += len(first)
     while at < len(items):
         stack = _stack(items, at, 12)
         if not stack or stack[0].left < max(row[-1].right - 1, row[-1].left + stack[0].size):
             break
-        if not _beside(cell_of(stack), row):
-            wide = _stack(items, at, 12, 2 * LEADING)
-            stack = wide if len(wide) > 1 and _same_middle(cell_of(wide), row[0]) else stack[:1]
-        if not _beside(cell_of(stack), row):
-            break
-        row.append(cell_of(stack))
-        at += len(stack)
+        cell = cell_of(stack)
+        if not _beside(cell, bottom, top):
+            wide = cell_of(_stack(items, at, 12, 2 * LEADING))
+            cell = wide if len(wide.lines) > 1 and _same_middle(wide, row[0]) else cell_of(stack[:1])
+            if not _beside(cell, bottom, top):
+                break
+        row.append(cell)
+        bottom, top = min(bottom, cell.bottom), max(top, cell.top)
+        at += len(cell.lines)
     return row if len(row) > 1 else [cell_of(first[:1])]
 
 
@@ -180,8 +183,8 @@ def _fills(first: Sequence[TextLine], beside: Item) -> bool:
     )
 
 
-def _beside(cell: PdfCell, row: CellRow) -> bool:
-    bottom, top = min(each.bottom for each in row), max(each.top for each in row)
+def _beside(cell: PdfCell, bottom: float, top: float) -> bool:
+    """Whether a cell stands on the height of a row."""
     shared = min(top, cell.top) - max(bottom, cell.bottom)
     return shared >= 0.5 * min(top - bottom, cell.top - cell.bottom)
 
@@ -301,9 +304,9 @@ def _placed(cell: PdfCell, columns: Sequence[Span], alone: bool) -> PdfCell:
     """The cell over the columns it covers, or in the nearest one; a heading `alone` in its row over all."""
     if alone:
         return cell.over(0, len(columns) - 1)
-    span = (cell.left, cell.right)
-    covered = [at for at, column in enumerate(columns) if _overlap(column, span) > 0]
-    if not covered:
+    left, right = span = cell.left, cell.right
+    covered = [at for at, (start, end) in enumerate(columns) if left < end and start < right and start < end]
+    if not covered or left >= right:
         covered = [max(range(len(columns)), key=lambda at: _overlap(columns[at], span))]
     return cell.over(covered[0], covered[-1])
 

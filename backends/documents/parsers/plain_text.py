@@ -7,7 +7,7 @@ lines that mean something (logs, code, addresses, columns) stay as they stand, t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -30,8 +30,7 @@ _NO_PROSE = re.compile(
     r"\S {2,}\S.* {2,}\S|\S {3,}\S|\t\S|\S +\| +\S|^\W?\d{2,4}[-/:.]\d\d[-/:.]\d\d|[;{}]$|^\s*(--|//|#!)"
     r"|\s--\s|^\s*[\w.-]+\s*[=:]\s*\S{1,40}$|^\s*(CREATE|INSERT|SELECT|UPDATE|DELETE|ALTER|DROP)\s"
 )
-# Without one of these, or a capital word or a digit in front, it need not be asked: most lines are prose.
-_SIGNS = ("  ", "\t", "|", ";", "{", "}", "--", "//", "#!", "=", ":")
+_SIGNS = re.compile(r"[\t|;{}=:]")
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
@@ -52,51 +51,59 @@ def title_of(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Block:
-    """Lines without a blank one between them."""
+    """Lines without a blank one between them, and counts of what they look like."""
 
     lines: tuple[str, ...]
-    full: tuple[tuple[str, str], ...]  # neighbouring lines of which the first was as long as a line could be
-    is_prose: bool  # nothing in it looks like code, columns or entries
+    odd: int  # lines that look like code, columns or entries
+    full: int  # lines that are as long as they could be
+    going_on: int  # those of the full ones within a sentence
+
+    @property
+    def is_prose(self) -> bool:
+        return self.odd <= len(self.lines) / 4
 
 
 def unwrap(text: str) -> str:
     """The text cleaned, lines of paragraphs joined that were broken at a fixed width, and words with them."""
     text = clean(text, keep_spaces=True)
-    blocks = [
-        _block(line for line in block.split("\n") if not _RULE.match(line)) for block in text.split("\n\n")
-    ]
-    breaks = [pair for block in blocks if block.is_prose for pair in block.full]
-    usual = sum(map(_runs_over_line, breaks)) >= _CONTINUED * len(breaks) if breaks else False
+    blocks = [_block(block.split("\n")) for block in text.split("\n\n")]
+    prose = [block for block in blocks if block.is_prose]
+    full, going_on = sum(block.full for block in prose), sum(block.going_on for block in prose)
+    usual = full > 0 and going_on >= _CONTINUED * full
     whole = whole_words([_written(block, usual) for block in blocks])
     return "\n\n".join(filter(None, whole))
 
 
-def _block(lines: Iterable[str]) -> _Block:
-    block = tuple(lines)
-    return _Block(block, tuple(_full(block)), sum(map(_looks_odd, block)) <= len(block) / 4)
+def _block(lines: Sequence[str]) -> _Block:
+    block = tuple(line for line in lines if line[:1].isalnum() or not _RULE.match(line))
+    full = _full(block)
+    return _Block(block, sum(map(_looks_odd, block)), len(full), sum(map(_runs_over_line, full)))
 
 
 def _looks_odd(line: str) -> bool:
     """Whether a line is none of prose: code, columns, entries."""
     if len(line) > _LONGEST_LINE:
         return False
-    may_be = line.lstrip()[:4].isupper() or any(map(str.isdigit, line[:2]))
-    may_be = may_be or any(sign in line for sign in _SIGNS)
-    return may_be and bool(_NO_PROSE.search(line))
+    # Without such signs, or a capital word or a digit in front, it need not be asked: most lines are prose.
+    may_be = "  " in line or "--" in line or _SIGNS.search(line) is not None
+    if not may_be and not line[:1].isalpha():
+        may_be = "//" in line or "#!" in line or line[:1].isdigit() or line[1:2].isdigit()
+    return (may_be or line.lstrip()[:4].isupper()) and _NO_PROSE.search(line) is not None
 
 
 def _full(block: Sequence[str]) -> list[tuple[str, str]]:
     """Neighbouring lines of which the first was as long as a line could be: the next word did not fit."""
-    width = max((len(line) for line in block), default=0)
+    width = max(map(len, block), default=0)
     if not _NARROWEST <= width <= _WIDEST:
         return []
     return [(line, following) for line, following in pairwise(block) if _is_full(line, following, width)]
 
 
 def _is_full(line: str, following: str, width: int) -> bool:
-    next_word = len(following.strip().split(" ", 1)[0])
-    full = len(line) + 1 + next_word > width - 3 and len(line) > 0.7 * width
-    return full and bool(following.strip()) and not ITEM.match(following) and not _HEADING.match(line)
+    if len(line) <= 0.7 * width or not (words := following.strip()):
+        return False
+    full = len(line) + 1 + len(words.split(" ", 1)[0]) > width - 3
+    return full and not ITEM.match(following) and not _HEADING.match(line)
 
 
 def _runs_over_line(pair: tuple[str, str]) -> bool:
@@ -110,11 +117,10 @@ def _runs_over_line(pair: tuple[str, str]) -> bool:
 
 def _written(block: _Block, usual: bool) -> str:
     """A paragraph on one line, or lines as they stand."""
-    lines, full = block.lines, block.full
-    going_on = sum(map(_runs_over_line, full))
-    wrapped = bool(full) and block.is_prose and going_on >= _CONTINUED * len(full)
-    if not wrapped and not (usual and 0 < len(full) <= 2 and block.is_prose and going_on):
-        return _kept(lines)
+    lines, full, going_on = block.lines, block.full, block.going_on
+    wrapped = full > 0 and block.is_prose and going_on >= _CONTINUED * full
+    if not wrapped and not (usual and 0 < full <= 2 and block.is_prose and going_on):
+        return _kept(block)
     width = max(map(len, lines))
     pieces = [one_line(lines[0])]
     for line, following in pairwise(lines):
@@ -125,18 +131,21 @@ def _written(block: _Block, usual: bool) -> str:
     return "".join(pieces)
 
 
-def _kept(block: Sequence[str]) -> str:
+def _kept(block: _Block) -> str:
     """Lines as they stand where their white space means something."""
-    depths = {len(line) - len(line.lstrip()) for line in block}
+    lines = block.lines
+    depths = {len(line) - len(line.lstrip()) for line in lines}
     stepped = len(depths) > 1 and max(depths) > 1
-    set_out = stepped or any(map(_looks_odd, block))
-    if len(block) > 1 and set_out and max(map(len, block)) <= _LONGEST_LINE:
-        return "\n".join(block)
-    lines: list[str] = []
-    for line in map(one_line, block):
-        goes_on = bool(lines) and _breaks(lines[-1], line)
-        lines[-1:] = [join(lines[-1], line)] if goes_on else [*lines[-1:], line]
-    return "\n".join(lines)
+    if len(lines) > 1 and (stepped or block.odd) and max(map(len, lines)) <= _LONGEST_LINE:
+        return "\n".join(lines)
+    kept: list[str] = []
+    for line in lines:
+        line = " ".join(line.split())
+        if kept and _breaks(kept[-1], line):
+            kept[-1] = join(kept[-1], line)
+        else:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _breaks(line: str, following: str) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 
 from lxml.etree import _Element as Element
@@ -90,14 +92,12 @@ class _Slides:
 
     def _shapes(self, shapes: Iterable[Element], slide: Element) -> Iterator[str]:
         """The text of shapes in reading order, groups opened in their place."""
-        for shape in in_order([*shapes], self._weight):
+        for box in in_order([*map(_Box, shapes)]):
+            shape = box.shape
             if hasattr(shape, "shapes"):
                 yield from self._shapes(shape.shapes, slide)
             elif getattr(shape, "has_table", False):
-                rows = [
-                    [self._cell(cell) for cell in row.cells if not cell.is_spanned]
-                    for row in shape.table.rows
-                ]
+                rows = map(self._row, shape.table._tbl.iterchildren(f"{_A}tr"))
                 yield "\n" + "\n".join(table_lines(rows, likely=bool(shape.table.first_row))) + "\n"
             elif getattr(shape, "has_chart", False):
                 yield "\n" + "\n".join(chart_lines(parse_xml(shape.chart.part.blob))) + "\n"
@@ -105,10 +105,6 @@ class _Slides:
                 yield from self._text_shape(shape)
             else:
                 yield from self._diagram(shape, slide)
-
-    def _weight(self, shape: Element) -> int:
-        """Letters of a shape."""
-        return sum(len(text.text or "") for text in shape.element.iter(f"{_A}t"))
 
     def _text_shape(self, shape: Element) -> Iterator[str]:
         lines = [one_line(line) for line in self._frame(shape.text_frame, "\n").split("\n")]
@@ -122,12 +118,20 @@ class _Slides:
             if identifier in slide.part.rels:
                 yield "\n".join(diagram_lines(parse_xml(slide.part.rels[identifier].target_part.blob))) + "\n"
 
-    def _cell(self, cell: Element) -> Cell:
-        return Cell(self._frame(cell.text_frame, " "), cell.span_width, cell.span_height)
+    def _row(self, row: Element) -> list[Cell]:
+        """The cells of a row, without those that another lies over."""
+        cells = (cell for cell in row.iterchildren(f"{_A}tc") if not (cell.hMerge or cell.vMerge))
+        return [
+            Cell(self._text(cell.find(f"{_A}txBody"), " "), cell.gridSpan, cell.rowSpan) for cell in cells
+        ]
 
     def _frame(self, frame: Element, mark: str) -> str:
-        """The paragraphs of a frame; a soft line break within one is a space."""
-        return mark.join(prices(self._paragraph(paragraph._p)) for paragraph in frame.paragraphs)
+        return self._text(frame._txBody, mark)
+
+    def _text(self, body: Element | None, mark: str) -> str:
+        """The paragraphs of a text body; a soft line break within one is a space."""
+        paragraphs = body.iterchildren(f"{_A}p") if body is not None else ()
+        return mark.join(prices(self._paragraph(paragraph)) for paragraph in paragraphs)
 
     def _paragraph(self, paragraph: Element) -> str:
         text = ""
@@ -157,30 +161,58 @@ class _Slides:
 # --- reading order -----------------------------------------------------------------------------------
 
 
-def in_order(shapes: Sequence[Element], weight: Callable[[Element], int]) -> list[Element]:
+@dataclass(frozen=True)
+class _Box:
+    """A shape and its place, which is looked up once: most lie where their layout says, and ask it."""
+
+    shape: Element
+
+    @cached_property
+    def left(self) -> int:
+        return self.shape.left or 0
+
+    @cached_property
+    def top(self) -> int:
+        return self.shape.top or 0
+
+    @cached_property
+    def width(self) -> int:
+        return self.shape.width or 0
+
+    @cached_property
+    def height(self) -> int:
+        return self.shape.height or 0
+
+    @property
+    def letters(self) -> int:
+        return sum(len(text.text or "") for text in self.shape.element.iter(f"{_A}t"))
+
+
+def in_order(boxes: Sequence[_Box]) -> list[_Box]:
     """Shapes from top to bottom, and column after column where white space parts columns of text."""
-    if len(shapes) < 2:
-        return [*shapes]
-    columns = _parted(shapes, "left", "width")
-    if len(columns) > 1 and len(shapes) > len(columns):
-        heavy = [sum(map(weight, column)) >= COLUMN_TEXT for column in columns]
+    if len(boxes) < 2:
+        return [*boxes]
+    columns = _parted(boxes, attrgetter("left"), attrgetter("width"))
+    if len(columns) > 1 and len(boxes) > len(columns):
+        heavy = [sum(box.letters for box in column) >= COLUMN_TEXT for column in columns]
         if all(heavy):
-            return [shape for column in columns for shape in in_order(column, weight)]
-    rows = _parted(shapes, "top", "height")
+            return [box for column in columns for box in in_order(column)]
+    rows = _parted(boxes, attrgetter("top"), attrgetter("height"))
     if len(rows) > 1:
-        return [shape for row in rows for shape in in_order(row, weight)]
-    return sorted(shapes, key=lambda each: (each.top or 0, each.left or 0))
+        return [box for row in rows for box in in_order(row)]
+    return sorted(boxes, key=attrgetter("top", "left"))
 
 
-def _parted(shapes: Sequence[Element], start: str, size: str) -> list[list[Element]]:
+def _parted(
+    boxes: Sequence[_Box], start: Callable[[_Box], int], size: Callable[[_Box], int]
+) -> list[list[_Box]]:
     """Groups that no shape reaches out of, in one direction."""
-    groups: list[list[Element]] = []
+    groups: list[list[_Box]] = []
     end = 0
-    for shape in sorted(shapes, key=lambda each: getattr(each, start) or 0):
-        at = getattr(shape, start) or 0
-        if groups and at < end:
-            groups[-1].append(shape)
+    for box in sorted(boxes, key=start):
+        if groups and start(box) < end:
+            groups[-1].append(box)
         else:
-            groups.append([shape])
-        end = max(end, at + (getattr(shape, size) or 0))
+            groups.append([box])
+        end = max(end, start(box) + size(box))
     return groups

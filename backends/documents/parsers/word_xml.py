@@ -39,6 +39,7 @@ _GAPS = {f"{W}tab", f"{W}br", f"{W}cr", f"{W}ptab"}
 _BOX = f"{W}txbxContent"
 _RUN, _LETTERS, _LOOK, _SYMBOL, _HYPHEN = (f"{W}{name}" for name in ("r", "t", "rPr", "sym", "noBreakHyphen"))
 _PARAGRAPH, _ABOUT, _TABLE, _ROW, _CELL = (f"{W}{name}" for name in ("p", "pPr", "tbl", "tr", "tc"))
+_ABOUT_ROW, _ABOUT_CELL, _BOLD = (f"{W}{name}" for name in ("trPr", "tcPr", "b"))
 _TOLD = {f"{W}{name}" for name in ("rStyle", "vanish", "strike", "dstrike", "vertAlign")}
 _SIMPLE_FIELD = f"{W}fldSimple"
 _SAID = {_LETTERS, _SYMBOL, _HYPHEN, *_GAPS, f"{W}fldChar", f"{W}instrText"}
@@ -148,7 +149,7 @@ class _Word:
                 self.left_out.note("deleted text")
 
     def _paragraph(self, element: Element) -> Iterator[str]:
-        about = _parts(element.find(_ABOUT))
+        about = _parts(element, _ABOUT)
         style = _value(about, "pStyle")
         text = prices(one_line(self._text(element, self._styles.get(style, _PLAIN))))
         if text:
@@ -184,13 +185,13 @@ class _Word:
 
     # --- tables ---------------------------------------------------------------------------------
 
-    def _rows(self, table: Element) -> list[list[Cell]]:
+    def _rows(self, table: Element) -> list[list[str | Cell]]:
         """Rows with their merged cells; those that go on with a cell above are left out."""
         placed = [self._placed(row) for row in table.iter(_ROW) if _nearest(row, _TABLE) is table]
         places = [{at: goes_on for at, _, goes_on, _ in row} for row in placed]
         rows = []
         for number, row in enumerate(placed):
-            cells = []
+            cells: list[str | Cell] = []
             for at, span, goes_on, cell in row:
                 if goes_on:
                     continue
@@ -198,19 +199,20 @@ class _Word:
                 while number + down < len(places) and places[number + down].get(at):
                     down += 1
                 text = self._cell(cell) if cell is not None else ""
-                cells.append(Cell(text, span, down, bool(text) and cell is not None and _is_bold(cell)))
+                heading = bool(text) and _is_bold(cell)
+                cells.append(Cell(text, span, down, heading) if heading or span > 1 or down > 1 else text)
             rows.append(cells)
         return rows
 
     @staticmethod
     def _placed(row: Element) -> list[tuple[int, int, bool, Element]]:
         """(column, columns, whether it goes on with the cell above, cell); None for columns left free."""
-        free = _count(_parts(row.find(f"{W}trPr")), "gridBefore", 0)
+        free = _count(_parts(row, _ABOUT_ROW), "gridBefore", 0)
         cells: list[tuple[int, int, bool, Element]] = [(at, 1, False, None) for at in range(min(free, 60))]
         at = len(cells)
         for cell in row.iter(_CELL):
             if _nearest(cell, _ROW) is row:
-                about = _parts(cell.find(f"{W}tcPr"))
+                about = _parts(cell, _ABOUT_CELL)
                 span = max(_count(about, "gridSpan", 1), 1)
                 merge = about.get(f"{W}vMerge")
                 cells.append((at, span, merge is not None and merge.get(f"{W}val") != "restart", cell))
@@ -274,7 +276,7 @@ class _Word:
 
     def _run(self, run: Element, before: str, style: _Style) -> str:
         text = self._text(run)
-        look = _parts(run.find(_LOOK))
+        look = _parts(run, _LOOK)
         if not text or (_TOLD.isdisjoint(look) and not (style.hidden or style.struck)):
             return text
         named = self._styles.get(_value(look, "rStyle"), _PLAIN)
@@ -302,9 +304,9 @@ def _styles(part: Element | None) -> dict[str, _Style]:
     """Headings, also in files of other languages (by outline level), and styles of text that is not seen."""
     styles: dict[str, _Style] = {}
     for style in part.iter(f"{W}style") if part is not None else ():
-        about = _parts(style)
+        about = _by_tag(style)
         label = _value(about, "name").lower()
-        outline = _parts(about.get(_ABOUT)).get(f"{W}outlineLvl")
+        outline = _by_tag(about.get(_ABOUT)).get(f"{W}outlineLvl")
         level = 0
         if label == "title":
             level = 1
@@ -312,15 +314,19 @@ def _styles(part: Element | None) -> dict[str, _Style]:
             level = min(int(label[8:]) + 1, 6)
         elif outline is not None and int(outline.get(f"{W}val", "9")) < 6:
             level = min(int(outline.get(f"{W}val")) + 2, 6)
-        look = _parts(about.get(_LOOK))
+        look = _by_tag(about.get(_LOOK))
         styles[style.get(f"{W}styleId", "")] = _Style(
             level, _switch(look, "vanish"), _switch(look, "strike", "dstrike")
         )
     return styles
 
 
-def _parts(group: Element | None) -> dict[str, Element]:
-    """What a group of properties holds, by its tag."""
+def _parts(element: Element, group: str) -> dict[str, Element]:
+    """What a group of an element's properties holds, by its tag."""
+    return _by_tag(next(element.iterchildren(group), None))
+
+
+def _by_tag(group: Element | None) -> dict[str, Element]:
     return {part.tag: part for part in group} if group is not None else {}
 
 
@@ -349,9 +355,11 @@ def _nearest(element: Element, tag: str) -> Element:
 
 def _is_bold(cell: Element) -> bool:
     """Whether all words of a cell are bold, and there are some."""
+    if next(cell.iter(_BOLD), None) is None:
+        return False
     words = [letters for letters in cell.iter(_LETTERS) if (letters.text or "").strip()]
     runs = (_nearest(letters, _RUN) for letters in words)
-    return bool(words) and all(run is not None and _switch(_parts(run.find(_LOOK)), "b") for run in runs)
+    return bool(words) and all(run is not None and _switch(_parts(run, _LOOK), "b") for run in runs)
 
 
 def _said_header(table: Element) -> dict[str, Element]:
