@@ -18,8 +18,8 @@ from backends.evaluation.scoring import BY_KEY, Score, Scoreboard
 from backends.evaluation.sweeps import Point, pareto_front
 from backends.system.wording import money
 from pages.ui.charts import PATTERNS, STAGES, SYMBOLS, Chart, wrapped
-from pages.ui.look import LOOKS, Theme, ink_on, soft_ink
-from pages.ui.text import seconds
+from pages.ui.look import LOOKS, Theme, ink_on, is_control, soft_ink
+from pages.ui.text import plain_html, seconds
 
 SCALES = {  # one hue each, more is darker in light and lighter in dark
     "light": [[0, "#F3F7FA"], [1, "#7FB0DE"]],
@@ -102,7 +102,7 @@ def latency_chart(board: Board, theme: Theme) -> Chart:
             showlegend=False,
         )  # fmt: skip
     _layout(figure, len(arms), "seconds, bar: 8 of 10 answers", None)
-    ordered = sorted(arms.items(), key=lambda item: item[1][50])
+    ordered = [(name, arms[name]) for name in sorted(to_choose(list(arms)), key=lambda n: arms[n][50])]
     title = f"Typical time: {arm_label(ordered[0][0])} {seconds(ordered[0][1][50])}"
     if len(ordered) > 1:
         title += f", {arm_label(ordered[-1][0])} {seconds(ordered[-1][1][50])}"
@@ -126,9 +126,10 @@ def cost_chart(costs: Mapping[str, float], currency: str, theme: Theme) -> Chart
         showlegend=False,
     )
     _layout(figure, len(costs), f"{currency} for 1,000 answers, your prices", None)
-    cheapest = min(costs, key=costs.__getitem__)
-    said = money(costs[cheapest], currency).replace("$", "\\$")
-    title = f"Cheapest for 1,000 answers: {arm_label(cheapest)}, {said}"
+    cheapest = min(to_choose(list(costs)), key=costs.__getitem__)
+    title = f"Cheapest for 1,000 answers: {arm_label(cheapest)}, {money(costs[cheapest], currency)}"
+    if len(to_choose(list(costs))) < len(costs):
+        title += "; Base is the control"
     alt = "Cost of 1,000 answers. " + " ".join(
         f"{arm_label(name)}: {money(cost, currency)}." for name, cost in costs.items()
     )
@@ -160,7 +161,9 @@ def category_chart(board: Board, theme: Theme) -> Chart | None:
             },
             mode="markers",
             marker={"symbol": SYMBOLS[backend], "size": 9, "color": _colour(arm, theme)},
-            customdata=[[_words(c), _amount(s, True), _range(s, True), s.count] for _, c, s in found],
+            customdata=[
+                [plain_html(_words(c)), _amount(s, True), _range(s, True), s.count] for _, c, s in found
+            ],
             hovertemplate=f"{arm_label(arm)}, %{{customdata[0]}}: %{{customdata[1]}}<br>95 % interval "
             "%{customdata[2]}<br>%{customdata[3]} questions<extra></extra>",
         )  # fmt: skip
@@ -354,7 +357,7 @@ def _layout(figure: go.Figure, rows: int, unit: str, bounds: list[float] | None)
 def _named(arm: str) -> str:
     backend, comma, rest = arm.partition(", ")
     look = LOOKS.get(backend)  # type: ignore[call-overload]
-    return f"{look.mark} {look.label}{comma}{rest}" if look else arm
+    return plain_html(f"{look.mark} {look.label}{comma}{rest}" if look else arm)
 
 
 def _symbol(backend: str, filled: bool) -> str:
@@ -386,6 +389,11 @@ def _frame(scores: Mapping[str, Score]) -> pd.DataFrame:
 
 def _money(arm: Scoreboard) -> str:
     return money(1000 * arm.cost, arm.currency)
+
+
+def to_choose(arms: Sequence[str]) -> Sequence[str]:
+    """The arms that people choose from: without the control, unless nothing else was asked."""
+    return [arm for arm in arms if not is_control(arm)] or arms
 
 
 def _words(name: str) -> str:

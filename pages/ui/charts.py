@@ -22,7 +22,7 @@ from backends.system.wording import money
 from pages.ui import session
 from pages.ui.asking import Round
 from pages.ui.look import LOOKS, Look, Theme, arm_look, backend_of, label, soft_ink
-from pages.ui.text import plural, seconds, times
+from pages.ui.text import markdown, plain_html, plural, seconds, times
 
 STAGES = {
     "rewrite": "Rewrite",
@@ -63,7 +63,7 @@ def show(chart: Chart) -> None:
         axis(tickfont_color=ink, title_font_color=ink)
     chart.figure.for_each_xaxis(lambda axis: axis.update(title_text=wrapped(axis.title.text or "", 30)))
     chart.figure.update_layout(legend=LEGEND)
-    st.markdown(f"**{chart.title}**")
+    st.markdown(f"**{markdown(chart.title)}**")
     st.plotly_chart(chart.figure, key=f"chart-{chart.name}", alt=chart.alt, config={"displayModeBar": False})
     st.download_button(
         "Data as CSV",
@@ -78,8 +78,9 @@ def show(chart: Chart) -> None:
 
 
 def wrapped(text: str, width: int = 24) -> str:
-    """A label of an axis on several lines, so that a phone keeps room for the picture."""
-    return "<br>".join(wrap(text, width))
+    """A label of an axis on several lines, so that a phone keeps room for the picture; all of it text, as a
+    picture reads HTML in its words."""
+    return "<br>".join(map(plain_html, wrap(text, width)))
 
 
 # --- one question ----------------------------------------------------------------------------------
@@ -235,7 +236,7 @@ def cost(answers: Sequence[Answer], theme: Theme) -> Chart | None:
     alt = "Cost of 1,000 answers. " + " ".join(
         f"{_name(a)}: {money(1000 * a.cost.amount, currency)}." for a in answers
     )
-    return Chart(title.replace("$", "\\$"), figure, alt, pd.DataFrame(rows), "cost")
+    return Chart(title, figure, alt, pd.DataFrame(rows), "cost")
 
 
 # --- the session so far ------------------------------------------------------------------------------
@@ -320,7 +321,7 @@ def session_cost(frame: pd.DataFrame, theme: Theme) -> Chart | None:
         f"{label(str(n))}: {money(float(v), currency)}." for n, v in totals.items()
     )
     data = frame[["question_number", "backend", "cost"]]
-    return Chart(title.replace("$", "\\$"), figure, alt, data, "session-cost")
+    return Chart(title, figure, alt, data, "session-cost")
 
 
 def _per_question(frame: pd.DataFrame, field: str, theme: Theme, shown: str) -> go.Figure:
@@ -334,7 +335,7 @@ def _per_question(frame: pd.DataFrame, field: str, theme: Theme, shown: str) -> 
             mode="lines+markers",
             line={"color": look.colour(theme), "width": 2, "dash": "solid" if name in LOOKS else "dot"},
             marker={"symbol": SYMBOLS[backend_of(name)], "size": 9},
-            customdata=mine["question"].str.slice(0, 80),
+            customdata=[plain_html(question[:80]) for question in mine["question"]],
             hovertemplate=f"{look.label}: {shown}<br>%{{customdata}}<extra></extra>",
         )
     last = int(frame["question_number"].max())
@@ -423,8 +424,9 @@ def _name(answer: Answer) -> str:
 
 
 def _named(answer: Answer) -> str:
+    """As a picture shows it, which reads HTML in its words."""
     look = _look(answer)
-    return f"{look.mark} {look.label}"
+    return plain_html(f"{look.mark} {look.label}")
 
 
 def _page(theme: Theme) -> str:

@@ -15,6 +15,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 _PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
+# Addresses become links even where every sign is escaped, unless a letter that is not seen parts them.
+_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)|@(?=\w)", re.IGNORECASE)
+_JOINER = "\u2060"
 _MARKER = re.compile(r"\[(\d{1,2})\]")
 # Marks that all readers write or leave: a heading's signs, bold, the line below a table's head.
 _HEADING = re.compile(r"^[ \t]{0,3}(#{1,6}[ \t]+)(\S.*)$", re.MULTILINE)
@@ -47,7 +50,7 @@ class StyledSpan:
 
 def markdown(text: str) -> str:
     """The text as markdown that shows it literally: no emphasis, LaTeX, links, colours or icons."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+    return _PUNCTUATION.sub(r"\\\1", _ADDRESS.sub(rf"\g<0>{_JOINER}", " ".join(text.split())))
 
 
 def plain_html(text: str) -> str:

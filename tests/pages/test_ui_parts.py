@@ -22,6 +22,7 @@ from backends.documents.differences import compare
 from backends.feedback.retrieval_log import Health
 from backends.settings import make_settings
 from pages.ask.verdict import agree, verdict
+from pages.evaluate import score_charts
 from pages.evaluate.score_charts import SCALES
 from pages.library.boundaries import boundaries
 from pages.library.changed_lines import row_html
@@ -345,3 +346,23 @@ def test_a_plain_table_holds_only_text_and_draws_shares(monkeypatch: pytest.Monk
     assert 'aria-label="say &quot;x&quot;"' in made and "<b>" not in made and "&lt;i&gt;1" in made
     assert '<th scope="row" role="rowheader">a &amp; b</th><td role="cell"><span class="bar">' in made
     assert '<i style="width:25%"></i></span>0.25</td>' in made
+
+
+def test_the_cheapest_is_one_to_choose_and_the_control_is_called_so() -> None:
+    made = score_charts.cost_chart({"base": 0.01, "rag": 0.04, "fine_tuned": 0.03}, "USD", "light")
+    assert made.title == "Cheapest for 1,000 answers: Fine-tuned, $0.03; Base is the control"
+    assert score_charts.cost_chart({"rag": 0.04}, "USD", "light").title.endswith("RAG, $0.04")
+    assert "Base, $0.01" in score_charts.cost_chart({"base": 0.01}, "USD", "light").title
+
+
+@pytest.mark.parametrize(
+    "address", ["http://evil.example/x", "HTTPS://evil.example", "www.evil.example", "a@evil.example"]
+)
+def test_an_address_in_foreign_words_is_parted_where_it_would_become_a_link(address: str) -> None:
+    shown = markdown(f"see {address}").replace("\\", "")
+    assert address not in shown
+    assert shown.replace("\u2060", "") == f"see {address}"
+
+
+def test_words_of_a_picture_are_no_html() -> None:
+    assert charts.wrapped("<a href='//evil'> & b") == "&lt;a href=&#x27;//evil&#x27;&gt; &amp; b"
