@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 _PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
-# Addresses become links even where every sign is escaped, unless a letter that is not seen parts them.
-_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)|@(?=\w)", re.IGNORECASE)
+# Addresses of pages become links even where every sign is escaped, unless a letter that is not seen parts
+# them; those of mail may: they lead to nobody's page, and are copied to be written to.
+_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)", re.IGNORECASE)
 _JOINER = "\u2060"
 _MARKER = re.compile(r"\[(\d{1,2})\]")
 # Marks that all readers write or leave: a heading's signs, bold, the line below a table's head.
