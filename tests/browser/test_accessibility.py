@@ -10,7 +10,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_app import WAIT, answered, at_rest, see
+from tests.browser.test_app import WAIT, answered, at_rest, see, what_stays
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
@@ -30,14 +30,7 @@ PAGES = {
 
 
 def findings(page: Page) -> list[str]:
-    """What stays wrong: text that is drawn anew is pale for a moment, longer on a busy machine."""
-    found = _findings_now(page)
-    for _ in range(10):
-        if not found:
-            break
-        page.wait_for_timeout(500)
-        found = _findings_now(page)
-    return found
+    return what_stays(page, _findings_now)
 
 
 def _findings_now(page: Page) -> list[str]:

@@ -29,6 +29,17 @@ def see(page: Page, text: str | re.Pattern[str], wait: int = WAIT) -> None:
     expect(page.get_by_text(text).filter(visible=True).first).to_be_visible(timeout=wait)
 
 
+def what_stays(page: Page, wrong_now: Callable[[Page], list[str]]) -> list[str]:
+    """What is wrong for long: what is drawn anew is pale or out of place for a moment."""
+    wrong = wrong_now(page)
+    for _ in range(10):
+        if not wrong:
+            break
+        page.wait_for_timeout(500)
+        wrong = wrong_now(page)
+    return wrong
+
+
 def at_rest(page: Page) -> None:
     """Wait until no run of the page is under way: what is clicked then stays where it is."""
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=WAIT)

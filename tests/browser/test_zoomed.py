@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.conftest import PATIENCE
 from tests.browser.cut_text import not_whole
-from tests.browser.test_app import answered, at_rest
+from tests.browser.test_app import answered, at_rest, what_stays
 
 pytestmark = pytest.mark.browser
 SIZES = {"200 %": (720, 450), "phone": (390, 844)}  # 1440 x 900 with every pixel doubled, and a telephone
@@ -27,23 +27,12 @@ def page(browser: Browser, product: str) -> Iterator[Page]:
     context.close()
 
 
-def stays_wrong(page: Page) -> list[str]:
-    """What is not whole, after pictures had the time to be drawn anew."""
-    wrong = not_whole(page)
-    for _ in range(10):
-        if not wrong:
-            break
-        page.wait_for_timeout(300)
-        wrong = not_whole(page)
-    return wrong
-
-
 def look(page: Page) -> dict[str, list[str]]:
     """What is not whole in each size."""
     found = {}
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
-        if wrong := stays_wrong(page):
+        if wrong := what_stays(page, not_whole):
             found[size] = wrong
     return found
 
@@ -87,7 +76,7 @@ def test_the_sidebar_is_whole_where_it_covers_the_page(page: Page, product: str,
     page.get_by_test_id("stSidebar").get_by_text("Settings", exact=True).click()
     page.get_by_test_id("stSidebar").get_by_role("slider").first.wait_for()
     at_rest(page)
-    assert stays_wrong(page) == []
+    assert what_stays(page, not_whole) == []
 
 
 def page_at(page: Page, address: str) -> Page:
