@@ -7,19 +7,16 @@ a word with the question nothing is held against the answer. It knows no documen
 
 from __future__ import annotations
 
-import re
-
 from backends.answering.short_answers import Said, said_in, within
+from backends.retrieval.chunking import cells_of
 
 FEWEST = 3  # cells of a row: its name and two that can be taken for each other
-
-_CELL = re.compile(r"(?:^|; )([^:;]{1,80}): ([^;]*)")
 
 
 def columns_ahead(question: str, short: str, row: str) -> int:
     """How many more of the question's words another header has than that of the cell with the answer; 0 where
     the row is none or no cell of it states the answer."""
-    cells = _CELL.findall(row)
+    cells = cells_of(row)
     if len(cells) < FEWEST:
         return 0
     asked, said = _words(said_in(question)), said_in(short, question)

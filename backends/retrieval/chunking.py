@@ -28,6 +28,7 @@ HEADING = re.compile(r"#{1,6} \S")
 _HEADING_LINE = re.compile(r"^(#{1,6}) (\S.*)$", re.MULTILINE)
 # A table row as our parsers write it: "Header: value; Header: value".
 _ROW = re.compile(r"[^:;]{1,80}: [^;]*(; [^:;]{1,80}: [^;]*)+$")
+_ROW_CELL = re.compile(r"(?:^|; )([^:;]{1,80}): ([^;]*)")
 # An entry of a log begins with its time.
 _ENTRY = re.compile(r"\W?(?:\d{4}-\d\d-\d\d[T ]|[A-Z][a-z]{2} [ \d]\d )?\d\d:\d\d:\d\d\b")
 _LONGEST_ROW = 600  # characters; beyond that even a row is read sentence by sentence
@@ -56,6 +57,11 @@ def is_heading(text: str) -> bool:
 def is_row(line: str) -> bool:
     """Whether a line is a table row that is read whole."""
     return len(line) <= _LONGEST_ROW and _ROW.match(line) is not None
+
+
+def cells_of(row: str) -> list[tuple[str, str]]:
+    """(header, value) of the cells of a table row; none for a line that is no row."""
+    return _ROW_CELL.findall(row) if is_row(row) else []
 
 
 def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:

@@ -11,8 +11,10 @@ import re
 from dataclasses import dataclass
 
 from backends.datatypes import Chunk, Sentence
+from backends.retrieval.chunking import cells_of
 from backends.retrieval.folding import folded
 
+NAMING = 2  # cells at the head of a row that say what it is about
 ALIKE = 0.75  # share of the words in common of two sentences that state the same thing with other figures
 
 _ARTICLES = frozenset(["a", "an", "the"])
@@ -48,17 +50,23 @@ class Statement:
     words: frozenset[str]  # without figures and articles
     codes: frozenset[str]  # words of letters and digits
     place: tuple[frozenset[str], frozenset[str]]  # of title and headings, without what tells editions apart
+    cells: tuple[tuple[str, str], ...]  # header and value, of a table row
 
 
 def statement_of(chunk: Chunk, sentence: Sentence) -> Statement:
     """What a sentence of a passage says."""
-    words = frozenset(_WORD.findall(folded(sentence.text))) - _ARTICLES
+    words = _words(sentence.text)
     title = _REPLY.sub("", chunk.title)
     return Statement(
         words,
         frozenset(word for word in words if any(map(str.isdigit, word))),
         (_lasting(title), _lasting(chunk.heading)),
+        tuple((folded(header), folded(value)) for header, value in cells_of(sentence.text)),
     )
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(folded(text))) - _ARTICLES
 
 
 def _lasting(title: str) -> frozenset[str]:
@@ -70,9 +78,23 @@ def same_statement(one: Statement, two: Statement) -> bool:
     """Whether both say the same with other figures, in editions of one document.
 
     One may say more than the other (a note added to a row); a word in place of another makes it a statement
-    about something else. A title of which nothing lasts tells no document from another.
+    about something else. Of rows that begin alike one cell may be worded anew (a remark). A title of which
+    nothing lasts tells no document from another.
     """
-    if one.place != two.place or not one.place[0] or one.codes != two.codes:
+    if one.place != two.place or not one.place[0]:
+        return False
+    if _same_row(one, two):
+        return True
+    if one.codes != two.codes:
         return False
     more, less = (one.words, two.words) if len(one.words) > len(two.words) else (two.words, one.words)
     return less <= more and len(less) >= ALIKE * len(more)
+
+
+def _same_row(one: Statement, two: Statement) -> bool:
+    """Whether both are rows that name the same thing, and differ in the words of one cell at most."""
+    if min(len(one.cells), len(two.cells)) < NAMING + 2 or one.cells[:NAMING] != two.cells[:NAMING]:
+        return False
+    there = dict(two.cells)
+    other = [name for name, value in one.cells if name in there and _words(there[name]) != _words(value)]
+    return len(other) <= 1

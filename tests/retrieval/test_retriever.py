@@ -318,6 +318,24 @@ def dated_library(texts, ranker):
             "What does a lunch cost for trainees?",
             "new",
         ),
+        (  # a remark that is worded anew makes no other row of it
+            ("Tariff 2023", "Code: SV-9; Item: Survey; Price: 250 EUR; Until: 2024-02-28; Note: not credited"),
+            ("Tariff 2024", "Code: SV-9; Item: Survey; Price: 290 EUR; Note: credited on the order"),
+            "What is the price of SV-9?",
+            "new",
+        ),
+        (  # two cells that differ: it may be about something else
+            ("Tariff 2023", "City: Oslo; Line: Tram; Class: adults; Zone: inner; Price: 20 EUR"),
+            ("Tariff 2024", "City: Oslo; Line: Tram; Class: children; Zone: outer; Price: 30 EUR"),
+            "What is the price in Oslo by tram for adults, inner zone?",
+            "old",
+        ),
+        (  # the figure at the head of a row names it
+            ("Tariff 2023", "Size: 40; Model: A; Price: 20 EUR; Note: for one room"),
+            ("Tariff 2024", "Size: 80; Model: A; Price: 30 EUR; Note: for two rooms"),
+            "What is the price of model A of size 40?",
+            "old",
+        ),
         (
             ("Parking fee", "Parking costs 2 euros a day for visitors."),
             ("Re: Parking fee", "Parking costs 3 euros a day for visitors."),
