@@ -22,7 +22,7 @@ def final_text(
 ) -> Iterator[Event]:
     """The events as they are told; without an `abstainer` nothing is declined."""
     doubts = abstainer.doubts(question, sources) if abstainer is not None else None
-    held = abstainer is not None and (doubts is not None or may_be_corrected(question))
+    held = abstainer is not None and (doubts is not None or may_be_corrected(question, sources))
     said: list[str] = []
     for event in written:
         if isinstance(event, Token):

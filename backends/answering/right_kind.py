@@ -1,8 +1,9 @@
-"""An answer whose figures are of another kind than the question asks for is put right or taken back.
+"""An answer whose figures are of another kind or column than asked for is put right or taken back.
 
 Enters: a question, what a model wrote, the numbered sources it read. Leaves: the one figure of the asked kind
-that its sentences state, or the fixed sentence that declines. A small model names the nearer figure now and
-then: "38 hours a week" for the days of leave that the same sentence gives. It asks no model.
+that its sentences state, the asked cell of its table row, or the fixed sentence that declines. A small model
+names the nearer figure now and then: "38 hours a week" for the days of leave that the same sentence gives,
+the first quarter's sales for the second's. It asks no model.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backends.answering.answer_text import cited_markers, is_abstention
+from backends.answering.asked_column import asked_cell, names_a_column
 from backends.answering.asked_kind import asked_kinds, asked_unit, kinds_said, of_another_kind
 from backends.answering.short_answers import said_in, short_answer, verdict_of, within
 from backends.datatypes import Source
@@ -29,23 +31,43 @@ class Corrected:
     reason: str
 
 
-def may_be_corrected(question: str) -> bool:
-    """Whether the question tells what kind of figure it wants: else nothing that is written is held back."""
-    return bool(asked_kinds(question))
+def may_be_corrected(question: str, sources: Sequence[Source]) -> bool:
+    """Whether the question tells what kind of figure it wants, or which of a row's like columns: else nothing
+    that is written is held back."""
+    return bool(asked_kinds(question)) or any(
+        names_a_column(question, sentence.text) for source in sources for sentence in source.sentences
+    )
 
 
 def corrected(question: str, text: str, sources: Sequence[Source]) -> Corrected | None:
-    """What to say in place of an answer of another kind; None where the answer stands."""
-    short = short_answer(text)
-    if is_abstention(text) or is_json(text) or verdict_of(short) or not of_another_kind(question, short):
+    """What to say in place of an answer of another kind or column; None where the answer stands."""
+    short = short_answer(text).rstrip(" .")
+    if is_abstention(text) or is_json(text) or verdict_of(short):
         return None
-    short = short.rstrip(" .")
+    if (other := _of_another_column(question, text, short, sources)) is not None:
+        return other
+    if not of_another_kind(question, short):
+        return None
     found = dict(_figures(question, text, sources))
     if len(found) != 1:
         return Corrected(NOT_IN_DOCUMENTS, f"The model's “{short}” is not what the question asks for.")
     [(figure, rank)] = found.items()
     reason = f"The model's “{short}” is not what the question asks for; the passage gives one figure that is."
     return Corrected(f"{figure}. [{rank}]", reason)
+
+
+def _of_another_column(question: str, text: str, short: str, sources: Sequence[Source]) -> Corrected | None:
+    """The cell of the cited row that the question names by the year, quarter or size of its column."""
+    cited = cited_markers(text)
+    for source in sources:
+        for sentence in source.sentences if source.rank in cited else ():
+            if (asked := asked_cell(question, short, sentence.text)) is not None:
+                reason = (
+                    f"The model's “{short}” stands under “{asked.said_header}” of its row; the question asks "
+                    f"for “{asked.header}”."
+                )
+                return Corrected(f"{asked.value.rstrip(' .')}. [{source.rank}]", reason)
+    return None
 
 
 def _figures(question: str, text: str, sources: Sequence[Source]) -> Iterator[tuple[str, int]]:

@@ -26,6 +26,7 @@ _REPLY = re.compile(r"^(?:\s*(?:re|fwd?|aw|wg|tr|sv|vs)\s*:)+", re.IGNORECASE)
 _EDITION = frozenset(
     """
     edition version revision rev draft final amended updated update new old current previous valid from of as
+    until to since till superseded replaced withdrawn expired obsolete archived
     january february march april may june july august september october november december
     jan feb mar apr jun jul aug sep sept oct nov dec spring summer autumn winter quarter q h v
     """.split()  # noqa: SIM905  (a list of these would fill the page)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.answering.asked_column import columns_ahead
+from backends.answering.asked_column import AskedCell, asked_cell, columns_ahead, names_a_column
 
 SALES = "Ship: Vela; Q1 2024: 310; Q2 2024: 280; Q2 2025: 455"
 PHONE = "App: Ferry; Oldest Android: Android 9; Oldest iOS: iOS 15; Size: 40 MB"
@@ -27,6 +27,40 @@ PHONE = "App: Ferry; Oldest Android: Android 9; Oldest iOS: iOS 15; Size: 40 MB"
 )
 def test_an_answer_of_another_column_is_behind(question: str, answer: str, row: str, ahead: int) -> None:
     assert columns_ahead(question, answer, row) == ahead
+
+
+LEVELS = "Case: no heating; Level 1: duty desk; Level 2: engineer Ada Low; Level 3: works manager"
+YEARS = "Road: Mill Lane; 2023: 40; 2024: 40; 2025: 52"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "row", "value"),
+    [
+        ("What did the Vela bring in during Q2 2025?", "280.", SALES, "455"),
+        ("What did the Vela bring in during the 2nd quarter of 2025?", "280.", SALES, "455"),
+        ("What did the Vela bring in during Q2 2025?", "455.", SALES, None),
+        ("What did the Vela bring in during 2024?", "455.", SALES, None),  # two of its quarters
+        ("What did the Vela bring in during Q1?", "455.", SALES, None),  # of which year?
+        ("Did the Vela earn more in Q2 2025 than in Q2 2024?", "310.", SALES, None),  # both are named
+        ("How many trees stood in Mill Lane in 2025?", "40.", YEARS, "52"),
+        ("How many trees stood in Mill Lane in 2023?", "40.", YEARS, None),
+        ("How many trees stood in Mill Lane in 2025?", "17.", YEARS, None),  # stands in no cell
+        ("Level 1 is at a loss about the heating. Who is next?", "Ada Low.", LEVELS, None),
+        ("How many trees stood there in 2025?", "40.", "In 2024 it was 40; in 2025: 52.", None),
+    ],
+)
+def test_a_cell_is_named_by_all_figures_of_its_header(
+    question: str, answer: str, row: str, value: str | None
+) -> None:
+    found = asked_cell(question, answer, row)
+    assert (found.value if found else None) == value
+    if found:
+        assert names_a_column(question, row)
+
+
+def test_it_tells_both_columns() -> None:
+    found = asked_cell("What did the Vela bring in during Q2 2025?", "280.", SALES)
+    assert found == AskedCell("Q2 2025", "455", "Q2 2024", "280")
 
 
 def test_the_name_of_the_row_is_no_column() -> None:

@@ -99,7 +99,23 @@ def test_what_declines_affirms_is_json_or_fits_is_left_alone(text: str) -> None:
 def test_a_unit_that_is_counted_is_the_kind() -> None:
     assert asked_kinds("How many litres fit in?") == {"volume"}
     assert asked_kinds("How many boats fit in?") == {"count"}
-    assert not may_be_corrected("Who signs?")
+    assert not may_be_corrected("Who signs?", [GUARDS])
+
+
+def test_the_cell_of_the_asked_column_takes_the_place_of_its_neighbour_and_says_so() -> None:
+    row = source(2, "Ship: Vela; Q1 2024 (thousand): 310; Q2 2024 (thousand): 280; Q2 2025 (thousand): 455")
+    for question in (
+        "What did the Vela bring in during Q2 2025?",
+        "What did the Vela bring in during the second quarter of 2025?",
+    ):
+        assert may_be_corrected(question, [GUARDS, row])
+        for said in ("280. [2]", "280 thousand. [2] The Vela had a good year. [2]"):
+            found = corrected(question, said, [GUARDS, row])
+            assert found is not None and found.text == "455. [2]"
+            assert "Q2 2024 (thousand)" in found.reason and "Q2 2025 (thousand)" in found.reason
+        assert corrected(question, "455. [2]", [GUARDS, row]) is None
+        assert corrected(question, "280. [1]", [GUARDS, row]) is None  # cited is a passage without the row
+    assert not may_be_corrected("What did the Vela bring in?", [GUARDS, row])
 
 
 class Silent:

@@ -319,9 +319,21 @@ def dated_library(texts, ranker):
             "new",
         ),
         (  # a remark that is worded anew makes no other row of it
-            ("Tariff 2023", "Code: SV-9; Item: Survey; Price: 250 EUR; Until: 2024-02-28; Note: not credited"),
+            (
+                "Tariff 2023",
+                "Code: SV-9; Item: Survey; Price: 250 EUR; Until: 2024-02-28; Note: not credited",
+            ),
             ("Tariff 2024", "Code: SV-9; Item: Survey; Price: 290 EUR; Note: credited on the order"),
             "What is the price of SV-9?",
+            "new",
+        ),
+        (  # what says that an edition is the old one is no name of another document
+            (
+                "Fees 2023 (superseded, valid until May 2024)",
+                "Code: F-2; Item: Locker; Price: 25 EUR; Unit: year",
+            ),
+            ("Fees 2024", "Code: F-2; Item: Locker; Price: 29 EUR; Unit: year"),
+            "What is the price of F-2?",
             "new",
         ),
         (  # two cells that differ: it may be about something else
