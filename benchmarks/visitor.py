@@ -27,7 +27,7 @@ from backends.offline.subject import TriptychSubject, archive_of
 from backends.offline.trainer import Trainer, default_params
 from backends.product import Triptych
 from backends.settings import Settings, make_settings
-from backends.training.adapters import ADAPTER_KINDS
+from backends.training.adapters import ANSWERING
 from backends.training.lora import HeldOutScore, train_adapter
 from backends.training.row_building import WAYS, reasons
 from benchmarks.four_backends import section
@@ -79,7 +79,7 @@ def main() -> None:
         print(
             json.dumps({"rows": len(train), "held_out": len(held), "dropped": dict(reasons(draft.dropped))})
         )
-        for kind in ADAPTER_KINDS:
+        for kind in ANSWERING:
             with timed(f"train {kind}"):
                 report = train_adapter(
                     settings.model,
