@@ -20,6 +20,10 @@ FEWEST = 3  # cells of a row: its name and two that can be taken for each other
 _FIGURES = re.compile(r"[^\W_]*\d[^\W_]*")
 _ORDINALS = ("first 1st", "second 2nd", "third 3rd", "fourth 4th last")
 _QUARTERS = {word: f"q{n}" for n, words in enumerate(_ORDINALS, start=1) for word in words.split()}
+# Beside a year they mean another one than it.
+_RELATIVE = re.compile(
+    r"\b(?:before|after|since|until|than|prior|previous|following|except|not|compared|between)\b"
+)
 _QUARTER = re.compile(rf"\b({'|'.join(_QUARTERS)}) quarter\b")
 
 
@@ -53,13 +57,21 @@ def names_a_column(question: str, row: str) -> bool:
 def asked_cell(question: str, short: str, row: str) -> AskedCell | None:
     """The cell that the question names by all figures of its header, where the answer states another cell
     whose header differs in nothing else; None in every other case."""
-    said = said_in(short, question)
     for group in _alike(row):
-        named = _named(question, group)
-        own = [cell for cell in group if _states(cell[1], said) or _all_said(cell[1], said)]
+        named, own = _named(question, group), _stating(question, short, group)
         if named and own and named not in own:
             return AskedCell(*named, *own[0])
     return None
+
+
+def in_asked_cell(question: str, short: str, row: str) -> bool:
+    """Whether the answer stands in the cell that the question names."""
+    return any(_named(question, group) in _stating(question, short, group) for group in _alike(row))
+
+
+def _stating(question: str, short: str, group: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    said = said_in(short, question)
+    return [cell for cell in group if _states(cell[1], said) or _all_said(cell[1], said)]
 
 
 def _alike(row: str) -> list[list[tuple[str, str]]]:
@@ -72,6 +84,8 @@ def _alike(row: str) -> list[list[tuple[str, str]]]:
 
 
 def _named(question: str, group: list[tuple[str, str]]) -> tuple[str, str] | None:
+    if _RELATIVE.search(folded(question)):
+        return None
     asked = _figures(question)
     found = [cell for cell in group if _figures(cell[0]) <= asked]
     # "Level 1" may be where the question comes from; a year, a quarter or a size names what it asks for.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backends.answering.answer_text import cited_markers, is_abstention
-from backends.answering.asked_column import asked_cell, names_a_column
+from backends.answering.asked_column import asked_cell, in_asked_cell, names_a_column
 from backends.answering.asked_kind import asked_kinds, asked_unit, kinds_said, of_another_kind
 from backends.answering.short_answers import said_in, short_answer, verdict_of, within
 from backends.datatypes import Source
@@ -57,17 +57,19 @@ def corrected(question: str, text: str, sources: Sequence[Source]) -> Corrected 
 
 
 def _of_another_column(question: str, text: str, short: str, sources: Sequence[Source]) -> Corrected | None:
-    """The cell of the cited row that the question names by the year, quarter or size of its column."""
+    """The cell of the one cited row that states the answer, which the question names by the year, quarter or
+    size of its column; None where another row has the answer there, or two rows would give two."""
     cited = cited_markers(text)
-    for source in sources:
-        for sentence in source.sentences if source.rank in cited else ():
-            if (asked := asked_cell(question, short, sentence.text)) is not None:
-                reason = (
-                    f"The model's “{short}” stands under “{asked.said_header}” of its row; the question asks "
-                    f"for “{asked.header}”."
-                )
-                return Corrected(f"{asked.value.rstrip(' .')}. [{source.rank}]", reason)
-    return None
+    rows = [(each.text, s.rank) for s in sources if s.rank in cited for each in s.sentences]
+    found = [(asked, rank) for row, rank in rows if (asked := asked_cell(question, short, row)) is not None]
+    if len(found) != 1 or any(in_asked_cell(question, short, row) for row, _ in rows):
+        return None
+    [(asked, rank)] = found
+    reason = (
+        f"The model's “{short}” stands under “{asked.said_header}” of its row; the question asks "
+        f"for “{asked.header}”."
+    )
+    return Corrected(f"{asked.value.rstrip(' .')}. [{rank}]", reason)
 
 
 def _figures(question: str, text: str, sources: Sequence[Source]) -> Iterator[tuple[str, int]]:

@@ -79,8 +79,8 @@ def same_statement(one: Statement, two: Statement) -> bool:
     """Whether both say the same with other figures, in editions of one document.
 
     One may say more than the other (a note added to a row); a word in place of another makes it a statement
-    about something else. Of rows that begin alike one cell may be worded anew (a remark). A title of which
-    nothing lasts tells no document from another.
+    about something else. Of rows that begin alike the last cell may be worded anew (a remark). A title of
+    which nothing lasts tells no document from another.
     """
     if one.place != two.place or not one.place[0]:
         return False
@@ -93,9 +93,9 @@ def same_statement(one: Statement, two: Statement) -> bool:
 
 
 def _same_row(one: Statement, two: Statement) -> bool:
-    """Whether both are rows that name the same thing, and differ in the words of one cell at most."""
+    """Whether both are rows that name the same thing, and differ at most in the words of their last cell."""
     if min(len(one.cells), len(two.cells)) < NAMING + 2 or one.cells[:NAMING] != two.cells[:NAMING]:
         return False
     there = dict(two.cells)
     other = [name for name, value in one.cells if name in there and _words(there[name]) != _words(value)]
-    return len(other) <= 1
+    return not other or other == [one.cells[-1][0]] == [two.cells[-1][0]]

@@ -336,6 +336,12 @@ def dated_library(texts, ranker):
             "What is the price of F-2?",
             "new",
         ),
+        (  # a cell in the middle is no remark: it may be what is asked about
+            ("Tariff 2023", "Country: Norway; Service: parcel; Size: small; Price: 5 EUR"),
+            ("Tariff 2024", "Country: Norway; Service: parcel; Size: large; Price: 9 EUR"),
+            "What does a small parcel to Norway cost?",
+            "old",
+        ),
         (  # two cells that differ: it may be about something else
             ("Tariff 2023", "City: Oslo; Line: Tram; Class: adults; Zone: inner; Price: 20 EUR"),
             ("Tariff 2024", "City: Oslo; Line: Tram; Class: children; Zone: outer; Price: 30 EUR"),
