@@ -54,6 +54,13 @@ def names_a_column(question: str, row: str) -> bool:
     return any(_named(question, group) for group in _alike(row))
 
 
+def names_the_row(question: str, row: str) -> bool:
+    """Whether the question has all words of the row's first cell."""
+    cells = cells_of(row)
+    words = _words(said_in(cells[0][1])) if cells else frozenset()
+    return bool(words) and words <= _words(said_in(question))
+
+
 def asked_cell(question: str, short: str, row: str) -> AskedCell | None:
     """The cell that the question names by all figures of its header, where the answer states another cell
     whose header differs in nothing else; None in every other case."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backends.answering.answer_text import cited_markers, is_abstention
-from backends.answering.asked_column import asked_cell, in_asked_cell, names_a_column
+from backends.answering.asked_column import asked_cell, in_asked_cell, names_a_column, names_the_row
 from backends.answering.asked_kind import asked_kinds, asked_unit, kinds_said, of_another_kind
 from backends.answering.short_answers import said_in, short_answer, verdict_of, within
 from backends.datatypes import Source
@@ -61,6 +61,7 @@ def _of_another_column(question: str, text: str, short: str, sources: Sequence[S
     size of its column; None where another row has the answer there, or two rows would give two."""
     cited = cited_markers(text)
     rows = [(each.text, s.rank) for s in sources if s.rank in cited for each in s.sentences]
+    rows = [each for each in rows if names_the_row(question, each[0])] or rows
     found = [(asked, rank) for row, rank in rows if (asked := asked_cell(question, short, row)) is not None]
     if len(found) != 1 or any(in_asked_cell(question, short, row) for row, _ in rows):
         return None

@@ -123,6 +123,8 @@ def test_an_answer_that_another_cited_row_gives_for_the_asked_year_stands() -> N
     mill, oak = "Road: Mill Lane; 2024: 40; 2025: 52", "Road: Oak Lane; 2024: 52; 2025: 61"
     both = Source(1, source(1, mill).hit, (*source(1, mill).sentences, *source(1, oak).sentences))
     assert corrected(question, "52. [1]", [both]) is None
+    found = corrected("How many trees stood in Oak Lane in 2025?", "52. [1]", [both])
+    assert found is not None and found.text == "61. [1]"  # the row that is named
     alike = Source(1, both.hit, (*source(1, oak).sentences, *source(1, oak.replace("Oak", "Elm")).sentences))
     assert corrected(question, "52. [1]", [alike]) is None  # two rows would give two answers
     assert corrected("How many trees stood there the year before 2025?", "40. [1]", [source(1, mill)]) is None
