@@ -52,13 +52,20 @@ def default_params(kind: AdapterKind, model: str) -> LoraParams:
     """What suits the model and a visitor's few rows, which models/LOG.md compares.
 
     The small embedded one learns facts by heart, at a high rate; to read it has learned already, so that the
-    hybrid, like larger models, wants a gentle one.
+    hybrid, like larger models, wants a gentle one. Facts are learned by its upper ten layers of 30 as well as
+    by all, in little more than half of the time.
     """
     if model != "embedded":
         return LoraParams(rank=16, alpha=32, learning_rate=2e-4, epochs=3, question_noise=0.1)
     if kind == "fine_tuned":
         return LoraParams(
-            rank=32, alpha=64, learning_rate=2e-3, epochs=6, batch_tokens=512, question_noise=0.1
+            rank=32,
+            alpha=64,
+            learning_rate=2e-3,
+            epochs=6,
+            batch_tokens=512,
+            question_noise=0.1,
+            first_layer=20,
         )
     return LoraParams(rank=16, alpha=32, learning_rate=3e-4, epochs=2, batch_tokens=1024)
 

@@ -82,6 +82,9 @@ class LoraParams:
     # recognised in other words.
     question_noise: float = 0.0
     target_modules: str = "all-linear"  # or names of the layers that learn, with commas between them
+    # The decoder layers below this one stay as they are: no gradient goes down to them, which saves a third
+    # of the time where half of them learn.
+    first_layer: int = 0
     patience: int = 0  # stop after so many epochs without more held-out tokens right; 0 = never
     # QLoRA (Dettmers et al. 2023): frozen weights of 4 bits (NF4), for models that are large for the memory.
     four_bits: bool = False
@@ -89,6 +92,8 @@ class LoraParams:
     def __post_init__(self) -> None:
         if not 0 <= self.question_noise < 1:
             raise UserError(f"The question noise must be at least 0 and below 1, not {self.question_noise}.")
+        if self.first_layer < 0:
+            raise UserError(f"The first layer that learns is counted from 0, not {self.first_layer}.")
         if min(self.rank, self.epochs, self.batch_tokens) < 1 or self.patience < 0 or self.learning_rate <= 0:
             raise UserError(
                 f"Training needs positive numbers: rank {self.rank}, epochs {self.epochs}, "
@@ -333,13 +338,15 @@ class _Run:
             lora_alpha=params.alpha,
             lora_dropout=params.dropout,
             target_modules=_target_modules(params.target_modules),
+            exclude_modules=_layers_below(params.first_layer),
         )
         try:
             placed = base if params.four_bits else CausalModel.to(base, self.device)
             self.network: PeftModel = get_peft_model(placed, config)
         except ValueError as error:
             raise UserError(
-                f"{self.name} has no layers of the name {params.target_modules!r} to learn with."
+                f"{self.name} has no layers of the name {params.target_modules!r} to learn with"
+                f"{f' from layer {params.first_layer} on' if params.first_layer else ''}."
             ) from error
         self.started_from = ""
         if start is not None:
@@ -455,8 +462,9 @@ class _Run:
     def _measure_before(self, signals: _Signals) -> None:
         self.at.loss_before, _ = self.held_out_loss()
         self.at.held_out_loss = self.at.loss_before
-        self.at.score_before = self.held_out_score("before", signals)
-        signals.tell(EpochDone(0, None, self.at.loss_before, self.samples()))
+        start = self._as_served()
+        self.at.score_before = self.held_out_score("before", signals, start)
+        signals.tell(EpochDone(0, None, self.at.loss_before, self.samples(start)))
 
     def _epoch(self, signals: _Signals) -> bool:
         """Work through what is left of the current epoch; False when it was cancelled on the way."""
@@ -492,7 +500,8 @@ class _Run:
             self.best, at.kept_epoch = self._state(), at.epoch
         if accuracy > at.best_accuracy:
             at.best_accuracy, at.best_epoch = accuracy, at.epoch
-        signals.tell(EpochDone(at.epoch, train_loss, at.held_out_loss, self.samples()))
+        told = self.samples(self._as_served())
+        signals.tell(EpochDone(at.epoch, train_loss, at.held_out_loss, told))
         at.epoch, at.batch, at.summed, at.counted = at.epoch + 1, 0, 0.0, 0.0
 
     def _stagnates(self) -> bool:
@@ -638,12 +647,17 @@ class _Run:
                 summed, answers, right = summed + float(loss), answers + count, right + first
         return summed / answers, right / answers
 
-    def held_out_score(self, when: str = "", signals: _Signals | None = None) -> HeldOutScore | None:
-        """Answers the first `scored_rows` held-out rows, greedily, and compares the words."""
+    def held_out_score(
+        self, when: str = "", signals: _Signals | None = None, start: Callable[[int], Read] | None = None
+    ) -> HeldOutScore | None:
+        """Answers the first `scored_rows` held-out rows, greedily, and compares the words.
+
+        `start` is what `_as_served` gave, if somebody has it.
+        """
         rows = self.held_rows[: self.params.scored_rows]
         if not rows:
             return None
-        start = self._as_served()
+        start = start or self._as_served()
         exact, right = 0, []
         for done, row in enumerate(rows):
             if signals is not None:
@@ -662,13 +676,12 @@ class _Run:
             return lambda _: reading(self.network)
         return Network(copy.deepcopy(self.network).merge_and_unload().eval()).start
 
-    def samples(self) -> tuple[SampleAnswer, ...]:
-        """What the model says now to the first held-out questions."""
+    def samples(self, start: Callable[[int], Read]) -> tuple[SampleAnswer, ...]:
+        """What the model says now to the first held-out questions; `start` is what `_as_served` gave."""
         examples = self.held_out[:SAMPLES] or self.examples[:1]
         rows = self.held_rows[:SAMPLES] or self.train_rows[:1]
-        self.network.eval()
         return tuple(
-            SampleAnswer(question_of(example), example.answer, self._say(reading(self.network), row))
+            SampleAnswer(question_of(example), example.answer, self._say(start(self._most(row)), row))
             for example, row in zip(examples, rows, strict=True)
         )
 
@@ -714,6 +727,11 @@ def _up_to(tokens: int) -> int:
 def _target_modules(given: str) -> str | list[str]:
     """PEFT's own word for every linear layer, or the layers' names."""
     return given if given == "all-linear" else [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _layers_below(number: int) -> str | None:
+    """PEFT's pattern of the modules in the lowest decoder layers, under the names that families give them."""
+    return rf".*\.(?:layers|h|blocks)\.(?:{'|'.join(map(str, range(number)))})\..*" if number else None
 
 
 # --- saving --------------------------------------------------------------------------------------

@@ -366,10 +366,18 @@ def _params(kind: AdapterKind, given: LoraParams) -> LoraParams:
         key=f"tune-seed-{kind}",
         help="The same seed repeats the same training.",
     )
+    lowest = second.number_input(
+        "Lowest layer that learns",
+        0,
+        1000,
+        given.first_layer,
+        key=f"tune-first-{kind}",
+        help="0: all of them. Those below it stay as they are, which saves time.",
+    )
     return replace(
         given, rank=int(rank), alpha=2 * int(rank), epochs=int(epochs), learning_rate=float(rate),
         question_noise=float(noise), patience=int(patience), seed=int(seed),
-        target_modules=modules.strip() or "all-linear",
+        target_modules=modules.strip() or "all-linear", first_layer=int(lowest),
     )  # fmt: skip
 
 
