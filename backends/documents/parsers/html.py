@@ -179,9 +179,10 @@ class _Writer:
     def inline(self, element: Element, run: _Run) -> None:
         """Add the words of an element to the running text."""
         name = name_of(element)
-        before = element.getprevious()
-        if name in _STAND_APART and before is not None and name_of(before) in _STAND_APART:
-            run.add(" ")
+        if name in _STAND_APART:
+            before = element.getprevious()
+            if before is not None and not before.tail and name_of(before) in _STAND_APART:
+                run.add(" ")
         if name == "br":
             run.line_break()
         elif element.get("role") == "doc-noteref":
