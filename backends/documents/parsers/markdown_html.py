@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from backends.datatypes import JsonValue
@@ -72,6 +73,8 @@ def _with_all_cells(text: str) -> str:
 
     A bar within code parts no cells where a row has more of them than names.
     """
+    if "|" not in text:
+        return text
     lines = text.split("\n")
     fenced = False
     for at, line in enumerate(lines):
@@ -122,7 +125,7 @@ class _Mark:
     written: str  # in the source, or in HTML for what is "other"
 
 
-_SOFT, _HARD = _Mark("other", "\n"), _Mark("other", "<br>\n")
+_LINE_BREAK = _Mark("other", "<br>\n")
 
 
 class _Renderer:
@@ -136,6 +139,7 @@ class _Renderer:
         )
         self._parts: list[str] = []
         self._run: list[str | _Mark] = []  # running text of the block that is being written
+        self._plain = True  # whether it has no marks so far
         self._note = ""  # the mark of a footnote whose text comes next
         self._depth = 0
         self._cell = "td"
@@ -144,20 +148,22 @@ class _Renderer:
         self._heading = ""  # the tag of the heading that is open
 
     def html(self) -> str:
-        run = self._run
         for event, place in self._events:
+            if event == "SoftBreak":
+                self._run.append("\n")
+                continue
             if isinstance(event, str):
                 self._alone(event)
                 continue
             ((kind, value),) = event.items()
             if kind == "Text":
-                self._add(value)
+                self._run.append(value)
             elif kind == "Code":
-                run.append(_Mark("other", escape(value, quote=False)))
+                self._mark("other", escape(value, quote=False))
             elif kind == "InlineHtml":
-                run.append(_Mark("tag", value))
+                self._mark("tag", value)
             elif kind == "FootnoteReference":
-                self._add(f"[^{value}]")
+                self._run.append(f"[^{value}]")
             else:
                 name, about = (value, None) if isinstance(value, str) else next(iter(value.items()))
                 act = self._start if kind == "Start" else self._end
@@ -165,18 +171,17 @@ class _Renderer:
         self._flush()
         return "".join(self._parts)
 
-    def _add(self, text: str) -> None:
-        if self._run and isinstance(self._run[-1], str):
-            self._run[-1] += text
-        else:
-            self._run.append(text)
+    def _mark(self, kind: str, written: str) -> None:
+        self._plain = False
+        self._run.append(_Mark(kind, written))
 
     def _alone(self, event: str) -> None:
         if event == "Rule":
             self._flush()
             self._parts.append("<hr>\n")
         else:
-            self._run.append(_SOFT if event == "SoftBreak" else _HARD)
+            self._plain = False
+            self._run.append(_LINE_BREAK)
 
     def _start(self, name: str, about: JsonValue, start: int, end: int) -> None:
         if name == "TableCell":
@@ -191,11 +196,11 @@ class _Renderer:
             self._flush()
             self._parts.append(f"</{self._cell}>")
         elif name in ("Emphasis", "Strong"):
-            self._run.append(_Mark("close", self._marks(name, start)))
+            self._mark("close", self._signs(name, start))
         elif name == "Strikethrough":
             self._struck(start, "</s>")
         elif name == "Link":
-            self._run.append(_Mark("other", "</a>"))
+            self._mark("other", "</a>")
         else:
             self._end_block(name, about)
 
@@ -284,34 +289,35 @@ class _Renderer:
 
     def _start_inline(self, name: str, about: JsonValue, start: int) -> None:
         if name == "Image":
-            self._add(self._within())
+            self._run.append(self._within())
         elif name == "Link":
-            self._run.append(_Mark("other", f'<a href="{escape(about["dest_url"])}">'))
+            self._mark("other", f'<a href="{escape(about["dest_url"])}">')
         elif name == "Strikethrough":
             self._struck(start, "<s>")
         else:
-            self._run.append(_Mark("open", self._marks(name, start)))
+            self._mark("open", self._signs(name, start))
 
-    def _marks(self, name: str, start: int) -> str:
+    def _signs(self, name: str, start: int) -> str:
         """What emphasis that begins at a place is marked with: *, _, ** or __."""
         return self._source[start : start + (2 if name == "Strong" else 1)].decode("ascii", errors="replace")
 
     def _struck(self, start: int, tag: str) -> None:
         """Two tildes strike text out, one is "about"."""
         if self._source.startswith(b"~~", start):
-            self._run.append(_Mark("other", tag))
+            self._mark("other", tag)
         else:
-            self._add("~")
+            self._run.append("~")
 
     def _flush(self) -> None:
         """Write the running text so far."""
         if not self._run:
             return
-        if len(self._run) == 1 and isinstance(self._run[0], str):
-            self._parts.append(escape(_noted(self._run[0]), quote=False))
+        if self._plain:
+            self._parts.append(escape(_noted("".join(map(str, self._run))), quote=False))
         else:
             self._parts.append("".join(_inline(self._run, self.comments)))
         self._run.clear()
+        self._plain = True
 
 
 # --- running text ----------------------------------------------------------------------------------
@@ -333,8 +339,13 @@ def _escaped(html: str) -> str:
 
 def _inline(run: Sequence[str | _Mark], comments: _Comments) -> Iterator[str]:
     """Running text as HTML, piece by piece."""
-    items = [each for each in run if isinstance(each, str) or each.kind != "tag"
-             or comments.without(each.written)]  # fmt: skip
+    kept = (
+        each for each in run if isinstance(each, str) or each.kind != "tag" or comments.without(each.written)
+    )
+    items: list[str | _Mark] = []
+    for is_text, group in groupby(kept, key=_is_text):
+        pieces = [*group]
+        items += ["".join(map(str, pieces))] if is_text else pieces
     _keep_placeholders([each for each in items if isinstance(each, _Mark) and each.kind == "tag"])
     _keep_operators(items)
     for item in items:
@@ -344,6 +355,10 @@ def _inline(run: Sequence[str | _Mark], comments: _Comments) -> Iterator[str]:
             yield escape(item.written, quote=False)
         elif item.kind in ("tag", "other"):
             yield item.written
+
+
+def _is_text(item: str | _Mark) -> bool:
+    return isinstance(item, str)
 
 
 def _noted(text: str) -> str:
