@@ -62,9 +62,9 @@ def clean(text: str, *, keep_spaces: bool = False) -> str:
     if _UNCLEAN.search(text):
         text = _without_odd_letters(text)
     if keep_spaces:
-        text = "\n".join(line.expandtabs(4).rstrip() for line in text.split("\n")).strip("\n")
+        text = "\n".join(map(str.rstrip, text.expandtabs(4).split("\n"))).strip("\n")
     else:
-        text = "\n".join(" ".join(line.split()) for line in text.split("\n")).strip()
+        text = "\n".join([" ".join(line.split()) for line in text.split("\n")]).strip()
     return re.sub(r"\n{3,}", "\n\n", text) if "\n\n\n" in text else text
 
 
@@ -127,6 +127,8 @@ def _price(found: re.Match[str]) -> str:
 def iso_date(stamp: object) -> str:
     """The day of a date in a file's metadata as YYYY-MM-DD, "" where there is none: ISO, PDF's, mail's."""
     text = str(stamp or "").strip()
+    if not text:
+        return ""
     found = re.match(r"(?:D:)?(\d{4})-?(\d\d)-?(\d\d)(?!\d{0,5}$)", text) or re.match(
         r"(\d{4})-(\d\d)-(\d\d)$", text
     )
