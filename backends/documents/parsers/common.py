@@ -94,9 +94,14 @@ def literal(text: str) -> str:
 def one_line(text: object) -> str:
     """Cell or heading text on one line."""
     text = str(text)
-    if text.isprintable() and (text.isascii() or not _HYPHEN.search(text)):  # most cells, and the quick way
-        return " ".join(text.split())
+    if _is_usual(text):  # most cells, and the quick way
+        return " ".join(text.split()) if "  " in text else text.strip()
     return " ".join(clean(text).split())
+
+
+def _is_usual(text: str) -> bool:
+    """Whether there is no white space but spaces in a text, nor a letter that stands for another."""
+    return text.isprintable() and (text.isascii() or not _HYPHEN.search(text))
 
 
 def raised(before: str, text: str, place: str | None) -> str:
@@ -312,12 +317,12 @@ def _commented(line: str, row: _Row, names: Sequence[str] = ()) -> str:
 
 def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
     """One table row that can be read alone: "Header: value; Header: value" without the empty cells."""
-    pairs = []
-    for at, cell in enumerate(cells):
-        label = header[at] if at < len(header) else ""
-        if cell:
-            pairs.append(f"{label.rstrip(':')}: {cell}" if label and label != cell else cell)
-    return "; ".join(pairs)
+    pairs = [
+        f"{label.rstrip(':')}: {cell}" if label and label != cell else cell
+        for label, cell in zip(header, cells, strict=False)
+        if cell
+    ]
+    return "; ".join([*pairs, *filter(None, cells[len(header) :])])
 
 
 def _plain(row: _Row, mark: str = "; ") -> str:
@@ -343,8 +348,20 @@ def _grid(rows: Iterable[Sequence[object]]) -> Iterator[_Row]:
     for row in rows:
         if hanging or Cell in map(type, row):
             yield _placed([*map(_as_cell, row)], hanging)
+        elif (cells := _plain_cells(row)) is not None:
+            yield _Row(cells)
         else:
             yield _Row(["" if cell is None else one_line(cell) for cell in row])
+
+
+def _plain_cells(row: Sequence[object]) -> list[str] | None:
+    """The cells, where each is text that is on one line already, as in most rows: one look tells."""
+    cells = [cell for cell in row if type(cell) is str]
+    text = "|".join(cells)
+    if len(cells) < len(row) or not _is_usual(text):
+        return None
+    spaced = "  " in text or "| " in text or " |" in text or text[:1] == " " or text[-1:] == " "
+    return None if spaced else cells
 
 
 def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:
