@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import log
 
@@ -116,11 +117,18 @@ _NAMES = {
 
 def kind_of(cell: str) -> str:
     """ "number", "date" ..., "words" without digits, "mixed" with some, "" where nothing is said."""
+    return _short_kind(cell) if len(cell) <= 60 else _kind_of_words(cell)
+
+
+@lru_cache(maxsize=4096)  # columns hold the same values often, and each is asked for again and again
+def _short_kind(cell: str) -> str:
     if cell.lower() in _MISSING:
         return ""
-    found = _KINDS.fullmatch(cell) if len(cell) <= 60 else None
-    if found:
-        return str(found.lastgroup)
+    found = _KINDS.fullmatch(cell)
+    return str(found.lastgroup) if found else _kind_of_words(cell)
+
+
+def _kind_of_words(cell: str) -> str:
     return "mixed" if any(map(str.isdigit, cell)) else "words"
 
 
