@@ -88,6 +88,8 @@ def literal(text: str) -> str:
     A comment that would read as a heading ("# install it") gets a space in front: a line that begins with
     white space is never a heading, nor cut into sentences.
     """
+    if "#" not in text:
+        return text
     return "\n".join(f" {line}" if HEADING.match(line) else line for line in text.split("\n"))
 
 

@@ -85,6 +85,8 @@ def inline_text(element: Element) -> str:
 
 
 def _without_breaks(text: str) -> str:
+    if text.isprintable():
+        return text
     return text.replace("\n", " ").replace("\r", " ").replace("\x85", "…")
 
 
@@ -92,6 +94,12 @@ def _line(text: str) -> str:
     """Running text without line breaks as it is read."""
     line = one_line(text)
     return prices(_NOTED.sub(r"\2 \1", line) if "(note " in line else line)
+
+
+def _leaf(element: Element) -> Iterator[str]:
+    """The line of an element that holds nothing but text."""
+    if element.text and (line := _line(_without_breaks(element.text))):
+        yield literal(line) + "\n"
 
 
 class _Run:
@@ -139,6 +147,9 @@ class _Writer:
 
     def blocks(self, parent: Element) -> Iterator[str]:
         """Lines of an element; running text is collected until a block begins or ends."""
+        if not len(parent):  # most paragraphs
+            yield from _leaf(parent)
+            return
         run = _Run()
         run.add(parent.text)
         for child in parent:

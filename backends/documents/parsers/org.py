@@ -52,7 +52,7 @@ def _markdown(lines: list[str], about: dict[str, str]) -> Iterator[str]:
     block = ""
     table: list[str] = []
     for line in [*lines, ""]:
-        if not block and not table and line[:1].isalpha():  # running text: none of what follows
+        if not block and not table and (not line or line[0].isalpha()):  # running text: none of what follows
             yield _inline(line)
             continue
         if not block and line.lstrip().startswith("|"):

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.datatypes import ParsedFile
+from backends.datatypes import JsonValue, ParsedFile
 from backends.documents.parsers.boilerplate import remove_invisible
 from backends.documents.parsers.common import clean, iso_date, stem
 from backends.documents.parsers.html import html_text, inline_text, parse_html
@@ -22,6 +22,7 @@ _ROLE = re.compile(r":[\w.+:-]{1,60}:`[!~]?([^`<]{0,300})(?:<[^`>]{0,300}>)?`(?!
 _DIRECTIVE = re.compile(r"^( *)\.\. ([\w:.-]+)::(.*)$")
 _OPTION = re.compile(r" +:[\w-]+:")
 _NO_CONTENT = {"toctree", "literalinclude", "index", "highlight"}
+_MARK = re.compile(r"[*`_|\\]")  # one of these is in whatever is more than text
 _SETTINGS = {
     "file_insertion_enabled": False,
     "raw_enabled": False,
@@ -54,12 +55,24 @@ def parse(path: Path, kind: str, name: str) -> ParsedFile:
 
 
 def _parser() -> Parser:
-    """docutils' own, but that addresses in the text stay text: to look for them took half of the time."""
+    """docutils' own, but addresses stay text, and text without marks is not searched for them.
+
+    Both took most of the time. A class of its own would not do: docutils reads its patterns from the class.
+    """
     from docutils import nodes
     from docutils.parsers.rst import Parser, states
 
     inliner = states.Inliner()
-    inliner.implicit_inline = lambda text, lineno: [nodes.Text(text)] if text else []  # type: ignore[method-assign]
+    marked = inliner.parse
+
+    def text_of(text: str, _lineno: int) -> list[nodes.Text]:
+        return [nodes.Text(text)] if text else []
+
+    def parse_text(text: str, lineno: int, memo: JsonValue, parent: nodes.Element) -> JsonValue:
+        return marked(text, lineno, memo, parent) if _MARK.search(text) else (text_of(text, lineno), [])
+
+    inliner.implicit_inline = text_of  # type: ignore[method-assign]
+    inliner.parse = parse_text  # type: ignore[method-assign]
     return Parser(inliner=inliner)
 
 
