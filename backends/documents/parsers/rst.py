@@ -65,7 +65,7 @@ def _parser() -> Parser:
     inliner = states.Inliner()
     marked = inliner.parse
 
-    def text_of(text: str, _lineno: int) -> list[nodes.Text]:
+    def text_of(text: str, lineno: int) -> list[nodes.Text]:  # noqa: ARG001  # as docutils calls it
         return [nodes.Text(text)] if text else []
 
     def parse_text(text: str, lineno: int, memo: JsonValue, parent: nodes.Element) -> JsonValue:
