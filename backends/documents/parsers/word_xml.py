@@ -304,6 +304,8 @@ def _styles(part: Element | None) -> dict[str, _Style]:
     """Headings, also in files of other languages (by outline level), and styles of text that is not seen."""
     styles: dict[str, _Style] = {}
     for style in part.iter(f"{W}style") if part is not None else ():
+        if style.get(f"{W}type") == "table":  # often most of them, and no paragraph or run has one
+            continue
         about = _by_tag(style)
         label = _value(about, "name").lower()
         outline = _by_tag(about.get(_ABOUT)).get(f"{W}outlineLvl")
