@@ -45,6 +45,7 @@ _UNCLEAN = re.compile("|".join(each.pattern for each in (_JUNK, _C1, _HYPHEN, _O
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r"})
 HEADING = re.compile(r"#{1,6} \S")
 _LEADERS = re.compile(r"[ .…·_]*(?:\.{4}|…{2}|·{4}|(?:\. ){3}|_{4})[ .…·_]*$")  # dots that lead to the value
+_ITEMS = re.compile(r"\n+- ")
 _TERMINAL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours of a terminal
 
 
@@ -99,6 +100,11 @@ def one_line(text: object) -> str:
     if _is_usual(text):  # most cells, and the quick way
         return " ".join(text.split()) if "  " in text else text.strip()
     return " ".join(clean(text).split())
+
+
+def on_one_line(blocks: str) -> str:
+    """The lines of a cell as one: items of a list after commas."""
+    return one_line(_ITEMS.sub(", ", blocks.strip().removeprefix("- ")).replace(":, ", ": "))
 
 
 def _is_usual(text: str) -> bool:

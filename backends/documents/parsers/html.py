@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lxml.etree import _Element as Element
 
-from backends.documents.parsers.common import Cell, clean, literal, one_line, prices, table_lines
+from backends.documents.parsers.common import Cell, clean, literal, on_one_line, one_line, prices, table_lines
 from backends.documents.parsers.html_elements import (
     control,
     footnote_marks,
@@ -42,6 +42,7 @@ _BLOCKS = {
     "plaintext", "pre", "section", "summary", "table", "ul", "xmp",
 }  # fmt: skip
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+_NOTES = ("footnote", "endnote", "rearnote")  # of books
 _CODE = {"pre", "listing", "xmp", "plaintext"}
 _STAND_APART = {
     "a",
@@ -53,7 +54,7 @@ _STAND_APART = {
     "textarea",
 }  # however close their tags are
 # A mark between a number and its unit goes behind them: "250 kg" can be found.
-_ITEMS = re.compile(r"\n+- ")  # a list in a cell
+_NOTE = re.compile(r"(?:\[([^\]]{1,60})\]|\(?(\d{1,3}|[*†‡§]|[a-z])[.):]?)\s+")  # the mark in front of a note
 _NOTED = re.compile(
     r"(?<=\d) (\(note [^)]{1,5}\))( ?(?:[%‰€$£°]|(?:[kmcdµ]?[gmlsVWAJ]|k?Hz|kWh|t|h|min|EUR|USD|GBP|euros?"
     r"|dollars?|hours?|days?|years?|minutes?|people|users?)\b))"
@@ -177,9 +178,10 @@ class _Writer:
             yield from self._definitions(element)
         elif name in ("ul", "ol", "menu", "dir"):
             yield from self._list(element, name == "ol")
-        elif element.get("role") == "doc-footnote":
-            mark, _, text = " ".join(map(one_line, self.blocks(element))).partition("] ")
-            yield f"(note {mark.strip('[ ')}) {text}\n"
+        elif element.get("role") == "doc-footnote" or element.get("epub:type") in _NOTES:
+            text = " ".join(map(one_line, self.blocks(element)))
+            mark = _NOTE.match(text)
+            yield f"(note {mark[1] or mark[2]}) {text[mark.end() :]}\n" if mark else f"Note: {text}\n"
         elif name == "li":  # of no list
             yield from self._item(element, "-")
         else:
@@ -196,7 +198,7 @@ class _Writer:
                 run.add(" ")
         if name == "br":
             run.line_break()
-        elif element.get("role") == "doc-noteref":
+        elif element.get("role") == "doc-noteref" or element.get("epub:type") == "noteref":
             run.add(note_mark(words(element), run.last))
         elif name in ("sup", "sub"):
             (self._raised if name == "sup" else self._lowered)(element, run)
@@ -316,8 +318,7 @@ class _Writer:
 
     def _cell(self, cell: Element, in_head: bool) -> str | Cell:
         if len(cell):
-            text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip().removeprefix("- ")
-            text = one_line(_ITEMS.sub(", ", text) if "\n" in text else text)
+            text = on_one_line("\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)))
         else:
             text = _line(_without_breaks(cell.text or "")).removeprefix("- ")
         across = min(max(1, whole_number(cell.get("colspan") or cell.get("aria-colspan"), 1)), 100)

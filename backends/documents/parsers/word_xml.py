@@ -17,7 +17,16 @@ from pathlib import Path
 from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile
-from backends.documents.parsers.common import Cell, clean, one_line, prices, raised, stem, table_lines
+from backends.documents.parsers.common import (
+    Cell,
+    clean,
+    on_one_line,
+    one_line,
+    prices,
+    raised,
+    stem,
+    table_lines,
+)
 from backends.documents.parsers.numbering import Numbering, W, numbering_of
 from backends.documents.parsers.office import (
     LeftOut,
@@ -225,7 +234,7 @@ class _Word:
         for block in self._blocks(cell):
             lines = [line.lstrip("# ") for line in block.strip().split("\n") if line.strip()]
             parts.append(" / ".join(lines))
-        return one_line(" ".join(parts))
+        return on_one_line("\n".join(parts))
 
     # --- text -----------------------------------------------------------------------------------
 
