@@ -37,6 +37,8 @@ def read(folder: Path, name: str, text: str) -> ParsedFile:
         ("if x <y and z> w", "if x <y and z> w"),
         ("`__init__` and __init__, __name__ of snake_case", "__init__ and __init__, __name__ of snake_case"),
         ("2*3*4 = 24, n*(n-1)*2", "2*3*4 = 24, n*(n-1)*2"),
+        ("f(*args, **more) is 5*3*2, 10**6 **or** 10**7", "f(*args, **more) is 5*3*2, 10**6 or 10**7"),
+        ("*of 7 to 9*, **5** 3, 10*times 3*", "of 7 to 9, 5 3, 10times 3"),
         ("A **bold**, *slanted*, __Strong__ ~~old~~ word", "A bold, slanted, Strong word"),
         ("10<sup>6</sup> <b>units</b><br>of H<sub>2</sub>O", "10^6 units\nof H2O"),
         ("See [the plan](http://x.y/z_(1)), [it][1].\n\n[1]: http://x.y", "See the plan, it."),
@@ -127,6 +129,13 @@ def test_no_row_is_lost_where_most_cells_are_missing(tmp_path: Path) -> None:
     table = "|a" * columns + "|\n" + "|-" * columns + "|\n" + "|Berth|\n" * rows
     text = read(tmp_path, "a.md", f"{table}\nDone.\n\n- here").text
     assert text.count("Berth") == rows and text.endswith("\n\nDone.\n\n- here")
+
+
+def test_drawn_tables_in_markdown_stay_lines(tmp_path: Path) -> None:
+    table = "+------+-----+\n| Dock | Fee |\n+======+=====+\n| A    | 14  |\n+------+-----+"
+    assert read(tmp_path, "a.md", f"Fees:\n{table}\n\nDone.").text == f"Fees:\n\n{table}\n\nDone."
+    fenced = f"```\n{table}\n```\n\nDone.\n\n~~~\n{table}"
+    assert read(tmp_path, "b.md", fenced).text == f"{table}\n\nDone.\n\n{table}"
 
 
 def test_what_lies_deep_is_read(tmp_path: Path) -> None:

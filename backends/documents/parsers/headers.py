@@ -419,12 +419,20 @@ def is_grouped(table: Sequence[Row]) -> bool:
 
 
 def _first_group(table: Sequence[Row]) -> int:
-    """Columns up to the end of the first group, where all groups hold the same names; else 0."""
+    """Columns up to the end of the first group, where all groups hold the same names; else 0.
+
+    A column that has one name for both rows is no group.
+    """
     top, sub = ([*row, *[""] * _width(table)][: _width(table)] for row in table[:2])
     starts = [at for at in range(1, len(top)) if top[at] and top[at] != top[at - 1]]
     ends = [*starts[1:], len(top)]
-    groups = [tuple(sub[start:end]) for start, end in zip(starts, ends, strict=True)]
-    return ends[0] if len(groups) > 1 and len({*groups}) == 1 and all(groups[0]) else 0
+    spans = [span for span in zip(starts, ends, strict=True) if _is_group(top, sub, *span)]
+    groups = [tuple(sub[start:end]) for start, end in spans]
+    return spans[0][1] if len(groups) > 1 and len({*groups}) == 1 and all(groups[0]) else 0
+
+
+def _is_group(top: Row, sub: Row, start: int, end: int) -> bool:
+    return end - start > 1 or sub[start] not in ("", top[start])
 
 
 def _has_groups(table: Sequence[Row]) -> bool:

@@ -187,6 +187,8 @@ class _Parts:
             self.texts.append(_plain(part) if kind == "text/plain" else _html(_content(part)))
         elif named or kind.startswith("application/"):
             self._attach(_file_name(part), _bytes(part))
+        else:
+            self.unread.append(kind)
 
     def _attach(self, name: str, data: bytes) -> None:
         suffix = PurePosixPath(name).suffix.lower()

@@ -45,7 +45,7 @@ _DEEPEST = 40  # lists and quotes within each other; those further in have no ta
 
 def markdown_html(text: str) -> tuple[str, int]:
     """(the text as HTML, how many comments were left out)."""
-    renderer = _Renderer(_with_all_cells(text))
+    renderer = _Renderer(_with_all_cells(_with_drawn_tables(text)))
     return renderer.html(), renderer.comments.count
 
 
@@ -64,8 +64,20 @@ class _Comments:
 
 _DELIMITER = re.compile(r"\s{0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?\s*")
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
+_DRAWN = re.compile(
+    r"^[ \t]*(?P<fence>```|~~~)[^`\n]*\n[\s\S]*?(?:^[ \t]*(?P=fence)|\Z)"
+    r"|^(?P<table>\+[-=:+]{3,}\+[ \t]*(?:\n[|+].*)+)",
+    re.MULTILINE,
+)
 _BAR = re.compile(r"(?<!\\)\|")
 _MARKED = re.compile(r"\s*(?:[|>]|[-+*]\s|\d{1,9}[.)]\s)")  # a bar in front, or an item or a quote
+
+
+def _with_drawn_tables(text: str) -> str:
+    """Tables drawn with +---+ as code: nothing else keeps their lines."""
+    if "+--" not in text and "+==" not in text:
+        return text
+    return _DRAWN.sub(lambda found: f"```\n{found[0]}\n```" if found["table"] else found[0], text)
 
 
 def _with_all_cells(text: str) -> str:
@@ -396,18 +408,29 @@ def _keep_placeholders(tags: Sequence[_Mark]) -> None:
 
 def _keep_operators(items: Sequence[str | _Mark]) -> None:
     """__init__ is a name and 2*3*4 a product, where emphasis would be set within a word."""
-    for at, (opening, inner, closing) in enumerate(zip(items, items[1:], items[2:], strict=False)):
-        if isinstance(opening, str) or opening.kind != "open" or not isinstance(inner, str):
-            continue
-        if isinstance(closing, str) or (closing.kind, closing.written) != ("close", opening.written):
-            continue
-        before = _as_text(items[at - 1])[-1:] if at else ""
-        after = _as_text(items[at + 3])[:1] if at + 3 < len(items) else ""
-        name = opening.written == "__" and re.fullmatch(r"[a-z0-9_]+", inner)
+    for first, opening, last, closing in _emphasised(items):
+        before = _as_text(items[first - 1])[-1:] if first else ""
+        after = _as_text(items[last + 1])[:1] if last + 1 < len(items) else ""
+        inner = _as_text(items[first + 1]) if last == first + 2 else ""
+        name = closing.written == "__" and re.fullmatch(r"[a-z0-9_]+", inner)
         within = before.isalnum() and after.isalnum()
-        product = within and (len(inner) < 4 or re.search(r"\d", inner))
-        if name or product:
+        product = inner and within and (len(inner) < 4 or re.search(r"\d", inner))
+        head, tail = _as_text(items[first + 1])[:1], _as_text(items[last - 1])[-1:]
+        factors = (before.isdigit() and head.isdigit()) or (tail.isdigit() and after.isdigit())
+        if name or product or factors:
             opening.kind = closing.kind = "text"
+
+
+def _emphasised(items: Sequence[str | _Mark]) -> list[tuple[int, _Mark, int, _Mark]]:
+    """Where each emphasis begins and ends, and the marks there, in the order in which they begin."""
+    begun: list[tuple[int, _Mark]] = []
+    found: list[tuple[int, _Mark, int, _Mark]] = []
+    for at, item in enumerate(items):
+        if isinstance(item, _Mark) and item.kind == "open":
+            begun.append((at, item))
+        elif isinstance(item, _Mark) and item.kind == "close":
+            found.append((*begun.pop(), at, item))
+    return sorted(found, key=lambda each: each[0])
 
 
 def _as_text(item: str | _Mark) -> str:
