@@ -51,7 +51,8 @@ _TERMINAL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours of a terminal
 
 def line_ends(text: str) -> str:
     """The text with one kind of line end."""
-    return _LINE_END.sub("\n", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.isascii() and "\x0b" not in text else _LINE_END.sub("\n", text)
 
 
 def clean(text: str, *, keep_spaces: bool = False) -> str:

@@ -113,6 +113,9 @@ class _Run:
         if text:
             self._parts.append(_without_breaks(text))
 
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
     def line_break(self) -> None:
         self._parts.append("\n")
 
@@ -154,17 +157,23 @@ class _Writer:
         run = _Run()
         run.add(parent.text)
         for child in parent:
-            name = name_of(child)
+            name, tail = name_of(child), child.tail
             if name in _BLOCKS or (len(child) and not _BLOCKS.isdisjoint(each.tag for each in child.iter())):
-                yield from run.flush()
+                if run:
+                    yield from run.flush()
                 yield from self._block(child, name)
-            elif name:
+                if tail and not tail.isspace():
+                    run.add(tail)
+                continue
+            if name:
                 self.inline(child, run)
-            run.add(child.tail)
+            run.add(tail)
         yield from run.flush()
 
     def _block(self, element: Element, name: str) -> Iterator[str]:
-        if name in _HEADINGS:
+        if name == "p" and not element.keys():  # most blocks
+            yield from self.blocks(element)
+        elif name in _HEADINGS:
             text = " ".join(line for block in self.blocks(element) for line in block.split())
             yield f"\n{'#' * int(name[1])} {text}\n" if text else ""
         elif name == "table":
