@@ -378,6 +378,7 @@ _IDENTIFIER = re.compile(
 _QUARTER = re.compile(
     r"(?:[QH][1-4]|FY|[KC]?W|week|kw|year) ?(?:\d{4}|\d\d)|\d{4} [QH][1-4]|(?:19|20)\d\d/\d\d", re.I
 )
+_DIGIT = re.compile(r"\d")
 _MAY_NAME = re.compile(r"[^\W\d_]|[#№(\[/]")  # one of these is in whatever names a column: figures do not
 _AFTER_A_NAME = re.compile(r"(?: ?[(\[][^()\[\]]*[)\]]|\.?(?: ?#?\d{1,2})?)$")  # "Team 2", "Age (1999)"
 
@@ -495,11 +496,16 @@ def kinds_fit(names: Row, body: Sequence[Row], rows: Sequence[Row]) -> bool:
 
 def may_name(row: Row, above: Row) -> bool:
     """Whether a row within a table looks like the header of another: words, many of them names."""
-    if any(map(str.isdigit, "".join(row))) or not 2 < len(row) == len(set(row)) or not all(row):
+    if _has_digit("".join(row)) or not 2 < len(row) == len(set(row)) or not all(row):
         return False
     if any(kind_of(cell) != "words" for cell in row) or sum(map(is_name, row)) < 0.5 * len(row):
         return False
     return all(map(is_name, row)) or any(map(_group_of_amounts, above))
+
+
+def _has_digit(text: str) -> bool:
+    found = _DIGIT.search(text)  # of nearly all texts with one; the rest have ² and the like
+    return found is not None or (not text.isascii() and any(map(str.isdigit, text)))
 
 
 def _group_of_amounts(cell: str) -> bool:

@@ -53,6 +53,7 @@ _SCRIPTS = {
     "hi": re.compile("[\u0900-\u097f]"),
     "th": re.compile("[\u0e00-\u0e7f]"),
 }
+_IN_A_SCRIPT = re.compile("[" + "".join(script.pattern.strip("[]") for script in _SCRIPTS.values()) + "]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _OWN_LETTERS = {"ru": (("uk", "іїєґ"), ("bg", "ъ")), "ar": (("fa", "پچژگ"),)}
 
@@ -60,7 +61,7 @@ _OWN_LETTERS = {"ru": (("uk", "іїєґ"), ("bg", "ъ")), "ar": (("fa", "پچژ�
 def language(text: str) -> str:
     """The language of most of the text."""
     sample = text[:SAMPLE].lower()
-    if sample.isascii():
+    if not _IN_A_SCRIPT.search(sample):
         return _by_words(_LETTERS.findall(sample))
     letters = sum(map(str.isalpha, sample))
     if not letters:

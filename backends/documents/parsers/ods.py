@@ -103,17 +103,21 @@ class _Reader:
         for cell in row.iterchildren(_CELL):  # without those covered by a merged one
             about: dict[str, str] = dict(cell.items())  # to ask for each by name takes three times as long
             made = self._cell(cell, about, heading, place)
-            again = about.get(_AGAIN)
-            cells += [made] * min(int(again), MOST_REPEATED) if again else [made]
+            if (again := about.get(_AGAIN)) is None:
+                cells.append(made)
+            else:
+                cells += [made] * min(int(again), MOST_REPEATED)
         return cells
 
     def _cell(self, cell: Element, about: Mapping[str, str], heading: bool, place: str) -> str | Cell:
         parts = len(cell)
         only = cell[0] if parts == 1 else None
-        tag = "" if only is None else only.tag
-        if only is not None and tag == _P and not len(only):
-            seen = only.text or ""
+        noted = parts > 1
+        # One paragraph of nothing but text, as in nearly all cells: to ask for its name takes time.
+        if type(only) is Element and not len(only) and only.text:
+            seen = only.text
         elif parts:
+            noted = noted or cell[0].tag == _ANNOTATION
             texts = (text_of(each, self._styles) for each in cell.iterchildren(_P, _LIST))
             seen = one_line("\n".join(texts))
         else:
@@ -124,7 +128,6 @@ class _Reader:
         written = kind == "string" or (kind == "float" and seen.isdecimal())
         text = seen if written else as_shown(kind, seen, about)
         heading = bool(text) and (heading or about.get(_STYLE_NAME) in self._styles.bold)
-        noted = parts > 1 or tag == _ANNOTATION
         if not noted and not heading and _ACROSS not in about and _DOWN not in about:
             return text  # nearly all cells
         note = cell.find(_ANNOTATION)
@@ -146,7 +149,8 @@ def as_shown(kind: str, seen: str, about: Mapping[str, str]) -> str:
         return _clock(about.get(f"{OFFICE}time-value", ""))
     if kind == "boolean":
         return "yes" if about.get(f"{OFFICE}boolean-value") == "true" else "no"
-    if kind not in ("float", "percentage", "currency") or (seen and not _CUT_SHORT.search(seen)):
+    cut = ("E" in seen or "#" in seen) and _CUT_SHORT.search(seen)
+    if kind not in ("float", "percentage", "currency") or (seen and not cut):
         return seen
     value = about.get(f"{OFFICE}value", "")
     try:
