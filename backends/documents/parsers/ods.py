@@ -114,7 +114,7 @@ class _Reader:
         only = cell[0] if parts == 1 else None
         noted = parts > 1
         # One paragraph of nothing but text, as in nearly all cells: to ask for its name takes time.
-        if type(only) is Element and not len(only) and only.text:
+        if only is not None and type(only) is Element and not len(only) and only.text:
             seen = only.text
         elif parts:
             noted = noted or cell[0].tag == _ANNOTATION
