@@ -40,6 +40,7 @@ _WORDS = (
 TOLD = {
     "docutils": "Public-Domain AND BSD-2-Clause AND PSF-2.0",  # COPYING.rst; its GPL part is for Emacs only
     "pypdfium2": "Apache-2.0 AND BSD-3-Clause",  # LICENSES/, with those of PDFium's own parts
+    "pyromark": "MIT",  # LICENSE, with those of the Rust crates in it: MIT, Apache-2.0 and alike
     "pystemmer": "MIT AND BSD-3-Clause",  # LICENSE: the wrapper, and Snowball
 }
 

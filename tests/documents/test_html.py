@@ -253,6 +253,39 @@ def test_xml(tmp_path: Path, source: str, expected: list[str]) -> None:
     assert lines(tmp_path, source, "a.xml") == expected
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            "<p>Tie it<a role=doc-noteref href='#a'><sup>3</sup></a>.</p>"
+            "<aside role=doc-footnote><p>3. Twice.</p></aside>",
+            ["Tie it (note 3).", "(note 3) Twice."],
+        ),
+        (
+            "<p>Tie it<a epub:type=noteref href='#a'>b</a>.</p><aside epub:type=footnote>[b] Twice.</aside>",
+            ["Tie it (note b).", "(note b) Twice."],
+        ),
+        ("<aside epub:type=rearnote><p>Always twice.</p></aside>", ["Note: Always twice."]),
+    ],
+)
+def test_notes_of_books_have_their_marks_apart(tmp_path: Path, body: str, expected: list[str]) -> None:
+    assert lines(tmp_path, body) == expected
+
+
+def test_text_between_links_is_as_it_was_written(tmp_path: Path) -> None:
+    body = "<p><a>Ana</a> (<a>Ben</a>), &amp;<a>Cid</a>::<a>new</a><a>Dan</a> <a>Eve</a></p>"
+    assert lines(tmp_path, body) == ["Ana (Ben), &Cid::new Dan Eve"]
+
+
+def test_lines_of_xml_that_are_to_be_kept_stay_lines(tmp_path: Path) -> None:
+    kept = "<text xml:space='preserve'>== Rope ==\n* new\n  : 8 mm</text>"
+    source = f"<wiki><page><title>Crane</title>{kept}</page></wiki>"
+    assert lines(tmp_path, source, "a.xml") == ["## Crane", "== Rope ==", "* new", "  : 8 mm"]
+    assert lines(tmp_path, "<a><b xml:space='preserve'> 4 </b><c>\n x\n y</c></a>", "b.xml") == [
+        "b: 4; c: x y"
+    ]
+
+
 def test_broken_xml_is_read_as_far_as_it_goes_and_said(tmp_path: Path) -> None:
     parsed = page(tmp_path, "<d>\n<a>One & two</a><b>three</b></d>", "a.xml")
     assert "three" in parsed.text

@@ -283,3 +283,13 @@ def test_bytes_in_a_header_that_nothing_declares_are_guessed(tmp_path: Path) -> 
 def test_the_mark_of_a_signature_joins_no_lines(tmp_path: Path) -> None:
     source = "Subject: x\r\nContent-Type: text/plain; format=flowed\r\n\r\nPaid by \r\nMay.\r\n-- \r\nIb\r\n"
     assert read(tmp_path, source.encode()).text.endswith("Paid by May.\n--\nIb")
+
+
+def test_an_invitation_without_a_name_is_said(tmp_path: Path) -> None:
+    head = "Subject: Check\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=M\n\n"
+    body = "--M\nContent-Type: text/plain\n\nSee the invitation.\n"
+    event = "--M\nContent-Type: text/calendar; method=REQUEST\n\nBEGIN:VCALENDAR\nEND:VCALENDAR\n--M--\n"
+    (tmp_path / "a.eml").write_text(f"{head}{body}{event}")
+    parsed = parse_file(tmp_path / "a.eml")
+    assert parsed.text.endswith("See the invitation.")
+    assert parsed.notes == ("attachment not read: text/calendar",)

@@ -253,6 +253,36 @@ def test_charts_hidden_slides_and_raised_digits(tmp_path: Path) -> None:
 # --- OpenDocument --------------------------------------------------------------------------------------
 
 
+def test_lists_in_cells_are_parted_by_commas(tmp_path: Path) -> None:
+    from docx import Document
+    from odf.opendocument import OpenDocumentText
+    from odf.table import Table, TableCell, TableRow
+    from odf.text import List, ListItem, P
+
+    word = Document()
+    row = word.add_table(1, 3).rows[0].cells
+    row[0].text, row[1].text, row[2].text = "Ana", "Before noon:", "Mon"
+    for task in ("ropes", "hooks"):
+        row[1].add_paragraph(task, style="List Bullet")
+    word.save(str(tmp_path / "a.docx"))
+    assert parse_file(tmp_path / "a.docx").text == "Ana; Before noon: ropes, hooks; Mon"
+
+    text = OpenDocumentText()
+    table, line, listed = Table(), TableRow(), List()
+    for task in ("ropes", "hooks", "oil"):
+        item = ListItem()
+        item.addElement(P(text=task))
+        listed.addElement(item)
+    for content in (P(text="Ana"), listed, P(text="Mon")):
+        cell = TableCell()
+        cell.addElement(content)
+        line.addElement(cell)
+    table.addElement(line)
+    text.text.addElement(table)
+    text.save(str(tmp_path / "a.odt"))
+    assert parse_file(tmp_path / "a.odt").text == "Ana; ropes, hooks, oil; Mon"
+
+
 def test_odt_tabs_notes_lists_and_styles(tmp_path: Path) -> None:
     from odf.office import Annotation
     from odf.opendocument import OpenDocumentText

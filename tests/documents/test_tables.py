@@ -126,6 +126,19 @@ def test_two_header_rows_make_one_label() -> None:
     assert lines([[Cell(cell, heading=True) for cell in rows[0]], *rows[1:]]) == lines(rows)
 
 
+def test_a_column_of_one_name_stands_between_groups_of_two() -> None:
+    names = [Cell("Part", down=2), Cell("Plan", across=2), Cell("Seen", across=2), Cell("Remark", down=2)]
+    head: Rows = [names, ["Q1", "Q2", "Q1", "Q2"]]
+    body: Rows = [
+        ["Rope", "1,200 €", "1,300 €", "1,150 €", "1,420 €", ""],
+        ["Fuel", "5 €", "6 €", "5 €", "7 €", "dear"],
+    ]
+    assert lines([*head, *body]) == [
+        "Part: Rope; Plan Q1: 1,200 €; Plan Q2: 1,300 €; Seen Q1: 1,150 €; Seen Q2: 1,420 €",
+        "Part: Fuel; Plan Q1: 5 €; Plan Q2: 6 €; Seen Q1: 5 €; Seen Q2: 7 €; Remark: dear",
+    ]
+
+
 def test_marked_cells_are_the_header_whatever_they_hold() -> None:
     marked: Rows = [[Cell(name, heading=True) for name in ("Ana", "Ben", "Cleo")], ["Ida", "Jan", "Kim"]]
     assert lines(marked) == ["Ana: Ida; Ben: Jan; Cleo: Kim"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import textwrap
 from pathlib import Path
@@ -38,6 +37,8 @@ def read(folder: Path, name: str, text: str) -> ParsedFile:
         ("if x <y and z> w", "if x <y and z> w"),
         ("`__init__` and __init__, __name__ of snake_case", "__init__ and __init__, __name__ of snake_case"),
         ("2*3*4 = 24, n*(n-1)*2", "2*3*4 = 24, n*(n-1)*2"),
+        ("f(*args, **more) is 5*3*2, 10**6 **or** 10**7", "f(*args, **more) is 5*3*2, 10**6 or 10**7"),
+        ("*of 7 to 9*, **5** 3, 10*times 3*", "of 7 to 9, 5 3, 10times 3"),
         ("A **bold**, *slanted*, __Strong__ ~~old~~ word", "A bold, slanted, Strong word"),
         ("10<sup>6</sup> <b>units</b><br>of H<sub>2</sub>O", "10^6 units\nof H2O"),
         ("See [the plan](http://x.y/z_(1)), [it][1].\n\n[1]: http://x.y", "See the plan, it."),
@@ -45,6 +46,16 @@ def read(folder: Path, name: str, text: str) -> ParsedFile:
         ("AT&T &amp; R&D \\*not\\* \\_set\\_", "AT&T & R&D *not* _set_"),
         ("Load[^a] is high.\n\n[^a]: With brakes.", "Load (note a) is high.\n\n(note a) With brakes."),
         ("[^1]: Once.\n\nDone", "(note 1) Once.\n\nDone"),
+        (
+            "Twice[^b].\n\n[^b]:\n    - by day\n    - by night",
+            "Twice (note b).\n\n(note b)\n\n- by day\n- by night",
+        ),
+        (
+            "Open[^c].\n\n[^c]: http://x.y\n[^d]: Once",
+            "Open (note c).\n\n(note c) http://x.y\n\n(note d) Once",
+        ),
+        ("About ~5 to ~6 ~~or 7~~, a~b~c ![a\nplan](p.png)", "About ~5 to ~6 , a~b~c a plan"),
+        ("[one](/1)[two](/2) ([three](/3))", "one two (three)"),
         ("one\\\ntwo  \nthree\nfour", "one\ntwo\nthree four"),
         ("3. Shut it.\n4. Drain it.\n   - slowly", "3. Shut it.\n4. Drain it.\n- slowly"),
         ("1. one\n1. two\n\n- [x] done\n- [ ] open", "1. one\n2. two\n\n- [x] done\n- [ ] open"),
@@ -103,10 +114,37 @@ TABLE = (
         ("| Pier | Fee | By |\n|--|--:|--|\n| Old | 3 | a\\|b `x<y>` |", ["Pier: Old; Fee: 3; By: a|b x<y>"]),
         ("| | |\n|---|---|\n| Owner | Ruth |", ["Owner: Ruth"]),
         (TABLE, ["Pier: Old; Day: Mon; Fee: 3", "Pier: Old; Day: Tue; Fee: 4"]),
+        ("Fees:\nPier | Fee | By\n-|-|-\nOld | 3 | a", ["Fees:", "", "Pier: Old; Fee: 3; By: a"]),
+        ("Fees:\n| Pier | Fee | By |\n|-|-|-|\n| Old | 3 | a |", ["Fees:", "", "Pier: Old; Fee: 3; By: a"]),
+        ("- Fees:\n  Pier | Fee | By\n  -|-|-\n  Old | 3 | a", ["- Fees:", "", "Pier: Old; Fee: 3; By: a"]),
     ],
 )
 def test_tables_in_markdown(tmp_path: Path, source: str, lines: list[str]) -> None:
     assert read(tmp_path, "a.md", source).text.split("\n") == lines
+
+
+def test_no_row_is_lost_where_most_cells_are_missing(tmp_path: Path) -> None:
+    """Parsers add no more than so many cells, and give up the table then."""
+    columns, rows = 100, 3000
+    table = "|a" * columns + "|\n" + "|-" * columns + "|\n" + "|Berth|\n" * rows
+    text = read(tmp_path, "a.md", f"{table}\nDone.\n\n- here").text
+    assert text.count("Berth") == rows and text.endswith("\n\nDone.\n\n- here")
+
+
+def test_drawn_tables_in_markdown_stay_lines(tmp_path: Path) -> None:
+    table = "+------+-----+\n| Dock | Fee |\n+======+=====+\n| A    | 14  |\n+------+-----+"
+    assert read(tmp_path, "a.md", f"Fees:\n{table}\n\nDone.").text == f"Fees:\n\n{table}\n\nDone."
+    fenced = f"```\n{table}\n```\n\nDone.\n\n~~~\n{table}"
+    assert read(tmp_path, "b.md", fenced).text == f"{table}\n\nDone.\n\n{table}"
+
+
+def test_what_lies_deep_is_read(tmp_path: Path) -> None:
+    items = "\n".join(f"{'  ' * depth}- item {depth}" for depth in range(100))
+    quotes = "\n".join(f"{'> ' * depth}word {depth}\n" for depth in range(1, 100))
+    assert read(tmp_path, "a.md", items).text.replace("- ", "").split("\n") == [
+        f"item {at}" for at in range(100)
+    ]
+    assert read(tmp_path, "b.md", quotes).text.split() == f"{quotes}".replace(">", "").split()
 
 
 def test_front_matter_is_used(tmp_path: Path) -> None:
@@ -152,11 +190,6 @@ def test_markdown_without_marks_reads_as_with_some(tmp_path: Path) -> None:
     marked = plain.replace("Berth 4", "*Berth* 4").replace("| A |", "| `A` |")
     text = 'Berth 4 > berth 3, a "pier" - 5 % more.\n\nBerth: A; Depth: 3 > 2'
     assert read(tmp_path, "a.md", plain).text == read(tmp_path, "b.md", marked).text == text
-
-
-def test_the_collector_works_again_after_markdown(tmp_path: Path) -> None:
-    read(tmp_path, "a.md", "Berth *4* is free.")
-    assert gc.isenabled()
 
 
 def test_what_nothing_closes_is_no_comment(tmp_path: Path) -> None:

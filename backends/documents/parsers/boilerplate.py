@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lxml.etree import XPath
 from lxml.etree import _Element as Element
 
 _NEVER = (
@@ -29,6 +30,8 @@ _PANEL_WORDS = {
     "tab", "tabs", "tabpanel", "tabcontent", "panel", "pane", "accordion", "collapse", "collapsible", "faq",
     "answer", "toggle", "expand", "expandable", "expander", "slide", "step", "more", "content",
 }  # fmt: skip
+_STRIKABLE = XPath("//del | //s | //strike | //*[@style]")
+_HIDEABLE = XPath("//*[@hidden or @aria-hidden or @style]")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _STRUCK = re.compile(r"text-decoration(?:-line)?\s*:[^;]*\bline-through", re.I)
 _SHARE = 0.85  # of the letters of a menu are links
@@ -66,7 +69,7 @@ def remove_invisible(root: Element) -> tuple[str, ...]:
     hidden = _hidden(root)
     words = sum(len(_letters(element).split()) for element in hidden)
     _drop(hidden)
-    marked = root.xpath("//del | //s | //strike | //*[@style]")
+    marked = _STRIKABLE(root)
     struck = [element for element in marked if _is_struck(element) and _letters(element).strip()]
     _drop(struck)
     notes = [f"hidden text left out ({words} words)"] if words else []
@@ -104,7 +107,7 @@ def _tokens(element: Element) -> set[str]:
 
 def _hidden(root: Element) -> list[Element]:
     """Hidden elements, the outermost of each nest, but not what a click shows: tabs and accordions."""
-    marked = root.xpath("//*[@hidden or @aria-hidden or @style]")
+    marked = _HIDEABLE(root)
     hidden = [element for element in marked if _is_hidden(element)]
     targets = set(_targets(root)) if hidden else set()
     shown = {parent: _shown_kinds(parent) for parent in {element.getparent() for element in hidden} - {None}}

@@ -42,14 +42,17 @@ _ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 _LINE_END = re.compile("[\x0b\u2028\u2029\x85]")
 # Most texts hold none of these, and one look tells.
 _UNCLEAN = re.compile("|".join(each.pattern for each in (_JUNK, _C1, _HYPHEN, _ODD_SPACE, _LINE_END)))
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r"})
 HEADING = re.compile(r"#{1,6} \S")
 _LEADERS = re.compile(r"[ .…·_]*(?:\.{4}|…{2}|·{4}|(?:\. ){3}|_{4})[ .…·_]*$")  # dots that lead to the value
+_ITEMS = re.compile(r"\n+- ")
 _TERMINAL = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours of a terminal
 
 
 def line_ends(text: str) -> str:
     """The text with one kind of line end."""
-    return _LINE_END.sub("\n", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.isascii() and "\x0b" not in text else _LINE_END.sub("\n", text)
 
 
 def clean(text: str, *, keep_spaces: bool = False) -> str:
@@ -59,13 +62,20 @@ def clean(text: str, *, keep_spaces: bool = False) -> str:
     columns; tabs go to the next fourth column. Prose in such a text has to be cleaned already.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _UNCLEAN.search(text):
+    if _is_unclean(text):
         text = _without_odd_letters(text)
     if keep_spaces:
-        text = "\n".join(line.expandtabs(4).rstrip() for line in text.split("\n")).strip("\n")
+        text = "\n".join(map(str.rstrip, text.expandtabs(4).split("\n"))).strip("\n")
     else:
-        text = "\n".join(" ".join(line.split()) for line in text.split("\n")).strip()
+        text = "\n".join([" ".join(line.split()) for line in text.split("\n")]).strip()
     return re.sub(r"\n{3,}", "\n\n", text) if "\n\n\n" in text else text
+
+
+def _is_unclean(text: str) -> bool:
+    if text.isascii():  # told in a tenth of the time
+        data = text.encode("ascii")
+        return len(data.translate(None, _CONTROLS)) < len(data)
+    return _UNCLEAN.search(text) is not None
 
 
 def _without_odd_letters(text: str) -> str:
@@ -80,15 +90,27 @@ def literal(text: str) -> str:
     A comment that would read as a heading ("# install it") gets a space in front: a line that begins with
     white space is never a heading, nor cut into sentences.
     """
+    if "#" not in text:
+        return text
     return "\n".join(f" {line}" if HEADING.match(line) else line for line in text.split("\n"))
 
 
 def one_line(text: object) -> str:
     """Cell or heading text on one line."""
     text = str(text)
-    if text.isprintable() and (text.isascii() or not _HYPHEN.search(text)):  # most cells, and the quick way
-        return " ".join(text.split())
+    if _is_usual(text):  # most cells, and the quick way
+        return " ".join(text.split()) if "  " in text else text.strip()
     return " ".join(clean(text).split())
+
+
+def on_one_line(blocks: str) -> str:
+    """The lines of a cell as one: items of a list after commas."""
+    return one_line(_ITEMS.sub(", ", blocks.strip().removeprefix("- ")).replace(":, ", ": "))
+
+
+def _is_usual(text: str) -> bool:
+    """Whether there is no white space but spaces in a text, nor a letter that stands for another."""
+    return text.isprintable() and (text.isascii() or not _HYPHEN.search(text))
 
 
 def raised(before: str, text: str, place: str | None) -> str:
@@ -127,6 +149,8 @@ def _price(found: re.Match[str]) -> str:
 def iso_date(stamp: object) -> str:
     """The day of a date in a file's metadata as YYYY-MM-DD, "" where there is none: ISO, PDF's, mail's."""
     text = str(stamp or "").strip()
+    if not text:
+        return ""
     found = re.match(r"(?:D:)?(\d{4})-?(\d\d)-?(\d\d)(?!\d{0,5}$)", text) or re.match(
         r"(\d{4})-(\d\d)-(\d\d)$", text
     )
@@ -302,12 +326,12 @@ def _commented(line: str, row: _Row, names: Sequence[str] = ()) -> str:
 
 def row_line(header: Sequence[str], cells: Sequence[str]) -> str:
     """One table row that can be read alone: "Header: value; Header: value" without the empty cells."""
-    pairs = []
-    for at, cell in enumerate(cells):
-        label = header[at] if at < len(header) else ""
-        if cell:
-            pairs.append(f"{label.rstrip(':')}: {cell}" if label and label != cell else cell)
-    return "; ".join(pairs)
+    pairs = [
+        f"{label.rstrip(':')}: {cell}" if label and label != cell else cell
+        for label, cell in zip(header, cells, strict=False)
+        if cell
+    ]
+    return "; ".join([*pairs, *filter(None, cells[len(header) :])])
 
 
 def _plain(row: _Row, mark: str = "; ") -> str:
@@ -333,8 +357,20 @@ def _grid(rows: Iterable[Sequence[object]]) -> Iterator[_Row]:
     for row in rows:
         if hanging or Cell in map(type, row):
             yield _placed([*map(_as_cell, row)], hanging)
+        elif (cells := _plain_cells(row)) is not None:
+            yield _Row(cells)
         else:
             yield _Row(["" if cell is None else one_line(cell) for cell in row])
+
+
+def _plain_cells(row: Sequence[object]) -> list[str] | None:
+    """The cells, where each is text that is on one line already, as in most rows: one look tells."""
+    cells = [cell for cell in row if type(cell) is str]
+    text = "|".join(cells)
+    if len(cells) < len(row) or not _is_usual(text):
+        return None
+    spaced = "  " in text or "| " in text or " |" in text or text[:1] == " " or text[-1:] == " "
+    return None if spaced else cells
 
 
 def _placed(row: Sequence[Cell], hanging: dict[int, tuple[int, str]]) -> _Row:

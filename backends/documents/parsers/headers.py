@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import log
 
@@ -116,11 +117,18 @@ _NAMES = {
 
 def kind_of(cell: str) -> str:
     """ "number", "date" ..., "words" without digits, "mixed" with some, "" where nothing is said."""
+    return _short_kind(cell) if len(cell) <= 60 else _kind_of_words(cell)
+
+
+@lru_cache(maxsize=4096)  # columns hold the same values often, and each is asked for again and again
+def _short_kind(cell: str) -> str:
     if cell.lower() in _MISSING:
         return ""
-    found = _KINDS.fullmatch(cell) if len(cell) <= 60 else None
-    if found:
-        return str(found.lastgroup)
+    found = _KINDS.fullmatch(cell)
+    return str(found.lastgroup) if found else _kind_of_words(cell)
+
+
+def _kind_of_words(cell: str) -> str:
     return "mixed" if any(map(str.isdigit, cell)) else "words"
 
 
@@ -370,6 +378,7 @@ _IDENTIFIER = re.compile(
 _QUARTER = re.compile(
     r"(?:[QH][1-4]|FY|[KC]?W|week|kw|year) ?(?:\d{4}|\d\d)|\d{4} [QH][1-4]|(?:19|20)\d\d/\d\d", re.I
 )
+_DIGIT = re.compile(r"\d")
 _MAY_NAME = re.compile(r"[^\W\d_]|[#№(\[/]")  # one of these is in whatever names a column: figures do not
 _AFTER_A_NAME = re.compile(r"(?: ?[(\[][^()\[\]]*[)\]]|\.?(?: ?#?\d{1,2})?)$")  # "Team 2", "Age (1999)"
 
@@ -411,12 +420,20 @@ def is_grouped(table: Sequence[Row]) -> bool:
 
 
 def _first_group(table: Sequence[Row]) -> int:
-    """Columns up to the end of the first group, where all groups hold the same names; else 0."""
+    """Columns up to the end of the first group, where all groups hold the same names; else 0.
+
+    A column that has one name for both rows is no group.
+    """
     top, sub = ([*row, *[""] * _width(table)][: _width(table)] for row in table[:2])
     starts = [at for at in range(1, len(top)) if top[at] and top[at] != top[at - 1]]
     ends = [*starts[1:], len(top)]
-    groups = [tuple(sub[start:end]) for start, end in zip(starts, ends, strict=True)]
-    return ends[0] if len(groups) > 1 and len({*groups}) == 1 and all(groups[0]) else 0
+    spans = [span for span in zip(starts, ends, strict=True) if _is_group(top, sub, *span)]
+    groups = [tuple(sub[start:end]) for start, end in spans]
+    return spans[0][1] if len(groups) > 1 and len({*groups}) == 1 and all(groups[0]) else 0
+
+
+def _is_group(top: Row, sub: Row, start: int, end: int) -> bool:
+    return end - start > 1 or sub[start] not in ("", top[start])
 
 
 def _has_groups(table: Sequence[Row]) -> bool:
@@ -479,11 +496,16 @@ def kinds_fit(names: Row, body: Sequence[Row], rows: Sequence[Row]) -> bool:
 
 def may_name(row: Row, above: Row) -> bool:
     """Whether a row within a table looks like the header of another: words, many of them names."""
-    if any(map(str.isdigit, "".join(row))) or not 2 < len(row) == len(set(row)) or not all(row):
+    if _has_digit("".join(row)) or not 2 < len(row) == len(set(row)) or not all(row):
         return False
     if any(kind_of(cell) != "words" for cell in row) or sum(map(is_name, row)) < 0.5 * len(row):
         return False
     return all(map(is_name, row)) or any(map(_group_of_amounts, above))
+
+
+def _has_digit(text: str) -> bool:
+    found = _DIGIT.search(text)  # of nearly all texts with one; the rest have ² and the like
+    return found is not None or (not text.isascii() and any(map(str.isdigit, text)))
 
 
 def _group_of_amounts(cell: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lxml.etree import _Element as Element
 
-from backends.documents.parsers.common import Cell, clean, literal, one_line, prices, table_lines
+from backends.documents.parsers.common import Cell, clean, literal, on_one_line, one_line, prices, table_lines
 from backends.documents.parsers.html_elements import (
     control,
     footnote_marks,
@@ -42,6 +42,7 @@ _BLOCKS = {
     "plaintext", "pre", "section", "summary", "table", "ul", "xmp",
 }  # fmt: skip
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+_NOTES = ("footnote", "endnote", "rearnote")  # of books
 _CODE = {"pre", "listing", "xmp", "plaintext"}
 _STAND_APART = {
     "a",
@@ -53,7 +54,7 @@ _STAND_APART = {
     "textarea",
 }  # however close their tags are
 # A mark between a number and its unit goes behind them: "250 kg" can be found.
-_ITEMS = re.compile(r"\n+- ")  # a list in a cell
+_NOTE = re.compile(r"(?:\[([^\]]{1,60})\]|\(?(\d{1,3}|[*†‡§]|[a-z])[.):]?)\s+")  # the mark in front of a note
 _NOTED = re.compile(
     r"(?<=\d) (\(note [^)]{1,5}\))( ?(?:[%‰€$£°]|(?:[kmcdµ]?[gmlsVWAJ]|k?Hz|kWh|t|h|min|EUR|USD|GBP|euros?"
     r"|dollars?|hours?|days?|years?|minutes?|people|users?)\b))"
@@ -85,6 +86,8 @@ def inline_text(element: Element) -> str:
 
 
 def _without_breaks(text: str) -> str:
+    if text.isprintable():
+        return text
     return text.replace("\n", " ").replace("\r", " ").replace("\x85", "…")
 
 
@@ -92,6 +95,12 @@ def _line(text: str) -> str:
     """Running text without line breaks as it is read."""
     line = one_line(text)
     return prices(_NOTED.sub(r"\2 \1", line) if "(note " in line else line)
+
+
+def _leaf(element: Element) -> Iterator[str]:
+    """The line of an element that holds nothing but text."""
+    if element.text and (line := _line(_without_breaks(element.text))):
+        yield literal(line) + "\n"
 
 
 class _Run:
@@ -103,6 +112,9 @@ class _Run:
     def add(self, text: str | None) -> None:
         if text:
             self._parts.append(_without_breaks(text))
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
 
     def line_break(self) -> None:
         self._parts.append("\n")
@@ -139,20 +151,29 @@ class _Writer:
 
     def blocks(self, parent: Element) -> Iterator[str]:
         """Lines of an element; running text is collected until a block begins or ends."""
+        if not len(parent):  # most paragraphs
+            yield from _leaf(parent)
+            return
         run = _Run()
         run.add(parent.text)
         for child in parent:
-            name = name_of(child)
+            name, tail = name_of(child), child.tail
             if name in _BLOCKS or (len(child) and not _BLOCKS.isdisjoint(each.tag for each in child.iter())):
-                yield from run.flush()
+                if run:
+                    yield from run.flush()
                 yield from self._block(child, name)
-            elif name:
+                if tail and not tail.isspace():
+                    run.add(tail)
+                continue
+            if name:
                 self.inline(child, run)
-            run.add(child.tail)
+            run.add(tail)
         yield from run.flush()
 
     def _block(self, element: Element, name: str) -> Iterator[str]:
-        if name in _HEADINGS:
+        if name == "p" and not element.keys():  # most blocks
+            yield from self.blocks(element)
+        elif name in _HEADINGS:
             text = " ".join(line for block in self.blocks(element) for line in block.split())
             yield f"\n{'#' * int(name[1])} {text}\n" if text else ""
         elif name == "table":
@@ -166,9 +187,10 @@ class _Writer:
             yield from self._definitions(element)
         elif name in ("ul", "ol", "menu", "dir"):
             yield from self._list(element, name == "ol")
-        elif element.get("role") == "doc-footnote":
-            mark, _, text = " ".join(map(one_line, self.blocks(element))).partition("] ")
-            yield f"(note {mark.strip('[ ')}) {text}\n"
+        elif element.get("role") == "doc-footnote" or element.get("epub:type") in _NOTES:
+            text = " ".join(map(one_line, self.blocks(element)))
+            mark = _NOTE.match(text)
+            yield f"(note {mark[1] or mark[2]}) {text[mark.end() :]}\n" if mark else f"Note: {text}\n"
         elif name == "li":  # of no list
             yield from self._item(element, "-")
         else:
@@ -179,12 +201,13 @@ class _Writer:
     def inline(self, element: Element, run: _Run) -> None:
         """Add the words of an element to the running text."""
         name = name_of(element)
-        before = element.getprevious()
-        if name in _STAND_APART and before is not None and name_of(before) in _STAND_APART:
-            run.add(" ")
+        if name in _STAND_APART:
+            before = element.getprevious()
+            if before is not None and not before.tail and name_of(before) in _STAND_APART:
+                run.add(" ")
         if name == "br":
             run.line_break()
-        elif element.get("role") == "doc-noteref":
+        elif element.get("role") == "doc-noteref" or element.get("epub:type") == "noteref":
             run.add(note_mark(words(element), run.last))
         elif name in ("sup", "sub"):
             (self._raised if name == "sup" else self._lowered)(element, run)
@@ -304,8 +327,7 @@ class _Writer:
 
     def _cell(self, cell: Element, in_head: bool) -> str | Cell:
         if len(cell):
-            text = "\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)).strip().removeprefix("- ")
-            text = one_line(_ITEMS.sub(", ", text) if "\n" in text else text)
+            text = on_one_line("\n".join(_Writer(self._footnotes, in_cell=True).blocks(cell)))
         else:
             text = _line(_without_breaks(cell.text or "")).removeprefix("- ")
         across = min(max(1, whole_number(cell.get("colspan") or cell.get("aria-colspan"), 1)), 100)

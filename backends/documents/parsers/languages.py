@@ -53,12 +53,16 @@ _SCRIPTS = {
     "hi": re.compile("[\u0900-\u097f]"),
     "th": re.compile("[\u0e00-\u0e7f]"),
 }
+_IN_A_SCRIPT = re.compile("[" + "".join(script.pattern.strip("[]") for script in _SCRIPTS.values()) + "]")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _OWN_LETTERS = {"ru": (("uk", "іїєґ"), ("bg", "ъ")), "ar": (("fa", "پچژگ"),)}
 
 
 def language(text: str) -> str:
     """The language of most of the text."""
     sample = text[:SAMPLE].lower()
+    if not _IN_A_SCRIPT.search(sample):
+        return _by_words(_LETTERS.findall(sample))
     letters = sum(map(str.isalpha, sample))
     if not letters:
         return ""
@@ -70,7 +74,7 @@ def language(text: str) -> str:
         if code == "zh" and count < LEAST_CHINESE:
             return ""
         return _distinguish(code, sample, count)
-    return _by_words(re.findall(r"[^\W\d_]+", sample))
+    return _by_words(_LETTERS.findall(sample))
 
 
 def _distinguish(code: str, sample: str, letters: int) -> str:

@@ -118,6 +118,8 @@ def _body(bodies: dict[str, Message]) -> str:
     """The text, unless it is empty or a stub in front of the HTML."""
     plain = _plain(bodies["plain"]) if "plain" in bodies else ""
     html = _html(_content(bodies["html"])) if "html" in bodies else ""
+    if not html:
+        return plain if re.search(r"\w", plain) else ""
     said, marked = ({*re.findall(r"\w+", text.lower())} for text in (plain, html))
     stub = len(said & marked) < _STUB * len(marked) and len(marked - said) > _FEW
     return html if stub or not said else plain
@@ -185,6 +187,8 @@ class _Parts:
             self.texts.append(_plain(part) if kind == "text/plain" else _html(_content(part)))
         elif named or kind.startswith("application/"):
             self._attach(_file_name(part), _bytes(part))
+        else:
+            self.unread.append(kind)
 
     def _attach(self, name: str, data: bytes) -> None:
         suffix = PurePosixPath(name).suffix.lower()

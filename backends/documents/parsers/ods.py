@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from lxml.etree import _Element as Element
@@ -31,6 +32,8 @@ _CELL, _HEADER_ROWS = f"{TABLE}table-cell", f"{TABLE}table-header-rows"
 _AGAIN, _STYLE_NAME, _KIND = f"{TABLE}number-columns-repeated", f"{TABLE}style-name", f"{OFFICE}value-type"
 _ACROSS, _DOWN = f"{TABLE}number-columns-spanned", f"{TABLE}number-rows-spanned"
 _P, _ANNOTATION, _ROW = f"{TEXT}p", f"{OFFICE}annotation", f"{TABLE}table-row"
+_ROW_AGAIN, _FORMULA = f"{TABLE}number-rows-repeated", f"{TABLE}formula"
+_LIST, _DAY = f"{TEXT}list", f"{OFFICE}date-value"
 _PERIOD = re.compile(r"-?PT(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:[.,]\d+)?)S)?")
 _CUT_SHORT = re.compile(r"\dE[+-]?\d|#{3}")  # as a column that is too narrow shows a number
 _VISIBLE = f"{TABLE}visibility"
@@ -81,13 +84,16 @@ class _Reader:
                 self._findings.hidden_parts += seen
                 return
             if event == "end" and element.tag == _ROW:
-                again = int(element.get(f"{TABLE}number-rows-repeated", 1))
-                cells = self._cells(element, f"{name} row {number + 1}")
-                if any(cells) and element.get(_VISIBLE, "visible") != "visible":
-                    self._findings.hidden_parts.append(f"{name} row {number + 1}")
+                about = dict(element.items())
+                again = int(about.get(_ROW_AGAIN, 1))
+                place = f"{name} row {number + 1}"
+                cells = self._cells(element, place)
+                filled = any(cells)
+                if filled and about.get(_VISIBLE, "visible") != "visible":
+                    self._findings.hidden_parts.append(place)
                 number += again
-                width = max(width, len(cells) if any(cells) else 0)
-                for _ in range(min(again, MOST_REPEATED) if any(cells) else 1):
+                width = max(width, len(cells) if filled else 0)
+                for _ in range(min(again, MOST_REPEATED) if filled else 1):
                     yield [*cells]
                 element.clear()
 
@@ -97,27 +103,31 @@ class _Reader:
         for cell in row.iterchildren(_CELL):  # without those covered by a merged one
             about: dict[str, str] = dict(cell.items())  # to ask for each by name takes three times as long
             made = self._cell(cell, about, heading, place)
-            again = about.get(_AGAIN)
-            cells += [made] * min(int(again), MOST_REPEATED) if again else [made]
+            if (again := about.get(_AGAIN)) is None:
+                cells.append(made)
+            else:
+                cells += [made] * min(int(again), MOST_REPEATED)
         return cells
 
     def _cell(self, cell: Element, about: Mapping[str, str], heading: bool, place: str) -> str | Cell:
-        only = cell[0] if len(cell) == 1 else None
-        tag = "" if only is None else only.tag
-        if only is not None and tag == _P and not len(only):
-            seen = only.text or ""
-        elif tag or len(cell):
-            parts = cell.iterchildren(_P, f"{TEXT}list")
-            seen = one_line("\n".join(text_of(each, self._styles) for each in parts))
+        parts = len(cell)
+        only = cell[0] if parts == 1 else None
+        noted = parts > 1
+        # One paragraph of nothing but text, as in nearly all cells: to ask for its name takes time.
+        if only is not None and type(only) is Element and not len(only) and only.text:
+            seen = only.text
+        elif parts:
+            noted = noted or cell[0].tag == _ANNOTATION
+            texts = (text_of(each, self._styles) for each in cell.iterchildren(_P, _LIST))
+            seen = one_line("\n".join(texts))
         else:
             seen = ""
         kind = about.get(_KIND, "")
-        if not kind and not seen and about.get(f"{TABLE}formula"):
+        if not kind and not seen and about.get(_FORMULA):
             self._findings.uncalculated.append(place)
         written = kind == "string" or (kind == "float" and seen.isdecimal())
         text = seen if written else as_shown(kind, seen, about)
         heading = bool(text) and (heading or about.get(_STYLE_NAME) in self._styles.bold)
-        noted = len(cell) > 1 or tag == _ANNOTATION
         if not noted and not heading and _ACROSS not in about and _DOWN not in about:
             return text  # nearly all cells
         note = cell.find(_ANNOTATION)
@@ -132,14 +142,15 @@ def as_shown(kind: str, seen: str, about: Mapping[str, str]) -> str:
     `about` are the attributes of its element.
     """
     if kind == "date" and (not seen or _is_whole_day(seen)):
-        day, _, clock = about.get(f"{OFFICE}date-value", "").partition("T")
+        day, _, clock = about.get(_DAY, "").partition("T")
         clock = clock[:5] if ":" in seen or not seen else ""
         return f"{day} {clock}".removesuffix(" 00:00").strip() or seen
     if kind == "time" and not seen:
         return _clock(about.get(f"{OFFICE}time-value", ""))
     if kind == "boolean":
         return "yes" if about.get(f"{OFFICE}boolean-value") == "true" else "no"
-    if kind not in ("float", "percentage", "currency") or (seen and not _CUT_SHORT.search(seen)):
+    cut = ("E" in seen or "#" in seen) and _CUT_SHORT.search(seen)
+    if kind not in ("float", "percentage", "currency") or (seen and not cut):
         return seen
     value = about.get(f"{OFFICE}value", "")
     try:
@@ -161,6 +172,7 @@ def _clock(period: str) -> str:
     return f"{hours:02d}:{minutes:02d}" + (f":{seconds:02d}" if seconds else "")
 
 
+@lru_cache(maxsize=4096)
 def _is_whole_day(seen: str) -> bool:
     """Day, month and year: three numbers, or two with the name of the month."""
     numbers = len(re.findall(r"\d+", seen.split(" ")[0] if seen.count(":") else seen))

@@ -13,7 +13,7 @@ from pathlib import Path
 from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile
-from backends.documents.parsers.common import Cell, clean, one_line, prices, stem, table_lines
+from backends.documents.parsers.common import Cell, clean, on_one_line, one_line, prices, stem, table_lines
 from backends.documents.parsers.office import LeftOut, check_archive, core_properties, parse_xml
 from backends.documents.parsers.open_document import (
     OFFICE,
@@ -103,7 +103,7 @@ class _Reader:
 
     def _inner(self, element: Element) -> str:
         """All of an element on one line."""
-        return one_line(" ".join(line.lstrip("# ") for line in self._blocks(element)))
+        return on_one_line("\n".join(line.lstrip("# ") for line in self._blocks(element)))
 
     def _item(self, item: Element) -> Iterator[str]:
         first, *others = [block.strip() for block in self._blocks(item) if block.strip()] or [""]

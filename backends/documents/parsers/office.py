@@ -76,7 +76,7 @@ def parse_xml(data: bytes) -> Element:
     """The root of an XML part; entities are not resolved."""
     from lxml import etree
 
-    return etree.fromstring(data, etree.XMLParser(huge_tree=True, resolve_entities=False))
+    return etree.fromstring(data, etree.XMLParser(huge_tree=True, resolve_entities=False, collect_ids=False))
 
 
 def related(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:

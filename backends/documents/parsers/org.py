@@ -31,6 +31,7 @@ _INLINE: tuple[tuple[str, re.Pattern[str], str], ...] = (  # what each begins wi
     ("~", re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), r"`\1`"),
     ("+", re.compile(r"(?<![\w+])\+(?=[^\s+])([^+\n]+?)(?<=\S)\+(?![\w+])"), r"~~\1~~"),
 )
+_MARKS = re.compile(r"[\[*/=~+]")
 
 
 def parse(path: Path, kind: str, name: str) -> ParsedFile:
@@ -51,6 +52,9 @@ def _markdown(lines: list[str], about: dict[str, str]) -> Iterator[str]:
     block = ""
     table: list[str] = []
     for line in [*lines, ""]:
+        if not block and not table and (not line or line[0].isalpha()):  # running text: none of what follows
+            yield _inline(line)
+            continue
         if not block and line.lstrip().startswith("|"):
             table.append(line)
             continue
@@ -109,7 +113,8 @@ def _line(line: str) -> str:
 
 
 def _inline(text: str) -> str:
-    for mark, pattern, replacement in _INLINE:
-        if mark in text:
-            text = pattern.sub(replacement, text)
+    if _MARKS.search(text):
+        for mark, pattern, replacement in _INLINE:
+            if mark in text:
+                text = pattern.sub(replacement, text)
     return text

@@ -369,15 +369,11 @@ class _Letters:
         """Where the ink of two letters is, and what lies between them."""
         raw.FPDFText_GetCharBox(self._page, first, *self._places)
         x0, x1, y0, y1 = (number.value for number in self._numbers)
+        if last == first:
+            return turned_box(self._turn, x0, y0, x1, y1)
         raw.FPDFText_GetCharBox(self._page, last, *self._places)
         x2, x3, y2, y3 = (number.value for number in self._numbers)
-        left, right, bottom, top = (
-            min(x0, x1, x2, x3),
-            max(x0, x1, x2, x3),
-            min(y0, y1, y2, y3),
-            max(y0, y1, y2, y3),
-        )
-        return turned_box(self._turn, left, bottom, right, top)
+        return turned_box(self._turn, min(x0, x2), min(y0, y2), max(x1, x3), max(y1, y3))
 
 
 def _joined(before: TextLine, run: TextLine, gap: str, drawing: Drawing, begins: bool) -> TextLine | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_HYPHENS = ("-", "\u00ad", "\u2010", "\x02")
-_BROKEN_WORD = re.compile(rf"(?<=[^\W\d_])[{''.join(_HYPHENS)}]$")
+HYPHENS = ("-", "\u00ad", "\u2010", "\x02")
+_BROKEN_WORD = re.compile(rf"(?<=[^\W\d_])[{''.join(HYPHENS)}]$")
 # Behind these a hyphen stands for the rest of the word: "Ein- und Ausgänge", "two- or three-year".
 _HANGING = re.compile(r"(?:und|oder|bzw|sowie|bis|and|or|to|et|ou|y|o|e|en|of|och|eller|og|i|lub|a)\b")
 _FIRST_HALVES = {"well", "self", "e", "x"}  # of words that have a hyphen wherever they stand
@@ -20,6 +20,8 @@ _BROKEN = re.compile(rf"([\w-]{{0,{_LONGEST}}}){_BREAK}([\w-]{{0,{_LONGEST}}})")
 
 def join(text: str, following: str) -> str:
     """Two lines of a paragraph as one; where a word was broken is settled by `whole_words`."""
+    if not text.endswith(HYPHENS):
+        return f"{text} {following}"
     if is_broken(text, following):
         return f"{text[:-1]}{_BREAK}{following}"
     own = text.endswith("-") and re.search(r"\w-$", text) and following[:1].isalnum()
@@ -30,7 +32,7 @@ def join(text: str, following: str) -> str:
 
 def is_broken(text: str, following: str) -> bool:
     """Whether a line ends within a word that the next line goes on with."""
-    if not (text[-2:-1].islower() and following[:1].islower() and text.endswith(_HYPHENS)):
+    if not (text.endswith(HYPHENS) and text[-2:-1].islower() and following[:1].islower()):
         return False
     return bool(_BROKEN_WORD.search(text)) and not _HANGING.match(following)
 

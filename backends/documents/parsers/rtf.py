@@ -59,6 +59,9 @@ _CHARSETS = {
     163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874", 238: "cp1250",
     255: "cp437",
 }  # fmt: skip
+_OF_LETTERS = {
+    "plain", "super", "sub", "up", "dn", "nosupersub", "v", "strike", "striked", "deleted", "uc",
+}  # fmt: skip
 _SEEN_AS = {"hidden": "hidden text", "struck": "struck-out text", "deleted": "deleted text"}
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
@@ -143,7 +146,10 @@ class _Reader:
 
     def _token(self, match: re.Match[str]) -> None:
         kind = match.lastgroup
-        if kind == "byte":
+        if word := match["word"]:
+            number = match["number"]
+            self._word(word, int(number) if number else None)
+        elif kind == "byte":
             self._letters(bytes([int(match["byte"], 16)]))
         elif kind == "text":
             self._letters(match["text"].encode("latin-1"))
@@ -151,9 +157,6 @@ class _Reader:
             self._brace(match["brace"])
         elif kind == "symbol":
             self._symbol(match["symbol"])
-        elif match["word"]:
-            number = match["number"]
-            self._word(match["word"], int(number) if number else None)
 
     # --- groups -----------------------------------------------------------------------------------
 
@@ -238,22 +241,9 @@ class _Reader:
 
     def _set(self, word: str, number: int | None) -> bool:
         """Take what a word says of the letters or the paragraph that follow."""
-        on = number != 0
-        changes: dict[str, object] = {
-            "plain": {"place": "", "hidden": False, "struck": False, "deleted": False, "encoding": ""},
-            "super": {"place": "superscript" if on else ""},
-            "sub": {"place": "subscript" if on else ""},
-            "up": {"place": "superscript" if on else ""},
-            "dn": {"place": "subscript" if on else ""},
-            "nosupersub": {"place": ""},
-            "v": {"hidden": on},
-            "strike": {"struck": on},
-            "striked": {"struck": on},
-            "deleted": {"deleted": on},
-            "uc": {"skip": max(number or 0, 0)},
-        }
-        if word in changes:
-            self._look = replace(self._look, **changes[word])  # type: ignore[arg-type]
+        if word in _OF_LETTERS:
+            changes = _changes(word, number)
+            self._look = replace(self._look, **changes)  # type: ignore[arg-type]
         elif word == "pard":
             self._level, self._in_table = 0, False
         elif word == "intbl":
@@ -369,6 +359,22 @@ class _Reader:
         header = next((at for at, row in enumerate(rows) if not row.header), 0)
         lines = table_lines(_cells(rows), has_header=True if header else None, header_rows=max(header, 1))
         self._lines.append("\n" + "\n".join(lines) + "\n")
+
+
+def _changes(word: str, number: int | None) -> dict[str, object]:
+    """What a word of `_OF_LETTERS` says of the letters that follow."""
+    on = number != 0
+    if word in ("super", "up"):
+        return {"place": "superscript" if on else ""}
+    if word in ("sub", "dn"):
+        return {"place": "subscript" if on else ""}
+    if word == "uc":
+        return {"skip": max(number or 0, 0)}
+    if word == "nosupersub":
+        return {"place": ""}
+    if word == "plain":
+        return {"place": "", "hidden": False, "struck": False, "deleted": False, "encoding": ""}
+    return {{"v": "hidden", "deleted": "deleted"}.get(word, "struck"): on}
 
 
 def _cells(rows: list[_Row]) -> Iterator[list[Cell]]:

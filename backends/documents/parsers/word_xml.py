@@ -17,7 +17,16 @@ from pathlib import Path
 from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile
-from backends.documents.parsers.common import Cell, clean, one_line, prices, raised, stem, table_lines
+from backends.documents.parsers.common import (
+    Cell,
+    clean,
+    on_one_line,
+    one_line,
+    prices,
+    raised,
+    stem,
+    table_lines,
+)
 from backends.documents.parsers.numbering import Numbering, W, numbering_of
 from backends.documents.parsers.office import (
     LeftOut,
@@ -225,7 +234,7 @@ class _Word:
         for block in self._blocks(cell):
             lines = [line.lstrip("# ") for line in block.strip().split("\n") if line.strip()]
             parts.append(" / ".join(lines))
-        return one_line(" ".join(parts))
+        return on_one_line("\n".join(parts))
 
     # --- text -----------------------------------------------------------------------------------
 
@@ -304,6 +313,8 @@ def _styles(part: Element | None) -> dict[str, _Style]:
     """Headings, also in files of other languages (by outline level), and styles of text that is not seen."""
     styles: dict[str, _Style] = {}
     for style in part.iter(f"{W}style") if part is not None else ():
+        if style.get(f"{W}type") == "table":  # often most of them, and no paragraph or run has one
+            continue
         about = _by_tag(style)
         label = _value(about, "name").lower()
         outline = _by_tag(about.get(_ABOUT)).get(f"{W}outlineLvl")

@@ -16,7 +16,7 @@ from pathlib import Path
 from lxml.etree import _Element as Element
 
 from backends.datatypes import ParsedFile, UserError
-from backends.documents.parsers.common import clean, one_line, stem, table_lines
+from backends.documents.parsers.common import clean, literal, one_line, stem, table_lines
 from backends.documents.parsers.html import html_text, parse_html
 from backends.documents.parsers.web import declared_encoding, html_to_parsed
 from backends.system.encodings import decoded
@@ -26,6 +26,7 @@ _MOST_PARTS = 60  # elements of a record
 _TITLES = ("title", "name", "heading", "head")
 _PLAIN = {"p", "para", "simpara", "li", "item", "text", "content", "body", "description", "summary"}
 _NO_CONTENT = {"class", "style", "space", "schemaLocation", "noNamespaceSchemaLocation", "isPermaLink"}
+_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 _HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
 _URL = ("http://", "https://")
 
@@ -79,10 +80,18 @@ def _blocks(element: Element) -> Iterator[str]:
 
 def _leaf(element: Element, label: str) -> Iterator[str]:
     text = element.text or ""
-    if _HTML.search(text):
+    if _keeps_lines(element):
+        yield "; ".join(_attributes(element, label))
+        yield f"{literal(text.strip(chr(10)))}\n"
+    elif _HTML.search(text):
         yield html_text([parse_html(text)]) + "\n"
     elif pairs := _pairs(element, label):
         yield "; ".join(pairs)
+
+
+def _keeps_lines(element: Element) -> bool:
+    """Whether an element says that its white space means something, and has lines: pages of a wiki, logs."""
+    return element.get(_SPACE) == "preserve" and "\n" in (element.text or "").strip()
 
 
 def _words(element: Element) -> str:
@@ -148,7 +157,11 @@ def _flat(element: Element, path: str) -> list[str] | None:
     for child in element:
         label = f"{path} {_label(child)}".strip()
         if not len(child):
-            if _HTML.search(child.text or "") or (kinds[_label(child)] > 1 and child.attrib):
+            if (
+                _keeps_lines(child)
+                or _HTML.search(child.text or "")
+                or (kinds[_label(child)] > 1 and child.attrib)
+            ):
                 return None
             pairs += _pairs(child, label)
         elif _is_mixed(child) or kinds[_label(child)] > 1 or (inner := _flat(child, label)) is None:
