@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 
 _SMALL = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
@@ -20,7 +19,7 @@ _TENS = {
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
     "ninety": 90,
 }  # fmt: skip
-_SCALES = {"thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
+_SCALES = {"thousand": 1000, "million": 1_000_000}
 _NAMES = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
     "November", "December",
@@ -37,14 +36,8 @@ _DATES = (
     re.compile(rf"\b(?P<month>{_MONTH})\.? (?P<day>){_YEAR}\b"),
 )
 _WORD = "|".join([*_SMALL, *_TENS, "hundred", *_SCALES])
-_AND = rf"(?:(?:(?<=hundred)|(?<=thousand)|(?<=million)|(?<=billion)) and(?= (?:{_WORD})\b))?"
+_AND = rf"(?:(?:(?<=hundred)|(?<=thousand)|(?<=million)) and(?= (?:{_WORD})\b))?"
 _NUMBER = re.compile(rf"\b(?:{_WORD}){_AND}(?:[ -](?:{_WORD}){_AND})*\b", re.IGNORECASE)
-# "280 thousand" and "1.5 million", with no word of the number behind it.
-_SCALED = re.compile(
-    r"(?<![\w.,])(?P<figures>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+)? "
-    rf"(?P<scale>hundred|{'|'.join(_SCALES)})\b(?!(?: and|-|,)? ?(?:{_WORD})\b)",
-    re.IGNORECASE,
-)
 _OPENS = re.compile(r"(?:^|[.!?:;\"'(\[]\s*)$")
 
 
@@ -52,7 +45,6 @@ def with_figures(text: str) -> str:
     """The text with its English number words and unmistakable dates in figures."""
     for pattern in _DATES:
         text = pattern.sub(_date, text)
-    text = _SCALED.sub(_product, text)
     return _NUMBER.sub(_figures, text)
 
 
@@ -60,13 +52,6 @@ def _date(match: re.Match[str]) -> str:
     month = _MONTHS.get(match["month"]) or int(match["month"])
     day = f"-{int(match['day']):02d}" if match["day"] else ""
     return f"{match['year']}-{month:02d}{day}"
-
-
-def _product(match: re.Match[str]) -> str:
-    value = Decimal(match["figures"].replace(",", "") + (match["part"] or "")) * (
-        100 if match["scale"].lower() == "hundred" else _SCALES[match["scale"].lower()]
-    )
-    return f"{value.normalize():f}"
 
 
 def _figures(match: re.Match[str]) -> str:
