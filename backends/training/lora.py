@@ -83,7 +83,7 @@ class LoraParams:
     question_noise: float = 0.0
     target_modules: str = "all-linear"  # or names of the layers that learn, with commas between them
     # The decoder layers below this one stay as they are: no gradient goes down to them, which saves a third
-    # of the time where half of them learn.
+    # of the time where half of them learn. The uppermost layer always learns.
     first_layer: int = 0
     patience: int = 0  # stop after so many epochs without more held-out tokens right; 0 = never
     # QLoRA (Dettmers et al. 2023): frozen weights of 4 bits (NF4), for models that are large for the memory.
@@ -338,15 +338,16 @@ class _Run:
             lora_alpha=params.alpha,
             lora_dropout=params.dropout,
             target_modules=_target_modules(params.target_modules),
-            exclude_modules=_layers_below(params.first_layer),
+            exclude_modules=_layers_below(
+                min(params.first_layer, int(base.config.get_text_config().num_hidden_layers) - 1)
+            ),
         )
         try:
             placed = base if params.four_bits else CausalModel.to(base, self.device)
             self.network: PeftModel = get_peft_model(placed, config)
         except ValueError as error:
             raise UserError(
-                f"{self.name} has no layers of the name {params.target_modules!r} to learn with"
-                f"{f' from layer {params.first_layer} on' if params.first_layer else ''}."
+                f"{self.name} has no layers of the name {params.target_modules!r} to learn with."
             ) from error
         self.started_from = ""
         if start is not None:
