@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from backends.answering.agreement import judged_together
 from backends.datatypes import Answer, BackendName
 from backends.evaluation.first_minutes import WORDS, Promise, missed, promises, seen
 from backends.product import Triptych
@@ -29,9 +30,10 @@ all with the shipped models and writes this page, and a test fails where one no 
 
 
 def answered(triptych: Triptych) -> Iterator[tuple[Promise, list[Answer]]]:
-    """Every promise with the answers of the three backends."""
+    """Every promise with the answers of the three backends, labelled as the page labels them."""
     for promise in promises():
-        yield promise, [triptych.answer(promise.question, name) for name in ASKED]
+        answers = {name: triptych.answer(promise.question, name) for name in ASKED}
+        yield promise, list(judged_together(answers).values())
 
 
 def page(made: Sequence[tuple[Promise, list[Answer]]]) -> str:

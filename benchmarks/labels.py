@@ -2,9 +2,10 @@
 
 Enters: benchmarks/development_answers.jsonl (made by `benchmarks.development_answers`, of all backends) and
 benchmarks/statements.jsonl. Leaves: models/checks/rule.json with weights, thresholds and the measured
-reliability that the labels show in their help, and the table in docs/results.md. What is measured was not
-fitted on: five folds, all answers to one question in one of them; whether an answer is right is what its gold
-answers say of its first sentence. Support is measured on statements made by hand, their thresholds chosen on
+reliability that the labels show in their help, and the table in docs/results.md: of answers as they are
+labelled once all backends have answered, and of each alone. What is measured was not fitted on: five folds,
+all answers to one question in one of them; whether an answer is right is what its gold answers say of its
+first sentence. Support is measured on statements made by hand, their thresholds chosen on
 the other folds.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.answering.agreement import OtherAnswer, agreement_features, judged_beside
 from backends.answering.answer_text import is_abstention
 from backends.answering.checks import (
     RULE,
@@ -35,7 +37,7 @@ from backends.answering.checks import (
     supported,
     warning_of,
 )
-from backends.datatypes import BackendName, Citation, Question
+from backends.datatypes import BackendName, Checks, Citation, Question
 from backends.evaluation.first_minutes import in_short
 from backends.evaluation.metrics import is_right
 from backends.retrieval.retriever import Retriever
@@ -72,6 +74,18 @@ class Labelled:
     @property
     def declines(self) -> bool:
         return is_abstention(self.draft.text)
+
+    @property
+    def as_other(self) -> OtherAnswer:
+        return OtherAnswer(self.backend, self.draft.text, self.draft.learned)
+
+    def checks(self, rule: LabelRule) -> Checks:
+        """Its labels alone, without the passage."""
+        warning = warning_of(self.draft, self.found, rule)
+        if self.declines:
+            return Checks(warning=warning)
+        answers = rule.right.probability(self.features)
+        return Checks(answers, supported(self.draft, self.found, rule)[0], warning=warning)
 
 
 @dataclass(frozen=True)
@@ -133,7 +147,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def fitted_support(made: Sequence[Statement]) -> LabelRule:
     """The thresholds that judge most statements rightly; of equals the ones in the middle."""
     rules = [
-        LabelRule(LogisticRule({}, 0.0), LogisticRule({}, 0.0), 0.5, 0.5, *cuts, {})
+        LabelRule(*[LogisticRule({}, 0.0)] * 3, 0.5, 0.5, *cuts, {})
         for cuts in itertools.product(BACKED, BEHIND, STRANGE, CONTRADICTED)
     ]
     scores = [sum(_judged_rightly(each, rule) for each in made) for rule in rules]
@@ -158,18 +172,40 @@ def measured_support(made: Sequence[Statement]) -> int:
 
 
 def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
-    """The two logistic rules, of answers that assert something and of those that decline, and their cuts."""
+    """The logistic rules, of answers that assert something and of those that decline, and their cuts."""
     said = [row for row in rows if not row.declines]
     declined = [row for row in rows if row.declines]
     right = _logistic([row.features for row in said], [row.right for row in said])
     overlooked = _logistic([_declined(row) for row in declined], [not row.right for row in declined])
+    others = beside(rows)
+    agreeing = [
+        agreement_features(
+            row.draft.question,
+            row.draft.text,
+            right.probability(row.features),
+            others[row.group, row.backend],
+        )
+        for row in said
+    ]
     return replace(
         support,
         right=right,
         overlooked=overlooked,
+        together=_logistic(agreeing, [row.right for row in said]),
         answers_from=_cut([row.right for row in said], WRONG),
         declined_from=_cut([not row.right for row in declined], 1 / WRONG),
     )
+
+
+def beside(rows: Sequence[Labelled]) -> dict[tuple[str, BackendName], list[OtherAnswer]]:
+    """What the other backends answered, by question and backend."""
+    asked: dict[str, list[OtherAnswer]] = {}
+    for row in rows:
+        asked.setdefault(row.group, []).append(row.as_other)
+    return {
+        (row.group, row.backend): [each for each in asked[row.group] if each.backend != row.backend]
+        for row in rows
+    }
 
 
 def _declined(row: Labelled) -> Mapping[str, float]:
@@ -213,11 +249,13 @@ def _cut(yes: Sequence[bool], weight: float) -> float:
 class Outcome:
     backend: str
     right: bool
-    warned: bool
+    warned: bool  # once all backends have answered
+    warned_alone: bool
 
 
 def measured(rows: Sequence[Labelled], support: LabelRule) -> list[Outcome]:
     """Whether each answer carries a warning, by a rule fitted on the answers to other questions."""
+    others = beside(rows)
     groups = sorted({row.group for row in rows})
     fold_of = {group: place % FOLDS for place, group in enumerate(groups)}
     outcomes = []
@@ -225,8 +263,10 @@ def measured(rows: Sequence[Labelled], support: LabelRule) -> list[Outcome]:
         rule = fitted([row for row in rows if fold_of[row.group] != fold], support)
         for row in rows:
             if fold_of[row.group] == fold:
-                warned = warning_of(row.draft, row.found, rule) is not None
-                outcomes.append(Outcome(row.backend, row.right, warned))
+                alone, said = row.checks(rule), others[row.group, row.backend]
+                judged = judged_beside(row.draft.question, row.draft.text, alone, said, rule)
+                warned = (judged.warning is not None, alone.warning is not None)
+                outcomes.append(Outcome(row.backend, row.right, *warned))
     return outcomes
 
 
@@ -242,6 +282,11 @@ def reliability(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
+def alone(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """As the answers are labelled where only one backend is asked."""
+    return [replace(each, warned=each.warned_alone) for each in outcomes]
+
+
 def _share(values: Sequence[bool]) -> float:
     return round(sum(values) / len(values), 3) if values else 0.0
 
@@ -254,6 +299,7 @@ def table(outcomes: Sequence[Outcome], support: Mapping[str, int]) -> str:
     by = {"all": list(outcomes)}
     for each in outcomes:
         by.setdefault(each.backend, []).append(each)
+    by["all, each labelled alone"] = alone(outcomes)
     for name, found in by.items():
         row = reliability(found)
         shares = (f"{row[key]:.0%}".replace("%", " %") for key in ("agree", "wrong_unwarned", "right_warned"))
@@ -282,7 +328,8 @@ def write(made: Sequence[Statement], rows: Sequence[Labelled]) -> tuple[str, lis
     support = fitted_support(made)
     outcomes = measured(rows, support)
     judged = {"statements": len(made), "right": measured_support(made)}
-    rule = replace(fitted(rows, support), reliability={"answers": reliability(outcomes), "support": judged})
+    measured_as = {"answers": reliability(outcomes), "alone": reliability(alone(outcomes)), "support": judged}
+    rule = replace(fitted(rows, support), reliability=measured_as)
     RULE.write_text(json.dumps(asdict(rule), indent=1) + "\n", "utf8")
     told = table(outcomes, judged)
     text = RESULTS.read_text("utf8")

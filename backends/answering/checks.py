@@ -142,6 +142,7 @@ class LabelRule:
 
     right: LogisticRule  # of an answer that asserts something
     overlooked: LogisticRule  # of one that declines: that the documents do answer
+    together: LogisticRule  # of one that asserts something, once the other backends have answered too
     answers_from: float  # probability from which an answer is said to answer its question
     declined_from: float  # probability from which a declining answer is warned of
     backed_from: float  # log-odds from which a sentence that states the answer backs it
@@ -155,8 +156,10 @@ class LabelRule:
 def shipped_rule(path: Path = RULE) -> LabelRule:
     """The rule of models/checks."""
     read = json.loads(path.read_text(encoding="utf-8"))
-    right, overlooked = LogisticRule(**read.pop("right")), LogisticRule(**read.pop("overlooked"))
-    return LabelRule(right, overlooked, **read)
+    right, overlooked, together = (
+        LogisticRule(**read.pop(name)) for name in ("right", "overlooked", "together")
+    )
+    return LabelRule(right, overlooked, together, **read)
 
 
 def answers_it(checks: Checks) -> bool | None:
@@ -339,7 +342,7 @@ def features(draft: WrittenAnswer, found: AnswerFindings) -> dict[str, float]:
         "behind": max(0.0, rival - holder) if found.holder is not None else 0.0,
         "unknown": float(bool(found.unknown)),
         "unlearned": float(not draft.sourced and not draft.learned),
-        "confidence": _logit(sure) if sure is not None else 0.0,
+        "confidence": log_odds(sure) if sure is not None else 0.0,
         "confidence_unknown": float(sure is None),
         "kind_fits": float(_kind_fits(draft.question, short)),
         "other_kind": float(kind_fit(draft.question, short) < 0),
@@ -371,7 +374,8 @@ def _surest(spans: Sequence[SpanFound]) -> list[SpanFound]:
     return sorted(spans, key=lambda span: -span.score)
 
 
-def _logit(share: float) -> float:
+def log_odds(share: float) -> float:
+    """Of a probability, as far as it tells something."""
     share = min(0.999, max(0.001, share))
     return math.log(share / (1 - share))
 

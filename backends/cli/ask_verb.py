@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -125,7 +125,10 @@ def with_schema(path: Path, questions: Sequence[Question], settings: Settings) -
 
 
 class Asking:
-    """Works through questions and backends, printing each answer as soon as it is there."""
+    """Works through questions and backends.
+
+    What was answered to a question is printed once all backends have answered: labels heed what all say.
+    """
 
     def __init__(self, out: Output, progress: ProgressLine, total: int, earlier: Sequence[str] = ()) -> None:
         self.out = out
@@ -133,29 +136,52 @@ class Asking:
         self.total = total
         self.earlier = earlier
         self.done = 0
+        self.shown = 0
         self.failed = 0
         self.began = time.monotonic()
 
     def run(
         self, open_: Callable[[], Triptych], questions: Sequence[Question], arms: Sequence[AskedArm]
     ) -> int:
-        """Number of answers that failed. An interruption loses only the answer being made."""
+        """Number of answers that failed. An interruption loses only the answers to one question."""
 
-        with interruptible(lambda: f"{self.done} of {self.total} answers were made and printed."):
+        with interruptible(lambda: f"{self.shown} of {self.total} answers were made and printed."):
             triptych = open_()
             self.began = time.monotonic()
             for question in questions:
-                answers = {
-                    arm.name: answer
-                    for arm in arms
-                    if (answer := self._answer(triptych, question, arm)) is not None
-                }
-                if not self.out.as_json and len(answers) > 1:
-                    self.out.text(answers_table(answers), "")
+                self._show(self._answered(triptych, question, arms))
         self.progress.clear()
         if self.failed:
             say(f"triptych: {self.failed} of {self.total} answers failed.")
         return self.failed
+
+    def _answered(
+        self, triptych: Triptych, question: Question, arms: Sequence[AskedArm]
+    ) -> dict[str, Answer]:
+        """The answers by the names of their arms; those of one model are labelled together."""
+        from backends.answering.agreement import judged_together
+
+        by_model: dict[str, dict[BackendName, Answer]] = {}
+        for arm in arms:
+            if (answer := self._answer(triptych, question, arm)) is not None:
+                by_model.setdefault(arm.settings.model, {})[arm.backend] = answer
+        judged = {model: judged_together(answers) for model, answers in by_model.items()}
+        return {
+            arm.name: judged[arm.settings.model][arm.backend]
+            for arm in arms
+            if arm.backend in judged.get(arm.settings.model, {})
+        }
+
+    def _show(self, answers: Mapping[str, Answer]) -> None:
+        self.progress.clear()
+        for name, answer in answers.items():
+            if self.out.as_json:
+                self.out.row(answer)
+            else:
+                show_answer(self.out, answer, name)
+            self.shown += 1
+        if not self.out.as_json and len(answers) > 1:
+            self.out.text(answers_table(answers), "")
 
     def _answer(self, triptych: Triptych, question: Question, arm: AskedArm) -> Answer | None:
         try:
@@ -166,11 +192,6 @@ class Asking:
             self.failed += 1
             return None
         self.done += 1
-        self.progress.clear()
-        if self.out.as_json:
-            self.out.row(answer)
-        else:
-            show_answer(self.out, answer, arm.name)
         if self.total > 1:
             self._report(question, arm.name, answer)
         return answer

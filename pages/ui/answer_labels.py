@@ -81,7 +81,8 @@ def answers_help() -> str:
     measured = shipped_rule().reliability["answers"]
     return (
         "Judged after the answer was written, from what the documents hold for the question and for the "
-        f"answer. On {measured['answers']:,} development answers it agreed with the right answer for "
+        "answer, and once all have answered from whether the others say the same. On "
+        f"{measured['answers']:,} development answers it agreed with the right answer for "
         f"{measured['agree']:.0%}; {measured['wrong_unwarned']:.0%} of the wrong answers carried no warning, "
         f"and {measured['right_warned']:.0%} of the right ones carried one."
     ).replace("%", " %")

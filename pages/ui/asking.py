@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
+from backends.answering.agreement import judged_together
 from backends.datatypes import Answer, AnswerEvent, BackendName, Evidence, Prompt, Token, UserError
 from backends.settings import Settings
 from backends.system.jobs import Job, JobContext, Jobs
@@ -179,14 +180,31 @@ def quotes(event: object, document: str) -> bool:
 def rounds_of(jobs: Iterable[Job]) -> list[Round]:
     """The rounds of these jobs, in their order, without those that have not begun.
 
-    An answer that was asked for again stands in the round it belongs to, in the place of the first one.
+    An answer that was asked for again stands in the round it belongs to, in the place of the first one. Once
+    all have answered, each answer is labelled by what the others say too.
     """
     jobs = list(jobs)
     made = {job.id: found for job in jobs if (found := round_of(job)) is not None}
     for job in sorted(jobs, key=lambda job: made[job.id].asked.at.timestamp() if job.id in made else 0):
         if job.about in made and job.id in made:
             made[job.about] = _with_again(made[job.about], made.pop(job.id))
-    return list(made.values())
+    return [_judged_together(each) if each.finished else each for each in made.values()]
+
+
+def _judged_together(made: Round) -> Round:
+    """The round with labels that heed the other answers of the same model."""
+    by_model: dict[str, dict[BackendName, Answer]] = {}
+    for arm, column in made.columns.items():
+        if column.answer is not None:
+            by_model.setdefault(model_of(arm, made.asked.settings), {})[backend_of(arm)] = column.answer
+    judged = {model: judged_together(answers) for model, answers in by_model.items()}
+    columns = {
+        arm: replace(column, answer=judged[model_of(arm, made.asked.settings)][backend_of(arm)])
+        if column.answer is not None
+        else column
+        for arm, column in made.columns.items()
+    }
+    return replace(made, columns=columns)
 
 
 def _with_again(first: Round, again: Round) -> Round:

@@ -25,7 +25,7 @@ from backends.answering.checks import (
 from backends.datatypes import Checks, Chunk, Hit, Sentence
 
 ANY = LogisticRule({}, 0.0)
-RULE = LabelRule(ANY, ANY, 0.5, 0.5, -4.0, 2.0, 0.7, 0.0, {})
+RULE = LabelRule(ANY, ANY, ANY, 0.5, 0.5, -4.0, 2.0, 0.7, 0.0, {})
 ODDS = {
     "The crane lifts yachts of up to 14 tonnes.": 4.0,
     "The slipway carries 40 tonnes.": -1.0,
@@ -149,7 +149,7 @@ def test_the_shipped_rule_weighs_features_that_exist() -> None:
     rule = shipped_rule()
     assert set(rule.right.weights) <= set(known)
     assert set(rule.overlooked.weights) <= set(declined_features(CRANE, findings(draft, Library(), "hybrid")))
-    assert 0 < rule.answers_from < 1 and {"answers", "support"} == set(rule.reliability)
+    assert 0 < rule.answers_from < 1 and {"answers", "alone", "support"} == set(rule.reliability)
 
 
 @pytest.mark.parametrize("text", ["hello", "Hi there!", "thanks", "Good morning", "???", "👋"])

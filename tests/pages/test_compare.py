@@ -11,6 +11,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from backends.answering.agreement import judged_together
 from backends.answering.checks import CONTRADICTED
 from backends.evaluation.scenarios import scenarios
 from backends.settings import make_settings
@@ -18,6 +19,7 @@ from pages.ask import export, link
 from pages.ui import choices, resources, session
 from pages.ui.asking import KIND, Asked, asking, round_of, rounds_of
 from pages.ui.choices import Choices
+from pages.ui.look import backend_of
 from pages.ui.text import markdown
 from tests.pages.conftest import APP, settle
 from tests.pages.scripted import ANSWERS, ScriptedService, ScriptedServices, document
@@ -279,6 +281,23 @@ def test_stop_ends_the_indexing_before_an_answer(visit: Visit, services: Scripte
     assert (64, 24) not in service.prepared
     made = round_of(job)
     assert made is not None and {column.state for column in made.columns.values()} == {"stopped"}
+
+
+def test_labels_heed_the_other_answers_once_all_have_answered(
+    visit: Visit, services: ScriptedServices
+) -> None:
+    app = visit()
+    job = resources.jobs().owned_by(state(app).visitor, KIND)[0]
+    assert job.wait(20)
+    alone = round_of(job)
+    assert alone is not None
+    judged = {each.backend: each.checks for each in rounds_of([job])[0].answers}
+    assert judged == {
+        name: made.checks
+        for name, made in judged_together({backend_of(a.backend): a for a in alone.answers}).items()
+    }
+    assert any(judged[each.backend] != each.checks for each in alone.answers)
+    assert judged["fine_tuned"].warning == CONTRADICTED
 
 
 def test_a_settings_file_that_broke_meanwhile_is_one_sentence(visit: Visit, tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""What the other backends' answers say of an answer: its labels once all have answered.
+
+Enters: the answers of one model's backends to one question, each with the labels that it has alone. Leaves:
+the same answers, those that assert something judged anew. Passages and weights are two witnesses: a hybrid
+and a fine-tuned model that say the same are hardly wrong together. A logistic rule over the probability
+alone and what the others say, fitted by `benchmarks.labels`, gives the probability that the answer is right.
+The control is no witness. What a source contradicts stays so, whoever says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from backends.answering.answer_text import is_abstention
+from backends.answering.checks import (
+    CONTRADICTED,
+    DOUBTFUL,
+    INVENTED,
+    WRONG_VERDICT,
+    LabelRule,
+    log_odds,
+    shipped_rule,
+)
+from backends.answering.part_by_part import answered_parts
+from backends.answering.short_answers import same_answer
+from backends.datatypes import Answer, BackendName, Checks
+from backends.system.wording import NEVER_LEARNED
+
+READERS: tuple[BackendName, ...] = ("rag", "hybrid")  # answer from passages that they are shown
+
+
+@dataclass(frozen=True)
+class OtherAnswer:
+    """What one backend answered; `learned`: its weights learned the documents asked about."""
+
+    backend: BackendName
+    text: str
+    learned: bool
+
+
+def judged_together(
+    answers: Mapping[BackendName, Answer], rule: LabelRule | None = None
+) -> dict[BackendName, Answer]:
+    """The answers of one model's backends to one question, labelled by what all of them say."""
+    rule = rule or shipped_rule()
+    said = [_as_other(name, answer) for name, answer in answers.items()]
+    return {
+        name: replace(answer, checks=judged_beside(answer.question, answer.text, answer.checks, others, rule))
+        for name, answer in answers.items()
+        for others in [[each for each in said if each.backend != name]]
+    }
+
+
+def judged_beside(
+    question: str, text: str, alone: Checks, others: Sequence[OtherAnswer], rule: LabelRule
+) -> Checks:
+    """The labels of an answer beside the others; as they are where there is nothing to judge anew."""
+    settled = alone.warning in (CONTRADICTED, WRONG_VERDICT)
+    if not others or alone.answers is None or settled or answered_parts(question, text):
+        return alone
+    found = agreement_features(question, text, alone.answers, others)
+    probability = round(rule.together.probability(found), 4)
+    if probability >= rule.answers_from:
+        # Without a warning nothing is shown as what may answer instead.
+        passage = alone.passage if alone.support == "backed" else None
+        return replace(alone, answers=probability, warning=None, passage=passage)
+    warning = INVENTED if alone.support == "not mentioned" else DOUBTFUL
+    return replace(alone, answers=probability, warning=warning)
+
+
+def agreement_features(
+    question: str, text: str, alone: float, others: Sequence[OtherAnswer]
+) -> dict[str, float]:
+    """What the rule weighs of an answer that asserts something: log-odds alone, how many others say what."""
+    readers = [each for each in others if each.backend in READERS]
+    weights = [each for each in others if each.backend == "fine_tuned" and each.learned]
+
+    def same(each: OtherAnswer) -> bool:
+        return same_answer(text, each.text, question)
+
+    def declines(each: OtherAnswer) -> bool:
+        return is_abstention(each.text)
+
+    return {
+        "alone": log_odds(alone),
+        "readers_agree": float(sum(map(same, readers))),
+        "readers_decline": float(sum(map(declines, readers))),
+        "weights_agree": float(sum(map(same, weights))),
+        "weights_differ": float(sum(not same(each) and not declines(each) for each in weights)),
+    }
+
+
+def _as_other(name: BackendName, answer: Answer) -> OtherAnswer:
+    learned = not any(warning.startswith(NEVER_LEARNED) for warning in answer.warnings)
+    return OtherAnswer(name, answer.text, learned)
