@@ -385,6 +385,15 @@ _AFTER_A_NAME = re.compile(r"(?: ?[(\[][^()\[\]]*[)\]]|\.?(?: ?#?\d{1,2})?)$")  
 
 def is_name(cell: str) -> bool:
     """Whether columns are called so: a known word, alone or with others ("Unit price"), or an identifier."""
+    return _is_short_name(cell) if len(cell) <= 60 else _is_name(cell)
+
+
+@lru_cache(maxsize=4096)  # as kinds
+def _is_short_name(cell: str) -> bool:
+    return _is_name(cell)
+
+
+def _is_name(cell: str) -> bool:
     if _MAY_NAME.search(cell) is None:
         return False
     name = _AFTER_A_NAME.sub("", cell)
