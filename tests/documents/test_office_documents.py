@@ -62,6 +62,20 @@ def test_hidden_struck_and_deleted_text_is_left_out_and_said(tmp_path: Path) -> 
     )
 
 
+def test_what_a_form_asks_for_is_left_out_until_somebody_fills_it_in(tmp_path: Path) -> None:
+    path = make_docx(tmp_path, lambda document: document.add_paragraph("Application"))
+    prompt = "<w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent>{}</w:sdtContent></w:sdt>"
+    filled = "<w:sdt><w:sdtPr/><w:sdtContent><w:r><w:t>Ida Holm</w:t></w:r></w:sdtContent></w:sdt>"
+    asked = prompt.format("<w:r><w:t>Click or tap to enter a date.</w:t></w:r>")
+    block = prompt.format("<w:p><w:r><w:t>Say why.</w:t></w:r></w:p>")
+    form = (
+        f"<w:p><w:r><w:t>Name: </w:t></w:r>{filled}</w:p><w:p><w:r><w:t>From:</w:t></w:r>{asked}</w:p>{block}"
+    )
+    change(path, "word/document.xml", lambda xml: xml.replace("<w:sectPr", f"{form}<w:sectPr", 1))
+    assert lines(path) == ["Application", "Name: Ida Holm", "From:"]
+    assert parse_file(path).notes == ("unfilled form field left out (2 places)",)
+
+
 def test_raised_digits_and_formulas(tmp_path: Path) -> None:
     def build(document: Any) -> None:
         paragraph = document.add_paragraph("dose 10")

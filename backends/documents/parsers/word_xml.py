@@ -57,6 +57,7 @@ _DRAWN = (_BOX, "{*}chart", "{*}relIds")
 _HELD = (*_REFERENCES, *_DRAWN)  # what is told behind its paragraph
 _WRAPPERS = {f"{W}{kind}" for kind in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
 _DELETED = {f"{W}del", f"{W}moveFrom"}
+_CONTROL, _PROMPT = f"{W}sdt", f"{W}sdtPr/{W}showingPlcHdr"
 # The boxes of forms, in the fonts they are mostly taken from.
 _SYMBOLS = {"F0FE": "☒", "F0FD": "☒", "F0A8": "☐", "F06F": "☐", "F0FC": "✓", "F0FB": "✗", "F0B7": "•"}
 _PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES)\b", re.I)
@@ -152,10 +153,17 @@ class _Word:
             elif element.tag == _TABLE:
                 lines = table_lines(self._rows(element), **_said_header(element))
                 yield "\n" + "\n".join(lines) + "\n"
-            elif element.tag in _WRAPPERS:
+            elif element.tag in _WRAPPERS and not self._asks(element):
                 yield from self._blocks(element)
             elif element.tag in _DELETED:
                 self.left_out.note("deleted text")
+
+    def _asks(self, element: Element) -> bool:
+        """Whether it is a field of a form that nobody has filled in: its text says what to do."""
+        asks = element.tag == _CONTROL and element.find(_PROMPT) is not None
+        if asks:
+            self.left_out.note("unfilled form field")
+        return asks
 
     def _paragraph(self, element: Element) -> Iterator[str]:
         about = _parts(element, _ABOUT)
@@ -253,6 +261,8 @@ class _Word:
                 continue
             elif tag in _DELETED:
                 self.left_out.note("deleted text")
+            elif tag == _CONTROL and self._asks(item):
+                continue
             elif tag.startswith(_M):
                 text += _formula(item)
             elif tag != _SIMPLE_FIELD or not _PAGE_FIELD.match(item.get(f"{W}instr", "")):
