@@ -96,6 +96,10 @@ def parse_file(path: Path, name: str | None = None, passwords: Sequence[str] = (
         raise
     except MemoryError as error:
         raise UserError(f"{name} needs more memory than it may take.") from error
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{name} cannot be read: the package {error.name} is not installed. Run make install."
+        ) from error
     except RecursionError as error:
         raise UserError(f"{name} is nested too deeply to be read.") from error
     except Exception as error:  # readers raise whatever they like about a broken file

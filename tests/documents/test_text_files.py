@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.datatypes import Document, ParsedFile
-from backends.documents.parsers import plain_text
+from backends.datatypes import Document, ParsedFile, UserError
+from backends.documents.parsers import markdown_html, plain_text
 from backends.documents.parsers.pdf_words import join, whole_words
 from backends.documents.parsing import parse_file
 from backends.retrieval.chunking import chunk_document, split_sentences
@@ -21,6 +22,15 @@ from tests.fakes import HashingEmbedder
 def read(folder: Path, name: str, text: str) -> ParsedFile:
     (folder / name).write_bytes(text.encode())
     return parse_file(folder / name)
+
+
+def test_a_package_that_is_missing_is_not_the_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    markdown_html._parser.cache_clear()
+    monkeypatch.setitem(sys.modules, "pyromark", None)
+    with pytest.raises(UserError, match=r"^a\.md cannot be read: the package pyromark is not installed\."):
+        read(tmp_path, "a.md", "# Title")
 
 
 # --- Markdown --------------------------------------------------------------------------------------
