@@ -81,12 +81,14 @@ def section(records: Sequence[Mapping[str, Any]]) -> str:
         rows = {row["backend"]: row for row in tests[test]["rows"]}
         cells = [cell(rows.get(name), detail) for name in BACKEND_NAMES]
         lines.append(f"| {words} | {' | '.join(cells)} |")
-    took = ", ".join(f"{record['test']} {record['cpu_seconds']:.0f} s" for record in records)
+    took = ", ".join(
+        f"{record['test']} {record['seconds']:.0f} s ({record['cpu_seconds']:.0f})" for record in records
+    )
     first = records[0]
     lines += [
         "",
         f"Brackets: 95 % intervals; {first['number']} questions a test, seed {first['seed']}. "
-        f"Processor time of each test: {took}.",
+        f"Time of each test, in brackets the processor's: {took}.",
         "",
         *(f"- {record['sentence']}" for record in records),
     ]
