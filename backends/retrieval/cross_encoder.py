@@ -33,8 +33,6 @@ from backends.system.files import MODELS
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    pass
-
 RERANKER = MODELS / "reranker"
 LONGEST = 128  # tokens of question and text together, the three special ones included
 LONGEST_QUESTION = 64
