@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.answering.agreement import OtherAnswer, agreement_features, judged_beside
+from backends.answering.agreement import SETTLED, OtherAnswer, agreement_features, judged_beside
 from backends.answering.answer_text import is_abstention
 from backends.answering.checks import (
     RULE,
@@ -75,9 +75,9 @@ class Labelled:
     def declines(self) -> bool:
         return is_abstention(self.draft.text)
 
-    @property
-    def as_other(self) -> OtherAnswer:
-        return OtherAnswer(self.backend, self.draft.text, self.draft.learned)
+    def as_other(self, support: LabelRule) -> OtherAnswer:
+        settled = warning_of(self.draft, self.found, support) in SETTLED
+        return OtherAnswer(self.backend, self.draft.text, self.draft.learned and not settled)
 
     def checks(self, rule: LabelRule) -> Checks:
         """Its labels alone, without the passage."""
@@ -177,7 +177,7 @@ def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
     declined = [row for row in rows if row.declines]
     right = _logistic([row.features for row in said], [row.right for row in said])
     overlooked = _logistic([_declined(row) for row in declined], [not row.right for row in declined])
-    others = beside(rows)
+    others = beside(rows, support)
     agreeing = [
         agreement_features(
             row.draft.question,
@@ -197,11 +197,11 @@ def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
     )
 
 
-def beside(rows: Sequence[Labelled]) -> dict[tuple[str, BackendName], list[OtherAnswer]]:
+def beside(rows: Sequence[Labelled], support: LabelRule) -> dict[tuple[str, BackendName], list[OtherAnswer]]:
     """What the other backends answered, by question and backend."""
     asked: dict[str, list[OtherAnswer]] = {}
     for row in rows:
-        asked.setdefault(row.group, []).append(row.as_other)
+        asked.setdefault(row.group, []).append(row.as_other(support))
     return {
         (row.group, row.backend): [each for each in asked[row.group] if each.backend != row.backend]
         for row in rows
@@ -255,7 +255,7 @@ class Outcome:
 
 def measured(rows: Sequence[Labelled], support: LabelRule) -> list[Outcome]:
     """Whether each answer carries a warning, by a rule fitted on the answers to other questions."""
-    others = beside(rows)
+    others = beside(rows, support)
     groups = sorted({row.group for row in rows})
     fold_of = {group: place % FOLDS for place, group in enumerate(groups)}
     outcomes = []

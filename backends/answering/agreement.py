@@ -4,7 +4,8 @@ Enters: the answers of one model's backends to one question, each with the label
 the same answers, those that assert something judged anew. Passages and weights are two witnesses: a hybrid
 and a fine-tuned model that say the same are hardly wrong together. A logistic rule over the probability
 alone and what the others say, fitted by `benchmarks.labels`, gives the probability that the answer is right.
-The control is no witness. What a source contradicts stays so, whoever says the same.
+The control is no witness, nor are weights that never learned the documents or that a source contradicts, as
+those do that remember what was edited since. What a source contradicts stays so, whoever says the same.
 """
 
 from __future__ import annotations
@@ -27,16 +28,21 @@ from backends.answering.short_answers import same_answer
 from backends.datatypes import Answer, BackendName, Checks
 from backends.system.wording import NEVER_LEARNED
 
+SETTLED = (CONTRADICTED, WRONG_VERDICT)  # warnings that no agreement lifts
 READERS: tuple[BackendName, ...] = ("rag", "hybrid")  # answer from passages that they are shown
 
 
 @dataclass(frozen=True)
 class OtherAnswer:
-    """What one backend answered; `learned`: its weights learned the documents asked about."""
+    """What one backend answered.
+
+    credible: of an answer from weights, that these learned the documents asked about and that no source
+        contradicts it.
+    """
 
     backend: BackendName
     text: str
-    learned: bool
+    credible: bool
 
 
 def judged_together(
@@ -56,8 +62,7 @@ def judged_beside(
     question: str, text: str, alone: Checks, others: Sequence[OtherAnswer], rule: LabelRule
 ) -> Checks:
     """The labels of an answer beside the others; as they are where there is nothing to judge anew."""
-    settled = alone.warning in (CONTRADICTED, WRONG_VERDICT)
-    if not others or alone.answers is None or settled or answered_parts(question, text):
+    if not others or alone.answers is None or alone.warning in SETTLED or answered_parts(question, text):
         return alone
     found = agreement_features(question, text, alone.answers, others)
     probability = round(rule.together.probability(found), 4)
@@ -74,7 +79,7 @@ def agreement_features(
 ) -> dict[str, float]:
     """What the rule weighs of an answer that asserts something: log-odds alone, how many others say what."""
     readers = [each for each in others if each.backend in READERS]
-    weights = [each for each in others if each.backend == "fine_tuned" and each.learned]
+    weights = [each for each in others if each.backend == "fine_tuned" and each.credible]
 
     def same(each: OtherAnswer) -> bool:
         return same_answer(text, each.text, question)
@@ -93,4 +98,4 @@ def agreement_features(
 
 def _as_other(name: BackendName, answer: Answer) -> OtherAnswer:
     learned = not any(warning.startswith(NEVER_LEARNED) for warning in answer.warnings)
-    return OtherAnswer(name, answer.text, learned)
+    return OtherAnswer(name, answer.text, learned and answer.checks.warning not in SETTLED)

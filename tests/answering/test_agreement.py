@@ -80,6 +80,14 @@ def test_agreement_does_not_lift_what_a_source_contradicts(warning: str) -> None
     assert found["hybrid"] == wrong.checks
 
 
+def test_a_memory_that_a_source_contradicts_is_no_witness_against_it() -> None:
+    old = answer("fine_tuned", "40 tonnes.")
+    old = replace(old, checks=replace(old.checks, support="contradicted", warning=CONTRADICTED))
+    rag = answer("rag", "14 tonnes.")
+    assert probability(together(rag, old)["rag"]) == pytest.approx(0.6, abs=1e-4)
+    assert probability(together(rag, answer("fine_tuned", "40 tonnes."))["rag"]) < 0.5
+
+
 def test_what_declines_and_what_answers_part_by_part_keep_their_labels() -> None:
     declines = answer("rag", NOT_IN_DOCUMENTS)
     declines = replace(declines, checks=Checks(None, None, PASSAGE, DECLINED))
@@ -88,17 +96,17 @@ def test_what_declines_and_what_answers_part_by_part_keep_their_labels() -> None
     question = "How heavy may a yacht be for the crane, and who chairs the club?"
     first, second = (part.heading for part in parts_of(question))
     alone = Checks(0.6, "backed", PASSAGE, None)
-    other = [OtherAnswer("fine_tuned", "40 tonnes.", learned=True)]
+    other = [OtherAnswer("fine_tuned", "40 tonnes.", credible=True)]
     in_parts = f"{first} 14 tonnes.\n{second} Tove Lindal."
     assert judged_beside(question, in_parts, alone, other, RULE) == alone
     assert judged_beside(question, "14 tonnes.", alone, other, RULE) != alone
 
 
 def test_a_new_warning_says_why_and_without_one_nothing_answers_instead() -> None:
-    other = [OtherAnswer("fine_tuned", "40 tonnes.", learned=True)]
+    other = [OtherAnswer("fine_tuned", "40 tonnes.", credible=True)]
     unsaid = judged_beside(QUESTION, "14 tonnes.", Checks(0.6, "not mentioned"), other, RULE)
     assert unsaid.warning == INVENTED
-    same = [OtherAnswer("fine_tuned", "14 tonnes.", learned=True)]
+    same = [OtherAnswer("fine_tuned", "14 tonnes.", credible=True)]
     doubted = Checks(0.45, "not mentioned", PASSAGE, INVENTED)
     lifted = judged_beside(QUESTION, "14 tonnes.", doubted, same, RULE)
     assert (lifted.warning, lifted.passage) == (None, None)
