@@ -82,4 +82,4 @@ def test_the_stress_table_shows_every_figure_with_its_interval() -> None:
     assert table["Likelihood gap, true against false facts (nats a token)"] == "-0.25 [-0.50, 0.75]"
     assert table["of these the search"] == "12 [11, 13]"  # of the largest corpus
     assert table["Keeps the house style"] == "-"  # not measured
-    assert "4 questions a test, seed 1." in "".join(lines) and "latency 3 s." in "".join(lines)
+    assert "4 questions a test, seed 1." in "".join(lines) and "latency 9 s (3)." in "".join(lines)
