@@ -11,7 +11,9 @@ from typing import Literal
 
 from backends.answering.short_answers import said_in, unit_of
 
-Kind = Literal["money", "duration", "length", "mass", "share", "moment", "count", "temperature", "volume"]
+Kind = Literal[
+    "money", "duration", "length", "area", "mass", "share", "moment", "count", "temperature", "volume"
+]
 
 _UNITS: dict[Kind, frozenset[str]] = {
     "money": frozenset({"eur", "usd", "gbp", "chf", "inr", "jpy", "cny"}),
@@ -23,6 +25,13 @@ _UNITS: dict[Kind, frozenset[str]] = {
     "volume": frozenset({"ml", "l"}),
 }
 _OF_UNIT: dict[str, Kind] = {unit: kind for kind, units in _UNITS.items() for unit in units}
+_SQUARE = (
+    r"(?:(?:square|sq\.?) ?(?:(?:kilo|centi|milli)?met(?:re|er)s?|[ckm]?m|feet|foot|ft|yards?|miles?"
+    r"|inch(?:es)?)|[ckm]?m(?:²|\^?2)|hectares?|acres?)(?!\w)"
+)
+_AREA = re.compile(
+    rf"\b(?!(?:an?|per|each|every)\b)(?:\d[\d.,]*|[a-z]+(?:-[a-z]+)?) ?{_SQUARE}", re.IGNORECASE
+)  # 12 m², twelve acres
 _MANY = r"\b(?:how many|what number of|(?:what|which) (?:is the )?number of)"
 _TIME = r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|working days?|business days?|nights?)"
 
@@ -47,6 +56,7 @@ _ASKING: tuple[tuple[str, tuple[Kind, ...]], ...] = (
     (r"^when\b|\b(?:and|,) when\b|\b(?:since|until|till|by|from) when\b|"
      r"\b(?:what|which) (?:date|day|month|year)\b|"
      r"\b(?:at|by|until) what (?:time|date)\b|\bdeadline\b", ("moment", "duration")),
+    (rf"{_MANY} {_SQUARE}", ("area",)),
     (rf"{_MANY}\b(?! (?:\w+ )?{_TIME}\b)(?! per ?cent)", ("count",)),
     (r"\bhow (?:warm|hot|cold)\b|\bwhat temperature\b", ("temperature",)),
 )  # fmt: skip
@@ -69,7 +79,7 @@ _OPEN = re.compile(
 )
 # Only here the words leave no doubt: "how high is the margin" and "weeks on full salary" may want any kind.
 _PLAIN = re.compile(
-    r"^\W*(?:how (?:many|long|heavy)\b|"
+    r"^\W*(?:how (?:many|long|heavy|tall|wide|thick)\b|"
     r"(?:how much|what (?:is|are|was|were|does|do|did|will|would))\b[^.?!;,]*"
     r"\b(?:price|cost|costs|fee|postage|salary|rent|fare)\b)",
     re.IGNORECASE,
@@ -94,7 +104,10 @@ def asked_kinds(question: str) -> frozenset[Kind]:
 
 def kinds_said(short: str, question: str = "") -> frozenset[Kind]:
     """The kinds of figures in a short answer; a number without a unit of measure is a count."""
-    kinds: set[Kind] = {_OF_UNIT.get(unit, "count") for _, unit in said_in(short, question).numbers}
+    rest, areas = _AREA.subn(" ", short)
+    kinds: set[Kind] = {_OF_UNIT.get(unit, "count") for _, unit in said_in(rest, question).numbers}
+    if areas:
+        kinds.add("area")
     return frozenset(kinds | {"moment"}) if _MOMENT.search(short) else frozenset(kinds)
 
 

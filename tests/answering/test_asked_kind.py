@@ -18,6 +18,7 @@ from backends.answering.asked_kind import asked_kinds, kind_fit, kinds_said
         ("How deep is the basin?", {"length"}),
         ("How far ahead must a room be booked?", {"duration", "moment"}),
         ("How many lockers are there?", {"count"}),
+        ("How many square metres may a hut have?", {"area", "length"}),
         ("When does the pool open?", {"moment", "duration"}),
         ("What percentage of members swims?", {"share"}),
         ("Who signs the contract?", set()),
@@ -35,6 +36,10 @@ def test_what_a_question_asks_for(question: str, kinds: set[str]) -> None:
         ("On Tuesdays.", {"moment"}),
         ("1.8 m.", {"length"}),
         ("64.", {"count"}),
+        ("12 square metres.", {"area"}),
+        ("Up to three acres.", {"area"}),
+        ("40 m² and 2 doors.", {"area", "count"}),
+        ("3 euros per square metre.", {"money"}),
         ("The caretaker.", set()),
     ],
 )
@@ -47,6 +52,8 @@ def test_what_an_answer_gives(answer: str, kinds: set[str]) -> None:
     [
         ("How deep is the basin?", "1.8 m.", 1.0),
         ("How deep is the basin?", "25 euros.", -1.0),
+        ("How tall may a hut be?", "12 square metres.", -1.0),
+        ("How tall may a hut be?", "2.6 metres.", 1.0),
         ("How many lockers are there?", "40 %.", -1.0),
         ("What is the monthly fee of a locker?", "12.", 0.0),  # of a table whose header names the currency
         ("Who signs the contract?", "25 euros.", 0.0),
