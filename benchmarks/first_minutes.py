@@ -15,7 +15,7 @@ from backends.answering.agreement import judged_together
 from backends.datatypes import Answer, BackendName
 from backends.evaluation.first_minutes import WORDS, Promise, missed, promises, seen
 from backends.product import Triptych
-from backends.settings import make_settings
+from backends.settings import DEFAULT_MODEL, make_settings
 
 TABLE = Path(__file__).resolve().parents[1] / "docs" / "first_minutes.md"
 ASKED: tuple[BackendName, ...] = ("rag", "fine_tuned", "hybrid")
@@ -32,7 +32,7 @@ all with the shipped models and writes this page, and a test fails where one no 
 def answered(triptych: Triptych) -> Iterator[tuple[Promise, list[Answer]]]:
     """Every promise with the answers of the three backends, labelled as the page labels them."""
     for promise in promises():
-        answers = {name: triptych.answer(promise.question, name) for name in ASKED}
+        answers = {(DEFAULT_MODEL, name): triptych.answer(promise.question, name) for name in ASKED}
         yield promise, list(judged_together(answers).values())
 
 

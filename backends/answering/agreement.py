@@ -1,6 +1,6 @@
 """What the other backends' answers say of an answer: its labels once all have answered.
 
-Enters: the answers of one model's backends to one question, each with the labels that it has alone. Leaves:
+Enters: the answers to one question by model and backend, each with the labels that it has alone. Leaves:
 the same answers, those that assert something judged anew. Passages and weights are two witnesses: a hybrid
 and a fine-tuned model that say the same are hardly wrong together. A logistic rule over the probability
 alone and what the others say, fitted by `benchmarks.labels`, gives the probability that the answer is right.
@@ -29,6 +29,7 @@ from backends.datatypes import Answer, BackendName, Checks
 from backends.system.wording import NEVER_LEARNED
 
 SETTLED = (CONTRADICTED, WRONG_VERDICT)  # warnings that no agreement lifts
+Asked = tuple[str, BackendName]  # who answers: a model by its name in the settings, and the backend
 READERS: tuple[BackendName, ...] = ("rag", "hybrid")  # answer from passages that they are shown
 
 
@@ -45,17 +46,16 @@ class OtherAnswer:
     credible: bool
 
 
-def judged_together(
-    answers: Mapping[BackendName, Answer], rule: LabelRule | None = None
-) -> dict[BackendName, Answer]:
-    """The answers of one model's backends to one question, labelled by what all of them say."""
+def judged_together(answers: Mapping[Asked, Answer], rule: LabelRule | None = None) -> dict[Asked, Answer]:
+    """The answers to one question, each labelled by what the other backends of its model say."""
     rule = rule or shipped_rule()
-    said = [_as_other(name, answer) for name, answer in answers.items()]
-    return {
-        name: replace(answer, checks=judged_beside(answer.question, answer.text, answer.checks, others, rule))
-        for name, answer in answers.items()
-        for others in [[each for each in said if each.backend != name]]
-    }
+    said = {asked: _as_other(asked[1], answer) for asked, answer in answers.items()}
+    judged = {}
+    for asked, answer in answers.items():
+        others = [other for key, other in said.items() if key != asked and key[0] == asked[0]]
+        checks = judged_beside(answer.question, answer.text, answer.checks, others, rule)
+        judged[asked] = replace(answer, checks=checks)
+    return judged
 
 
 def judged_beside(

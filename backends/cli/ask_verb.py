@@ -161,16 +161,13 @@ class Asking:
         """The answers by the names of their arms; those of one model are labelled together."""
         from backends.answering.agreement import judged_together
 
-        by_model: dict[str, dict[BackendName, Answer]] = {}
-        for arm in arms:
-            if (answer := self._answer(triptych, question, arm)) is not None:
-                by_model.setdefault(arm.settings.model, {})[arm.backend] = answer
-        judged = {model: judged_together(answers) for model, answers in by_model.items()}
-        return {
-            arm.name: judged[arm.settings.model][arm.backend]
+        made = {
+            (arm.settings.model, arm.backend): answer
             for arm in arms
-            if arm.backend in judged.get(arm.settings.model, {})
+            if (answer := self._answer(triptych, question, arm)) is not None
         }
+        judged = judged_together(made)
+        return {arm.name: judged[key] for arm in arms if (key := (arm.settings.model, arm.backend)) in judged}
 
     def _show(self, answers: Mapping[str, Answer]) -> None:
         self.progress.clear()

@@ -78,13 +78,15 @@ def _passage(passage: Excerpt, answer: Answer, look: Look, place: Place) -> None
 
 def answers_help() -> str:
     """What the label rests on, and how often it was right."""
-    measured = shipped_rule().reliability["answers"]
+    reliability = shipped_rule().reliability
+    measured, alone = reliability["answers"], reliability["alone"]
     return (
         "Judged after the answer was written, from what the documents hold for the question and for the "
         "answer, and once all have answered from whether the others say the same. On "
         f"{measured['answers']:,} development answers it agreed with the right answer for "
         f"{measured['agree']:.0%}; {measured['wrong_unwarned']:.0%} of the wrong answers carried no warning, "
-        f"and {measured['right_warned']:.0%} of the right ones carried one."
+        f"and {measured['right_warned']:.0%} of the right ones carried one. Of answers asked of one backend "
+        f"alone: {alone['agree']:.0%}, {alone['wrong_unwarned']:.0%} and {alone['right_warned']:.0%}."
     ).replace("%", " %")
 
 

@@ -193,17 +193,11 @@ def rounds_of(jobs: Iterable[Job]) -> list[Round]:
 
 def _judged_together(made: Round) -> Round:
     """The round with labels that heed the other answers of the same model."""
-    by_model: dict[str, dict[BackendName, Answer]] = {}
-    for arm, column in made.columns.items():
-        if column.answer is not None:
-            by_model.setdefault(model_of(arm, made.asked.settings), {})[backend_of(arm)] = column.answer
-    judged = {model: judged_together(answers) for model, answers in by_model.items()}
-    columns = {
-        arm: replace(column, answer=judged[model_of(arm, made.asked.settings)][backend_of(arm)])
-        if column.answer is not None
-        else column
-        for arm, column in made.columns.items()
-    }
+    who = {arm: (model_of(arm, made.asked.settings), backend_of(arm)) for arm in made.columns}
+    judged = judged_together(
+        {who[arm]: column.answer for arm, column in made.columns.items() if column.answer is not None}
+    )
+    columns = {arm: replace(column, answer=judged.get(who[arm])) for arm, column in made.columns.items()}
     return replace(made, columns=columns)
 
 

@@ -42,8 +42,8 @@ def answer(backend: BackendName, text: str, warnings: tuple[str, ...] = ()) -> A
 
 
 def together(*said: Answer) -> dict[str, Checks]:
-    by_name = {name: made for name in BACKEND_NAMES for made in said if made.backend == name}
-    return {name: made.checks for name, made in judged_together(by_name, RULE).items()}
+    asked = {("m", name): made for name in BACKEND_NAMES for made in said if made.backend == name}
+    return {name: made.checks for (_, name), made in judged_together(asked, RULE).items()}
 
 
 def probability(checks: Checks) -> float:
@@ -70,6 +70,12 @@ def test_weights_that_never_learned_the_documents_and_the_control_are_no_witness
     guess = answer("fine_tuned", "40 tonnes.", warnings=(f"{NEVER_LEARNED} rules.md.",))
     found = together(rag, guess, answer("base", "14 tonnes."))
     assert probability(found["rag"]) == pytest.approx(0.6, abs=1e-4)
+
+
+def test_another_model_is_no_witness() -> None:
+    rag, other = answer("rag", "14 tonnes."), answer("fine_tuned", "40 tonnes.")
+    judged = judged_together({("one", "rag"): rag, ("other", "fine_tuned"): other}, RULE)
+    assert judged["one", "rag"].checks == rag.checks
 
 
 @pytest.mark.parametrize("warning", [CONTRADICTED, WRONG_VERDICT])

@@ -261,7 +261,7 @@ class _Word:
                 continue
             elif tag in _DELETED:
                 self.left_out.note("deleted text")
-            elif tag == _CONTROL and self._asks(item):
+            elif self._asks(item):
                 continue
             elif tag.startswith(_M):
                 text += _formula(item)
