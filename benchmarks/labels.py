@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.answering.agreement import SETTLED, OtherAnswer, agreement_features, judged_beside
+from backends.answering.agreement import SETTLED, GivenAnswer, agreement_features, judged_beside
 from backends.answering.answer_text import is_abstention
 from backends.answering.checks import (
     RULE,
@@ -75,9 +75,9 @@ class Labelled:
     def declines(self) -> bool:
         return is_abstention(self.draft.text)
 
-    def as_other(self, support: LabelRule) -> OtherAnswer:
+    def given(self, support: LabelRule) -> GivenAnswer:
         settled = warning_of(self.draft, self.found, support) in SETTLED
-        return OtherAnswer(self.backend, self.draft.text, self.draft.learned and not settled)
+        return GivenAnswer(self.backend, self.draft.text, self.draft.learned and not settled)
 
     def checks(self, rule: LabelRule) -> Checks:
         """Its labels alone, without the passage."""
@@ -181,7 +181,7 @@ def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
     agreeing = [
         agreement_features(
             row.draft.question,
-            row.draft.text,
+            row.given(support),
             right.probability(row.features),
             others[row.group, row.backend],
         )
@@ -197,11 +197,11 @@ def fitted(rows: Sequence[Labelled], support: LabelRule) -> LabelRule:
     )
 
 
-def beside(rows: Sequence[Labelled], support: LabelRule) -> dict[tuple[str, BackendName], list[OtherAnswer]]:
+def beside(rows: Sequence[Labelled], support: LabelRule) -> dict[tuple[str, BackendName], list[GivenAnswer]]:
     """What the other backends answered, by question and backend."""
-    asked: dict[str, list[OtherAnswer]] = {}
+    asked: dict[str, list[GivenAnswer]] = {}
     for row in rows:
-        asked.setdefault(row.group, []).append(row.as_other(support))
+        asked.setdefault(row.group, []).append(row.given(support))
     return {
         (row.group, row.backend): [each for each in asked[row.group] if each.backend != row.backend]
         for row in rows
@@ -264,7 +264,7 @@ def measured(rows: Sequence[Labelled], support: LabelRule) -> list[Outcome]:
         for row in rows:
             if fold_of[row.group] == fold:
                 alone, said = row.checks(rule), others[row.group, row.backend]
-                judged = judged_beside(row.draft.question, row.draft.text, alone, said, rule)
+                judged = judged_beside(row.draft.question, row.given(support), alone, said, rule)
                 warned = (judged.warning is not None, alone.warning is not None)
                 outcomes.append(Outcome(row.backend, row.right, *warned))
     return outcomes

@@ -4,6 +4,7 @@ Enters: the answers to one question by model and backend, each with the labels t
 the same answers, those that assert something judged anew. Passages and weights are two witnesses: a hybrid
 and a fine-tuned model that say the same are hardly wrong together. A logistic rule over the probability
 alone and what the others say, fitted by `benchmarks.labels`, gives the probability that the answer is right.
+Two that read the same passages are one: they take the same sentence, right or wrong.
 The control is no witness, nor are weights that never learned the documents or that a source contradicts, as
 those do that remember what was edited since. What a source contradicts stays so, whoever says the same.
 """
@@ -34,7 +35,7 @@ READERS: tuple[BackendName, ...] = ("rag", "hybrid")  # answer from passages tha
 
 
 @dataclass(frozen=True)
-class OtherAnswer:
+class GivenAnswer:
     """What one backend answered.
 
     credible: of an answer from weights, that these learned the documents asked about and that no source
@@ -49,22 +50,22 @@ class OtherAnswer:
 def judged_together(answers: Mapping[Asked, Answer], rule: LabelRule | None = None) -> dict[Asked, Answer]:
     """The answers to one question, each labelled by what the other backends of its model say."""
     rule = rule or shipped_rule()
-    said = {asked: _as_other(asked[1], answer) for asked, answer in answers.items()}
+    said = {asked: _given(asked[1], answer) for asked, answer in answers.items()}
     judged = {}
     for asked, answer in answers.items():
         others = [other for key, other in said.items() if key != asked and key[0] == asked[0]]
-        checks = judged_beside(answer.question, answer.text, answer.checks, others, rule)
+        checks = judged_beside(answer.question, said[asked], answer.checks, others, rule)
         judged[asked] = replace(answer, checks=checks)
     return judged
 
 
 def judged_beside(
-    question: str, text: str, alone: Checks, others: Sequence[OtherAnswer], rule: LabelRule
+    question: str, own: GivenAnswer, alone: Checks, others: Sequence[GivenAnswer], rule: LabelRule
 ) -> Checks:
     """The labels of an answer beside the others; as they are where there is nothing to judge anew."""
-    if not others or alone.answers is None or alone.warning in SETTLED or answered_parts(question, text):
+    if not others or alone.answers is None or alone.warning in SETTLED or answered_parts(question, own.text):
         return alone
-    found = agreement_features(question, text, alone.answers, others)
+    found = agreement_features(question, own, alone.answers, others)
     probability = round(rule.together.probability(found), 4)
     if probability >= rule.answers_from:
         # Without a warning nothing is shown as what may answer instead.
@@ -75,27 +76,23 @@ def judged_beside(
 
 
 def agreement_features(
-    question: str, text: str, alone: float, others: Sequence[OtherAnswer]
+    question: str, own: GivenAnswer, alone: float, others: Sequence[GivenAnswer]
 ) -> dict[str, float]:
     """What the rule weighs of an answer that asserts something: log-odds alone, how many others say what."""
-    readers = [each for each in others if each.backend in READERS]
+    readers = [each for each in others if each.backend in READERS and own.backend not in READERS]
     weights = [each for each in others if each.backend == "fine_tuned" and each.credible]
 
-    def same(each: OtherAnswer) -> bool:
-        return same_answer(text, each.text, question)
-
-    def declines(each: OtherAnswer) -> bool:
-        return is_abstention(each.text)
+    def same(each: GivenAnswer) -> bool:
+        return same_answer(own.text, each.text, question)
 
     return {
         "alone": log_odds(alone),
         "readers_agree": float(sum(map(same, readers))),
-        "readers_decline": float(sum(map(declines, readers))),
         "weights_agree": float(sum(map(same, weights))),
-        "weights_differ": float(sum(not same(each) and not declines(each) for each in weights)),
+        "weights_differ": float(sum(not same(each) and not is_abstention(each.text) for each in weights)),
     }
 
 
-def _as_other(name: BackendName, answer: Answer) -> OtherAnswer:
+def _given(name: BackendName, answer: Answer) -> GivenAnswer:
     learned = not any(warning.startswith(NEVER_LEARNED) for warning in answer.warnings)
-    return OtherAnswer(name, answer.text, learned and answer.checks.warning not in SETTLED)
+    return GivenAnswer(name, answer.text, learned and answer.checks.warning not in SETTLED)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from backends.answering.agreement import OtherAnswer, agreement_features, judged_beside, judged_together
+from backends.answering.agreement import GivenAnswer, agreement_features, judged_beside, judged_together
 from backends.answering.checks import (
     CONTRADICTED,
     DECLINED,
@@ -27,6 +27,7 @@ TOGETHER = LogisticRule(
     {"alone": 1.0, "readers_agree": 1.0, "weights_agree": 2.0, "weights_differ": -2.0}, 0.0
 )
 RULE = LabelRule(ANY, ANY, TOGETHER, 0.5, 0.5, -4.0, 2.0, 0.7, 0.0, {})
+RAG = GivenAnswer("rag", "14 tonnes.", credible=True)
 QUESTION = "How heavy may a yacht be for the crane?"
 PASSAGE = Excerpt("rules.md", 1, None, 0, 42, "The crane lifts yachts of up to 14 tonnes.")
 
@@ -72,6 +73,11 @@ def test_weights_that_never_learned_the_documents_and_the_control_are_no_witness
     assert probability(found["rag"]) == pytest.approx(0.6, abs=1e-4)
 
 
+def test_two_that_read_the_same_passages_are_one_witness() -> None:
+    found = together(answer("rag", "14 tonnes."), answer("hybrid", "14 tonnes."))
+    assert probability(found["rag"]) == probability(found["hybrid"]) == pytest.approx(0.6, abs=1e-4)
+
+
 def test_another_model_is_no_witness() -> None:
     rag, other = answer("rag", "14 tonnes."), answer("fine_tuned", "40 tonnes.")
     judged = judged_together({("one", "rag"): rag, ("other", "fine_tuned"): other}, RULE)
@@ -102,29 +108,29 @@ def test_what_declines_and_what_answers_part_by_part_keep_their_labels() -> None
     question = "How heavy may a yacht be for the crane, and who chairs the club?"
     first, second = (part.heading for part in parts_of(question))
     alone = Checks(0.6, "backed", PASSAGE, None)
-    other = [OtherAnswer("fine_tuned", "40 tonnes.", credible=True)]
+    other = [GivenAnswer("fine_tuned", "40 tonnes.", credible=True)]
     in_parts = f"{first} 14 tonnes.\n{second} Tove Lindal."
-    assert judged_beside(question, in_parts, alone, other, RULE) == alone
-    assert judged_beside(question, "14 tonnes.", alone, other, RULE) != alone
+    assert judged_beside(question, replace(RAG, text=in_parts), alone, other, RULE) == alone
+    assert judged_beside(question, RAG, alone, other, RULE) != alone
 
 
 def test_a_new_warning_says_why_and_without_one_nothing_answers_instead() -> None:
-    other = [OtherAnswer("fine_tuned", "40 tonnes.", credible=True)]
-    unsaid = judged_beside(QUESTION, "14 tonnes.", Checks(0.6, "not mentioned"), other, RULE)
+    other = [GivenAnswer("fine_tuned", "40 tonnes.", credible=True)]
+    unsaid = judged_beside(QUESTION, RAG, Checks(0.6, "not mentioned"), other, RULE)
     assert unsaid.warning == INVENTED
-    same = [OtherAnswer("fine_tuned", "14 tonnes.", credible=True)]
+    same = [GivenAnswer("fine_tuned", "14 tonnes.", credible=True)]
     doubted = Checks(0.45, "not mentioned", PASSAGE, INVENTED)
-    lifted = judged_beside(QUESTION, "14 tonnes.", doubted, same, RULE)
+    lifted = judged_beside(QUESTION, RAG, doubted, same, RULE)
     assert (lifted.warning, lifted.passage) == (None, None)
-    backed = judged_beside(QUESTION, "14 tonnes.", replace(doubted, support="backed"), same, RULE)
+    backed = judged_beside(QUESTION, RAG, replace(doubted, support="backed"), same, RULE)
     assert backed.passage == PASSAGE
 
 
 def test_the_shipped_rule_weighs_what_is_found() -> None:
     rule = shipped_rule()
-    others = [OtherAnswer("hybrid", "14 tonnes.", True), OtherAnswer("fine_tuned", NOT_IN_DOCUMENTS, True)]
-    found = agreement_features(QUESTION, "14 tonnes.", 0.5, others)
-    assert {name for name, value in found.items() if value} == {"readers_agree"}
+    weights, hybrid = replace(RAG, backend="fine_tuned"), replace(RAG, backend="hybrid")
+    found = agreement_features(QUESTION, weights, 0.5, [RAG, hybrid, replace(RAG, text=NOT_IN_DOCUMENTS)])
+    assert {name: value for name, value in found.items() if value} == {"readers_agree": 2.0}
     assert set(rule.together.weights) == set(found)
     assert rule.together.weights["weights_agree"] > rule.together.weights["readers_agree"] > 0
     assert rule.together.weights["weights_differ"] < 0
